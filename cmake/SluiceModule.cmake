@@ -1,0 +1,42 @@
+# sluice_module(NAME [DEPS module...] [LINK library...])
+#
+# The folder src/NAME as the static library sluice_NAME, and its *_test.cc as the executable
+# NAME_test, a test of ctest that runs in the root of the repository. A folder with headers only is
+# an INTERFACE library; one that does not exist is an empty one. DEPS are the modules that NAME may
+# include: scripts/check_includes.py reads these calls, they are the table of include directions.
+function(sluice_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;LINK")
+  set(dir ${PROJECT_SOURCE_DIR}/src/${name})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+
+  set(libraries sluice_options ${arg_LINK})
+  foreach(dep IN LISTS arg_DEPS)
+    list(APPEND libraries sluice_${dep})
+  endforeach()
+
+  if(sources)
+    add_library(sluice_${name} STATIC ${sources})
+    target_link_libraries(sluice_${name} PUBLIC ${libraries})
+  else()
+    add_library(sluice_${name} INTERFACE)
+    target_link_libraries(sluice_${name} INTERFACE ${libraries})
+  endif()
+
+  if(tests)
+    sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name})
+  endif()
+endfunction()
+
+# sluice_test(NAME SOURCES file... [LINK library...]): a gtest executable, registered with ctest.
+function(sluice_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE
+    sluice_options ${arg_LINK} GTest::gmock GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+endfunction()
