@@ -10,7 +10,8 @@ ROOTS lists .proto files (patterns allowed); they are generated with all they im
 
   descriptors.binpb  a FileDescriptorSet of all the binary has, in dependency order
   include/           the generated headers
-  source/            the generated sources, as unit_N.cc of about equal size
+  source/            the generated sources, as unit_N.cc of about equal size, and grpc.cc: the stubs,
+                     which alone need gRPC
 
 Files that would not change are not touched.
 
@@ -265,7 +266,9 @@ def replace_tree(new, old, suffix):
 def write_units(code, out):
     """Joins the sources below `code` into units: most of the time of compiling one goes to headers,
     which a unit reads once. Neighbours share most headers, so units are runs of the sorted paths."""
-    paths = sorted(os.path.join(f, n) for f, _, names in os.walk(code) for n in names if n.endswith(".cc"))
+    paths = sorted(os.path.join(f, n) for f, _, names in os.walk(code) for n in names if n.endswith(".pb.cc"))
+    stubs = [path for path in paths if path.endswith(".grpc.pb.cc")]
+    paths = [path for path in paths if path not in stubs]
     total = sum(os.path.getsize(path) for path in paths)
     units, done = [""] * UNITS, 0
     for number, path in enumerate(paths):
@@ -273,9 +276,11 @@ def write_units(code, out):
             text = source.read()
         units[done * UNITS // total] += LOCAL_NAMES.sub(rf"\g<0>_{number}", text)
         done += len(text)
+    named = {f"unit_{number:02}.cc": text for number, text in enumerate(units)}
+    named["grpc.cc"] = "".join(open(path).read() for path in stubs)
     os.mkdir(out)
-    for number, text in enumerate(units):
-        with open(os.path.join(out, f"unit_{number:02}.cc"), "w") as unit:
+    for name, text in named.items():
+        with open(os.path.join(out, name), "w") as unit:
             unit.write(text)
 
 
