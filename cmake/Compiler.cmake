@@ -28,6 +28,11 @@ if(SLUICE_SANITIZE)
   target_compile_options(sluice_options INTERFACE
     -fsanitize=${SLUICE_SANITIZE} -fno-sanitize-recover=all -Wno-tsan)
   target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE})
+  if(SLUICE_SANITIZE STREQUAL "thread")
+    # Under this macro protobuf's headers add members to messages, which the installed libprotobuf
+    # and the API library, both built without, do not have.
+    target_compile_options(sluice_options INTERFACE -U__SANITIZE_THREAD__)
+  endif()
 endif()
 
 add_link_options(-Wl,--as-needed)

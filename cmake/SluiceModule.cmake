@@ -1,19 +1,26 @@
-# sluice_module(NAME [DEPS module...] [LINK library...])
+# sluice_module(NAME [DEPS module...] [LINK library...] [EXCEPT folder...])
 #
 # The folder src/NAME as the static library sluice_NAME, and its *_test.cc as the executable
 # NAME_test, a test of ctest that runs in the root of the repository. A folder with headers only is
 # an INTERFACE library; one that does not exist is an empty one. DEPS are the modules that NAME may
-# include: scripts/check_includes.py reads these calls, they are the table of include directions.
+# include: scripts/check_includes.py reads these calls, they are the table of include directions. EXCEPT are
+# folders of src/NAME that are modules of their own: sluice_module(NAME/folder ...) is the library
+# sluice_NAME_folder.
 function(sluice_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;LINK;EXCEPT")
   set(dir ${PROJECT_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
+  foreach(folder IN LISTS arg_EXCEPT)
+    list(FILTER sources EXCLUDE REGEX "^${dir}/${folder}/")
+  endforeach()
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
 
+  string(REPLACE "/" "_" name ${name})
   set(libraries sluice_options ${arg_LINK})
   foreach(dep IN LISTS arg_DEPS)
+    string(REPLACE "/" "_" dep ${dep})
     list(APPEND libraries sluice_${dep})
   endforeach()
 
@@ -38,5 +45,7 @@ function(sluice_test name)
     sluice_options ${arg_LINK} GTest::gmock GTest::gtest GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT 600
+    ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp;UBSAN_OPTIONS=print_stacktrace=1")
 endfunction()
