@@ -1,13 +1,13 @@
-# sluice_module(NAME [DEPS module...] [LINK library...] [EXCEPT folder...])
+# sluice_module(NAME [DEPS module...] [LINK library...] [EXCEPT folder...] [THREADED])
 #
 # The folder src/NAME as the static library sluice_NAME, and its *_test.cc as the executable
 # NAME_test, a test of ctest that runs in the root of the repository. A folder with headers only is
 # an INTERFACE library; one that does not exist is an empty one. DEPS are the modules that NAME may
 # include: scripts/check_includes.py reads these calls, they are the table of include directions. EXCEPT are
 # folders of src/NAME that are modules of their own: sluice_module(NAME/folder ...) is the library
-# sluice_NAME_folder.
+# sluice_NAME_folder. The tests of a THREADED module are run with the thread sanitizer too.
 function(sluice_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;LINK;EXCEPT")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "" "DEPS;LINK;EXCEPT")
   set(dir ${PROJECT_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
   foreach(folder IN LISTS arg_EXCEPT)
@@ -32,20 +32,38 @@ function(sluice_module name)
     target_link_libraries(sluice_${name} INTERFACE ${libraries})
   endif()
 
+  set(threaded "")
+  if(arg_THREADED)
+    set(threaded threaded)
+  endif()
   if(tests)
-    sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name})
+    sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name}
+      LABELS unit ${threaded})
   endif()
 endfunction()
 
-# sluice_test(NAME SOURCES file... [LINK library...]): a gtest executable, registered with ctest.
+# sluice_test(NAME SOURCES file... [LINK library...] LABELS label...)
+#
+# A gtest executable, registered with ctest. The target LABEL_tests builds all tests of a label.
 function(sluice_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK;LABELS")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE
     sluice_options ${arg_LINK} GTest::gmock GTest::gtest GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set(tsan_options suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp)
   set_tests_properties(${name} PROPERTIES
+    LABELS "${arg_LABELS}"
     TIMEOUT 600
-    ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp;UBSAN_OPTIONS=print_stacktrace=1")
+    ENVIRONMENT "TSAN_OPTIONS=${tsan_options};UBSAN_OPTIONS=print_stacktrace=1")
+  foreach(label IN LISTS arg_LABELS)
+    if(NOT TARGET ${label}_tests)
+      add_custom_target(${label}_tests)
+    endif()
+    add_dependencies(${label}_tests ${name})
+  endforeach()
 endfunction()
+
+add_custom_target(unit_tests)
+add_custom_target(threaded_tests)

@@ -1,0 +1,41 @@
+# Everything is done by CMake and the scripts; these are the names to remember.
+.PHONY: help install build run test bench golden lint format clean
+
+help:
+	@echo "make run     build, and serve examples/quickstart"
+	@echo "make build   install what is missing, build build/sluice"
+	@echo "make test    all tests; test/run.sh STAGE... for some (test/run.sh --list)"
+	@echo "make bench   benchmarks"
+	@echo "make golden  write the expected output of the golden tests anew: read the diff"
+	@echo "make lint    clang-format, clang-tidy, include directions"
+	@echo "make format  clang-format in place"
+	@echo "make clean   remove build/"
+
+install:
+	@scripts/install.sh
+
+build: install
+	@scripts/build_envoy_api.sh
+	@scripts/build.sh release sluice
+	@ln -sfn release/sluice build/sluice
+
+run: build
+	build/sluice run -f examples/quickstart
+
+test:
+	@test/run.sh
+
+bench: build
+	@bench/run.sh
+
+golden: build
+	@test/golden/update.sh
+
+lint: install
+	@scripts/lint.sh
+
+format: install
+	@scripts/lint.sh --fix
+
+clean:
+	rm -rf build

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# All tests, in stages: run.sh [--list | STAGE...]
+#
+# Prints each stage's minutes, and last "N passed, N failed". Fails if a test failed or was skipped.
+# A stage that reads ../shared is left out where that does not exist, and fails if CI=true.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# NAME | reads ../shared? | command. A command runs in the root of the repository, with $RESULTS, an
+# empty folder, to leave its results in: see scripts/count_tests.py. A stage that leaves none counts
+# as one test.
+stages='
+install  | no     | scripts/install.sh
+build    | no     | make --no-print-directory build
+lint     | no     | scripts/lint.sh --quick && python scripts/check_includes_test.py
+unit     | no     | scripts/build.sh release unit_tests && run_ctest release unit
+asan     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
+tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
+'
+# Without these there is nothing to test. They are counted only when they fail.
+needed=' install build '
+
+python() { /usr/bin/python3 "$@"; }
+
+# run_ctest PRESET LABEL
+run_ctest() {
+  GTEST_OUTPUT="xml:$RESULTS/" ctest --test-dir "build/$1" -L "^$2\$" -j 2 --output-on-failure \
+    --no-tests=error --output-junit "$RESULTS/ctest.xml" --quiet --output-log "$RESULTS/ctest.log" || {
+    # Only failed tests' output is in the log; of that, not the tests that passed.
+    grep -vE '^\[( RUN      |       OK |----------)' "$RESULTS/ctest.log" | head -300
+    echo "see $RESULTS/ctest.log"
+    return 1
+  }
+}
+
+if [ "${1:-}" = --list ]; then
+  sed -n 's/ *|.*//p' <<<"$stages"
+  exit
+fi
+
+passed=0 failed=0 skipped=0 left_out= summary=
+while IFS='|' read -r name shared command; do
+  name=${name// /} shared=${shared// /}
+  if [ -z "$name" ] || { [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; }; then continue; fi
+  if [ "$shared" = yes ] && [ ! -d ../shared ]; then
+    left_out+=" $name"
+    continue
+  fi
+  echo "== $name"
+  export RESULTS=$PWD/build/test-results/$name
+  rm -rf "$RESULTS"
+  mkdir -p "$RESULTS"
+  start=$(date +%s.%N)
+  (eval "$command") </dev/null
+  status=$?
+  read -r p f s < <(python scripts/count_tests.py "$RESULTS" "$status")
+  if [[ $needed == *" $name "* ]]; then p=0; fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  line=$(awk -v a="$start" -v b="$(date +%s.%N)" -v n="$name" -v p="$p" -v f="$f" -v s="$s" \
+    'BEGIN { printf "%-10s %5.1f min  %5d passed, %d failed, %d skipped", n, (b - a) / 60, p, f, s }')
+  echo "$line"
+  summary+="$line"$'\n'
+  if [ "$status" != 0 ] && [[ $needed == *" $name "* ]]; then break; fi
+done <<<"$stages"
+
+echo
+printf '%s' "$summary"
+status=0
+if [ -n "$left_out" ]; then
+  echo "left out, for there is no ../shared:$left_out"
+  if [ "${CI:-}" = true ]; then status=1; fi
+fi
+if [ "$failed" -gt 0 ] || [ "$skipped" -gt 0 ] || [ "$passed" = 0 ]; then status=1; fi
+if [ "$skipped" -gt 0 ]; then echo "$skipped skipped, which fails the run"; fi
+echo "$passed passed, $failed failed"
+exit $status
