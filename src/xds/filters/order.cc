@@ -1,0 +1,51 @@
+#include "xds/filters/order.h"
+
+#include "xds/filters/router.h"
+
+namespace sluice::xds {
+namespace {
+
+constexpr HttpFilter kFilters[] = {
+    // Sees local replies of all others.
+    {"envoy.filters.http.custom_response", nullptr},
+    // Answers from the state of the proxy alone; nothing in the users' hands may turn it away.
+    {"envoy.filters.http.health_check", nullptr},
+    // What refuses at little cost comes before what costs more.
+    {"envoy.filters.http.fault", nullptr},
+    // Preflight requests carry no credentials: before authentication.
+    {"envoy.filters.http.cors", nullptr},
+    {"envoy.filters.http.csrf", nullptr},
+    // Authentication may read headers that were set here.
+    {"envoy.filters.http.header_mutation", nullptr},
+    {"envoy.filters.http.ext_authz", nullptr},
+    {"envoy.filters.http.api_key_auth", nullptr},
+    {"envoy.filters.http.basic_auth", nullptr},
+    {"envoy.filters.http.oauth2", nullptr},
+    {"envoy.filters.http.jwt_authn", nullptr},
+    {"envoy.filters.http.stateful_session", nullptr},
+    {"envoy.filters.http.buffer", nullptr},
+    // The users' code.
+    {"envoy.filters.http.lua", nullptr},
+    {"envoy.filters.http.ext_proc", nullptr},
+    {"envoy.filters.http.wasm", nullptr},
+    {"envoy.filters.http.dynamic_modules", nullptr},
+    // Authorization and limits judge what the above made of the request.
+    {"envoy.filters.http.geoip", nullptr},
+    {"envoy.filters.http.rbac", nullptr},
+    {"envoy.filters.http.local_ratelimit", nullptr},
+    {"envoy.filters.http.ratelimit", nullptr},
+    {"envoy.filters.http.bandwidth_limit", nullptr},
+    {"envoy.filters.http.grpc_web", nullptr},
+    {"envoy.filters.http.grpc_stats", nullptr},
+    {"envoy.filters.http.credential_injector", nullptr},
+    {"envoy.filters.http.compressor", nullptr},
+    {"envoy.filters.http.dynamic_forward_proxy", nullptr},
+    // Sends the request on: nothing can come after it.
+    {"envoy.filters.http.router", add_router},
+};
+
+}  // namespace
+
+std::span<const HttpFilter> http_filters() { return kFilters; }
+
+}  // namespace sluice::xds

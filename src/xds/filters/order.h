@@ -1,0 +1,30 @@
+// The HTTP filters, in the order in which a request meets them (a response meets them the other way round).
+//
+// One table row a filter, one file a filter. A row without a renderer is a filter to come: its place is decided.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "ir/ir.h"
+
+namespace envoy::extensions::filters::network::http_connection_manager::v3 {
+class HttpConnectionManager;
+}
+
+namespace sluice::xds {
+
+using HttpConnectionManager =
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+
+struct HttpFilter {
+  // Envoy's name of the type. One chain may have several of a type, named "<type>/<anything>".
+  std::string_view type;
+  // Adds those of this type that the chain needs to `to`, sorted by name; null where there is no renderer yet.
+  void (*add)(const ir::HttpChain& chain, HttpConnectionManager* to);
+};
+
+// Ends with the router.
+std::span<const HttpFilter> http_filters();
+
+}  // namespace sluice::xds

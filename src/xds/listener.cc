@@ -1,0 +1,91 @@
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+
+#include "xds/access_log.h"
+#include "xds/filters/order.h"
+#include "xds/render.h"
+#include "xds/tls.h"
+#include "xds/wire.h"
+
+namespace sluice::xds {
+
+namespace listener_v3 = envoy::config::listener::v3;
+
+namespace {
+
+// A listener without its routes would answer 404: it waits for them.
+constexpr ir::Duration kRoutesTimeout{0};
+
+void fill_connection_manager(const ir::HttpChain& chain, HttpConnectionManager* to) {
+  to->set_stat_prefix(chain.stat_prefix);
+  to->mutable_rds()->set_route_config_name(chain.route_table);
+  fill_ads(kRoutesTimeout, to->mutable_rds()->mutable_config_source());
+  to->mutable_use_remote_address()->set_value(true);
+  to->set_server_header_transformation(HttpConnectionManager::PASS_THROUGH);
+  // Paths are compared with routes as backends will understand them.
+  to->mutable_normalize_path()->set_value(true);
+  to->set_merge_slashes(true);
+  to->set_path_with_escaped_slashes_action(HttpConnectionManager::UNESCAPE_AND_REDIRECT);
+  to->mutable_common_http_protocol_options()->set_headers_with_underscores_action(
+      envoy::config::core::v3::HttpProtocolOptions::REJECT_REQUEST);
+  auto* http2 = to->mutable_http2_protocol_options();
+  http2->mutable_max_concurrent_streams()->set_value(100);
+  http2->mutable_initial_stream_window_size()->set_value(65'536);
+  http2->mutable_initial_connection_window_size()->set_value(1'048'576);
+  if (chain.access_log) fill_access_log(*chain.access_log, to->add_access_log());
+  for (const HttpFilter& filter : http_filters()) {
+    if (filter.add != nullptr) filter.add(chain, to);
+  }
+}
+
+void fill_chain(const ir::HttpChain& chain, listener_v3::FilterChain* to) {
+  to->set_name(chain.name);
+  for (const std::string& name : chain.server_names) to->mutable_filter_chain_match()->add_server_names(name);
+  HttpConnectionManager manager;
+  fill_connection_manager(chain, &manager);
+  listener_v3::Filter* filter = to->add_filters();
+  filter->set_name("envoy.filters.network.http_connection_manager");
+  pack(manager, filter->mutable_typed_config());
+  if (chain.tls) fill_downstream_tls(*chain.tls, to->mutable_transport_socket());
+}
+
+}  // namespace
+
+std::string render_listener(const ir::Listener& listener) {
+  listener_v3::Listener to;
+  to.set_name(listener.name);
+  auto* address = to.mutable_address()->mutable_socket_address();
+  address->set_address(listener.address);
+  address->set_port_value(listener.port);
+  address->set_ipv4_compat(listener.dual_stack);
+  to.mutable_per_connection_buffer_limit_bytes()->set_value(32'768);
+  // One connection an event: a burst of them spreads over the workers.
+  to.mutable_max_connections_to_accept_per_socket_event()->set_value(1);
+  if (listener.access_log) {
+    // Connections that no chain takes; requests are logged by their chain.
+    auto* log = to.add_access_log();
+    fill_access_log(*listener.access_log, log);
+    log->mutable_filter()->mutable_response_flag_filter()->add_flags("NR");
+  }
+  bool by_name = false;
+  for (const ir::HttpChain& chain : listener.chains) {
+    by_name = by_name || !chain.server_names.empty();
+    const bool is_default = chain.server_names.empty() && !chain.tls;
+    fill_chain(chain, is_default ? to.mutable_default_filter_chain() : to.add_filter_chains());
+  }
+  if (by_name) {
+    auto* inspector = to.add_listener_filters();
+    inspector->set_name("envoy.filters.listener.tls_inspector");
+    pack(envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector(),
+         inspector->mutable_typed_config());
+  }
+  // Whom to tell when Envoy rejects it.
+  std::string out = serialize(to);
+  if (!listener.owners.empty()) {
+    append_owner(out, listener_v3::Listener::kMetadataFieldNumber, listener.owners.front());
+  }
+  return out;
+}
+
+}  // namespace sluice::xds

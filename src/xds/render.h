@@ -1,0 +1,43 @@
+// ir → Envoy's resources, serialised. One function a resource type; every result is deterministic: equal values make
+// equal bytes, on every machine.
+//
+// Nothing here knows the user's API (src/api) or the incremental tables (src/flow).
+//
+// Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ir/ir.h"
+
+namespace sluice::xds {
+
+// The resource types that ADS serves, in the order in which additions go out.
+enum class ResourceType : std::uint8_t { kCluster, kEndpoints, kSecret, kListener, kRoutes };
+inline constexpr int kResourceTypes = 5;
+
+// "type.googleapis.com/envoy.config.cluster.v3.Cluster" …
+std::string_view type_url(ResourceType type);
+
+// Each returns the serialised message (the value of an Any).
+std::string render_cluster(const ir::Cluster& cluster);
+std::string render_endpoints(const ir::Endpoints& endpoints);
+std::string render_secret(const ir::Secret& secret);
+std::string render_listener(const ir::Listener& listener);
+
+// A serialised VirtualHost of the given route table.
+std::string render_virtual_host(std::string_view route_table, const ir::VirtualHost& host);
+// A RouteConfiguration from serialised virtual hosts, by copying.
+std::string assemble_routes(std::string_view route_table, std::span<const std::string_view> virtual_hosts);
+
+// Content hash of serialised bytes, 64 bit, stable between runs and machines.
+std::uint64_t content_hash(std::string_view bytes);
+
+// A serialised resource as protobuf JSON (2-space indented), with every Any it contains spelled out.
+// Unknown bytes are a bug and stop the program.
+std::string to_json(ResourceType type, std::string_view bytes);
+
+}  // namespace sluice::xds

@@ -1,0 +1,23 @@
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
+
+#include "xds/render.h"
+#include "xds/wire.h"
+
+namespace sluice::xds {
+
+std::string render_secret(const ir::Secret& secret) {
+  envoy::extensions::transport_sockets::tls::v3::Secret to;
+  to.set_name(secret.name);
+  if (!secret.certificate_pem.empty()) {
+    auto* certificate = to.mutable_tls_certificate();
+    certificate->mutable_certificate_chain()->set_inline_bytes(secret.certificate_pem);
+    certificate->mutable_private_key()->set_inline_bytes(secret.private_key_pem);
+  } else if (!secret.ca_file.empty()) {
+    to.mutable_validation_context()->mutable_trusted_ca()->set_filename(secret.ca_file);
+  } else {
+    to.mutable_validation_context()->mutable_trusted_ca()->set_inline_bytes(secret.ca_pem);
+  }
+  return serialize(to);
+}
+
+}  // namespace sluice::xds
