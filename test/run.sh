@@ -5,6 +5,7 @@
 # A stage that reads ../shared is left out where that does not exist, and fails if CI=true.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+self=$PWD/test/run.sh
 
 # NAME | reads ../shared? | command. A command runs in the root of the repository, with $RESULTS, an
 # empty folder, to leave its results in: see scripts/count_tests.py. A stage that leaves none counts
@@ -37,6 +38,13 @@ if [ "${1:-}" = --list ]; then
   sed -n 's/ *|.*//p' <<<"$stages"
   exit
 fi
+
+for name in "$@"; do
+  if ! "$self" --list | grep -qxF -e "$name"; then
+    echo "$name is not a stage; the stages are" $("$self" --list)
+    exit 2
+  fi
+done
 
 passed=0 failed=0 skipped=0 left_out= summary=
 while IFS='|' read -r name shared command; do
