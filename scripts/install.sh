@@ -11,8 +11,8 @@ as_root() {
 
 apt_install() {
   echo "install: apt-get install $*"
-  as_root apt-get -q update
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$@"
+  as_root apt-get -q -o DPkg::Lock::Timeout=600 update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"
 }
 
 # Prints the arguments that are not installed packages.
