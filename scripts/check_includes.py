@@ -96,9 +96,8 @@ def check_file(root, path, table, reach, problems):
         in_src = os.path.exists(os.path.join(root, "src", target))
         if quote == "<" and in_src:
             problems.append(f'{where}: {target}: own headers are included with ""')
-        elif quote == '"' and not in_src:
-            if top == "src" or not os.path.exists(os.path.join(root, target)):
-                problems.append(f"{where}: {target}: there is no such file in src/")
+        elif quote == '"' and not in_src and owner(target, table) is not None:
+            problems.append(f"{where}: {target}: there is no such file in src/")
         elif quote == '"' and module is not None:
             other = owner(target, table)
             if other is not None and other != module and other not in reach[module]:

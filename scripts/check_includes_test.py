@@ -26,7 +26,7 @@ class CheckIncludes(unittest.TestCase):
         files = {
             "src/base/a.cc": '#include "base/a.h"\n\n#include <string>\n',
             "src/base/a_test.cc": '#include "base/a.h"\n',
-            "src/base/table.cc": "#include <string>\n",
+            "src/base/table.cc": '#include "absl/hash/hash.h"\n',
             "src/main.cc": '#include "version.h"\n#include "xds/x.h"\n',
         }
         self.assertEqual(self.problems({**self.HEADER, **self.XDS, **files}), [])
