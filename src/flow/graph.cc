@@ -96,6 +96,12 @@ CommitStats Core::commit() noexcept {
   return stats;
 }
 
+std::size_t Core::key_count() const {
+  std::size_t count = 0;
+  for (const auto& keys : keys_) count += keys->size();
+  return count;
+}
+
 void Core::begin_run(Node& stage) {
   running_ = &stage;
   ++stage.runs_made_;

@@ -181,13 +181,15 @@ class Input final : public Table<K, V> {
  public:
   using typename Table<K, V>::Row;
 
-  // The row must not be null.
-  void set(const K& key, Row row) {
+  void set(const K& key, V row) { set(key, std::make_shared<const V>(std::move(row))); }
+  // A template, so that set(key, {…}) makes a V. The row must not be null.
+  template <std::convertible_to<Row> Shared>
+  void set(const K& key, Shared shared) {
+    Row row = std::move(shared);
     if (row == nullptr) internal::stop({this->name(), ": a null row is set"});
     this->core().require_no_commit(*this);
     edit(this->keys().acquire(key), std::move(row));
   }
-  void set(const K& key, V row) { set(key, std::make_shared<const V>(std::move(row))); }
 
   void erase(const K& key) {
     this->core().require_no_commit(*this);
@@ -766,6 +768,9 @@ class Graph {
 
   // All look-ups that are recorded now: what the graph's memory grows with, beside the rows.
   std::size_t read_count() const { return core_.read_count(); }
+  // All keys and groups that are known now, those that some run looked for in vain included. Keys that nothing mentions
+  // any more go with the next commit.
+  std::size_t key_count() const { return core_.key_count(); }
 
  private:
   template <class T, class... Args>

@@ -33,6 +33,7 @@ class KeysBase {
   void share(const Node& node) { nodes_.push_back(&node); }
   // Every slot in use is below it.
   std::size_t capacity() const { return live_.size(); }
+  std::size_t size() const { return live_.size() - free_.size(); }
   // Some node has let go of the slot; the next sweep frees it if all have.
   void retire(Slot slot) { retired_.push_back(slot); }
   void sweep();

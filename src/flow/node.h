@@ -132,6 +132,7 @@ class Core {
 
   CommitStats commit() noexcept;
   std::size_t read_count() const { return edges_.size() - 1 - free_edges_; }
+  std::size_t key_count() const;
 
   template <class T>
   T& own(std::unique_ptr<T> node) {
