@@ -1,0 +1,214 @@
+#include "source/file_set.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+namespace sluice::source {
+
+namespace {
+
+// "a.yaml:3", or "a.yaml" where the line is not known.
+std::string place_name(const std::string& file, std::uint32_t line) {
+  return line == 0 ? file : fmt::format("{}:{}", file, line);
+}
+
+}  // namespace
+
+bool FileSet::same(const Version& a, const Version& b) {
+  return a.api_version == b.api_version && a.object.index() == b.object.index() &&
+         std::visit(
+             [&b]<typename T>(const std::shared_ptr<const T>& object) {
+               const auto& other = std::get<std::shared_ptr<const T>>(b.object);
+               return object == other || *object == *other;
+             },
+             a.object);
+}
+
+// What stands in no readable document comes after what does.
+bool FileSet::before(const Claim& a, const Claim& b) {
+  if (a.file != b.file) return a.file->name < b.file->name;
+  const bool a_hidden = a.line == 0;
+  const bool b_hidden = b.line == 0;
+  return std::tie(a_hidden, a.document, a.ordinal) < std::tie(b_hidden, b.document, b.ordinal);
+}
+
+void FileSet::mark(Entries::iterator entry) {
+  if (std::exchange(entry->second.changed, true)) return;
+  changed_.push_back(entry);
+}
+
+void FileSet::drop_claims(const File& file, Entries::iterator entry) {
+  std::erase_if(entry->second.claims, [&](const Claim& claim) { return claim.file == &file; });
+  mark(entry);
+}
+
+void FileSet::put(const std::string& name, Text text, Manifest manifest) {
+  std::unique_ptr<File>& slot = files_[name];
+  if (slot == nullptr) slot = std::make_unique<File>();
+  File& file = *slot;
+  file.name = name;
+  file.text = std::move(text);
+  file.document_lines = std::move(manifest.document_lines);
+  file.document_lines.shrink_to_fit();
+  file.problems = std::move(manifest.problems);
+  if (file.problems.empty()) {
+    troubled_.erase(name);
+  } else {
+    troubled_.insert(name);
+  }
+
+  // The old claims: gone, or kept out of sight until the file can be read as a whole.
+  std::vector<Entries::iterator> kept;
+  if (manifest.broken) {
+    std::set<ObjectKey> seen;
+    std::set<ObjectKey> unseen;
+    for (const Manifest::Object& object : manifest.objects) seen.insert(object.key);
+    for (const Entries::iterator entry : std::exchange(file.objects, {})) {
+      if (seen.contains(entry->first)) {
+        drop_claims(file, entry);
+        continue;
+      }
+      // Where the file named it twice, only the first is kept.
+      if (!unseen.insert(entry->first).second) continue;
+      std::vector<Claim>& claims = entry->second.claims;
+      Claim hidden = std::move(*std::ranges::find(claims, &file, &Claim::file));
+      hidden.line = hidden.column = 0;
+      drop_claims(file, entry);
+      claims.insert(std::ranges::upper_bound(claims, hidden, before), std::move(hidden));
+      kept.push_back(entry);
+    }
+  } else {
+    for (const Entries::iterator entry : std::exchange(file.objects, {})) drop_claims(file, entry);
+  }
+
+  file.objects.reserve(manifest.objects.size() + kept.size());
+  for (Manifest::Object& object : manifest.objects) {
+    Claim claim{&file, std::max(object.line, 1U), object.column, object.document, object.ordinal, {}};
+    if (object.bound) {
+      claim.version = {&*api_versions_.insert(std::move(object.bound->api_version)).first,
+                       std::move(object.bound->object)};
+    }
+    const auto entry = entries_.try_emplace(std::move(object.key)).first;
+    std::vector<Claim>& claims = entry->second.claims;
+    claims.insert(std::ranges::upper_bound(claims, claim, before), std::move(claim));
+    mark(entry);
+    file.objects.push_back(entry);
+  }
+  file.objects.insert(file.objects.end(), kept.begin(), kept.end());
+}
+
+void FileSet::remove(const std::string& name) {
+  const auto file = files_.find(name);
+  if (file == files_.end()) return;
+  for (const Entries::iterator entry : file->second->objects) drop_claims(*file->second, entry);
+  troubled_.erase(name);
+  files_.erase(file);
+}
+
+std::optional<Batch> FileSet::take() {
+  Batch batch;
+  for (const Entries::iterator entry : std::exchange(changed_, {})) {
+    auto& [key, object] = *entry;
+    object.changed = false;
+    object.claims.shrink_to_fit();
+    if (object.claims.size() > 1) {
+      contested_.insert(key);
+    } else if (!contested_.empty()) {
+      contested_.erase(key);
+    }
+    if (object.claims.empty()) {
+      if (object.posted) {
+        --posted_count_;
+        batch.deleted.push_back(key);
+      }
+      entries_.erase(entry);
+      continue;
+    }
+    std::optional<Version>& version = object.claims.front().version;
+    if (!version) continue;
+    if (object.posted && same(*object.posted, *version)) {
+      version = object.posted;  // one value in memory, not two
+      continue;
+    }
+    if (!object.posted) ++posted_count_;
+    object.posted = version;
+    batch.upserted.push_back({key, *version->api_version, version->object});
+  }
+  std::ranges::sort(batch.upserted, {}, &api::BoundObject::key);
+  std::ranges::sort(batch.deleted);
+
+  batch.problems = duplicates();
+  batch.problems.insert(batch.problems.end(), path_problems_.begin(), path_problems_.end());
+  for (const std::string& name : troubled_) {
+    const std::vector<Problem>& problems = files_.at(name)->problems;
+    batch.problems.insert(batch.problems.end(), problems.begin(), problems.end());
+  }
+  sort_by_place(batch.problems);
+  if (batch.upserted.empty() && batch.deleted.empty() && batch.problems == problems_) return std::nullopt;
+  problems_ = batch.problems;
+  return batch;
+}
+
+std::vector<Problem> FileSet::duplicates() const {
+  std::vector<Problem> problems;
+  for (const ObjectKey& key : contested_) {
+    const std::vector<Claim>& claims = entries_.at(key).claims;
+    const Claim& winner = claims.front();
+    for (std::size_t i = 1; i < claims.size(); ++i) {
+      const Claim& claim = claims[i];
+      problems.push_back({.code = "conflict/duplicate",
+                          .where = {claim.file->name, claim.line, claim.column},
+                          .object = key,
+                          .message = fmt::format("{} is defined twice, and {} comes first", key.to_string(),
+                                                 place_name(winner.file->name, winner.line)),
+                          .suggestion = "remove one of the two, or give it another name"});
+    }
+  }
+  return problems;
+}
+
+Text FileSet::text(const std::string& file) const {
+  const auto found = files_.find(file);
+  return found == files_.end() ? nullptr : found->second->text;
+}
+
+void FileSet::locate(Problem& problem) {
+  const auto found = entries_.find(problem.object);
+  if (found == entries_.end() || found->second.claims.empty()) return;
+  const Claim& claim = found->second.claims.front();
+  const File& file = *claim.file;
+  if (claim.line == 0) {
+    problem.where = {file.name, 0, 0};
+    return;
+  }
+  problem.where =
+      locator_.find(file.name, file.text, file.document_lines, claim.document, claim.ordinal, problem.path);
+  if (problem.where.line == 0) problem.where = {"", claim.line, claim.column};
+  problem.where.file = file.name;
+}
+
+std::string FileSet::line(const std::string& name, std::uint32_t line) {
+  const Text text = this->text(name);
+  if (text == nullptr || line == 0) return {};
+  if (cursor_.text != text || cursor_.line > line) cursor_ = {text, 1, 0};
+  for (; cursor_.line < line; ++cursor_.line) {
+    const std::size_t end = text->find('\n', cursor_.offset);
+    if (end == text->npos) return {};
+    cursor_.offset = end + 1;
+  }
+  const std::size_t end = text->find('\n', cursor_.offset);
+  std::string_view found = std::string_view(*text).substr(cursor_.offset, end - cursor_.offset);
+  if (found.ends_with('\r')) found.remove_suffix(1);
+  return std::string(found);
+}
+
+void FileSet::forget() {
+  locator_.forget();
+  cursor_ = {};
+}
+
+}  // namespace sluice::source

@@ -1,0 +1,230 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "source/file_source.h"
+
+namespace sluice::source {
+
+namespace {
+
+// Trees are remembered for the next question this long.
+constexpr std::chrono::milliseconds kMemory{1'000};
+
+std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+bool is_older(const Signature& signature, std::chrono::nanoseconds age) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return now - std::chrono::nanoseconds(signature.modified) > age;
+}
+
+}  // namespace
+
+LiveFiles::LiveFiles(std::vector<std::string> paths, Patience patience, Batch* first,
+                     std::function<void(Batch)> on_batch)
+    : FileSource(std::move(paths)), patience_(patience), on_batch_(std::move(on_batch)) {
+  wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  rescan_ = true;
+  *first = refresh().value_or(Batch());
+  thread_ = std::thread([this] { run(); });
+}
+
+LiveFiles::~LiveFiles() {
+  stopping_ = true;
+  wake();
+  thread_.join();
+  close(wake_fd_);
+}
+
+void LiveFiles::wake() const {
+  const std::uint64_t one = 1;
+  // It fails only when the thread has been woken and not looked yet.
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
+}
+
+void LiveFiles::on_remembering() const { wake(); }
+
+void LiveFiles::run() {
+  while (!stopping_) {
+    int timeout = -1;
+    if (const std::optional<Clock::time_point> deadline = next_deadline()) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now());
+      timeout = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+    }
+    std::array<pollfd, 2> fds = {pollfd{wake_fd_, POLLIN, 0}, pollfd{watch_.fd(), POLLIN, 0}};
+    poll(fds.data(), fds.size(), timeout);
+    if (stopping_) return;
+    if (fds[0].revents != 0) {
+      std::uint64_t count = 0;
+      if (::read(wake_fd_, &count, sizeof(count)) > 0) forget_at_ = Clock::now() + kMemory;
+    }
+    if (fds[1].revents != 0) watch_.drain(*this);
+
+    const Clock::time_point now = Clock::now();
+    if (forget_at_ && now >= *forget_at_) {
+      forget_at_.reset();
+      forget();
+    }
+    if (polls() && now >= next_poll_) rescan_ = true;
+    if (const auto deadline = next_deadline(); !deadline || now < *deadline) continue;
+    if (std::optional<Batch> batch = refresh()) on_batch_(std::move(*batch));
+  }
+}
+
+void LiveFiles::note() {
+  last_event_ = Clock::now();
+  if (!first_event_) first_event_ = last_event_;
+}
+
+void LiveFiles::on_file(const std::string& file, FileWatch::Change change) {
+  // Whatever is new may be a link to a folder.
+  if (!may_be_ours(file) && (change != FileWatch::Change::kReplaced || is_left_out(name_of(file)))) return;
+  Touched& touched = touched_[file];
+  switch (change) {
+    case FileWatch::Change::kWritten:
+      touched = {.open = true, .last_write = Clock::now()};
+      return;  // nothing to read until it is closed
+    case FileWatch::Change::kReplaced:
+    case FileWatch::Change::kClosed:
+      touched.open = false;
+      break;
+    case FileWatch::Change::kTouched:
+      break;
+  }
+  note();
+}
+
+void LiveFiles::on_structure() {
+  rescan_ = true;
+  note();
+}
+
+void LiveFiles::on_overflow() {
+  // Also what was closed may be lost.
+  for (auto& [_, touched] : touched_) touched.open = false;
+  rescan_ = reread_ = true;
+  note();
+}
+
+std::optional<LiveFiles::Clock::time_point> LiveFiles::next_deadline() const {
+  // While files change, the rest waits.
+  if (first_event_) return std::min(last_event_ + patience_.quiet, *first_event_ + patience_.latest);
+  std::optional<Clock::time_point> next = forget_at_;
+  const auto add = [&next](Clock::time_point at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [_, touched] : touched_) {
+    if (touched.open && !touched.blank) add(touched.last_write + patience_.open);
+  }
+  if (polls()) add(next_poll_);
+  return next;
+}
+
+bool LiveFiles::is_open(const std::string& file) const {
+  const auto found = touched_.find(file);
+  return found != touched_.end() && found->second.open &&
+         (found->second.blank || Clock::now() < found->second.last_write + patience_.open);
+}
+
+bool LiveFiles::may_be_ours(const std::string& file) const {
+  const std::string_view name = name_of(file);
+  return known_.contains(file) || (any_name_ ? !is_left_out(name) : is_manifest_name(name));
+}
+
+bool LiveFiles::is_plain_change(const std::string& file) const {
+  struct stat status;
+  const bool there = lstat(file.c_str(), &status) == 0;
+  const bool plain = there && S_ISREG(status.st_mode);
+  const auto known = known_.find(file);
+  if (known != known_.end()) return plain && !known->second.symlink;
+  return !there || (plain && !may_be_ours(file));
+}
+
+std::optional<Batch> LiveFiles::refresh() {
+  first_event_.reset();
+  std::set<std::string> due;
+  for (const auto& [file, touched] : touched_) {
+    if (!is_open(file)) due.insert(file);
+  }
+  if (!std::ranges::all_of(due, [this](const std::string& file) { return is_plain_change(file); })) rescan_ = true;
+
+  std::vector<std::string> removed;
+  if (std::exchange(rescan_, false)) removed = rescan(due);
+
+  std::vector<LoadRequest> requests;
+  for (const std::string& file : due) {
+    const auto known = known_.find(file);
+    if (known == known_.end() || is_open(file)) continue;
+    Text before = text(file);
+    if (known->second.once && before != nullptr) continue;
+    const auto touched = touched_.find(file);
+    const bool open = touched != touched_.end() && touched->second.open;
+    requests.push_back({.file = file, .before = std::move(before), .ignore_blank = open});
+  }
+  std::erase_if(touched_, [&](const auto& touched) {
+    const auto& [file, state] = touched;
+    return due.contains(file) && (!state.open || !known_.contains(file));
+  });
+  std::vector<LoadedFile> loaded = load_files(std::move(requests));
+  for (const LoadedFile& file : loaded) {
+    if (file.ignored) {
+      touched_[file.file].blank = true;
+    } else {
+      touched_.erase(file.file);
+      if (file.error == 0) known_[file.file].signature = file.signature;
+    }
+  }
+  std::erase_if(loaded, [](const LoadedFile& file) { return file.ignored; });
+  return apply(std::move(loaded), removed);
+}
+
+std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {
+  watch_.begin_scan();
+  Scan found = scan(&watch_);
+  watch_.end_scan();
+  next_poll_ = Clock::now() + patience_.poll;
+  if (watch_.must_poll()) {
+    found.problems.push_back({.code = "support/no-file-events",
+                              .severity = Severity::kWarning,
+                              .message = "files are only looked at once a second: " + watch_.poll_reason()});
+  }
+  set_scan_problems(std::move(found.problems));
+  any_name_ = found.any_name;
+
+  const bool all = std::exchange(reread_, false);
+  for (auto& [file, now] : found.files) {
+    const auto known = known_.find(file);
+    if (known == known_.end()) {
+      due.insert(file);
+      continue;
+    }
+    // Without events only its age tells that a file is complete.
+    const bool settled = !polls() || is_older(now.signature, patience_.latest);
+    if (all || (known->second.signature != now.signature && settled)) due.insert(file);
+    now.signature = known->second.signature;  // until it is read
+  }
+
+  std::vector<std::string> removed;
+  for (const auto& [file, was] : known_) {
+    if (found.files.contains(file)) continue;
+    const bool hidden = std::ranges::any_of(
+        found.unlisted, [&](const std::string& folder) { return file.starts_with(folder + "/"); });
+    if (hidden) {
+      found.files.emplace(file, was);
+    } else {
+      removed.push_back(file);
+      touched_.erase(file);
+    }
+  }
+  known_ = std::move(found.files);
+  return removed;
+}
+
+}  // namespace sluice::source

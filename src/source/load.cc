@@ -1,0 +1,97 @@
+#include "source/load.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace sluice::source {
+
+namespace {
+
+// Below this a second thread costs more than it saves.
+constexpr std::size_t kBytesForTwoThreads = 256 * 1024;
+
+// Returns errno.
+int read_text(const std::string& file, Signature& signature, std::string& text) {
+  const bool standard_input = file == kStandardInput;
+  const int fd = standard_input ? STDIN_FILENO : open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  struct stat status;
+  int error = fstat(fd, &status) != 0 ? errno : S_ISDIR(status.st_mode) ? EISDIR : 0;
+  if (error == 0) {
+    signature = signature_of(status);
+    std::size_t length = 0;
+    // One byte more than expected, to see the end without growing.
+    text.resize(S_ISREG(status.st_mode) ? signature.size + 1 : 4096);
+    for (;;) {
+      const ssize_t got = read(fd, text.data() + length, text.size() - length);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) error = errno;
+      if (got <= 0) break;
+      length += static_cast<std::size_t>(got);
+      if (length == text.size()) text.resize(2 * length);
+    }
+    text.resize(length);
+  }
+  if (!standard_input) close(fd);
+  return error;
+}
+
+bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
+
+void load(const LoadRequest& request, LoadedFile& loaded) {
+  loaded.file = request.file;
+  std::string text;
+  loaded.error = read_text(request.file, loaded.signature, text);
+  if (loaded.error != 0) return;
+  if (request.ignore_blank && is_blank(text)) {
+    loaded.ignored = true;
+  } else if (request.before != nullptr && *request.before == text) {
+    loaded.text = request.before;
+  } else {
+    text.shrink_to_fit();
+    loaded.text = std::make_shared<const std::string>(std::move(text));
+    loaded.manifest = read_manifest(*loaded.text, loaded.file);
+  }
+}
+
+}  // namespace
+
+std::vector<LoadedFile> load_files(std::vector<LoadRequest> requests) {
+  std::vector<LoadedFile> loaded(requests.size());
+  std::atomic<std::size_t> next = 0;
+  std::atomic<std::size_t> bytes = 0;
+  const auto work = [&](bool all) {
+    while (all || bytes < kBytesForTwoThreads) {
+      const std::size_t i = next++;
+      if (i >= requests.size()) return;
+      load(requests[i], loaded[i]);
+      bytes += loaded[i].signature.size;
+    }
+  };
+  work(false);
+  if (next < requests.size()) {
+    std::thread second(work, true);
+    work(true);
+    second.join();
+  }
+  return loaded;
+}
+
+Problem unreadable(const LoadedFile& loaded) {
+  return {.code = "syntax/unreadable-file",
+          .where = {loaded.file, 0, 0},
+          .message =
+              fmt::format("the file cannot be read: {}", std::generic_category().message(loaded.error))};
+}
+
+}  // namespace sluice::source
