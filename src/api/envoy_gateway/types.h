@@ -1,0 +1,105 @@
+// gateway.envoyproxy.io/v1alpha1 as of Envoy Gateway v1.9: Backend and EnvoyProxy.
+// The rest of this group's kinds arrive with the features that read them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/gateway_api/types.h"
+#include "api/meta.h"
+#include "tree/tree.h"
+
+namespace sluice::api {
+
+struct HostPort {
+  std::string host;  // ip.address or fqdn.hostname
+  std::int32_t port = 0;
+
+  bool operator==(const HostPort&) const = default;
+};
+
+// Exactly one of ip, fqdn, unix.
+struct BackendEndpoint {
+  std::optional<std::string> hostname;
+  std::optional<HostPort> ip;
+  std::optional<HostPort> fqdn;
+  std::optional<std::string> unix_path;
+  std::optional<std::string> zone;
+
+  bool operator==(const BackendEndpoint&) const = default;
+};
+
+enum class BackendType : std::uint8_t { kEndpoints, kDynamicResolver };
+
+struct BackendSpec {
+  BackendType type = BackendType::kEndpoints;
+  std::vector<BackendEndpoint> endpoints;
+  std::vector<std::string> app_protocols;
+  bool fallback = false;
+  std::optional<Tree> tls;  // checked; translated once BackendTLSPolicy is
+
+  bool operator==(const BackendSpec&) const = default;
+};
+
+struct Backend {
+  ObjectMeta metadata;
+  BackendSpec spec;
+
+  bool operator==(const Backend&) const = default;
+};
+
+struct ShutdownConfig {
+  std::optional<Duration> drain_timeout;               // default 60 s
+  std::optional<Duration> min_drain_duration;          // default 10 s
+  std::optional<Duration> health_check_failure_delay;  // default 0
+
+  bool operator==(const ShutdownConfig&) const = default;
+};
+
+enum class BootstrapType : std::uint8_t { kMerge, kReplace, kJSONPatch };
+
+struct ProxyBootstrap {
+  BootstrapType type = BootstrapType::kReplace;
+  std::optional<std::string> value;      // YAML of a Bootstrap, whole or to merge
+  std::optional<Tree> json_patches;  // a list
+
+  bool operator==(const ProxyBootstrap&) const = default;
+};
+
+struct ProxyLogging {
+  // Component ("default", "upstream", "http", …) to level ("debug", "info", "warn", "error", …).
+  StringMap level{{"default", "warn"}};
+
+  bool operator==(const ProxyLogging&) const = default;
+};
+
+enum class IPFamily : std::uint8_t { kIPv4, kIPv6, kDualStack };
+enum class RoutingType : std::uint8_t { kEndpoint, kService };
+
+struct EnvoyProxySpec {
+  std::string provider_type;  // Kubernetes | Host | empty
+  ProxyLogging logging;
+  bool merge_gateways = false;
+  std::optional<std::int32_t> concurrency;
+  std::optional<ShutdownConfig> shutdown;
+  std::optional<ProxyBootstrap> bootstrap;
+  std::vector<std::string> extra_args;
+  std::optional<IPFamily> ip_family;
+  std::optional<RoutingType> routing_type;
+  bool preserve_route_order = false;
+  std::optional<Tree> telemetry;
+
+  bool operator==(const EnvoyProxySpec&) const = default;
+};
+
+struct EnvoyProxy {
+  ObjectMeta metadata;
+  EnvoyProxySpec spec;
+
+  bool operator==(const EnvoyProxy&) const = default;
+};
+
+}  // namespace sluice::api

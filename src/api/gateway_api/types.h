@@ -1,0 +1,466 @@
+// Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, ReferenceGrant.
+//
+// Types keep the names of the specification, fields turn mechanically: backendRefs is backend_refs. Defaults are
+// those of the upstream schemas and are filled in by the binding, so a plain member always has a value and an
+// optional one is a field that the user may leave out.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/meta.h"
+
+namespace sluice::api {
+
+// GEP-2257 duration ("1h30m", "500ms").
+using Duration = std::chrono::milliseconds;
+
+// ---- selectors and references ----------------------------------------------------------------
+
+struct LabelSelectorRequirement {
+  std::string key;
+  std::string operator_;  // In | NotIn | Exists | DoesNotExist; others make the selector invalid
+  std::vector<std::string> values;
+
+  bool operator==(const LabelSelectorRequirement&) const = default;
+};
+
+struct LabelSelector {
+  StringMap match_labels;
+  std::vector<LabelSelectorRequirement> match_expressions;
+
+  bool operator==(const LabelSelector&) const = default;
+};
+
+struct LocalParametersReference {
+  std::string group;
+  std::string kind;
+  std::string name;
+
+  bool operator==(const LocalParametersReference&) const = default;
+};
+
+struct ParametersReference {
+  std::string group;
+  std::string kind;
+  std::string name;
+  std::optional<std::string> namespace_;
+
+  bool operator==(const ParametersReference&) const = default;
+};
+
+// A reference with defaults for group and kind (a Secret or a ConfigMap, by its field).
+struct SecretObjectReference {
+  std::string group;
+  std::string kind = "Secret";
+  std::string name;
+  std::optional<std::string> namespace_;
+
+  bool operator==(const SecretObjectReference&) const = default;
+};
+
+// A reference that names all of it (CA certificates).
+struct ObjectReference {
+  std::string group;
+  std::string kind;
+  std::string name;
+  std::optional<std::string> namespace_;
+
+  bool operator==(const ObjectReference&) const = default;
+};
+
+struct BackendObjectReference {
+  std::string group;
+  std::string kind = "Service";
+  std::string name;
+  std::optional<std::string> namespace_;
+  std::optional<std::int32_t> port;
+
+  bool operator==(const BackendObjectReference&) const = default;
+};
+
+struct ParentReference {
+  std::string group = "gateway.networking.k8s.io";
+  std::string kind = "Gateway";
+  std::optional<std::string> namespace_;
+  std::string name;
+  std::optional<std::string> section_name;
+  std::optional<std::int32_t> port;
+
+  bool operator==(const ParentReference&) const = default;
+  auto operator<=>(const ParentReference&) const = default;
+};
+
+// ---- GatewayClass ----------------------------------------------------------------------------
+
+struct GatewayClassSpec {
+  std::string controller_name;
+  std::optional<ParametersReference> parameters_ref;
+  std::string description;
+
+  bool operator==(const GatewayClassSpec&) const = default;
+};
+
+struct GatewayClass {
+  ObjectMeta metadata;
+  GatewayClassSpec spec;
+
+  bool operator==(const GatewayClass&) const = default;
+};
+
+// ---- Gateway ---------------------------------------------------------------------------------
+
+enum class FromNamespaces : std::uint8_t { kAll, kSelector, kSame, kNone };
+
+struct RouteNamespaces {
+  FromNamespaces from = FromNamespaces::kSame;
+  std::optional<LabelSelector> selector;
+
+  bool operator==(const RouteNamespaces&) const = default;
+};
+
+struct RouteGroupKind {
+  std::string group = "gateway.networking.k8s.io";
+  std::string kind;
+
+  bool operator==(const RouteGroupKind&) const = default;
+};
+
+struct AllowedRoutes {
+  RouteNamespaces namespaces;
+  std::vector<RouteGroupKind> kinds;
+
+  bool operator==(const AllowedRoutes&) const = default;
+};
+
+enum class TLSMode : std::uint8_t { kTerminate, kPassthrough };
+
+struct ListenerTLSConfig {
+  TLSMode mode = TLSMode::kTerminate;
+  std::vector<SecretObjectReference> certificate_refs;
+  StringMap options;
+
+  bool operator==(const ListenerTLSConfig&) const = default;
+};
+
+struct Listener {
+  std::string name;
+  std::optional<std::string> hostname;
+  std::int32_t port = 0;
+  std::string protocol;  // HTTP | HTTPS | TLS | TCP | UDP, or an implementation's own
+  std::optional<ListenerTLSConfig> tls;
+  AllowedRoutes allowed_routes;
+
+  bool operator==(const Listener&) const = default;
+};
+
+struct GatewayAddress {
+  std::string type = "IPAddress";
+  std::string value;
+
+  bool operator==(const GatewayAddress&) const = default;
+};
+
+struct GatewayInfrastructure {
+  StringMap labels;
+  StringMap annotations;
+  std::optional<LocalParametersReference> parameters_ref;
+
+  bool operator==(const GatewayInfrastructure&) const = default;
+};
+
+struct GatewayBackendTLS {
+  std::optional<SecretObjectReference> client_certificate_ref;
+
+  bool operator==(const GatewayBackendTLS&) const = default;
+};
+
+enum class FrontendValidationMode : std::uint8_t { kAllowValidOnly, kAllowInsecureFallback };
+
+struct FrontendTLSValidation {
+  std::vector<ObjectReference> ca_certificate_refs;
+  FrontendValidationMode mode = FrontendValidationMode::kAllowValidOnly;
+
+  bool operator==(const FrontendTLSValidation&) const = default;
+};
+
+struct FrontendTLSConfig {
+  std::optional<FrontendTLSValidation> validation;
+
+  bool operator==(const FrontendTLSConfig&) const = default;
+};
+
+struct FrontendTLSPort {
+  std::int32_t port = 0;
+  FrontendTLSConfig tls;
+
+  bool operator==(const FrontendTLSPort&) const = default;
+};
+
+struct GatewayFrontendTLS {
+  FrontendTLSConfig default_;
+  std::vector<FrontendTLSPort> per_port;
+
+  bool operator==(const GatewayFrontendTLS&) const = default;
+};
+
+struct GatewayTLSConfig {
+  std::optional<GatewayBackendTLS> backend;
+  std::optional<GatewayFrontendTLS> frontend;
+
+  bool operator==(const GatewayTLSConfig&) const = default;
+};
+
+struct AllowedListeners {
+  RouteNamespaces namespaces{.from = FromNamespaces::kNone, .selector = {}};
+
+  bool operator==(const AllowedListeners&) const = default;
+};
+
+struct GatewaySpec {
+  std::string gateway_class_name;
+  std::vector<Listener> listeners;
+  std::vector<GatewayAddress> addresses;
+  std::optional<GatewayInfrastructure> infrastructure;
+  std::optional<AllowedListeners> allowed_listeners;
+  std::optional<GatewayTLSConfig> tls;
+  std::string default_scope;  // All | None | empty
+
+  bool operator==(const GatewaySpec&) const = default;
+};
+
+struct Gateway {
+  ObjectMeta metadata;
+  GatewaySpec spec;
+
+  bool operator==(const Gateway&) const = default;
+};
+
+// ---- HTTPRoute -------------------------------------------------------------------------------
+
+enum class PathMatchType : std::uint8_t { kExact, kPathPrefix, kRegularExpression };
+enum class StringMatchType : std::uint8_t { kExact, kRegularExpression };
+
+struct HTTPPathMatch {
+  PathMatchType type = PathMatchType::kPathPrefix;
+  std::string value = "/";
+
+  bool operator==(const HTTPPathMatch&) const = default;
+};
+
+// HTTPHeaderMatch and HTTPQueryParamMatch alike.
+struct HTTPNameValueMatch {
+  StringMatchType type = StringMatchType::kExact;
+  std::string name;
+  std::string value;
+
+  bool operator==(const HTTPNameValueMatch&) const = default;
+};
+
+struct HTTPRouteMatch {
+  HTTPPathMatch path;
+  std::vector<HTTPNameValueMatch> headers;
+  std::vector<HTTPNameValueMatch> query_params;
+  std::string method;  // empty: any
+
+  bool operator==(const HTTPRouteMatch&) const = default;
+};
+
+struct HTTPHeader {
+  std::string name;
+  std::string value;
+
+  bool operator==(const HTTPHeader&) const = default;
+};
+
+struct HTTPHeaderFilter {
+  std::vector<HTTPHeader> set;
+  std::vector<HTTPHeader> add;
+  std::vector<std::string> remove;
+
+  bool operator==(const HTTPHeaderFilter&) const = default;
+};
+
+struct Fraction {
+  std::int32_t numerator = 0;
+  std::int32_t denominator = 100;
+
+  bool operator==(const Fraction&) const = default;
+};
+
+struct HTTPRequestMirrorFilter {
+  BackendObjectReference backend_ref;
+  std::optional<std::int32_t> percent;
+  std::optional<Fraction> fraction;
+
+  bool operator==(const HTTPRequestMirrorFilter&) const = default;
+};
+
+enum class PathModifierType : std::uint8_t { kReplaceFullPath, kReplacePrefixMatch };
+
+struct HTTPPathModifier {
+  PathModifierType type = PathModifierType::kReplaceFullPath;
+  std::optional<std::string> replace_full_path;
+  std::optional<std::string> replace_prefix_match;
+
+  bool operator==(const HTTPPathModifier&) const = default;
+};
+
+struct HTTPRequestRedirectFilter {
+  std::string scheme;  // empty: the request's
+  std::optional<std::string> hostname;
+  std::optional<HTTPPathModifier> path;
+  std::optional<std::int32_t> port;
+  std::int32_t status_code = 302;
+
+  bool operator==(const HTTPRequestRedirectFilter&) const = default;
+};
+
+struct HTTPURLRewriteFilter {
+  std::optional<std::string> hostname;
+  std::optional<HTTPPathModifier> path;
+
+  bool operator==(const HTTPURLRewriteFilter&) const = default;
+};
+
+struct HTTPCORSFilter {
+  std::vector<std::string> allow_origins;
+  std::optional<bool> allow_credentials;
+  std::vector<std::string> allow_methods;
+  std::vector<std::string> allow_headers;
+  std::vector<std::string> expose_headers;
+  std::int32_t max_age = 5;  // seconds
+
+  bool operator==(const HTTPCORSFilter&) const = default;
+};
+
+struct LocalObjectReference {
+  std::string group;
+  std::string kind;
+  std::string name;
+
+  bool operator==(const LocalObjectReference&) const = default;
+};
+
+enum class HTTPRouteFilterType : std::uint8_t {
+  kRequestHeaderModifier,
+  kResponseHeaderModifier,
+  kRequestMirror,
+  kRequestRedirect,
+  kURLRewrite,
+  kExtensionRef,
+  kCORS,
+  kExternalAuth,
+};
+
+struct HTTPRouteFilter {
+  HTTPRouteFilterType type = HTTPRouteFilterType::kRequestHeaderModifier;
+  std::optional<HTTPHeaderFilter> request_header_modifier;
+  std::optional<HTTPHeaderFilter> response_header_modifier;
+  std::optional<HTTPRequestMirrorFilter> request_mirror;
+  std::optional<HTTPRequestRedirectFilter> request_redirect;
+  std::optional<HTTPURLRewriteFilter> url_rewrite;
+  std::optional<HTTPCORSFilter> cors;
+  std::optional<LocalObjectReference> extension_ref;
+
+  bool operator==(const HTTPRouteFilter&) const = default;
+};
+
+struct HTTPBackendRef {
+  BackendObjectReference ref;  // its fields stand beside weight and filters in the text
+  std::int32_t weight = 1;
+  std::vector<HTTPRouteFilter> filters;
+
+  bool operator==(const HTTPBackendRef&) const = default;
+};
+
+struct HTTPRouteTimeouts {
+  std::optional<Duration> request;
+  std::optional<Duration> backend_request;
+
+  bool operator==(const HTTPRouteTimeouts&) const = default;
+};
+
+struct HTTPRouteRetry {
+  std::vector<std::int32_t> codes;
+  std::optional<std::int32_t> attempts;
+  std::optional<Duration> backoff;
+
+  bool operator==(const HTTPRouteRetry&) const = default;
+};
+
+enum class SessionPersistenceType : std::uint8_t { kCookie, kHeader };
+enum class CookieLifetimeType : std::uint8_t { kPermanent, kSession };
+
+struct SessionPersistence {
+  std::optional<std::string> session_name;
+  std::optional<Duration> absolute_timeout;
+  SessionPersistenceType type = SessionPersistenceType::kCookie;
+  CookieLifetimeType cookie_lifetime = CookieLifetimeType::kSession;
+
+  bool operator==(const SessionPersistence&) const = default;
+};
+
+struct HTTPRouteRule {
+  std::optional<std::string> name;
+  std::vector<HTTPRouteMatch> matches;  // never empty once bound
+  std::vector<HTTPRouteFilter> filters;
+  std::vector<HTTPBackendRef> backend_refs;
+  std::optional<HTTPRouteTimeouts> timeouts;
+  std::optional<HTTPRouteRetry> retry;
+  std::optional<SessionPersistence> session_persistence;
+
+  bool operator==(const HTTPRouteRule&) const = default;
+};
+
+struct HTTPRouteSpec {
+  std::vector<ParentReference> parent_refs;
+  std::vector<std::string> hostnames;
+  std::vector<HTTPRouteRule> rules;
+
+  bool operator==(const HTTPRouteSpec&) const = default;
+};
+
+struct HTTPRoute {
+  ObjectMeta metadata;
+  HTTPRouteSpec spec;
+
+  bool operator==(const HTTPRoute&) const = default;
+};
+
+// ---- ReferenceGrant --------------------------------------------------------------------------
+
+struct ReferenceGrantFrom {
+  std::string group;
+  std::string kind;
+  std::string namespace_;
+
+  bool operator==(const ReferenceGrantFrom&) const = default;
+};
+
+struct ReferenceGrantTo {
+  std::string group;
+  std::string kind;
+  std::optional<std::string> name;
+
+  bool operator==(const ReferenceGrantTo&) const = default;
+};
+
+struct ReferenceGrantSpec {
+  std::vector<ReferenceGrantFrom> from;
+  std::vector<ReferenceGrantTo> to;
+
+  bool operator==(const ReferenceGrantSpec&) const = default;
+};
+
+struct ReferenceGrant {
+  ObjectMeta metadata;
+  ReferenceGrantSpec spec;
+
+  bool operator==(const ReferenceGrant&) const = default;
+};
+
+}  // namespace sluice::api

@@ -1,0 +1,66 @@
+// The kinds, in one list, and the way from a document to a bound object.
+//
+// Everything that goes by kind goes by this list: reading files, the tables of the control loop, the schemas that
+// `sluice schema` prints. A new kind is a struct in types.h, a declaration beside it, and a line here.
+//
+// Threads: pure functions and constants.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/core/types.h"
+#include "api/envoy_gateway/types.h"
+#include "api/gateway_api/types.h"
+#include "base/problem.h"
+#include "tree/tree.h"
+
+namespace sluice::api {
+
+// One alternative a kind, in the order of kinds().
+using Object = std::variant<std::shared_ptr<const GatewayClass>, std::shared_ptr<const Gateway>,
+                            std::shared_ptr<const HTTPRoute>, std::shared_ptr<const ReferenceGrant>,
+                            std::shared_ptr<const Backend>, std::shared_ptr<const EnvoyProxy>,
+                            std::shared_ptr<const Namespace>, std::shared_ptr<const Service>,
+                            std::shared_ptr<const EndpointSlice>, std::shared_ptr<const Secret>,
+                            std::shared_ptr<const ConfigMap>>;
+
+struct BoundObject {
+  ObjectKey key;
+  std::string api_version;  // as the user wrote it: statuses answer in the same
+  Object object;
+};
+
+// What became of one document.
+struct ReadObject {
+  // The group, kind, namespace ("default" where a namespaced object names none) and name, as far as they could be
+  // read; the name is empty where not even that is there.
+  ObjectKey key;
+  // Absent when a problem of severity kError stands in the way, or when the kind is none of ours.
+  std::optional<BoundObject> bound;
+  // Positions are of the Tree, file is empty.
+  std::vector<Problem> problems;
+};
+
+enum class Trust {
+  kCheck,        // text of a user's: check everything
+  kFromServer,   // an API server has checked it: only bind
+};
+
+// Reads one object (not a List). A kind that we do not know gives the warning "support/unknown-kind" and nothing
+// bound; a known kind in a version that we do not serve gives an error with the versions that we do.
+ReadObject read_object(const Tree& document, Trust trust);
+
+// The GroupKind of each bound type.
+template <typename T>
+const GroupKind& kind_of();
+
+// True where objects of this kind live in namespaces. Unknown kinds count as namespaced.
+bool is_namespaced(const GroupKind& kind);
+
+}  // namespace sluice::api

@@ -1,0 +1,402 @@
+#include "control/pipeline.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "translate/backend.h"
+#include "translate/certificate.h"
+#include "translate/gateway.h"
+#include "translate/http_route.h"
+#include "translate/reference.h"
+#include "translate/refusal.h"
+#include "translate/status.h"
+#include "translate/tables.h"
+#include "translate/virtual_host.h"
+
+namespace sluice::control {
+namespace {
+
+using flow::Graph;
+using flow::Index;
+using flow::Input;
+using flow::Reads;
+using flow::Table;
+using translate::HostKey;
+using translate::XdsKey;
+using xds::ResourceType;
+
+template <typename K, typename V>
+using Rows = std::vector<std::pair<K, V>>;
+
+Rendered rendered(std::string bytes) {
+  Rendered out;
+  out.version = xds::content_hash(bytes);
+  out.bytes = std::make_shared<const std::string>(std::move(bytes));
+  return out;
+}
+
+// One host of a route table, ready to be copied into it.
+struct HostRow {
+  std::string bytes;
+  std::vector<std::string> clusters;
+  translate::Overlaps overlaps;
+
+  bool operator==(const HostRow&) const = default;
+};
+
+HostRow render_host(const HostKey& key, const flow::GroupRows<NamespacedName, translate::RouteResult>& routes) {
+  std::vector<std::pair<NamespacedName, const translate::Contribution*>> contributions;
+  for (const auto& [name, result] : routes) {
+    const auto at = std::ranges::lower_bound(result.contributions, key, {}, [](const auto& c) { return c.first; });
+    contributions.emplace_back(name, &at->second);
+  }
+  const translate::MergedHost merged = translate::merge_host(key.host, contributions);
+  return {.bytes = xds::render_virtual_host(key.table, merged.host),
+          .clusters = translate::clusters_of(merged.host),
+          .overlaps = merged.overlaps};
+}
+
+Rendered render_route_table(const translate::RouteTablePlan& plan, const flow::GroupRows<HostKey, HostRow>& hosts) {
+  std::vector<std::string_view> bytes;
+  std::vector<std::string_view> names;
+  std::set<std::string_view> served;
+  for (const auto& [key, host] : hosts) {
+    bytes.emplace_back(host.bytes);
+    names.insert(names.end(), host.clusters.begin(), host.clusters.end());
+    if (!plan.reserved_hosts.empty()) served.insert(key.host);
+  }
+  // A listener whose hostname no route serves keeps its requests from the wider listeners beside it.
+  std::vector<std::string> reserved;
+  for (const std::string& host : plan.reserved_hosts) {
+    if (!served.contains(host)) reserved.push_back(xds::render_virtual_host(plan.name, {.host = host, .routes = {}}));
+  }
+  bytes.insert(bytes.end(), reserved.begin(), reserved.end());
+  Rendered table = rendered(xds::assemble_routes(plan.name, bytes));
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  table.clusters = std::make_shared<const std::vector<std::string>>(names.begin(), names.end());
+  return table;
+}
+
+Rendered render_eds(const XdsKey& key, const translate::ClusterRow& row,
+                    const Table<NamespacedName, translate::ServiceEndpoints>& services, Reads& reads) {
+  ir::Endpoints endpoints{.cluster = key.name, .localities = row.fixed};
+  if (row.service_port) {
+    const translate::ServiceEndpoints* all = reads.get(services, row.service_port->first);
+    if (all != nullptr) {
+      const auto port = all->by_port.find(row.service_port->second);
+      if (port != all->by_port.end()) endpoints.localities = port->second;
+    }
+  }
+  return rendered(xds::render_endpoints(endpoints));
+}
+
+}  // namespace
+
+// Every table, in the order of the data's way. A stage reads only tables above it.
+struct Pipeline::Tables {
+  explicit Tables(translate::Settings with) : settings(std::move(with)) {}
+
+  const translate::Settings settings;
+  Graph graph;
+
+  // ---- the user's objects, and what came back from the proxies ----
+  const translate::Inputs in = translate::Inputs::declare(graph);
+  Input<NamespacedName, Refusal<translate::RouteResult>>& refused_routes =
+      graph.input<NamespacedName, Refusal<translate::RouteResult>>("refused routes");
+  Input<NamespacedName, Refusal<translate::GatewayPlan>>& refused_gateways =
+      graph.input<NamespacedName, Refusal<translate::GatewayPlan>>("refused gateways");
+
+  // ---- projections: what others read of an object, so that the rest of it may change freely ----
+  const Table<NamespacedName, translate::ClassRow>& classes = graph.map(
+      "classes", in.gateway_classes, [this](const NamespacedName& name, const api::GatewayClass& c) {
+        return translate::translate_class(name, c, settings);
+      });
+  const Table<NamespacedName, api::StringMap>& namespace_labels =
+      graph.map("namespace labels", in.namespaces,
+                [](const NamespacedName&, const api::Namespace& n) { return n.metadata.labels; });
+  const Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in = graph.index(
+      "grants by namespace", in.reference_grants,
+      [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_; });
+  const Table<NamespacedName, translate::CertificateRow>& certificates =
+      graph.map("certificates", in.secrets, [](const NamespacedName&, const api::Secret& s) {
+        return translate::read_certificate(s);
+      });
+  const Table<NamespacedName, translate::ServiceView>& services =
+      graph.map("services", in.services,
+                [](const NamespacedName&, const api::Service& s) { return translate::view_service(s); });
+
+  // ---- endpoints ----
+  const Index<NamespacedName, NamespacedName, api::EndpointSlice>& slices_of = graph.index(
+      "slices by service", in.endpoint_slices, [](const NamespacedName&, const api::EndpointSlice& s) {
+        NamespacedName service = translate::service_of(s);
+        return service.name.empty() ? std::optional<NamespacedName>() : std::optional(std::move(service));
+      });
+  const Table<NamespacedName, translate::ServiceEndpoints>& endpoints_of =
+      graph.group("endpoints of services", slices_of, [this](const NamespacedName& service, Reads& reads) {
+        std::vector<const api::EndpointSlice*> slices;
+        for (const auto& [name, slice] : reads.group(slices_of, service)) slices.push_back(&slice);
+        const translate::ServiceView* view = reads.get(services, service);
+        return translate::join_slices(slices, view != nullptr && view->prefer_local_zone,
+                                      view != nullptr && view->publish_not_ready);
+      });
+  const Table<NamespacedName, translate::ReadyPorts>& ready_ports = graph.map(
+      "ready ports", endpoints_of, [](const NamespacedName&, const translate::ServiceEndpoints& endpoints) {
+        translate::ReadyPorts ports;
+        for (const auto& [port, localities] : endpoints.by_port) ports.insert(port);
+        return ports;
+      });
+  const translate::Projections projections{classes, namespace_labels, grants_in, certificates, services, ready_ports};
+
+  // ---- Gateways and their proxies ----
+  const Table<NamespacedName, translate::GatewayPlan>& gateways =
+      graph.map("gateways", in.gateways, [this](const NamespacedName& name, const api::Gateway& g, Reads& reads) {
+        return translate::plan_gateway(name, g, settings, in, projections, reads);
+      });
+  const Table<NamespacedName, translate::GatewayPlan>& accepted_gateways = graph.map(
+      "accepted gateways", gateways, [this](const NamespacedName& name, const translate::GatewayPlan& plan, Reads& reads) {
+        const auto* refusal = reads.get(refused_gateways, name);
+        if (refusal == nullptr || *refusal->refused != plan) return reads.get_shared(gateways, name);
+        return std::make_shared<const translate::GatewayPlan>(
+            translate::in_place_of(plan, refusal->fallback.get(), refusal->message));
+      });
+  const Index<ir::ProxyKey, NamespacedName, translate::GatewayPlan>& gateways_of =
+      graph.index("gateways by proxy", accepted_gateways,
+                  [](const NamespacedName&, const translate::GatewayPlan& plan) { return plan.proxy; });
+  const Table<ir::ProxyKey, translate::ProxyPlan>& proxies =
+      graph.group("proxies", gateways_of, [this](const ir::ProxyKey& proxy, Reads& reads) {
+        std::vector<translate::GatewayPlan> plans;
+        for (const auto& [name, plan] : reads.group(gateways_of, proxy)) plans.push_back(plan);
+        return translate::plan_proxy(proxy, std::move(plans), settings);
+      });
+  const Table<NamespacedName, translate::GatewayPlan>& served_gateways = graph.map_many(
+      "served gateways", proxies, [](const ir::ProxyKey&, const translate::ProxyPlan& plan) {
+        Rows<NamespacedName, translate::GatewayPlan> rows;
+        for (const translate::GatewayPlan& gateway : plan.gateways) rows.emplace_back(gateway.gateway, gateway);
+        return rows;
+      });
+  const Table<NamespacedName, translate::AttachPoints>& attach_points =
+      graph.map("attach points", served_gateways, [this](const NamespacedName&, const translate::GatewayPlan& plan) {
+        return translate::attach_points(plan, settings);
+      });
+
+  // ---- routes ----
+  const Table<NamespacedName, translate::RouteResult>& routes = graph.map(
+      "routes", in.http_routes, [this](const NamespacedName& name, const api::HTTPRoute& route, Reads& reads) {
+        return translate::translate_http_route(name, route, settings, in, projections, attach_points, reads);
+      });
+  const Table<NamespacedName, translate::RouteResult>& accepted_routes = graph.map(
+      "accepted routes", routes, [this](const NamespacedName& name, const translate::RouteResult& result, Reads& reads) {
+        const auto* refusal = reads.get(refused_routes, name);
+        if (refusal == nullptr || refusal->refused->contributions != result.contributions) {
+          return reads.get_shared(routes, name);
+        }
+        return std::make_shared<const translate::RouteResult>(
+            translate::in_place_of(result, refusal->fallback.get(), refusal->message));
+      });
+  const Index<HostKey, NamespacedName, translate::RouteResult>& routes_of = graph.index(
+      "routes by host", accepted_routes, [](const NamespacedName&, const translate::RouteResult& result) {
+        std::vector<HostKey> hosts;
+        for (const auto& [host, contribution] : result.contributions) hosts.push_back(host);
+        return hosts;
+      });
+  const Table<HostKey, HostRow>& hosts = graph.group("hosts", routes_of, [this](const HostKey& host, Reads& reads) {
+    return render_host(host, reads.group(routes_of, host));
+  });
+  const Index<std::string, HostKey, HostRow>& hosts_of =
+      graph.index("hosts by route table", hosts, [](const HostKey& key, const HostRow&) { return key.table; });
+
+  // ---- what ADS serves ----
+  const Table<XdsKey, translate::RouteTablePlan>& route_table_plans = graph.map_many(
+      "route table plans", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+        Rows<XdsKey, translate::RouteTablePlan> rows;
+        for (const auto& table : plan.route_tables) rows.emplace_back(XdsKey{proxy, table.name}, table);
+        return rows;
+      });
+  const RenderedTable& route_tables = graph.map(
+      "route tables", route_table_plans, [this](const XdsKey& key, const translate::RouteTablePlan& plan, Reads& reads) {
+        return render_route_table(plan, reads.group(hosts_of, key.name));
+      });
+  const RenderedTable& listeners =
+      graph.map_many("listeners", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+        Rows<XdsKey, Rendered> rows;
+        for (const ir::Listener& listener : plan.listeners) {
+          rows.emplace_back(XdsKey{proxy, listener.name}, rendered(xds::render_listener(listener)));
+        }
+        return rows;
+      });
+  const RenderedTable& secrets =
+      graph.map_many("secrets", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+        Rows<XdsKey, Rendered> rows;
+        for (const ir::Secret& secret : plan.secrets) {
+          rows.emplace_back(XdsKey{proxy, secret.name}, rendered(xds::render_secret(secret)));
+        }
+        return rows;
+      });
+  const Table<XdsKey, translate::ClusterRow>& cluster_rows = graph.map_many(
+      "cluster rows", accepted_routes,
+      [](const NamespacedName&, const translate::RouteResult& result) { return result.clusters; });
+  const RenderedTable& clusters =
+      graph.map("clusters", cluster_rows, [](const XdsKey&, const translate::ClusterRow& row) {
+        return rendered(xds::render_cluster(row.cluster));
+      });
+  const RenderedTable& endpoints = graph.map(
+      "endpoints", cluster_rows,
+      [this](const XdsKey& key, const translate::ClusterRow& row, Reads& reads) -> std::optional<Rendered> {
+        if (row.cluster.discovery != ir::Discovery::kEds) return std::nullopt;
+        return render_eds(key, row, endpoints_of, reads);
+      });
+
+  // ---- statuses ----
+  const Index<translate::ListenerKey, NamespacedName, translate::RouteResult>& attached = graph.index(
+      "attached routes", routes, [](const NamespacedName&, const translate::RouteResult& result) {
+        std::vector<translate::ListenerKey> listeners;
+        for (const translate::ParentStatus& parent : result.parents) {
+          for (const std::string& listener : parent.attached_listeners) {
+            listeners.push_back({parent.gateway, listener});
+          }
+        }
+        return listeners;
+      });
+  const Index<NamespacedName, HostKey, HostRow>& overlaps_of =
+      graph.index("overlaps by route", hosts, [](const HostKey&, const HostRow& host) {
+        std::vector<NamespacedName> names;
+        for (const auto& [route, others] : host.overlaps) names.push_back(route);
+        return names;
+      });
+  const StatusTable& class_statuses =
+      graph.map("statuses of classes", classes,
+                [this](const NamespacedName& name, const translate::ClassRow& row,
+                       Reads& reads) -> std::optional<translate::ObjectStatus> {
+                  if (!row.ours) return std::nullopt;
+                  return translate::class_status(*reads.get(in.gateway_classes, name), row);
+                });
+  const StatusTable& gateway_statuses = graph.map(
+      "statuses of gateways", served_gateways,
+      [this](const NamespacedName& name, const translate::GatewayPlan& plan,
+             Reads& reads) -> std::optional<translate::ObjectStatus> {
+        const api::Gateway* gateway = reads.get(in.gateways, name);
+        if (gateway == nullptr) return std::nullopt;
+        return translate::gateway_status(*gateway, plan, [&](const translate::ListenerKey& listener) {
+          return reads.group(attached, listener).size();
+        });
+      });
+  const StatusTable& route_statuses = graph.map(
+      "statuses of routes", accepted_routes,
+      [this](const NamespacedName& name, const translate::RouteResult& result,
+             Reads& reads) -> std::optional<translate::ObjectStatus> {
+        const api::HTTPRoute* route = reads.get(in.http_routes, name);
+        if (route == nullptr || result.parents.empty()) return std::nullopt;
+        std::map<std::string, std::set<NamespacedName>> overlaps;
+        for (const auto& [host, row] : reads.group(overlaps_of, name)) {
+          const auto mine = row.overlaps.find(name);
+          if (mine != row.overlaps.end()) overlaps[host.table].insert(mine->second.begin(), mine->second.end());
+        }
+        return translate::route_status(*route, result, overlaps);
+      });
+  const StatusTable& backend_statuses =
+      graph.map("statuses of backends", in.backends, [this](const NamespacedName&, const api::Backend& backend) {
+        return translate::backend_status(backend, settings);
+      });
+  const Index<NamespacedName, NamespacedName, translate::GatewayPlan>& gateways_with = graph.index(
+      "gateways by EnvoyProxy", served_gateways, [](const NamespacedName&, const translate::GatewayPlan& plan) {
+        return plan.own_envoy_proxy;
+      });
+  const StatusTable& envoy_proxy_statuses =
+      graph.map("statuses of EnvoyProxies", in.envoy_proxies,
+                [this](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy,
+                       Reads& reads) -> std::optional<translate::ObjectStatus> {
+                  std::vector<NamespacedName> used_by;
+                  for (const auto& [gateway, plan] : reads.group(gateways_with, name)) used_by.push_back(gateway);
+                  if (used_by.empty()) return std::nullopt;
+                  return translate::envoy_proxy_status(envoy_proxy, used_by);
+                });
+
+  const std::vector<Statuses> statuses{{api::kind_of<api::GatewayClass>(), class_statuses},
+                                       {api::kind_of<api::Gateway>(), gateway_statuses},
+                                       {api::kind_of<api::HTTPRoute>(), route_statuses},
+                                       {api::kind_of<api::Backend>(), backend_statuses},
+                                       {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses}};
+
+  // The input table of a bound type.
+  template <typename T>
+  Input<NamespacedName, T>& table() const {
+    const auto inputs = std::tie(in.gateway_classes, in.gateways, in.http_routes, in.reference_grants, in.backends,
+                                 in.envoy_proxies, in.namespaces, in.services, in.endpoint_slices, in.secrets,
+                                 in.config_maps);
+    return std::get<Input<NamespacedName, T>&>(inputs);
+  }
+};
+
+Pipeline::Pipeline(translate::Settings settings) : tables_(std::make_unique<Tables>(std::move(settings))) {}
+Pipeline::~Pipeline() = default;
+
+void Pipeline::upsert(const api::BoundObject& object) {
+  std::visit(
+      [&]<typename T>(const std::shared_ptr<const T>& row) { tables_->table<T>().set(object.key.name, row); },
+      object.object);
+}
+
+void Pipeline::erase(const ObjectKey& object) {
+  const auto erase_if = [&]<typename T>(const std::shared_ptr<const T>*) {
+    if (object.kind == api::kind_of<T>()) tables_->table<T>().erase(object.name);
+  };
+  [&]<typename... T>(const std::variant<T...>*) {
+    (erase_if(static_cast<const T*>(nullptr)), ...);
+  }(static_cast<const api::Object*>(nullptr));
+}
+
+void Pipeline::refuse_route(const NamespacedName& route,
+                            std::shared_ptr<const Refusal<translate::RouteResult>> refusal) {
+  if (refusal == nullptr) {
+    tables_->refused_routes.erase(route);
+  } else {
+    tables_->refused_routes.set(route, std::move(refusal));
+  }
+}
+
+void Pipeline::refuse_gateway(const NamespacedName& gateway,
+                              std::shared_ptr<const Refusal<translate::GatewayPlan>> refusal) {
+  if (refusal == nullptr) {
+    tables_->refused_gateways.erase(gateway);
+  } else {
+    tables_->refused_gateways.set(gateway, std::move(refusal));
+  }
+}
+
+flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }
+
+const RenderedTable& Pipeline::resources(ResourceType type) const {
+  switch (type) {
+    case ResourceType::kCluster: return tables_->clusters;
+    case ResourceType::kEndpoints: return tables_->endpoints;
+    case ResourceType::kSecret: return tables_->secrets;
+    case ResourceType::kListener: return tables_->listeners;
+    case ResourceType::kRoutes: return tables_->route_tables;
+  }
+  std::abort();
+}
+
+const flow::Table<ir::ProxyKey, translate::ProxyPlan>& Pipeline::proxies() const { return tables_->proxies; }
+const flow::Table<NamespacedName, translate::RouteResult>& Pipeline::routes() const { return tables_->routes; }
+const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() const { return tables_->gateways; }
+const std::vector<Pipeline::Statuses>& Pipeline::statuses() const { return tables_->statuses; }
+
+std::vector<Problem> Pipeline::problems() const {
+  std::vector<Problem> all;
+  const auto collect = [&all](const auto& table) {
+    table.for_each([&all](const auto&, const auto& row) {
+      all.insert(all.end(), row.problems.begin(), row.problems.end());
+    });
+  };
+  collect(tables_->classes);
+  collect(tables_->served_gateways);
+  collect(tables_->accepted_routes);
+  std::ranges::sort(all);
+  return all;
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,95 @@
+#include "translate/certificate.h"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+namespace sluice::translate {
+namespace {
+
+template <auto Free>
+struct Freed {
+  template <typename T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
+using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Names = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
+
+Bio reader(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+
+std::string text_of(const ASN1_STRING* value) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
+          static_cast<std::size_t>(ASN1_STRING_length(value))};
+}
+
+// The DNS names the certificate is good for: its SANs; the common name only where there are none.
+std::vector<std::string> dns_names(X509* certificate) {
+  std::vector<std::string> names;
+  const Names sans(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; i < sk_GENERAL_NAME_num(sans.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(sans.get(), i);
+    if (name->type == GEN_DNS) names.push_back(text_of(name->d.dNSName));
+  }
+  if (names.empty()) {
+    const X509_NAME* subject = X509_get_subject_name(certificate);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at >= 0) names.push_back(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
+  }
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
+}
+
+int no_password(char*, int, int, void*) { return 0; }
+
+}  // namespace
+
+CertificateRow read_certificate(const api::Secret& secret) {
+  CertificateRow row;
+  const auto field = [&](std::string_view name) -> std::string_view {
+    const auto it = secret.data.find(name);
+    return it == secret.data.end() ? std::string_view() : std::string_view(it->second);
+  };
+  const std::string_view chain = field("tls.crt");
+  const std::string_view key_text = field("tls.key");
+  if (chain.empty() || key_text.empty()) {
+    row.error = "must contain tls.crt and tls.key";
+    return row;
+  }
+  ERR_clear_error();
+  const Certificate leaf(PEM_read_bio_X509(reader(chain).get(), nullptr, no_password, nullptr));
+  if (!leaf) {
+    row.error = "must contain a valid PEM certificate in tls.crt";
+    ERR_clear_error();
+    return row;
+  }
+  const Key key(PEM_read_bio_PrivateKey(reader(key_text).get(), nullptr, no_password, nullptr));
+  if (!key) {
+    row.error = "must contain a valid PEM private key without a password in tls.key";
+    ERR_clear_error();
+    return row;
+  }
+  if (X509_check_private_key(leaf.get(), key.get()) != 1) {
+    row.error = "must contain a matching tls.crt and tls.key: the private key does not belong to the certificate";
+    row.mismatch = true;
+    ERR_clear_error();
+    return row;
+  }
+  row.certificate_pem = chain;
+  row.private_key_pem = key_text;
+  row.dns_names = dns_names(leaf.get());
+  return row;
+}
+
+}  // namespace sluice::translate

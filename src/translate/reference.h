@@ -1,0 +1,30 @@
+// References between objects: which are permitted, and which namespaces a selector selects.
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "translate/tables.h"
+
+namespace sluice::translate {
+
+struct ReferenceFrom {
+  const GroupKind& kind;
+  const std::string& namespace_;
+};
+
+// True where the reference stays in its namespace, or a ReferenceGrant in the target's namespace permits it.
+bool permitted(const ReferenceFrom& from, const GroupKind& to_kind, const NamespacedName& to,
+               const Projections& tables, flow::Reads& reads);
+
+// Nothing, or why the selector is none: an unknown operator, values where there must be none, and so on.
+std::expected<void, std::string> check_selector(const api::LabelSelector& selector);
+
+// The selector must have passed check_selector().
+bool selects(const api::LabelSelector& selector, const api::StringMap& labels);
+
+// The labels of a namespace. One that no Namespace object describes has just its name as label, as every namespace
+// of Kubernetes has: files on a host need no Namespace objects.
+api::StringMap labels_of_namespace(const std::string& namespace_, const Projections& tables, flow::Reads& reads);
+
+}  // namespace sluice::translate

@@ -1,0 +1,275 @@
+// The rows of translation's tables. What each is made from, and what is made of it, is on one screen in
+// control/pipeline.cc.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/kinds.h"
+#include "base/problem.h"
+#include "ir/ir.h"
+#include "translate/condition.h"
+
+namespace sluice::translate {
+
+// ---- classes and proxies ---------------------------------------------------------------------
+
+// A GatewayClass as we see it.
+struct ClassRow {
+  bool ours = false;  // names our controller
+  std::optional<NamespacedName> envoy_proxy;
+  Conditions conditions;
+  std::vector<Problem> problems;
+
+  bool operator==(const ClassRow&) const = default;
+};
+
+// ---- certificates ----------------------------------------------------------------------------
+
+// A Secret read as a certificate and its key. Kept apart from the Secret so that a listener does not depend on the
+// rest of it.
+struct CertificateRow {
+  std::string error;  // why it cannot be served, without the secret's name; empty: it can
+  bool mismatch = false;  // both parse, but do not belong together
+  std::string certificate_pem;
+  std::string private_key_pem;
+  std::vector<std::string> dns_names;  // SANs of the leaf, or its common name; sorted
+
+  bool operator==(const CertificateRow&) const = default;
+};
+
+// ---- gateways and their listeners -----------------------------------------------------------
+
+struct ListenerPlan {
+  std::string name;
+  std::string protocol;
+  std::string hostname;        // empty: every host
+  std::uint16_t port = 0;      // the user's
+  std::uint16_t bind_port = 0;  // the proxy's
+  std::vector<api::RouteGroupKind> supported_kinds;
+  api::RouteNamespaces namespaces;
+  std::vector<std::pair<NamespacedName, CertificateRow>> certificates;  // those that can be served
+  Conditions conditions;
+  // Set by the proxy's plan:
+  bool ready = false;       // it is served
+  bool http1_only = false;  // its certificate is good for another listener's host: no HTTP/2 coalescing
+  std::string route_table;
+  std::vector<std::string> sibling_hostnames;  // of the other listeners on the same socket, sorted
+
+  bool operator==(const ListenerPlan&) const = default;
+};
+
+struct GatewayPlan {
+  NamespacedName gateway;
+  std::string creation_timestamp;
+  ir::ProxyKey proxy;
+  std::shared_ptr<const api::EnvoyProxy> envoy_proxy;  // may be null
+  std::optional<NamespacedName> own_envoy_proxy;       // where the Gateway itself names it
+  std::vector<ListenerPlan> listeners;                 // in the user's order
+  Conditions conditions;
+  std::vector<Problem> problems;
+  bool accepted = true;  // false: nothing of it is served
+
+  bool operator==(const GatewayPlan& o) const {
+    return gateway == o.gateway && own_envoy_proxy == o.own_envoy_proxy && creation_timestamp == o.creation_timestamp && proxy == o.proxy &&
+           (envoy_proxy == o.envoy_proxy || (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
+           listeners == o.listeners && conditions == o.conditions && problems == o.problems &&
+           accepted == o.accepted;
+  }
+};
+
+// The route tables of a proxy and the hosts that each keeps for its listeners though no route is there (so that a
+// request for them is a 404 and does not fall through to a wider listener).
+struct RouteTablePlan {
+  std::string name;
+  std::vector<std::string> reserved_hosts;  // sorted
+
+  bool operator==(const RouteTablePlan&) const = default;
+};
+
+// All Gateways that one proxy serves, after conflicts between their listeners.
+struct ProxyPlan {
+  ir::Proxy proxy;
+  std::vector<GatewayPlan> gateways;  // oldest first
+  std::vector<ir::Listener> listeners;
+  std::vector<ir::Secret> secrets;  // sorted by name
+  std::vector<RouteTablePlan> route_tables;
+
+  bool operator==(const ProxyPlan&) const = default;
+};
+
+// What a route may see of a listener: enough to decide whether and where it attaches.
+struct AttachPoint {
+  std::string name;
+  std::uint16_t port = 0;
+  std::string hostname;
+  std::vector<api::RouteGroupKind> supported_kinds;
+  api::RouteNamespaces namespaces;
+  bool ready = false;
+  std::string route_table;
+  std::vector<std::string> sibling_hostnames;
+
+  bool operator==(const AttachPoint&) const = default;
+};
+
+struct AttachPoints {
+  ir::ProxyKey proxy;
+  api::RoutingType routing = api::RoutingType::kEndpoint;
+  bool preserve_route_order = false;
+  std::vector<AttachPoint> listeners;
+
+  bool operator==(const AttachPoints&) const = default;
+};
+
+// ---- resources of a proxy --------------------------------------------------------------------
+
+// A cluster, listener, route table or secret of one proxy, by its name in xDS.
+struct XdsKey {
+  ir::ProxyKey proxy;
+  std::string name;
+
+  bool operator==(const XdsKey&) const = default;
+  auto operator<=>(const XdsKey&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const XdsKey& k) {
+    return H::combine(std::move(h), k.proxy, k.name);
+  }
+};
+
+// ---- backends --------------------------------------------------------------------------------
+
+// What routes read of a Service: never its endpoints.
+struct ServiceView {
+  struct Port {
+    std::string name;
+    std::string protocol;
+    std::string app_protocol;
+    std::uint16_t port = 0;
+
+    bool operator==(const Port&) const = default;
+  };
+  std::vector<Port> ports;
+  std::string external_name;  // of an ExternalName Service
+  bool headless = false;
+  std::string cluster_ip;
+  bool prefer_local_zone = false;
+  bool publish_not_ready = false;
+
+  bool operator==(const ServiceView&) const = default;
+};
+
+// Endpoints of a Service that may get requests, by the name of the Service's port. A port all of whose endpoints are
+// gone is absent.
+struct ServiceEndpoints {
+  std::map<std::string, std::vector<ir::Locality>, std::less<>> by_port;
+
+  bool operator==(const ServiceEndpoints&) const = default;
+};
+
+// The port names for which a Service has endpoints: what routes may know of endpoints, for their conditions.
+using ReadyPorts = std::set<std::string, std::less<>>;
+
+// A cluster, and where its endpoints come from.
+struct ClusterRow {
+  ir::Cluster cluster;
+  // Of an EDS cluster, exactly one: the Service's port whose EndpointSlices it follows, or endpoints of its own.
+  std::optional<std::pair<NamespacedName, std::string>> service_port;
+  std::vector<ir::Locality> fixed;
+
+  bool operator==(const ClusterRow&) const = default;
+};
+
+// ---- routes ----------------------------------------------------------------------------------
+
+// One parentRef of a route that is ours.
+struct ParentStatus {
+  api::ParentReference parent_ref;
+  NamespacedName gateway;
+  std::vector<std::string> attached_listeners;  // names
+  std::vector<std::string> route_tables;        // of those that are served
+  Conditions conditions;
+
+  bool operator==(const ParentStatus&) const = default;
+};
+
+// A host of a route table.
+struct HostKey {
+  std::string table;
+  std::string host;
+
+  bool operator==(const HostKey&) const = default;
+  auto operator<=>(const HostKey&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const HostKey& k) {
+    return H::combine(std::move(h), k.table, k.host);
+  }
+};
+
+// What a route brings to one host.
+struct Contribution {
+  std::string creation_timestamp;
+  bool keep_order = false;  // EnvoyProxy preserveRouteOrder
+  std::shared_ptr<const std::vector<ir::Route>> routes;  // in the order of the route's rules and matches
+
+  bool operator==(const Contribution& o) const {
+    return creation_timestamp == o.creation_timestamp && keep_order == o.keep_order &&
+           (routes == o.routes || *routes == *o.routes);
+  }
+};
+
+// Everything that comes of one HTTPRoute. Its status is a column like the others: delete the route and it is gone.
+struct RouteResult {
+  std::vector<ParentStatus> parents;
+  std::vector<std::pair<HostKey, Contribution>> contributions;
+  std::vector<std::pair<XdsKey, ClusterRow>> clusters;
+  std::vector<Problem> problems;
+
+  bool operator==(const RouteResult&) const = default;
+};
+
+// The other routes that claim a match that a route claims too, by route.
+using Overlaps = std::map<NamespacedName, std::set<NamespacedName>>;
+
+// A listener that a route is attached to.
+struct ListenerKey {
+  NamespacedName gateway;
+  std::string listener;
+
+  bool operator==(const ListenerKey&) const = default;
+  auto operator<=>(const ListenerKey&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const ListenerKey& k) {
+    return H::combine(std::move(h), k.gateway, k.listener);
+  }
+};
+
+// ---- statuses --------------------------------------------------------------------------------
+
+struct ListenerStatus {
+  std::string name;
+  std::vector<api::RouteGroupKind> supported_kinds;
+  std::size_t attached_routes = 0;
+  Conditions conditions;
+
+  bool operator==(const ListenerStatus&) const = default;
+};
+
+// The status of an object of any kind; a kind uses what it has.
+struct ObjectStatus {
+  std::int64_t generation = 0;
+  Conditions conditions;
+  std::vector<ListenerStatus> listeners;                              // Gateway
+  std::vector<std::pair<api::ParentReference, Conditions>> parents;    // routes
+  std::vector<std::pair<api::ParentReference, Conditions>> ancestors;  // policies, EnvoyProxy
+
+  bool operator==(const ObjectStatus&) const = default;
+};
+
+}  // namespace sluice::translate

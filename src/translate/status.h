@@ -1,0 +1,30 @@
+// The statuses of objects, from what their translation came to.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "translate/settings.h"
+#include "translate/tables.h"
+
+namespace sluice::translate {
+
+ObjectStatus class_status(const api::GatewayClass& gateway_class, const ClassRow& row);
+
+// `attached` counts the routes of each listener.
+ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan,
+                            const std::function<std::size_t(const ListenerKey&)>& attached);
+
+// `overlaps` are the hosts of the route that have overlaps: their route table, and the other routes.
+ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result,
+                          const std::map<std::string, std::set<NamespacedName>>& overlaps_by_table);
+
+ObjectStatus backend_status(const api::Backend& backend, const Settings& settings);
+
+// `gateways` are those that the EnvoyProxy is there for.
+ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::vector<NamespacedName>& gateways);
+
+}  // namespace sluice::translate

@@ -1,0 +1,19 @@
+#include "translate/tables.h"
+
+namespace sluice::translate {
+
+Inputs Inputs::declare(flow::Graph& graph) {
+  return {graph.input<NamespacedName, api::GatewayClass>("GatewayClass"),
+          graph.input<NamespacedName, api::Gateway>("Gateway"),
+          graph.input<NamespacedName, api::HTTPRoute>("HTTPRoute"),
+          graph.input<NamespacedName, api::ReferenceGrant>("ReferenceGrant"),
+          graph.input<NamespacedName, api::Backend>("Backend"),
+          graph.input<NamespacedName, api::EnvoyProxy>("EnvoyProxy"),
+          graph.input<NamespacedName, api::Namespace>("Namespace"),
+          graph.input<NamespacedName, api::Service>("Service"),
+          graph.input<NamespacedName, api::EndpointSlice>("EndpointSlice"),
+          graph.input<NamespacedName, api::Secret>("Secret"),
+          graph.input<NamespacedName, api::ConfigMap>("ConfigMap")};
+}
+
+}  // namespace sluice::translate

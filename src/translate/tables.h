@@ -1,0 +1,41 @@
+// The tables that translation reads. Declared and wired in control/pipeline.cc; a stage may only read those declared
+// before it.
+#pragma once
+
+#include "api/kinds.h"
+#include "flow/graph.h"
+#include "translate/rows.h"
+
+namespace sluice::translate {
+
+template <typename T>
+using Resources = flow::Input<NamespacedName, T>;
+
+// The user's objects.
+struct Inputs {
+  Resources<api::GatewayClass>& gateway_classes;
+  Resources<api::Gateway>& gateways;
+  Resources<api::HTTPRoute>& http_routes;
+  Resources<api::ReferenceGrant>& reference_grants;
+  Resources<api::Backend>& backends;
+  Resources<api::EnvoyProxy>& envoy_proxies;
+  Resources<api::Namespace>& namespaces;
+  Resources<api::Service>& services;
+  Resources<api::EndpointSlice>& endpoint_slices;
+  Resources<api::Secret>& secrets;
+  Resources<api::ConfigMap>& config_maps;
+
+  static Inputs declare(flow::Graph& graph);
+};
+
+// What the stages read besides: projections, so that a change that does not matter to a reader does not rerun it.
+struct Projections {
+  const flow::Table<NamespacedName, ClassRow>& classes;
+  const flow::Table<NamespacedName, api::StringMap>& namespace_labels;
+  const flow::Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in;  // by the grants' namespace
+  const flow::Table<NamespacedName, CertificateRow>& certificates;
+  const flow::Table<NamespacedName, ServiceView>& services;
+  const flow::Table<NamespacedName, ReadyPorts>& ready_ports;
+};
+
+}  // namespace sluice::translate

@@ -1,0 +1,110 @@
+#include "translate/virtual_host.h"
+
+#include <algorithm>
+#include <compare>
+#include <tuple>
+
+namespace sluice::translate {
+namespace {
+
+// Smaller comes first.
+struct Rank {
+  int path_kind = 0;
+  std::ptrdiff_t path_length = 0;
+  int method = 0;
+  std::ptrdiff_t headers = 0;
+  std::ptrdiff_t exact_headers = 0;
+  std::ptrdiff_t query_params = 0;
+  std::ptrdiff_t exact_query_params = 0;
+
+  auto operator<=>(const Rank&) const = default;
+};
+
+int rank_of(ir::MatchKind kind) {
+  switch (kind) {
+    case ir::MatchKind::kExact: return 0;
+    case ir::MatchKind::kRegex: return 1;
+    case ir::MatchKind::kPrefix: return 2;
+  }
+  return 3;
+}
+
+std::ptrdiff_t exact(const std::vector<ir::ValueMatch>& matches) {
+  return std::ranges::count(matches, ir::MatchKind::kExact, &ir::ValueMatch::kind);
+}
+
+Rank rank_of(const ir::RouteMatch& match) {
+  return {.path_kind = rank_of(match.path.kind),
+          .path_length = -std::ssize(match.path.value),
+          .method = match.method.empty() ? 1 : 0,
+          .headers = -std::ssize(match.headers),
+          .exact_headers = -exact(match.headers),
+          .query_params = -std::ssize(match.query_params),
+          .exact_query_params = -exact(match.query_params)};
+}
+
+struct Candidate {
+  Rank rank;
+  std::size_t route;  // by age
+  std::size_t position;
+  const ir::Route* what;
+};
+
+}  // namespace
+
+MergedHost merge_host(const std::string& host,
+                      const std::vector<std::pair<NamespacedName, const Contribution*>>& contributions) {
+  MergedHost merged;
+  merged.host.host = host;
+  std::vector<const std::pair<NamespacedName, const Contribution*>*> by_age;
+  by_age.reserve(contributions.size());
+  for (const auto& contribution : contributions) by_age.push_back(&contribution);
+  std::ranges::sort(by_age, {}, [](const auto* c) {
+    return std::tuple(c->second->creation_timestamp.empty(), std::string_view(c->second->creation_timestamp),
+                      std::cref(c->first).get());
+  });
+
+  std::vector<Candidate> candidates;
+  for (std::size_t route = 0; route < by_age.size(); ++route) {
+    const Contribution& contribution = *by_age[route]->second;
+    for (std::size_t i = 0; i < contribution.routes->size(); ++i) {
+      const ir::Route& what = (*contribution.routes)[i];
+      candidates.push_back({contribution.keep_order ? Rank{} : rank_of(what.match), route, i, &what});
+    }
+  }
+  std::ranges::sort(candidates, {}, [](const Candidate& c) { return std::tie(c.rank, c.route, c.position); });
+
+  merged.host.routes.reserve(candidates.size());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    merged.host.routes.push_back(*candidates[i].what);
+    // Equal matches have equal ranks: they stand close together.
+    for (std::size_t j = i; j-- > 0 && candidates[j].rank == candidates[i].rank;) {
+      if (candidates[j].route == candidates[i].route || candidates[j].what->match != candidates[i].what->match) continue;
+      const NamespacedName& older = by_age[candidates[j].route]->first;
+      const NamespacedName& younger = by_age[candidates[i].route]->first;
+      merged.overlaps[younger].insert(older);
+      merged.overlaps[older].insert(younger);
+    }
+  }
+  return merged;
+}
+
+std::vector<std::string> clusters_of(const ir::VirtualHost& host) {
+  std::vector<std::string> clusters;
+  const ir::RouteAction* last = nullptr;
+  for (const ir::Route& route : host.routes) {
+    if (route.action.get() == last) continue;
+    last = route.action.get();
+    const auto* forward = std::get_if<ir::Forward>(&route.action->action);
+    if (forward == nullptr) continue;
+    for (const ir::WeightedCluster& part : forward->clusters) {
+      if (!part.cluster.empty()) clusters.push_back(part.cluster);
+    }
+    for (const ir::Mirror& mirror : forward->mirrors) clusters.push_back(mirror.cluster);
+  }
+  std::ranges::sort(clusters);
+  clusters.erase(std::ranges::unique(clusters).begin(), clusters.end());
+  return clusters;
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,29 @@
+// What several routes bring to one host, as one list in the order in which matches are tried.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "translate/rows.h"
+
+namespace sluice::translate {
+
+struct MergedHost {
+  ir::VirtualHost host;
+  Overlaps overlaps;
+
+  bool operator==(const MergedHost&) const = default;
+};
+
+// Precedence is the specification's (HTTPRouteRule.matches): exact path, then regular expression, then the longest
+// prefix; a method; more headers (of as many, more exact ones), more query parameters; then the oldest route, then
+// the first by namespace and name, then the order within the route. Of two routes that claim the same match the older
+// wins; both hear of it in their conditions.
+MergedHost merge_host(const std::string& host,
+                      const std::vector<std::pair<NamespacedName, const Contribution*>>& contributions);
+
+// The clusters that the routes of a host send to, sorted.
+std::vector<std::string> clusters_of(const ir::VirtualHost& host);
+
+}  // namespace sluice::translate
