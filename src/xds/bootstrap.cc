@@ -1,0 +1,213 @@
+#include "xds/bootstrap.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/message_differencer.h"
+
+#include "xds/duration.h"
+#include "xds/message_json.h"
+#include "xds/wire.h"
+
+namespace sluice::xds {
+
+namespace pb = google::protobuf;
+namespace core = envoy::config::core::v3;
+
+using Bootstrap = envoy::config::bootstrap::v3::Bootstrap;
+using nlohmann::json;
+
+namespace {
+
+constexpr char kXdsCluster[] = "xds_cluster";
+
+// ---- ours ------------------------------------------------------------------------------------
+
+void fill_socket(const std::string& path, core::Pipe* to) {
+  to->set_path(path);
+  if (!path.starts_with('@')) to->set_mode(0600);  // an abstract socket has no mode
+}
+
+void fill_ads(core::ConfigSource* to) {
+  to->mutable_ads();
+  to->set_resource_api_version(core::ApiVersion::V3);
+  // Without the first answer there is nothing to serve: wait for it.
+  fill_duration(ir::Duration::zero(), to->mutable_initial_fetch_timeout());
+}
+
+void fill_dynamic_resources(Bootstrap::DynamicResources* to) {
+  core::ApiConfigSource* ads = to->mutable_ads_config();
+  ads->set_api_type(core::ApiConfigSource::DELTA_GRPC);
+  ads->set_transport_api_version(core::ApiVersion::V3);
+  ads->set_set_node_on_first_message_only(true);
+  core::GrpcService::EnvoyGrpc* grpc = ads->add_grpc_services()->mutable_envoy_grpc();
+  grpc->set_cluster_name(kXdsCluster);
+  // The default goes up to 30 s; a control plane that restarts is back in less than one.
+  auto* back_off = grpc->mutable_retry_policy()->mutable_retry_back_off();
+  fill_duration(ir::Duration(100), back_off->mutable_base_interval());
+  fill_duration(ir::Duration(1'000), back_off->mutable_max_interval());
+  fill_ads(to->mutable_lds_config());
+  fill_ads(to->mutable_cds_config());
+}
+
+void fill_xds_cluster(const std::string& socket, envoy::config::cluster::v3::Cluster* to) {
+  to->set_name(kXdsCluster);
+  to->set_type(envoy::config::cluster::v3::Cluster::STATIC);
+  fill_duration(ir::Duration(1'000), to->mutable_connect_timeout());
+  auto* assignment = to->mutable_load_assignment();
+  assignment->set_cluster_name(kXdsCluster);
+  assignment->add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address()->mutable_pipe()
+      ->set_path(socket);
+  envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
+  auto* keepalive =
+      options.mutable_explicit_http_config()->mutable_http2_protocol_options()->mutable_connection_keepalive();
+  fill_duration(ir::Duration(30'000), keepalive->mutable_interval());
+  fill_duration(ir::Duration(5'000), keepalive->mutable_timeout());
+  pack(options, &(*to->mutable_typed_extension_protocol_options())
+                    ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
+}
+
+void fill_runtime(envoy::config::bootstrap::v3::LayeredRuntime* to) {
+  auto* layer = to->add_layers();
+  layer->set_name("global_config");
+  auto& values = *layer->mutable_static_layer()->mutable_fields();
+  // A user's regex is checked when it is translated; the size of its program is no reason to reject the rest.
+  values["re2.max_program_size.error_level"].set_number_value(4'294'967'295);
+  values["re2.max_program_size.warn_level"].set_number_value(1'000);
+  // A cluster that changed goes on with the endpoints it had.
+  values["envoy.restart_features.use_eds_cache_for_ads"].set_bool_value(true);
+}
+
+void fill_overload_manager(envoy::config::overload::v3::OverloadManager* to) {
+  envoy::extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig connections;
+  connections.set_max_active_downstream_connections(50'000);
+  fill_duration(ir::Duration(250), to->mutable_refresh_interval());
+  auto* monitor = to->add_resource_monitors();
+  monitor->set_name("envoy.resource_monitors.global_downstream_max_connections");
+  pack(connections, monitor->mutable_typed_config());
+}
+
+// What no bootstrap does without, whoever wrote it.
+void fill_places(const ir::Proxy& proxy, const BootstrapPlaces& places, Bootstrap* to) {
+  to->mutable_node()->set_id(places.node_id);
+  to->mutable_node()->set_cluster(proxy.key);
+  fill_socket(places.admin_socket, to->mutable_admin()->mutable_address()->mutable_pipe());
+  to->clear_dynamic_resources();
+  fill_dynamic_resources(to->mutable_dynamic_resources());
+  auto* clusters = to->mutable_static_resources()->mutable_clusters();
+  const auto is_xds = [](const auto& cluster) { return cluster.name() == kXdsCluster; };
+  clusters->erase(std::remove_if(clusters->begin(), clusters->end(), is_xds), clusters->end());
+  fill_xds_cluster(places.xds_socket, clusters->Add());
+}
+
+void fill_defaults(Bootstrap* to) {
+  fill_runtime(to->mutable_layered_runtime());
+  fill_overload_manager(to->mutable_overload_manager());
+  // Statistics of a cluster cost memory from its first request on, not before.
+  to->mutable_deferred_stat_options()->set_enable_deferred_creation_stats(true);
+}
+
+// ---- the user's ------------------------------------------------------------------------------
+
+std::unexpected<Problem> problem(std::string message) {
+  return std::unexpected(Problem{.code = "value/bootstrap",
+                                 .path = "spec.bootstrap.value",
+                                 .message = std::move(message)});
+}
+
+// Fields are spelled as in Envoy's documentation, and so in users' patches.
+std::string to_text(const Bootstrap& bootstrap) {
+  std::optional<std::string> text = message_to_json(bootstrap, FieldNames::kProto);
+  if (!text) std::abort();  // everything in it came from classes or was parsed
+  return *std::move(text);
+}
+
+std::expected<Bootstrap, Problem> parse(const std::string& text) {
+  Bootstrap bootstrap;
+  const pb::util::Status status = pb::util::JsonStringToMessage(text, &bootstrap);
+  if (!status.ok()) {
+    return problem(fmt::format("not a bootstrap of Envoy: {}",
+                               std::string_view(status.message().data(), status.message().size())));
+  }
+  return bootstrap;
+}
+
+// Both sides take fields in either spelling, so they meet as messages: maps and messages merge, lists grow, the rest
+// is replaced.
+std::expected<Bootstrap, Problem> merge(Bootstrap ours, const std::string& text) {
+  std::expected<Bootstrap, Problem> theirs = parse(text);
+  if (theirs) ours.MergeFrom(*theirs);
+  return theirs ? std::move(ours) : theirs;
+}
+
+std::expected<Bootstrap, Problem> patch(const Bootstrap& ours, const std::string& text) {
+  const json operations = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!operations.is_array()) return problem("JSON patches are a list of operations");
+  json document = json::parse(to_text(ours));
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    // One by one, so that the message names the operation.
+    try {
+      document = document.patch(json::array({operations[i]}));
+    } catch (const json::exception& e) {
+      std::string_view why = e.what();
+      why.remove_prefix(std::min(why.size(), why.find("] ") == why.npos ? 0 : why.find("] ") + 2));
+      return problem(fmt::format("JSON patch {} does not apply: {}", i + 1, why));
+    }
+  }
+  return parse(document.dump());
+}
+
+// What a merge or patch must leave alone, for without it the proxy would not reach us.
+std::expected<Bootstrap, Problem> keep_places(const Bootstrap& ours, std::expected<Bootstrap, Problem> changed) {
+  if (!changed) return changed;
+  using pb::util::MessageDifferencer;
+  if (!MessageDifferencer::Equals(changed->dynamic_resources(), ours.dynamic_resources())) {
+    return problem("dynamic_resources must stay as they are");
+  }
+  if (!MessageDifferencer::Equals(changed->admin().address(), ours.admin().address())) {
+    return problem("the address of the admin interface must stay as it is");
+  }
+  if (changed->node().id() != ours.node().id() || changed->node().cluster() != ours.node().cluster()) {
+    return problem("id and cluster of the node must stay as they are");
+  }
+  const auto& clusters = changed->static_resources().clusters();
+  const auto is_xds = [](const auto& cluster) { return cluster.name() == kXdsCluster; };
+  const auto found = std::find_if(clusters.begin(), clusters.end(), is_xds);
+  if (found == clusters.end() || std::count_if(clusters.begin(), clusters.end(), is_xds) != 1 ||
+      !MessageDifferencer::Equals(*found, ours.static_resources().clusters(0))) {
+    return problem(fmt::format("the cluster `{}` must stay as it is", kXdsCluster));
+  }
+  return changed;
+}
+
+}  // namespace
+
+std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, const BootstrapPlaces& places) {
+  using Change = ir::Proxy::BootstrapChange;
+  Bootstrap ours;
+  fill_places(proxy, places, &ours);
+  fill_defaults(&ours);
+  std::expected<Bootstrap, Problem> result = ours;
+  switch (proxy.bootstrap_change) {
+    case Change::kNone: break;
+    case Change::kMerge: result = keep_places(ours, merge(ours, proxy.bootstrap)); break;
+    case Change::kJsonPatch: result = keep_places(ours, patch(ours, proxy.bootstrap)); break;
+    case Change::kReplace:
+      result = parse(proxy.bootstrap);
+      if (result) fill_places(proxy, places, &*result);
+      break;
+  }
+  if (!result) return std::unexpected(std::move(result.error()));
+  return to_text(*result);
+}
+
+}  // namespace sluice::xds

@@ -1,0 +1,113 @@
+#include <gtest/gtest.h>
+
+#include "xds/render.h"
+#include "xds/testing.h"
+
+namespace sluice::xds {
+namespace {
+
+using nlohmann::json;
+
+json expected(const json& proxy, const std::string& name) {
+  for (const json& listener : proxy["listeners"]) {
+    if (listener["name"] == name) return without_choices(listener);
+  }
+  return {};
+}
+
+json rendered(const ir::Listener& listener) {
+  return without_choices(as_json(ResourceType::kListener, render_listener(listener)));
+}
+
+ir::Listener http(const std::string& name) {
+  return {.name = name,
+          .address = "0.0.0.0",
+          .port = 10080,
+          .chains = {{.name = name, .route_table = name, .stat_prefix = "http-10080", .access_log = ir::AccessLog()}},
+          .access_log = ir::AccessLog()};
+}
+
+TEST(Listener, HttpAsEnvoyGateway) {
+  for (const json& proxy : parity("httproute-attaching-to-gateway")) {
+    const ir::Listener listener = http("envoy-gateway/gateway-1/http");
+    EXPECT_EQ(rendered(listener), expected(proxy, listener.name));
+  }
+}
+
+TEST(Listener, TlsAsEnvoyGateway) {
+  for (const json& proxy : parity("gateway-with-listener-with-valid-multiple-tls-configuration")) {
+    ir::Listener listener = http("envoy-gateway/gateway-1/tls");
+    listener.port = 10443;
+    listener.chains[0].stat_prefix = "https-10443";
+    listener.chains[0].tls = ir::DownstreamTls{
+        .certificate_secrets = {"envoy-gateway/tls-secret-1", "envoy-gateway/tls-secret-ecdsa-1"},
+        .alpn = {"h2", "http/1.1"}};
+    EXPECT_EQ(rendered(listener), expected(proxy, listener.name));
+  }
+}
+
+std::vector<json> listeners_of(const char* name) {
+  std::vector<json> listeners;
+  for (const json& proxy : parity(name)) {
+    listeners.insert(listeners.end(), proxy["listeners"].begin(), proxy["listeners"].end());
+  }
+  return listeners;
+}
+
+// Every TLS listener of the cases: rebuilt from the few things that differ, rendered, compared.
+TEST(Listener, AllTlsChainsAsEnvoyGateway) {
+  for (const char* name : {"gateway-tls-frontend-backend", "gateway-with-listener-with-valid-tls-configuration",
+                           "gateway-with-multiple-https-listeners-with-overlapping-hostnames",
+                           "gateway-with-multiple-https-listeners-with-overlapping-certs"}) {
+    for (const json& want : listeners_of(name)) {
+      if (want["name"].get<std::string>().find("ready") != std::string::npos) continue;
+      ir::Listener listener = http(want["name"]);
+      listener.port = want["address"]["socketAddress"]["portValue"];
+      listener.chains.clear();
+      json chains = want.value("filterChains", json::array());
+      if (want.contains("defaultFilterChain")) chains.push_back(want["defaultFilterChain"]);
+      for (const json& from : chains) {
+        const json& manager = from["filters"][0]["typedConfig"];
+        ir::HttpChain chain{.name = from["name"],
+                            .route_table = manager["rds"]["routeConfigName"],
+                            .stat_prefix = manager["statPrefix"],
+                            .access_log = ir::AccessLog()};
+        if (from.contains("filterChainMatch")) chain.server_names = from["filterChainMatch"]["serverNames"];
+        if (from.contains("transportSocket")) {
+          const json& context = from["transportSocket"]["typedConfig"];
+          const json& common = context["commonTlsContext"];
+          ir::DownstreamTls& tls = chain.tls.emplace();
+          tls.alpn = common["alpnProtocols"];
+          for (const json& secret : common["tlsCertificateSdsSecretConfigs"]) {
+            tls.certificate_secrets.push_back(secret["name"]);
+          }
+          if (context.contains("requireClientCertificate")) {
+            const bool untrusted = common.contains("combinedValidationContext");
+            const json& ca = untrusted ? common["combinedValidationContext"] : common;
+            tls.client_validation = {.ca_secret = ca["validationContextSdsSecretConfig"]["name"],
+                                     .required = context["requireClientCertificate"],
+                                     .accept_untrusted = untrusted};
+          }
+        }
+        listener.chains.push_back(std::move(chain));
+      }
+      EXPECT_EQ(rendered(listener), without_choices(want)) << name;
+    }
+  }
+}
+
+TEST(Listener, DualStack) {
+  ir::Listener listener = http("web");
+  listener.address = "::";
+  listener.dual_stack = true;
+  EXPECT_EQ(rendered(listener)["address"],
+            json::parse(R"({"socketAddress": {"address": "::", "portValue": 10080, "ipv4Compat": true}})"));
+}
+
+TEST(Listener, IsTheSameEachTime) {
+  const std::string once = render_listener(http("web"));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(render_listener(http("web")), once);
+}
+
+}  // namespace
+}  // namespace sluice::xds

@@ -1,0 +1,29 @@
+#include <gtest/gtest.h>
+
+#include "xds/render.h"
+#include "xds/testing.h"
+
+namespace sluice::xds {
+namespace {
+
+nlohmann::json rendered(const ir::Secret& secret) {
+  return as_json(ResourceType::kSecret, render_secret(secret));
+}
+
+TEST(Secret, Certificate) {
+  EXPECT_EQ(rendered({.name = "ns/web", .certificate_pem = "cert", .private_key_pem = "key"}),
+            nlohmann::json::parse(R"({"name": "ns/web", "tlsCertificate": {
+              "certificateChain": {"inlineBytes": "Y2VydA=="}, "privateKey": {"inlineBytes": "a2V5"}}})"));
+}
+
+TEST(Secret, Authority) {
+  EXPECT_EQ(rendered({.name = "ca", .ca_pem = "cert"}),
+            nlohmann::json::parse(
+                R"({"name": "ca", "validationContext": {"trustedCa": {"inlineBytes": "Y2VydA=="}}})"));
+  EXPECT_EQ(rendered({.name = "system", .ca_file = "/etc/ssl/certs/ca-certificates.crt"}),
+            nlohmann::json::parse(R"({"name": "system", "validationContext": {
+              "trustedCa": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}})"));
+}
+
+}  // namespace
+}  // namespace sluice::xds

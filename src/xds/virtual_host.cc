@@ -1,0 +1,365 @@
+#include <algorithm>
+#include <span>
+#include <variant>
+
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+
+#include "xds/duration.h"
+#include "xds/render.h"
+#include "xds/wire.h"
+
+namespace sluice::xds {
+
+namespace core = envoy::config::core::v3;
+namespace matcher = envoy::type::matcher::v3;
+namespace route_v3 = envoy::config::route::v3;
+
+namespace {
+
+constexpr std::string_view kMissingCluster = "invalid-backend-cluster";
+
+// ---- matches ---------------------------------------------------------------------------------
+
+// "/a/" matches what "/a" does.
+std::string_view without_trailing_slash(std::string_view prefix) {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return prefix;
+}
+
+void fill_value(const ir::ValueMatch& from, matcher::StringMatcher* to) {
+  switch (from.kind) {
+    case ir::MatchKind::kExact: to->set_exact(from.value); break;
+    case ir::MatchKind::kPrefix: to->set_prefix(from.value); break;
+    case ir::MatchKind::kRegex: to->mutable_safe_regex()->set_regex(from.value); break;
+  }
+}
+
+void append_path(const ir::PathMatch& path, std::string& out) {
+  using Match = route_v3::RouteMatch;
+  switch (path.kind) {
+    case ir::MatchKind::kExact: append_field(out, Match::kPathFieldNumber, path.value); return;
+    case ir::MatchKind::kPrefix: {
+      const std::string_view prefix = without_trailing_slash(path.value);
+      if (prefix.empty()) {
+        append_field(out, Match::kPrefixFieldNumber, std::string_view("/"));
+      } else {
+        append_field(out, Match::kPathSeparatedPrefixFieldNumber, prefix);
+      }
+      return;
+    }
+    case ir::MatchKind::kRegex: {
+      matcher::RegexMatcher regex;
+      regex.set_regex(path.value);
+      append_field(out, Match::kSafeRegexFieldNumber, regex);
+      return;
+    }
+  }
+}
+
+void append_match(const ir::RouteMatch& match, std::string& out) {
+  append_path(match.path, out);
+  if (match.headers.empty() && match.query_params.empty() && match.cookies.empty() && match.method.empty()) {
+    return;
+  }
+  route_v3::RouteMatch to;
+  for (const ir::ValueMatch& from : match.headers) {
+    route_v3::HeaderMatcher* header = to.add_headers();
+    header->set_name(from.name);
+    fill_value(from, header->mutable_string_match());
+  }
+  if (!match.method.empty()) {
+    route_v3::HeaderMatcher* method = to.add_headers();
+    method->set_name(":method");
+    method->mutable_string_match()->set_exact(match.method);
+  }
+  for (const ir::ValueMatch& from : match.query_params) {
+    route_v3::QueryParameterMatcher* parameter = to.add_query_parameters();
+    parameter->set_name(from.name);
+    fill_value(from, parameter->mutable_string_match());
+  }
+  for (const ir::ValueMatch& from : match.cookies) {
+    route_v3::CookieMatcher* cookie = to.add_cookies();
+    cookie->set_name(from.name);
+    fill_value(from, cookie->mutable_string_match());
+  }
+  append_serialized(out, to);
+}
+
+// ---- headers ---------------------------------------------------------------------------------
+
+void fill_header(std::string_view name, const std::string& value, bool overwrite,
+                 core::HeaderValueOption* to) {
+  to->mutable_header()->set_key(name.data(), name.size());
+  to->mutable_header()->set_value(value);
+  if (overwrite) to->set_append_action(core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
+  to->set_keep_empty_value(value.empty());
+}
+
+// Of a route or of a weighted cluster.
+template <typename Message>
+void fill_headers(const ir::HeaderChanges& request, const ir::HeaderChanges& response, Message* to) {
+  for (const ir::Header& h : request.add) fill_header(h.name, h.value, false, to->add_request_headers_to_add());
+  for (const ir::Header& h : request.set) fill_header(h.name, h.value, true, to->add_request_headers_to_add());
+  for (const std::string& name : request.remove) to->add_request_headers_to_remove(name);
+  for (const ir::Header& h : response.add) {
+    fill_header(h.name, h.value, false, to->add_response_headers_to_add());
+  }
+  for (const ir::Header& h : response.set) {
+    fill_header(h.name, h.value, true, to->add_response_headers_to_add());
+  }
+  for (const std::string& name : response.remove) to->add_response_headers_to_remove(name);
+}
+
+// ---- rewrites --------------------------------------------------------------------------------
+
+std::string quote_regex(std::string_view text) {
+  constexpr std::string_view kSpecial = R"(\.+*?()|[]{}^$)";
+  std::string out;
+  for (const char c : text) {
+    if (kSpecial.find(c) != std::string_view::npos) out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
+// A substitution that is this text: "\1" in it is no group.
+std::string quote_substitution(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
+void fill_regex(const ir::RegexRewrite& from, matcher::RegexMatchAndSubstitute* to) {
+  to->mutable_pattern()->set_regex(from.pattern);
+  to->set_substitution(from.substitution);
+}
+
+// Envoy replaces the prefix by the text as it is: "/a" by "/" would make "//b" of "/a/b", by "" would make "" of
+// "/a". So these two take the slashes along.
+bool takes_slashes_along(const ir::PathMatch& match, std::string_view replacement) {
+  return match.kind == ir::MatchKind::kPrefix && (replacement.empty() || replacement == "/");
+}
+
+void fill_prefix_removal(const ir::PathMatch& match, matcher::RegexMatchAndSubstitute* to) {
+  to->mutable_pattern()->set_regex("^" + quote_regex(without_trailing_slash(match.value)) + R"(\/*)");
+  to->set_substitution("/");
+}
+
+void fill_path_rewrite(const ir::PathRewrite& from, const ir::PathMatch& match, route_v3::RouteAction* to) {
+  if (from.full) {
+    to->mutable_regex_rewrite()->mutable_pattern()->set_regex("^/.*$");
+    to->mutable_regex_rewrite()->set_substitution(quote_substitution(*from.full));
+  } else if (from.prefix && takes_slashes_along(match, *from.prefix)) {
+    fill_prefix_removal(match, to->mutable_regex_rewrite());
+  } else if (from.prefix) {
+    const std::string_view prefix = without_trailing_slash(*from.prefix);
+    to->set_prefix_rewrite(prefix.data(), prefix.size());
+  } else if (from.regex) {
+    fill_regex(*from.regex, to->mutable_regex_rewrite());
+  }
+}
+
+void fill_rewrite(const ir::Rewrite& from, const ir::PathMatch& match, route_v3::RouteAction* to) {
+  bool host = true;
+  if (from.host) {
+    to->set_host_rewrite_literal(*from.host);
+  } else if (from.host_header) {
+    to->set_host_rewrite_header(*from.host_header);
+  } else if (from.host_of_endpoint) {
+    to->mutable_auto_host_rewrite()->set_value(true);
+  } else if (from.host_from_path) {
+    fill_regex(*from.host_from_path, to->mutable_host_rewrite_path_regex());
+  } else {
+    host = false;
+  }
+  to->set_append_x_forwarded_host(host && from.append_x_forwarded_host);
+  if (from.path) fill_path_rewrite(*from.path, match, to);
+}
+
+// ---- actions ---------------------------------------------------------------------------------
+
+void fill_mirror(const ir::Mirror& from, route_v3::RouteAction::RequestMirrorPolicy* to) {
+  to->set_cluster(from.cluster);
+  to->set_disable_shadow_host_suffix_append(true);
+  auto* share = to->mutable_runtime_fraction()->mutable_default_value();
+  if (from.numerator >= from.denominator) {
+    share->set_numerator(100);
+    return;
+  }
+  constexpr std::uint64_t kMillion = 1'000'000;
+  share->set_numerator(static_cast<std::uint32_t>(from.numerator * kMillion / from.denominator));
+  share->set_denominator(envoy::type::v3::FractionalPercent::MILLION);
+}
+
+void fill_retry(const ir::Retry& from, route_v3::RetryPolicy* to) {
+  constexpr std::uint32_t kDefaultCode = 503;
+  to->set_retry_on("connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes");
+  to->mutable_num_retries()->set_value(from.attempts);
+  for (const std::uint32_t code : from.codes) to->add_retriable_status_codes(code);
+  if (from.codes.empty()) to->add_retriable_status_codes(kDefaultCode);
+  if (from.per_try_timeout) fill_duration(*from.per_try_timeout, to->mutable_per_try_timeout());
+  if (from.backoff) fill_duration(*from.backoff, to->mutable_retry_back_off()->mutable_base_interval());
+  // Another endpoint than those that failed, if five picks find one.
+  auto* predicate = to->add_retry_host_predicate();
+  predicate->set_name("envoy.retry_host_predicates.previous_hosts");
+  pack(envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(),
+       predicate->mutable_typed_config());
+  to->set_host_selection_retry_max_attempts(5);
+}
+
+// A stream without activity ends after an hour, but not before the request may take so long.
+ir::Duration idle_timeout_for(ir::Duration request_timeout) {
+  constexpr ir::Duration kHour = std::chrono::hours(1);
+  return request_timeout == ir::Duration::zero() ? request_timeout : std::max(kHour, request_timeout);
+}
+
+bool has_changes(const ir::WeightedCluster& cluster) {
+  return !cluster.request_headers.empty() || !cluster.response_headers.empty() || cluster.rewrite.has_value();
+}
+
+void fill_weighted(std::span<const ir::WeightedCluster> from, route_v3::WeightedCluster* to) {
+  for (const ir::WeightedCluster& one : from) {
+    route_v3::WeightedCluster::ClusterWeight* cluster = to->add_clusters();
+    if (one.cluster.empty()) {
+      cluster->set_name(kMissingCluster.data(), kMissingCluster.size());
+    } else {
+      cluster->set_name(one.cluster);
+    }
+    cluster->mutable_weight()->set_value(one.weight);
+    fill_headers(one.request_headers, one.response_headers, cluster);
+    if (one.rewrite && one.rewrite->host) cluster->set_host_rewrite_literal(*one.rewrite->host);
+  }
+}
+
+void append_forward(const ir::Forward& from, const ir::PathMatch& match, std::string& out) {
+  static const std::string& websocket = *[] {
+    route_v3::RouteAction action;
+    action.add_upgrade_configs()->set_upgrade_type("websocket");
+    return new std::string(serialize(action));
+  }();
+
+  const bool single = from.clusters.size() == 1 && !from.clusters[0].cluster.empty() &&
+                      !has_changes(from.clusters[0]);
+  if (single) append_field(out, route_v3::RouteAction::kClusterFieldNumber, from.clusters[0].cluster);
+  if (from.websocket) out += websocket;
+  if (single && !from.rewrite && from.mirrors.empty() && !from.timeout && !from.idle_timeout && !from.retry &&
+      !from.missing_is_500) {
+    return;
+  }
+
+  route_v3::RouteAction to;
+  if (!single) fill_weighted(from.clusters, to.mutable_weighted_clusters());
+  bool is_500 = from.missing_is_500;
+  for (const ir::WeightedCluster& one : from.clusters) is_500 = is_500 || one.cluster.empty() || has_changes(one);
+  if (is_500) to.set_cluster_not_found_response_code(route_v3::RouteAction::INTERNAL_SERVER_ERROR);
+  if (from.rewrite) fill_rewrite(*from.rewrite, match, &to);
+  for (const ir::Mirror& mirror : from.mirrors) fill_mirror(mirror, to.add_request_mirror_policies());
+  if (from.timeout) fill_duration(*from.timeout, to.mutable_timeout());
+  if (from.idle_timeout) {
+    fill_duration(*from.idle_timeout, to.mutable_idle_timeout());
+  } else if (from.timeout) {
+    fill_duration(idle_timeout_for(*from.timeout), to.mutable_idle_timeout());
+  }
+  if (from.retry) fill_retry(*from.retry, to.mutable_retry_policy());
+  append_serialized(out, to);
+}
+
+route_v3::RedirectAction::RedirectResponseCode redirect_code(std::uint16_t status) {
+  switch (status) {
+    case 302: return route_v3::RedirectAction::FOUND;
+    case 303: return route_v3::RedirectAction::SEE_OTHER;
+    case 307: return route_v3::RedirectAction::TEMPORARY_REDIRECT;
+    case 308: return route_v3::RedirectAction::PERMANENT_REDIRECT;
+    default: return route_v3::RedirectAction::MOVED_PERMANENTLY;
+  }
+}
+
+void fill_redirect(const ir::Redirect& from, const ir::PathMatch& match, route_v3::RedirectAction* to) {
+  if (!from.scheme.empty()) to->set_scheme_redirect(from.scheme);
+  if (from.host) to->set_host_redirect(*from.host);
+  if (from.port) to->set_port_redirect(*from.port);
+  to->set_response_code(redirect_code(from.status));
+  if (!from.path) return;
+  if (from.path->full) {
+    to->set_path_redirect(*from.path->full);
+  } else if (from.path->prefix && takes_slashes_along(match, *from.path->prefix)) {
+    fill_prefix_removal(match, to->mutable_regex_rewrite());
+  } else if (from.path->prefix) {
+    to->set_prefix_rewrite(*from.path->prefix);
+  } else if (from.path->regex) {
+    fill_regex(*from.path->regex, to->mutable_regex_rewrite());
+  }
+}
+
+void fill_direct_response(const ir::DirectResponse& from, route_v3::DirectResponseAction* to) {
+  to->set_status(from.status);
+  if (!from.body.empty()) {
+    to->mutable_body_format()->mutable_text_format_source()->set_inline_bytes(from.body);
+  }
+}
+
+// ---- routes ----------------------------------------------------------------------------------
+
+void append_action(const ir::Route& route, std::string& scratch, std::string& out) {
+  const ir::RouteAction& action = *route.action;
+  const ir::PathMatch& match = route.match.path;
+  route_v3::Route rest;
+  bool used = !action.request_headers.empty() || !action.response_headers.empty();
+  if (const auto* forward = std::get_if<ir::Forward>(&action.action)) {
+    scratch.clear();
+    append_forward(*forward, match, scratch);
+    append_field(out, route_v3::Route::kRouteFieldNumber, scratch);
+  } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
+    fill_redirect(*redirect, match, rest.mutable_redirect());
+    used = true;
+  } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
+    fill_direct_response(*response, rest.mutable_direct_response());
+    if (!response->content_type.empty()) {
+      fill_header("Content-Type", response->content_type, true, rest.add_response_headers_to_add());
+    }
+    used = true;
+  }
+  if (!used) return;
+  fill_headers(action.request_headers, action.response_headers, &rest);
+  append_serialized(out, rest);
+}
+
+std::string route_name(const ir::Route& route) {
+  std::string name = route.owner.kind.kind();
+  for (const std::string* part : {&route.owner.name.namespace_, &route.owner.name.name, &route.rule_name}) {
+    if (!part->empty()) name.append("/").append(*part);
+  }
+  return name;
+}
+
+}  // namespace
+
+std::string render_virtual_host(std::string_view route_table, const ir::VirtualHost& host) {
+  using VirtualHost = route_v3::VirtualHost;
+  using Route = route_v3::Route;
+  std::string out;
+  out.reserve(256 * (host.routes.size() + 1));
+  std::string name(route_table);
+  name.append("/").append(host.host);
+  append_field(out, VirtualHost::kNameFieldNumber, name);
+  append_field(out, VirtualHost::kDomainsFieldNumber, host.host);
+  std::string route;
+  std::string scratch;
+  for (const ir::Route& from : host.routes) {
+    route.clear();
+    scratch.clear();
+    append_match(from.match, scratch);
+    append_field(route, Route::kMatchFieldNumber, scratch);
+    append_action(from, scratch, route);
+    append_owner(route, Route::kMetadataFieldNumber, from.owner);
+    append_field(route, Route::kNameFieldNumber, route_name(from));
+    append_field(out, VirtualHost::kRoutesFieldNumber, route);
+  }
+  return out;
+}
+
+}  // namespace sluice::xds
