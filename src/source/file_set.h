@@ -1,12 +1,14 @@
 // What a set of files says, as one set of objects.
 //
-// Texts go in file by file, batches of changes come out. No I/O and no clock: which objects there are depends only on
-// the texts that are in, and where the text of an object is bad, on the last good version of it.
+// Texts go in file by file, batches of changes come out. No I/O and no clock: which objects there are depends
+// only on the texts that are in, and where the text of an object is bad, on the last good version of it.
 //
-//   - Every object in a file is a claim. The first claim of a key, by file, then by place, wins; the others are
+//   - Every object in a file is a claim. The first claim of a key, by file, then by place, wins; the others
+//   are
 //     "conflict/duplicate" problems.
 //   - A winner that the schema refuses keeps the version that was handed out last, if there is one.
-//   - A file of which some document is no YAML or JSON keeps the objects that it had and that cannot be seen now.
+//   - A file of which some document is no YAML or JSON keeps the objects that it had and that cannot be seen
+//   now.
 //   - An object whose value is what it was is not handed out again.
 //
 // Threads: one at a time.
@@ -30,8 +32,8 @@ using Text = std::shared_ptr<const std::string>;
 
 class FileSet {
  public:
-  // The file has this text now. `manifest` is read_manifest(*text, file): made by the caller, who may do so on
-  // several threads.
+  // The file has this text now. `manifest` is read_manifest(*text, file): made by the caller, who may do so
+  // on several threads.
   void put(const std::string& file, Text text, Manifest manifest);
   // The file is gone, and its objects with it.
   void remove(const std::string& file);

@@ -1,8 +1,9 @@
 // The two sources of files.h. A FileSource reads once; a LiveFiles reads, then watches.
 //
-// A LiveFiles' thread waits for events and for quiet, then looks at the files that were named, or, where folders or
-// links may have changed, scans all paths again (which costs a stat a file, and reads only what looks different).
-// A file that is written and not closed yet is not read: it may be half of itself, and half a YAML file is YAML.
+// A LiveFiles' thread waits for events and for quiet, then looks at the files that were named, or, where
+// folders or links may have changed, scans all paths again (which costs a stat a file, and reads only what
+// looks different). A file that is written and not closed yet is not read: it may be half of itself, and half
+// a YAML file is YAML.
 #pragma once
 
 #include <atomic>
@@ -69,7 +70,8 @@ struct Patience {
 
 class LiveFiles final : public FileSource, private FileWatch::Listener {
  public:
-  LiveFiles(std::vector<std::string> paths, Patience patience, Batch* first, std::function<void(Batch)> on_batch);
+  LiveFiles(std::vector<std::string> paths, Patience patience, Batch* first,
+            std::function<void(Batch)> on_batch);
   ~LiveFiles() override;
 
  private:
@@ -92,6 +94,8 @@ class LiveFiles final : public FileSource, private FileWatch::Listener {
   std::vector<std::string> rescan(std::set<std::string>& due);
   // Whether looking at this file alone is enough; false asks for a scan.
   bool is_plain_change(const std::string& file) const;
+  // A file that we know was touched and is not there.
+  bool has_vanished() const;
   bool may_be_ours(const std::string& file) const;
 
   struct Touched {

@@ -1,9 +1,5 @@
 #include "source/file_watch.h"
 
-#include <sys/inotify.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,6 +8,9 @@
 #include <system_error>
 
 #include <fmt/format.h>
+#include <sys/inotify.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 namespace sluice::source {
 
@@ -94,7 +93,8 @@ void FileWatch::drain(Listener& listener) {
       inotify_event event;
       std::memcpy(&event, buffer.data() + at, sizeof(event));
       // The name is filled up with zeros.
-      const std::string name = event.len == 0 ? std::string() : std::string(buffer.data() + at + sizeof(event));
+      const std::string name =
+          event.len == 0 ? std::string() : std::string(buffer.data() + at + sizeof(event));
       at += sizeof(event) + event.len;
       if ((event.mask & IN_Q_OVERFLOW) != 0) {
         listener.on_overflow();
@@ -120,7 +120,7 @@ void FileWatch::handle(int watch, std::uint32_t events, const std::string& name,
     if (!folder.listed.empty() && !is_left_out(name)) listener.on_structure();
     return;
   }
-  const Change change = another                         ? Change::kReplaced
+  const Change change = another                          ? Change::kReplaced
                         : (events & IN_MODIFY) != 0      ? Change::kWritten
                         : (events & IN_CLOSE_WRITE) != 0 ? Change::kClosed
                                                          : Change::kTouched;

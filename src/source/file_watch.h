@@ -1,8 +1,8 @@
 // Hears of changes to the files of a scan, through inotify.
 //
-// It watches folders, never files: a name in a folder is what stays the same when files are replaced by renaming,
-// removed and made again, or moved in under a symbolic link. A scan says which folders and names it depends on (it is
-// a Lookups), between begin_scan() and end_scan(); events on anything else are ignored.
+// It watches folders, never files: a name in a folder is what stays the same when files are replaced by
+// renaming, removed and made again, or moved in under a symbolic link. A scan says which folders and names it
+// depends on (it is a Lookups), between begin_scan() and end_scan(); events on anything else are ignored.
 //
 // Where inotify cannot help (its limits are reached, or a folder is on a network), must_poll() says so.
 //

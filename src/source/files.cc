@@ -38,7 +38,8 @@ Text FileSource::text(const std::string& file) const {
   return files_.text(file);
 }
 
-std::optional<Batch> FileSource::apply(std::vector<LoadedFile> loaded, const std::vector<std::string>& removed) {
+std::optional<Batch> FileSource::apply(std::vector<LoadedFile> loaded,
+                                       const std::vector<std::string>& removed) {
   const std::lock_guard lock(mutex_);
   for (const std::string& file : removed) {
     unreadable_.erase(file);

@@ -1,13 +1,21 @@
-// Resources from files: YAML and JSON, several documents a file, List kinds, folders (recursively: *.yaml, *.yml,
+// Resources from files: YAML and JSON, several documents a file, List kinds, folders (recursively: *.yaml,
+// *.yml,
 // *.json; hidden files and editors' backups are left out), globs.
 //
-// - A file that is no YAML or JSON keeps the last good version of its objects, and is a problem. An object that the
-//   schema refuses keeps its last good version; one that never was good is absent. Either way it is reported.
-// - The same object twice: the first by path, then by line, wins; the others are "conflict/duplicate" problems that
+// - Where a document of a file is no YAML or JSON, the objects that the file had and that cannot be seen now
+// keep their
+//   last good version; the other documents count. An object that the schema refuses keeps its last good
+//   version; one that never was good is absent. Either way it is reported.
+// - The same object twice: the first by path, then by place, wins; the others are "conflict/duplicate"
+// problems that
 //   name both places. When the first goes, the next takes its place.
 // - Live: inotify on folders, so that atomic renames, editors' temporary files and symlink swaps (Kubernetes'
-//   ..data) are seen; a path that does not exist yet is waited for. Changes are read after 10 ms of quiet, 100 ms at
-//   most. A file whose content did not change posts nothing.
+//   ..data) are seen; a path that does not exist yet is waited for. Changes are read after 10 ms of quiet,
+//   100 ms at most; 100 ms when a file went away. A file that a program has written to and not closed is read
+//   when it closes it, or, unless it is blank, 1 s after the last write. A file whose content did not change
+//   posts nothing.
+//
+// What each path means is in paths.h.
 #pragma once
 
 #include <functional>
@@ -20,17 +28,17 @@
 
 namespace sluice::source {
 
-// Reads everything once. "-" is standard input. A path that leads to nothing is a problem ("syntax/no-such-file").
-// The returned source only locates.
+// Reads everything once. "-" is standard input, called "<stdin>" in problems. A path that leads to nothing is
+// a problem ("syntax/no-such-file"). The returned source only locates.
 std::unique_ptr<Source> read_files(const std::vector<std::string>& paths, Batch* batch);
 
-// Reads everything into *first, then watches and hands every further batch to on_batch, on a thread of its own,
-// one at a time.
+// Reads everything into *first, then watches and hands every further batch to on_batch, on a thread of its
+// own, one at a time.
 std::unique_ptr<Source> watch_files(const std::vector<std::string>& paths, Batch* first,
                                     std::function<void(Batch)> on_batch);
 
-// The text of line `line` (from 1) of a file as the source last read it, for printing under a problem; empty when
-// there is none. Any thread.
+// The text of line `line` (from 1) of a file as the source last read it, for printing under a problem; empty
+// when there is none. Any thread.
 std::string source_line(const Source& source, const std::string& file, unsigned line);
 
 }  // namespace sluice::source

@@ -1,15 +1,15 @@
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <set>
 #include <string_view>
 #include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "source/file_source.h"
 
@@ -76,6 +76,11 @@ void LiveFiles::run() {
     }
     if (polls() && now >= next_poll_) rescan_ = true;
     if (const auto deadline = next_deadline(); !deadline || now < *deadline) continue;
+    // Editors take the old file away before they put the new one there: give them as long as there is.
+    if (first_event_ && now < *first_event_ + patience_.latest && has_vanished()) {
+      last_event_ = *first_event_ + patience_.latest;
+      continue;
+    }
     if (std::optional<Batch> batch = refresh()) on_batch_(std::move(*batch));
   }
 }
@@ -133,6 +138,12 @@ bool LiveFiles::is_open(const std::string& file) const {
          (found->second.blank || Clock::now() < found->second.last_write + patience_.open);
 }
 
+bool LiveFiles::has_vanished() const {
+  return std::ranges::any_of(touched_, [this](const auto& touched) {
+    return known_.contains(touched.first) && access(touched.first.c_str(), F_OK) != 0;
+  });
+}
+
 bool LiveFiles::may_be_ours(const std::string& file) const {
   const std::string_view name = name_of(file);
   return known_.contains(file) || (any_name_ ? !is_left_out(name) : is_manifest_name(name));
@@ -153,7 +164,8 @@ std::optional<Batch> LiveFiles::refresh() {
   for (const auto& [file, touched] : touched_) {
     if (!is_open(file)) due.insert(file);
   }
-  if (!std::ranges::all_of(due, [this](const std::string& file) { return is_plain_change(file); })) rescan_ = true;
+  if (!std::ranges::all_of(due, [this](const std::string& file) { return is_plain_change(file); }))
+    rescan_ = true;
 
   std::vector<std::string> removed;
   if (std::exchange(rescan_, false)) removed = rescan(due);

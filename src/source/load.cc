@@ -1,9 +1,5 @@
 #include "source/load.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -11,7 +7,10 @@
 #include <thread>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace sluice::source {
 
@@ -88,10 +87,10 @@ std::vector<LoadedFile> load_files(std::vector<LoadRequest> requests) {
 }
 
 Problem unreadable(const LoadedFile& loaded) {
-  return {.code = "syntax/unreadable-file",
-          .where = {loaded.file, 0, 0},
-          .message =
-              fmt::format("the file cannot be read: {}", std::generic_category().message(loaded.error))};
+  return {
+      .code = "syntax/unreadable-file",
+      .where = {loaded.file, 0, 0},
+      .message = fmt::format("the file cannot be read: {}", std::generic_category().message(loaded.error))};
 }
 
 }  // namespace sluice::source

@@ -14,7 +14,7 @@ namespace sluice::source {
 
 struct LoadRequest {
   std::string file;
-  Text before;               // what it was when it was last read; null when it never was
+  Text before;                // what it was when it was last read; null when it never was
   bool ignore_blank = false;  // a text of nothing but blanks counts as not written yet
 };
 

@@ -178,7 +178,8 @@ Where Locator::find(const std::string& file, const std::shared_ptr<const std::st
   if (document >= document_lines.size()) return {};
   if (text_ != text || document_ != document) {
     forget();
-    // The document's own lines first. They may not be all of it (an anchor beside `---`), or hold more than it.
+    // The document's own lines first. They may not be all of it (an anchor beside `---`), or hold more than
+    // it.
     const std::uint32_t line = document_lines[document];
     const std::uint32_t first = document == 0 ? 1 : line;
     const std::uint32_t end = document + 1 == document_lines.size() ? 0 : document_lines[document + 1];

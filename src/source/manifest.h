@@ -1,7 +1,7 @@
 // A manifest is the text of one file: YAML or JSON documents, each an object or a List of objects.
 //
-// read_manifest takes it apart. What stays in memory afterwards is small: an address for each object, by which
-// Locator finds the object's Tree again when somebody asks where a field stands. Trees are not kept.
+// read_manifest takes it apart. What stays in memory afterwards is small: an address for each object, by
+// which Locator finds the object's Tree again when somebody asks where a field stands. Trees are not kept.
 //
 // Threads: read_manifest is a pure function; a Locator belongs to one thread at a time.
 #pragma once
@@ -42,16 +42,17 @@ struct Manifest {
   std::vector<Problem> problems;
 };
 
-// A List is a document of kind List, or of a kind ...List that has a list of items; its items are objects, or Lists
-// again. Items of a typed list may leave out apiVersion and kind, as an API server's answers do.
+// A List is a document of kind List, or of a kind ...List that has a list of items; its items are objects, or
+// Lists again. Items of a typed list may leave out apiVersion and kind, as an API server's answers do.
 Manifest read_manifest(std::string_view text, const std::string& file);
 
-// Finds the places of fields by parsing again. Keeps the last document, so that many questions about one are cheap.
+// Finds the places of fields by parsing again. Keeps the last document, so that many questions about one are
+// cheap.
 class Locator {
  public:
-  // Where `path` stands in an object of the file: at the field's key when its value is a list, a map or null, otherwise
-  // at its value. The nearest parent where the field is missing. Line 0 when there is no such object. The file of the
-  // answer is empty.
+  // Where `path` stands in an object of the file: at the field's key when its value is a list, a map or null,
+  // otherwise at its value. The nearest parent where the field is missing. Line 0 when there is no such
+  // object. The file of the answer is empty.
   Where find(const std::string& file, const std::shared_ptr<const std::string>& text,
              const std::vector<std::uint32_t>& document_lines, std::uint32_t document, std::uint32_t ordinal,
              std::string_view path);

@@ -1,10 +1,5 @@
 #include "source/paths.h"
 
-#include <dirent.h>
-#include <fnmatch.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -15,7 +10,11 @@
 #include <system_error>
 #include <utility>
 
+#include <dirent.h>
 #include <fmt/format.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace sluice::source {
 
@@ -45,7 +44,8 @@ std::deque<std::string> names_of(std::string_view path) {
 
 std::string start_of(std::string_view path) { return path.starts_with('/') ? "/" : "."; }
 
-// The path without "./", "//" and a slash at the end. ".." stays: it may lead back from behind a symbolic link.
+// The path without "./", "//" and a slash at the end. ".." stays: it may lead back from behind a symbolic
+// link.
 std::string tidy(std::string_view path) {
   std::string tidied = start_of(path);
   for (const std::string& name : names_of(path)) tidied = join(tidied, name);
@@ -198,7 +198,8 @@ class Scanner {
     // "*.conf" names an extension, "*" and "web*" do not.
     const std::string& last = names.back();
     const std::size_t dot = last.rfind('.');
-    any_extension_ = !is_pattern(last) || (dot != last.npos && !is_pattern(std::string_view(last).substr(dot)));
+    any_extension_ =
+        !is_pattern(last) || (dot != last.npos && !is_pattern(std::string_view(last).substr(dot)));
     matched_ = false;
     scan_.any_name = true;
     match(start_of(pattern), names);
@@ -229,8 +230,9 @@ class Scanner {
     const std::span<const std::string> rest = names.subspan(1);
     if (anywhere && !rest.empty()) match(folder, rest);
     for (const Name& entry : names_in(folder)) {
-      if (anywhere ? is_left_out(entry.name)
-                   : fnmatch(pattern.c_str(), entry.name.c_str(), FNM_PERIOD) != 0 || entry.name.ends_with('~')) {
+      if (anywhere
+              ? is_left_out(entry.name)
+              : fnmatch(pattern.c_str(), entry.name.c_str(), FNM_PERIOD) != 0 || entry.name.ends_with('~')) {
         continue;
       }
       const std::string path = join(folder, entry.name);

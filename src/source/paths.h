@@ -1,24 +1,26 @@
 // What the paths of a command line lead to.
 //
 //   file       that file, whatever its name; a pipe too
-//   folder     all manifests (*.yaml, *.yml, *.json) in it and in the folders in it, also behind symbolic links
-//   pattern    * ? [..] within a name, ** over any number of folders; where the pattern does not end in an extension,
-//              only manifests. A folder that a pattern leads to counts as a folder. A path that exists is no pattern
+//   folder     all manifests (*.yaml, *.yml, *.json) in it and in the folders in it, also behind symbolic
+//   links pattern    * ? [..] within a name, ** over any number of folders; where the pattern does not end in
+//   an extension,
+//              only manifests. A folder that a pattern leads to counts as a folder. A path that exists is no
+//              pattern
 //   -          standard input
 //
-// Hidden files and folders and editors' backups are left out unless a path names them. A file that is reached by two
-// ways counts once, under the name that sorts first.
+// Hidden files and folders and editors' backups are left out unless a path names them. A file that is reached
+// by two ways counts once, under the name that sorts first.
 //
 // Threads: one at a time.
 #pragma once
-
-#include <sys/stat.h>
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <sys/stat.h>
 
 #include "base/problem.h"
 
@@ -53,12 +55,13 @@ struct Scan {
   bool any_name = false;              // there are patterns: files may be called anything
 };
 
-// Hears which folders a scan goes through, each before it is looked at: who starts to watch there and then misses
-// nothing.
+// Hears which folders a scan goes through, each before it is looked at: who starts to watch there and then
+// misses nothing.
 class Lookups {
  public:
   virtual ~Lookups() = default;
-  // The scan depends on what `name` is in `folder`: whether it is there, and where it leads as a symbolic link.
+  // The scan depends on what `name` is in `folder`: whether it is there, and where it leads as a symbolic
+  // link.
   virtual void look_up(const std::string& folder, const std::string& name) = 0;
   // The scan lists `folder`.
   virtual void list(const std::string& folder) = 0;

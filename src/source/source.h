@@ -1,5 +1,5 @@
-// Where resources come from. A source reads, checks and binds on its own threads and posts what changed; the control
-// loop drains it.
+// Where resources come from. A source reads, checks and binds on its own threads and posts what changed; the
+// control loop drains it.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,8 @@
 
 namespace sluice::source {
 
-// What changed since the last batch. An object is in upserted or in deleted, not in both; both are sorted by key.
+// What changed since the last batch. An object is in upserted or in deleted, not in both; both are sorted by
+// key.
 struct Batch {
   std::vector<api::BoundObject> upserted;
   std::vector<ObjectKey> deleted;
@@ -24,12 +25,13 @@ class Source {
  public:
   virtual ~Source() = default;  // stops; no batch arrives after it returns
 
-  // Fills in problem.where from problem.object and problem.path, as far as the source knows them: the field, or the
-  // nearest parent of it that is in the text, or the object's first line. Any thread.
+  // Fills in problem.where from problem.object and problem.path, as far as the source knows them: the field,
+  // or the nearest parent of it that is in the text, or the object's first line. Any thread.
   virtual void locate(Problem& problem) const = 0;
 };
 
-// The order that people read in: by file, line and column, what has no file last; then the rest of the problem.
+// The order that people read in: by file, line and column, what has no file last; then the rest of the
+// problem.
 void sort_by_place(std::vector<Problem>& problems);
 
 }  // namespace sluice::source
