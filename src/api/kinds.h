@@ -56,9 +56,15 @@ enum class Trust {
 // bound; a known kind in a version that we do not serve gives an error with the versions that we do.
 ReadObject read_object(const Tree& document, Trust trust);
 
+// The object as JSON, on one line: what is bound, with apiVersion and kind. read_object() of it gives an equal value.
+std::string write_object(const Object& object);
+
 // The GroupKind of each bound type.
 template <typename T>
 const GroupKind& kind_of();
+
+// The apiVersion in which we write objects of a declared kind: "gateway.networking.k8s.io/v1"; empty for others.
+std::string api_version_of(const GroupKind& kind);
 
 // True where objects of this kind live in namespaces. Unknown kinds count as namespaced.
 bool is_namespaced(const GroupKind& kind);

@@ -94,6 +94,26 @@ Rendered render_eds(const XdsKey& key, const translate::ClusterRow& row,
   return rendered(xds::render_endpoints(endpoints));
 }
 
+// The translation of an object, or of its last good version where a proxy refused this one.
+template <typename T, typename Translate>
+auto unless_refused(const NamespacedName& name, const T& object, const Refusal<T>* refusal, Translate translate) {
+  if (refusal == nullptr || *refusal->refused != object) return translate(object);
+  const ObjectKey key{.kind = api::kind_of<T>(), .name = name};
+  if (refusal->last_good != nullptr) {
+    return translate::served_instead(translate(*refusal->last_good), key, refusal->message);
+  }
+  return translate::served_hardly(translate(object), key, refusal->message);
+}
+
+template <typename K, typename V>
+void set_or_erase(Input<K, V>& table, const K& key, std::shared_ptr<const V> row) {
+  if (row == nullptr) {
+    table.erase(key);
+  } else {
+    table.set(key, std::move(row));
+  }
+}
+
 }  // namespace
 
 // Every table, in the order of the data's way. A stage reads only tables above it.
@@ -105,10 +125,11 @@ struct Pipeline::Tables {
 
   // ---- the user's objects, and what came back from the proxies ----
   const translate::Inputs in = translate::Inputs::declare(graph);
-  Input<NamespacedName, Refusal<translate::RouteResult>>& refused_routes =
-      graph.input<NamespacedName, Refusal<translate::RouteResult>>("refused routes");
-  Input<NamespacedName, Refusal<translate::GatewayPlan>>& refused_gateways =
-      graph.input<NamespacedName, Refusal<translate::GatewayPlan>>("refused gateways");
+  Input<NamespacedName, Refusal<api::HTTPRoute>>& refused_routes =
+      graph.input<NamespacedName, Refusal<api::HTTPRoute>>("refused routes");
+  Input<NamespacedName, Refusal<api::Gateway>>& refused_gateways =
+      graph.input<NamespacedName, Refusal<api::Gateway>>("refused gateways");
+  Input<ir::ProxyKey, ProxyState>& proxy_states = graph.input<ir::ProxyKey, ProxyState>("proxy states");
 
   // ---- projections: what others read of an object, so that the rest of it may change freely ----
   const Table<NamespacedName, translate::ClassRow>& classes = graph.map(
@@ -144,9 +165,9 @@ struct Pipeline::Tables {
                                       view != nullptr && view->publish_not_ready);
       });
   const Table<NamespacedName, translate::ReadyPorts>& ready_ports = graph.map(
-      "ready ports", endpoints_of, [](const NamespacedName&, const translate::ServiceEndpoints& endpoints) {
+      "ready ports", endpoints_of, [](const NamespacedName&, const translate::ServiceEndpoints& of_service) {
         translate::ReadyPorts ports;
-        for (const auto& [port, localities] : endpoints.by_port) ports.insert(port);
+        for (const auto& [port, localities] : of_service.by_port) ports.insert(port);
         return ports;
       });
   const translate::Projections projections{classes, namespace_labels, grants_in, certificates, services, ready_ports};
@@ -154,17 +175,12 @@ struct Pipeline::Tables {
   // ---- Gateways and their proxies ----
   const Table<NamespacedName, translate::GatewayPlan>& gateways =
       graph.map("gateways", in.gateways, [this](const NamespacedName& name, const api::Gateway& g, Reads& reads) {
-        return translate::plan_gateway(name, g, settings, in, projections, reads);
-      });
-  const Table<NamespacedName, translate::GatewayPlan>& accepted_gateways = graph.map(
-      "accepted gateways", gateways, [this](const NamespacedName& name, const translate::GatewayPlan& plan, Reads& reads) {
-        const auto* refusal = reads.get(refused_gateways, name);
-        if (refusal == nullptr || *refusal->refused != plan) return reads.get_shared(gateways, name);
-        return std::make_shared<const translate::GatewayPlan>(
-            translate::in_place_of(plan, refusal->fallback.get(), refusal->message));
+        return unless_refused(name, g, reads.get(refused_gateways, name), [&](const api::Gateway& version) {
+          return translate::plan_gateway(name, version, settings, in, projections, reads);
+        });
       });
   const Index<ir::ProxyKey, NamespacedName, translate::GatewayPlan>& gateways_of =
-      graph.index("gateways by proxy", accepted_gateways,
+      graph.index("gateways by proxy", gateways,
                   [](const NamespacedName&, const translate::GatewayPlan& plan) { return plan.proxy; });
   const Table<ir::ProxyKey, translate::ProxyPlan>& proxies =
       graph.group("proxies", gateways_of, [this](const ir::ProxyKey& proxy, Reads& reads) {
@@ -184,24 +200,17 @@ struct Pipeline::Tables {
       });
 
   // ---- routes ----
-  const Table<NamespacedName, translate::RouteResult>& routes = graph.map(
-      "routes", in.http_routes, [this](const NamespacedName& name, const api::HTTPRoute& route, Reads& reads) {
-        return translate::translate_http_route(name, route, settings, in, projections, attach_points, reads);
-      });
-  const Table<NamespacedName, translate::RouteResult>& accepted_routes = graph.map(
-      "accepted routes", routes, [this](const NamespacedName& name, const translate::RouteResult& result, Reads& reads) {
-        const auto* refusal = reads.get(refused_routes, name);
-        if (refusal == nullptr || refusal->refused->contributions != result.contributions) {
-          return reads.get_shared(routes, name);
-        }
-        return std::make_shared<const translate::RouteResult>(
-            translate::in_place_of(result, refusal->fallback.get(), refusal->message));
+  const Table<NamespacedName, translate::RouteResult>& routes =
+      graph.map("routes", in.http_routes, [this](const NamespacedName& name, const api::HTTPRoute& r, Reads& reads) {
+        return unless_refused(name, r, reads.get(refused_routes, name), [&](const api::HTTPRoute& version) {
+          return translate::translate_http_route(name, version, settings, in, projections, attach_points, reads);
+        });
       });
   const Index<HostKey, NamespacedName, translate::RouteResult>& routes_of = graph.index(
-      "routes by host", accepted_routes, [](const NamespacedName&, const translate::RouteResult& result) {
-        std::vector<HostKey> hosts;
-        for (const auto& [host, contribution] : result.contributions) hosts.push_back(host);
-        return hosts;
+      "routes by host", routes, [](const NamespacedName&, const translate::RouteResult& result) {
+        std::vector<HostKey> keys;
+        for (const auto& [host, contribution] : result.contributions) keys.push_back(host);
+        return keys;
       });
   const Table<HostKey, HostRow>& hosts = graph.group("hosts", routes_of, [this](const HostKey& host, Reads& reads) {
     return render_host(host, reads.group(routes_of, host));
@@ -237,7 +246,7 @@ struct Pipeline::Tables {
         return rows;
       });
   const Table<XdsKey, translate::ClusterRow>& cluster_rows = graph.map_many(
-      "cluster rows", accepted_routes,
+      "cluster rows", routes,
       [](const NamespacedName&, const translate::RouteResult& result) { return result.clusters; });
   const RenderedTable& clusters =
       graph.map("clusters", cluster_rows, [](const XdsKey&, const translate::ClusterRow& row) {
@@ -253,13 +262,11 @@ struct Pipeline::Tables {
   // ---- statuses ----
   const Index<translate::ListenerKey, NamespacedName, translate::RouteResult>& attached = graph.index(
       "attached routes", routes, [](const NamespacedName&, const translate::RouteResult& result) {
-        std::vector<translate::ListenerKey> listeners;
+        std::vector<translate::ListenerKey> keys;
         for (const translate::ParentStatus& parent : result.parents) {
-          for (const std::string& listener : parent.attached_listeners) {
-            listeners.push_back({parent.gateway, listener});
-          }
+          for (const std::string& listener : parent.attached_listeners) keys.push_back({parent.gateway, listener});
         }
-        return listeners;
+        return keys;
       });
   const Index<NamespacedName, HostKey, HostRow>& overlaps_of =
       graph.index("overlaps by route", hosts, [](const HostKey&, const HostRow& host) {
@@ -280,12 +287,17 @@ struct Pipeline::Tables {
              Reads& reads) -> std::optional<translate::ObjectStatus> {
         const api::Gateway* gateway = reads.get(in.gateways, name);
         if (gateway == nullptr) return std::nullopt;
-        return translate::gateway_status(*gateway, plan, [&](const translate::ListenerKey& listener) {
-          return reads.group(attached, listener).size();
-        });
+        translate::ObjectStatus status =
+            translate::gateway_status(*gateway, plan, [&](const translate::ListenerKey& listener) {
+              return reads.group(attached, listener).size();
+            });
+        if (const ProxyState* state = reads.get(proxy_states, plan.proxy)) {
+          translate::add_proxy_conditions(status, state->ready && state->programmed, state->message);
+        }
+        return status;
       });
   const StatusTable& route_statuses = graph.map(
-      "statuses of routes", accepted_routes,
+      "statuses of routes", routes,
       [this](const NamespacedName& name, const translate::RouteResult& result,
              Reads& reads) -> std::optional<translate::ObjectStatus> {
         const api::HTTPRoute* route = reads.get(in.http_routes, name);
@@ -349,23 +361,24 @@ void Pipeline::erase(const ObjectKey& object) {
   }(static_cast<const api::Object*>(nullptr));
 }
 
-void Pipeline::refuse_route(const NamespacedName& route,
-                            std::shared_ptr<const Refusal<translate::RouteResult>> refusal) {
-  if (refusal == nullptr) {
-    tables_->refused_routes.erase(route);
-  } else {
-    tables_->refused_routes.set(route, std::move(refusal));
-  }
+void Pipeline::refuse(const NamespacedName& route, std::shared_ptr<const Refusal<api::HTTPRoute>> refusal) {
+  set_or_erase(tables_->refused_routes, route, std::move(refusal));
 }
 
-void Pipeline::refuse_gateway(const NamespacedName& gateway,
-                              std::shared_ptr<const Refusal<translate::GatewayPlan>> refusal) {
-  if (refusal == nullptr) {
-    tables_->refused_gateways.erase(gateway);
-  } else {
-    tables_->refused_gateways.set(gateway, std::move(refusal));
-  }
+void Pipeline::refuse(const NamespacedName& gateway, std::shared_ptr<const Refusal<api::Gateway>> refusal) {
+  set_or_erase(tables_->refused_gateways, gateway, std::move(refusal));
 }
+
+void Pipeline::set_proxy_state(const ir::ProxyKey& proxy, ProxyState state) {
+  tables_->proxy_states.set(proxy, std::move(state));
+}
+
+template <typename T>
+std::shared_ptr<const T> Pipeline::object(const NamespacedName& name) const {
+  return tables_->table<T>().get_shared(name);
+}
+template std::shared_ptr<const api::HTTPRoute> Pipeline::object(const NamespacedName& name) const;
+template std::shared_ptr<const api::Gateway> Pipeline::object(const NamespacedName& name) const;
 
 flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }
 
@@ -394,7 +407,7 @@ std::vector<Problem> Pipeline::problems() const {
   };
   collect(tables_->classes);
   collect(tables_->served_gateways);
-  collect(tables_->accepted_routes);
+  collect(tables_->routes);
   std::ranges::sort(all);
   return all;
 }

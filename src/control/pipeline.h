@@ -2,7 +2,7 @@
 // screen.
 //
 // Objects go in, commit() runs what they concern, and the output tables tell what changed. Rejections go in like any
-// other input (see refuse_route).
+// other input (see refuse).
 //
 // Threads: belongs to the control thread.
 #pragma once
@@ -31,14 +31,23 @@ struct Rendered {
 
 using RenderedTable = flow::Table<translate::XdsKey, Rendered>;
 
-// A version of an object that a proxy refused, and what is served in its place.
-template <typename Row>
+// A version of an object that a proxy refused, and the one that is served in its place.
+template <typename T>
 struct Refusal {
-  std::shared_ptr<const Row> refused;
-  std::shared_ptr<const Row> fallback;  // the last one that was accepted; null: there was none
-  std::string message;                  // the proxy's words
+  std::shared_ptr<const T> refused;
+  std::shared_ptr<const T> last_good;  // null: there was none
+  std::string message;                 // the proxy's words
 
   bool operator==(const Refusal&) const = default;
+};
+
+// What is known of the process that a Gateway's listeners are in.
+struct ProxyState {
+  bool ready = false;         // it runs and answers
+  bool programmed = false;    // and has acknowledged a commit with its listeners
+  std::string message;        // why not, for people
+
+  bool operator==(const ProxyState&) const = default;
 };
 
 class Pipeline {
@@ -51,18 +60,22 @@ class Pipeline {
   void upsert(const api::BoundObject& object);
   void erase(const ObjectKey& object);
 
-  // Keeps a version of a route from being served; a later version is tried again. Null takes it back.
-  void refuse_route(const NamespacedName& route, std::shared_ptr<const Refusal<translate::RouteResult>> refusal);
-  // Likewise for the listeners of a Gateway.
-  void refuse_gateway(const NamespacedName& gateway, std::shared_ptr<const Refusal<translate::GatewayPlan>> refusal);
+  // Keeps a version of an object from being served; another version is served again. Null takes it back.
+  void refuse(const NamespacedName& route, std::shared_ptr<const Refusal<api::HTTPRoute>> refusal);
+  void refuse(const NamespacedName& gateway, std::shared_ptr<const Refusal<api::Gateway>> refusal);
+  // Without a state, the conditions of Gateways say nothing of their proxy.
+  void set_proxy_state(const ir::ProxyKey& proxy, ProxyState state);
 
   flow::CommitStats commit();
 
   const RenderedTable& resources(xds::ResourceType type) const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
-  // Before refusals are applied.
   const flow::Table<NamespacedName, translate::RouteResult>& routes() const;
   const flow::Table<NamespacedName, translate::GatewayPlan>& gateways() const;
+
+  // The object as it went in, or null.
+  template <typename T>
+  std::shared_ptr<const T> object(const NamespacedName& name) const;
 
   using StatusTable = flow::Table<NamespacedName, translate::ObjectStatus>;
   struct Statuses {

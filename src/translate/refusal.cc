@@ -20,68 +20,69 @@ Problem problem(const ObjectKey& object, const std::string& message) {
           .suggestion = ""};
 }
 
-}  // namespace
-
-RouteResult in_place_of(const RouteResult& refused, const RouteResult* last_good, const std::string& message) {
-  RouteResult result;
-  result.parents = refused.parents;
-  result.problems = refused.problems;
-  for (const auto& [host, contribution] : refused.contributions) {
-    if (contribution.routes->empty()) continue;
-    result.problems.push_back(problem(contribution.routes->front().owner, message));
-    break;
-  }
-  if (last_good != nullptr) {
-    result.contributions = last_good->contributions;
-    result.clusters = last_good->clusters;
-  } else {
-    const auto internal_error = std::make_shared<const ir::RouteAction>(
-        ir::RouteAction{.action = ir::DirectResponse{.status = 500, .body = ""}, .request_headers = {}, .response_headers = {}});
-    std::map<const std::vector<ir::Route>*, std::shared_ptr<const std::vector<ir::Route>>> answered;
-    for (const auto& [host, contribution] : refused.contributions) {
-      auto& routes = answered[contribution.routes.get()];
-      if (routes == nullptr) {
-        std::vector<ir::Route> all;
-        // A match may be what the proxy refused; only paths that it cannot refuse are kept.
-        for (ir::Route route : *contribution.routes) {
-          const auto is_regex = [](const ir::ValueMatch& m) { return m.kind == ir::MatchKind::kRegex; };
-          if (route.match.path.kind == ir::MatchKind::kRegex || std::ranges::any_of(route.match.headers, is_regex) ||
-              std::ranges::any_of(route.match.query_params, is_regex)) {
-            continue;
-          }
-          route.action = internal_error;
-          all.push_back(std::move(route));
-        }
-        routes = std::make_shared<const std::vector<ir::Route>>(std::move(all));
-      }
-      Contribution instead = contribution;
-      instead.routes = routes;
-      result.contributions.emplace_back(host, std::move(instead));
-    }
-  }
-  for (ParentStatus& parent : result.parents) {
-    if (last_good != nullptr) {
-      set_condition(parent.conditions, {"PartiallyInvalid", true, std::string(kReason),
-                                        fmt::format("Fall Back to the last good version: the proxy rejected this one: {}", message)});
-    } else {
-      set_condition(parent.conditions,
-                    {"Accepted", false, std::string(kReason), fmt::format("The proxy rejected the route: {}", message)});
-    }
-  }
-  return result;
+// Regular expressions are all of a match that a proxy can refuse: it may limit them more than we do.
+bool has_regex(const ir::RouteMatch& match) {
+  const auto is_regex = [](const ir::ValueMatch& m) { return m.kind == ir::MatchKind::kRegex; };
+  return match.path.kind == ir::MatchKind::kRegex || std::ranges::any_of(match.headers, is_regex) ||
+         std::ranges::any_of(match.query_params, is_regex) || std::ranges::any_of(match.cookies, is_regex);
 }
 
-GatewayPlan in_place_of(const GatewayPlan& refused, const GatewayPlan* last_good, const std::string& message) {
-  GatewayPlan plan = last_good != nullptr ? *last_good : refused;
-  plan.problems = refused.problems;
-  plan.problems.push_back(
-      problem({.kind = api::kind_of<api::Gateway>(), .name = refused.gateway}, message));
-  plan.conditions = refused.conditions;
-  set_condition(plan.conditions, {"Programmed", false, std::string(kReason),
-                                  fmt::format("The proxy rejected the Gateway{}: {}",
-                                              last_good != nullptr ? ", its last good version is served" : "", message)});
-  if (last_good == nullptr) plan.accepted = false;
-  return plan;
+}  // namespace
+
+RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message) {
+  last_good.problems.push_back(problem(route, message));
+  for (ParentStatus& parent : last_good.parents) {
+    set_condition(parent.conditions,
+                  {"PartiallyInvalid", true, std::string(kReason),
+                   fmt::format("Fall Back to the last good version, the proxy rejected this one: {}", message)});
+  }
+  return last_good;
+}
+
+RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message) {
+  refused.problems.push_back(problem(route, message));
+  const auto error = std::make_shared<const ir::RouteAction>(
+      ir::RouteAction{.action = ir::DirectResponse{.status = 500}, .request_headers = {}, .response_headers = {}});
+  std::map<const std::vector<ir::Route>*, std::shared_ptr<const std::vector<ir::Route>>> by_original;
+  for (auto& [host, contribution] : refused.contributions) {
+    auto& routes = by_original[contribution.routes.get()];
+    if (routes == nullptr) {
+      std::vector<ir::Route> all;
+      for (ir::Route r : *contribution.routes) {
+        if (has_regex(r.match)) continue;
+        r.action = error;
+        all.push_back(std::move(r));
+      }
+      routes = std::make_shared<const std::vector<ir::Route>>(std::move(all));
+    }
+    contribution.routes = routes;
+  }
+  refused.clusters.clear();
+  for (ParentStatus& parent : refused.parents) {
+    set_condition(parent.conditions,
+                  {"Accepted", false, std::string(kReason), fmt::format("The proxy rejected the route: {}", message)});
+  }
+  return refused;
+}
+
+std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,
+                                          const std::string& message) {
+  if (!last_good) return last_good;
+  last_good->problems.push_back(problem(gateway, message));
+  set_condition(last_good->conditions,
+                {"Programmed", false, std::string(kReason),
+                 fmt::format("The last good version is served, the proxy rejected this one: {}", message)});
+  return last_good;
+}
+
+std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,
+                                         const std::string& message) {
+  if (!refused) return refused;
+  refused->problems.push_back(problem(gateway, message));
+  set_condition(refused->conditions,
+                {"Programmed", false, std::string(kReason), fmt::format("The proxy rejected the Gateway: {}", message)});
+  refused->accepted = false;
+  return refused;
 }
 
 }  // namespace sluice::translate

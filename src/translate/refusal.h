@@ -1,16 +1,23 @@
-// What is served in place of an object that a proxy refused: its last good version, else as little as it can be.
+// What is served in place of a version of an object that a proxy refused: its last good version, else as little as
+// can be. The conditions say so in the proxy's words.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "translate/rows.h"
 
 namespace sluice::translate {
 
-// `last_good` may be null: then the route's matches are answered with 500.
-RouteResult in_place_of(const RouteResult& refused, const RouteResult* last_good, const std::string& message);
+// `last_good` is the translation of the last good version.
+RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message);
+std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,
+                                          const std::string& message);
 
-// `last_good` may be null: then the Gateway has no listeners that serve.
-GatewayPlan in_place_of(const GatewayPlan& refused, const GatewayPlan* last_good, const std::string& message);
+// There was no good version. A route answers 500 for all of its matches that no proxy can refuse; a Gateway has no
+// listener that serves.
+RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message);
+std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,
+                                         const std::string& message);
 
 }  // namespace sluice::translate

@@ -29,6 +29,20 @@ ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan
   return status;
 }
 
+void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::string& message) {
+  if (find_condition(status.conditions, "Accepted") == nullptr) {
+    status.conditions.push_back({"Accepted", true, "Accepted", "The Gateway is accepted"});
+  }
+  if (find_condition(status.conditions, "Programmed") != nullptr) return;
+  if (!find_condition(status.conditions, "Accepted")->status) {
+    status.conditions.push_back({"Programmed", false, "Invalid", "The Gateway is not accepted"});
+  } else if (programmed) {
+    status.conditions.push_back({"Programmed", true, "Programmed", "The proxy serves the Gateway"});
+  } else {
+    status.conditions.push_back({"Programmed", false, "Pending", message.empty() ? "The proxy is not ready" : message});
+  }
+}
+
 ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result,
                           const std::map<std::string, std::set<NamespacedName>>& overlaps_by_table) {
   ObjectStatus status;

@@ -18,6 +18,9 @@ ObjectStatus class_status(const api::GatewayClass& gateway_class, const ClassRow
 ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan,
                             const std::function<std::size_t(const ListenerKey&)>& attached);
 
+// Adds what only the proxy knows: whether the Gateway is served. What is said of it already stays.
+void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::string& message);
+
 // `overlaps` are the hosts of the route that have overlaps: their route table, and the other routes.
 ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result,
                           const std::map<std::string, std::set<NamespacedName>>& overlaps_by_table);

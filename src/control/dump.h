@@ -1,0 +1,28 @@
+// One commit as files: what ADS would serve, and the statuses.
+#pragma once
+
+#include <expected>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/pipeline.h"
+#include "source/source.h"
+#include "translate/settings.h"
+
+namespace sluice::control {
+
+struct Dump {
+  // By proxy, "/" written as "__": {listeners, routes, clusters, endpoints, secrets} in protobuf JSON.
+  std::map<std::string, std::string> xds;
+  std::string status_yaml;
+  std::vector<Problem> problems;  // without places
+};
+
+// Runs the whole of a batch through a new pipeline.
+Dump translate_all(const source::Batch& batch, const translate::Settings& settings);
+
+// The settings in a file of options (YAML); unknown ones are left alone, because the file may be another program's.
+std::expected<translate::Settings, Problem> read_settings(const std::string& file);
+
+}  // namespace sluice::control

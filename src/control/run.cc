@@ -1,0 +1,423 @@
+#include "control/run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <set>
+#include <thread>
+#include <variant>
+
+#include <malloc.h>
+#include <pthread.h>
+
+#include <fmt/format.h>
+
+#include "ads/server.h"
+#include "base/log.h"
+#include "control/isolation.h"
+#include "control/mailbox.h"
+#include "control/refusal_memory.h"
+#include "control/pipeline.h"
+#include "proxy/proxy.h"
+#include "source/files.h"
+#include "status/document.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+using translate::XdsKey;
+using xds::ResourceType;
+
+// Statuses are for people and scripts to look at: at most so often they are written.
+constexpr std::chrono::milliseconds kStatusInterval{500};
+
+struct Stop {
+  int signal;
+};
+using Message = std::variant<source::Batch, ads::Event, proxy::Event, Stop>;
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+std::uint64_t thread_cpu_us() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
+}
+
+class Control {
+ public:
+  explicit Control(const RunOptions& options)
+      : options_(options), pipeline_(options.settings), refusals_(options.run_dir + "/refusals.json") {}
+
+  int run();
+
+ private:
+  // What a proxy has been told, and how far it is.
+  struct Proxy {
+    ir::Proxy process;
+    bool ready = false;
+    std::uint64_t acknowledged = 0;
+    std::string message;
+    std::set<std::string> aggregates;  // its route tables, and itself for its listeners
+  };
+
+  bool start();
+  void handle(source::Batch batch);
+  void handle(ads::Event event);
+  void handle(proxy::Event event);
+  void carry_out(const std::vector<Isolation::Order>& orders);
+  void commit();
+  void note_changes();
+  void serve();
+  void report_problems();
+  void write_statuses();
+
+  const RunOptions& options_;
+  Pipeline pipeline_;
+  Isolation isolation_;
+  RefusalMemory refusals_;
+  Mailbox<Message> mailbox_;
+  std::unique_ptr<ads::Server> ads_;
+  std::unique_ptr<proxy::Runner> runner_;
+  std::unique_ptr<source::Source> source_;
+
+  std::uint64_t commit_ = 0;
+  bool dirty_ = false;
+  std::vector<std::string> changed_;  // objects, for the log
+  std::set<ObjectKey> ordered_;       // held back or let go since the last commit
+  std::map<ir::ProxyKey, Proxy> proxies_;
+  std::map<NamespacedName, std::shared_ptr<const api::HTTPRoute>> good_routes_;
+  std::map<NamespacedName, std::shared_ptr<const api::Gateway>> good_gateways_;
+  std::vector<Problem> source_problems_;
+  std::set<Problem> reported_;
+  std::optional<Clock::time_point> statuses_due_;
+  std::optional<int> stop_;
+};
+
+bool Control::start() {
+  std::error_code error;
+  std::filesystem::create_directories(options_.run_dir, error);
+  std::filesystem::permissions(options_.run_dir, std::filesystem::perms::owner_all, error);
+  Problem problem;
+  const std::string xds_socket = options_.run_dir + "/xds.sock";
+  proxy::Options proxies;
+  proxies.envoy_path = options_.envoy_path;
+  proxies.extra_args = options_.envoy_args;
+  proxies.run_dir = options_.run_dir;
+  proxies.xds_socket = xds_socket;
+  // The runner first: it takes the lock that makes this folder ours.
+  runner_ = proxy::start_runner(proxies, [this](proxy::Event event) { mailbox_.post(std::move(event)); }, &problem);
+  if (runner_ != nullptr) {
+    ads::Options ads;
+    ads.socket_path = xds_socket;
+    ads_ = ads::start_server(ads, [this](ads::Event event) { mailbox_.post(std::move(event)); }, &problem);
+  }
+  if (runner_ == nullptr || ads_ == nullptr) {
+    log(Level::kError, "cannot start", {{"code", problem.code}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
+    return false;
+  }
+  source::Batch first;
+  source_ = source::watch_files(options_.paths, &first,
+                                [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
+  const bool nothing = first.upserted.empty();
+  handle(std::move(first));
+  for (const auto& [route, refusal] : refusals_.routes()) pipeline_.refuse(route, refusal);
+  for (const auto& [gateway, refusal] : refusals_.gateways()) pipeline_.refuse(gateway, refusal);
+  if (nothing) log(Level::kWarning, "no resources yet", {{"paths", options_.paths}});
+  dirty_ = true;
+  commit();
+  for (const ir::ProxyKey& orphan : runner_->adopted()) {
+    if (!proxies_.contains(orphan)) runner_->remove(orphan);
+  }
+  malloc_trim(0);  // what reading took and translation does not need
+  return true;
+}
+
+int Control::run() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  if (!start()) return 1;
+  std::jthread waiter([this, signals](const std::stop_token& done) {
+    const timespec tick{.tv_sec = 0, .tv_nsec = 100'000'000};
+    while (!done.stop_requested()) {
+      const int signal = sigtimedwait(&signals, nullptr, &tick);
+      if (signal > 0) mailbox_.post(Stop{signal});
+    }
+  });
+  while (!stop_) {
+    for (Message& message : mailbox_.take(statuses_due_)) {
+      std::visit(Overloaded{[this](Stop& stop) { stop_ = stop.signal; },
+                            [this](auto& what) { handle(std::move(what)); }},
+                 message);
+    }
+    if (dirty_) commit();
+    if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
+  }
+  log(Level::kInfo, "stopping", {{"signal", *stop_}});
+  source_.reset();
+  runner_->stop();
+  return 0;
+}
+
+void Control::handle(source::Batch batch) {
+  for (const api::BoundObject& object : batch.upserted) {
+    pipeline_.upsert(object);
+    changed_.push_back(object.key.to_string());
+  }
+  for (const ObjectKey& object : batch.deleted) {
+    pipeline_.erase(object);
+    isolation_.forget(object);
+    good_routes_.erase(object.name);
+    good_gateways_.erase(object.name);
+    changed_.push_back(object.to_string());
+  }
+  source_problems_ = std::move(batch.problems);
+  dirty_ = true;
+}
+
+void Control::handle(ads::Event event) {
+  std::visit(
+      Overloaded{
+          [](const ads::Connected& e) {
+            log(Level::kInfo, "connected", {{"proxy", e.proxy}, {"node", e.node}});
+          },
+          [](const ads::Disconnected& e) {
+            log(Level::kInfo, "disconnected", {{"proxy", e.proxy}, {"node", e.node}});
+          },
+          [this](const ads::Acknowledged& e) {
+            log(Level::kInfo, "acknowledged", {{"proxy", e.proxy}, {"node", e.node}, {"commit", e.commit}});
+            const auto proxy = proxies_.find(e.proxy);
+            if (proxy == proxies_.end()) return;
+            const bool first = proxy->second.acknowledged == 0;
+            proxy->second.acknowledged = std::max(proxy->second.acknowledged, e.commit);
+            isolation_.acknowledged(proxy->second.aggregates, e.commit);
+            if (first) {
+              pipeline_.set_proxy_state(e.proxy, {proxy->second.ready, true, ""});
+              dirty_ = true;
+            }
+          },
+          [this](const ads::Rejected& e) {
+            log(Level::kError, "rejected",
+                {{"proxy", e.proxy}, {"node", e.node}, {"type", xds::type_url(e.type)}, {"resource", e.name},
+                 {"commit", e.commit}, {"message", e.message}});
+            if (e.type == ResourceType::kRoutes) isolation_.rejected(e.name, e.commit, e.message);
+            if (e.type == ResourceType::kListener) isolation_.rejected(e.proxy, e.commit, e.message);
+          },
+          [](const ads::Stuck& e) {
+            log(Level::kWarning, "clusters do not get warm", {{"proxy", e.proxy}, {"node", e.node}, {"clusters", e.clusters}});
+          },
+      },
+      event);
+  for (const ObjectKey& good : isolation_.take_good()) {
+    if (good.kind == api::kind_of<api::HTTPRoute>()) {
+      if (auto row = pipeline_.object<api::HTTPRoute>(good.name)) good_routes_[good.name] = std::move(row);
+    } else if (auto row = pipeline_.object<api::Gateway>(good.name)) {
+      good_gateways_[good.name] = std::move(row);
+    }
+  }
+  carry_out(isolation_.take());
+}
+
+void Control::carry_out(const std::vector<Isolation::Order>& orders) {
+  for (const Isolation::Order& order : orders) {
+    const NamespacedName& name = order.object.name;
+    const auto refusal_of = [&]<typename T>(const std::map<NamespacedName, std::shared_ptr<const T>>& good) {
+      std::shared_ptr<const Refusal<T>> refusal;
+      const auto present = pipeline_.object<T>(name);
+      if (!order.hold || present == nullptr) return refusal;
+      const auto last = good.find(name);
+      refusal = std::make_shared<const Refusal<T>>(
+          Refusal<T>{present, last == good.end() ? nullptr : last->second, order.message});
+      return refusal;
+    };
+    if (order.object.kind == api::kind_of<api::HTTPRoute>()) {
+      auto refusal = refusal_of(good_routes_);
+      refusals_.set(name, refusal);
+      pipeline_.refuse(name, std::move(refusal));
+    } else {
+      auto refusal = refusal_of(good_gateways_);
+      refusals_.set(name, refusal);
+      pipeline_.refuse(name, std::move(refusal));
+    }
+    ordered_.insert(order.object);
+    log(order.hold ? Level::kError : Level::kInfo, order.hold ? "held back" : "let go",
+        {{"object", order.object.to_string()}});
+    dirty_ = true;
+  }
+  if (!orders.empty()) refusals_.save();
+}
+
+void Control::handle(proxy::Event event) {
+  static constexpr std::string_view kNames[] = {"starting", "ready", "draining", "exited", "backing off"};
+  log(Level::kInfo, "proxy",
+      {{"proxy", event.proxy}, {"state", kNames[static_cast<std::size_t>(event.state)]}, {"pid", event.pid},
+       {"message", event.message}});
+  const auto proxy = proxies_.find(event.proxy);
+  if (proxy == proxies_.end()) return;
+  proxy->second.ready = event.state == proxy::State::kReady;
+  proxy->second.message = event.message;
+  pipeline_.set_proxy_state(event.proxy, {proxy->second.ready, proxy->second.acknowledged > 0, event.message});
+  dirty_ = true;
+}
+
+void Control::commit() {
+  dirty_ = false;
+  const std::uint64_t before = thread_cpu_us();
+  const flow::CommitStats stats = pipeline_.commit();
+  ++commit_;
+  isolation_.trial_committed(commit_);
+  note_changes();
+  serve();
+  const std::uint64_t cpu_us = thread_cpu_us() - before;
+  if (!changed_.empty()) {
+    constexpr std::size_t kNamed = 20;
+    const std::size_t all = changed_.size();
+    if (all > kNamed) changed_.resize(kNamed);
+    log(Level::kInfo, "commit",
+        {{"commit", commit_}, {"changed", changed_}, {"objects", all}, {"runs", stats.runs}, {"cpu_us", cpu_us}});
+    changed_.clear();
+  }
+  report_problems();
+  if (!statuses_due_) statuses_due_ = Clock::now() + kStatusInterval;
+}
+
+// Tells isolation which objects bring what is new.
+void Control::note_changes() {
+  for (const auto& change : pipeline_.routes().changes()) {
+    std::set<std::string> tables;
+    for (const auto& row : {change.before, change.after}) {
+      if (row == nullptr) continue;
+      for (const auto& [host, contribution] : row->contributions) tables.insert(host.table);
+    }
+    const bool same = change.before != nullptr && change.after != nullptr &&
+                      change.before->contributions == change.after->contributions;
+    const ObjectKey route{.kind = api::kind_of<api::HTTPRoute>(), .name = change.key};
+    if (same || change.after == nullptr || ordered_.contains(route)) continue;
+    if (!refusals_.holds(change.key, pipeline_.object<api::HTTPRoute>(change.key))) {
+      isolation_.changed(commit_, route, tables);
+    }
+  }
+  for (const auto& change : pipeline_.gateways().changes()) {
+    const ObjectKey gateway{.kind = api::kind_of<api::Gateway>(), .name = change.key};
+    if (change.after == nullptr || ordered_.contains(gateway)) continue;
+    if (!refusals_.holds(change.key, pipeline_.object<api::Gateway>(change.key))) {
+      isolation_.changed(commit_, gateway, {change.after->proxy});
+    }
+  }
+  ordered_.clear();
+}
+
+// Hands ADS and the runner what the commit changed.
+void Control::serve() {
+  std::map<ir::ProxyKey, ads::Update> updates;
+  for (const ResourceType type : {ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kSecret,
+                                  ResourceType::kListener, ResourceType::kRoutes}) {
+    for (const auto& change : pipeline_.resources(type).changes()) {
+      ads::Update& update = updates[change.key.proxy];
+      if (change.after == nullptr) {
+        update.removed.emplace_back(type, change.key.name);
+        continue;
+      }
+      ads::Resource resource{.type = type,
+                             .name = change.key.name,
+                             .version = change.after->version,
+                             .bytes = change.after->bytes,
+                             .clusters = {}};
+      if (change.after->clusters != nullptr) resource.clusters = *change.after->clusters;
+      update.changed.push_back(std::move(resource));
+    }
+  }
+  for (const auto& change : pipeline_.proxies().changes()) {
+    if (change.after == nullptr) {
+      log(Level::kInfo, "proxy removed", {{"proxy", change.key}});
+      ads_->remove(change.key);
+      runner_->remove(change.key);
+      proxies_.erase(change.key);
+      updates.erase(change.key);
+      continue;
+    }
+    const bool fresh = !proxies_.contains(change.key);
+    Proxy& proxy = proxies_[change.key];
+    proxy.aggregates = {change.key};
+    for (const translate::RouteTablePlan& table : change.after->route_tables) proxy.aggregates.insert(table.name);
+    const ir::Proxy& process = change.after->proxy;
+    if (fresh || !(proxy.process == process)) {
+      proxy.process = process;
+      updates[change.key];
+      runner_->ensure(process);
+    }
+    if (fresh) {
+      pipeline_.set_proxy_state(change.key, {});
+      dirty_ = true;
+      log(Level::kInfo, "proxy added", {{"proxy", change.key}, {"ports", process.ports}});
+    }
+  }
+  for (auto& [proxy, update] : updates) {
+    update.commit = commit_;
+    ads_->update(proxy, std::move(update));
+  }
+}
+
+// Logs each problem once, when it comes and when it goes.
+void Control::report_problems() {
+  std::set<Problem> now(source_problems_.begin(), source_problems_.end());
+  for (Problem& problem : pipeline_.problems()) {
+    source_->locate(problem);
+    now.insert(std::move(problem));
+  }
+  for (const Problem& problem : now) {
+    if (reported_.contains(problem)) continue;
+    log(problem.severity == Severity::kError ? Level::kError : Level::kWarning, "problem",
+        {{"code", problem.code}, {"object", problem.object.to_string()},
+         {"where", fmt::format("{}:{}:{}", problem.where.file, problem.where.line, problem.where.column)},
+         {"path", problem.path}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
+  }
+  for (const Problem& problem : reported_) {
+    if (!now.contains(problem)) {
+      log(Level::kInfo, "problem gone", {{"code", problem.code}, {"object", problem.object.to_string()}, {"problem", problem.message}});
+    }
+  }
+  reported_ = std::move(now);
+}
+
+// Writes <run_dir>/status.yaml, whole.
+void Control::write_statuses() {
+  statuses_due_.reset();
+  nlohmann::json statuses = nlohmann::json::array();
+  for (const Pipeline::Statuses& kind : pipeline_.statuses()) {
+    for (const NamespacedName& name : kind.table.sorted_keys()) {
+      statuses.push_back(
+          status::document({kind.kind, name}, *kind.table.get(name), options_.settings.controller_name));
+    }
+  }
+  const std::string file = options_.run_dir + "/status.yaml";
+  {
+    std::ofstream out(file + ".new", std::ios::trunc);
+    out << status::to_yaml(statuses);
+  }
+  std::error_code error;
+  std::filesystem::rename(file + ".new", file, error);
+  if (error) log(Level::kWarning, "cannot write statuses", {{"file", file}, {"error", error.message()}});
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  Control control(options);
+  return control.run();
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,114 @@
+#include "status/document.h"
+
+#include <algorithm>
+
+#include "api/kinds.h"
+
+namespace sluice::status {
+namespace {
+
+using nlohmann::json;
+
+json conditions_of(const translate::Conditions& conditions, std::int64_t generation) {
+  json list = json::array();
+  for (const translate::Condition& c : conditions) {
+    json condition{{"type", c.type},
+                   {"status", c.status ? "True" : "False"},
+                   {"reason", c.reason},
+                   {"message", c.message}};
+    if (generation > 0) condition["observedGeneration"] = generation;
+    list.push_back(std::move(condition));
+  }
+  return list;
+}
+
+json reference(const api::ParentReference& ref) {
+  json out{{"group", ref.group}, {"kind", ref.kind}, {"name", ref.name}};
+  if (ref.namespace_) out["namespace"] = *ref.namespace_;
+  if (ref.section_name) out["sectionName"] = *ref.section_name;
+  if (ref.port) out["port"] = *ref.port;
+  return out;
+}
+
+bool plain(const std::string& text) {
+  if (text.empty()) return false;
+  static constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "True", "False", "~"};
+  if (std::ranges::find(kWords, text) != std::end(kWords)) return false;
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '/';
+  };
+  return std::isalpha(static_cast<unsigned char>(text.front())) != 0 && std::ranges::all_of(text, is_plain);
+}
+
+std::string scalar(const json& value) {
+  if (value.is_string() && plain(value.get_ref<const std::string&>())) return value.get<std::string>();
+  return value.dump();  // a JSON scalar is a YAML scalar
+}
+
+void write(const json& value, std::size_t indent, bool in_list, std::string& out) {
+  const std::string margin(indent, ' ');
+  bool first = in_list;  // "- " has been written: the first line needs no margin
+  const auto start = [&] {
+    if (!first) out += margin;
+    first = false;
+  };
+  if (value.is_object() && !value.empty()) {
+    for (const auto& [key, member] : value.items()) {
+      start();
+      out += key + ":";
+      if (member.is_structured() && !member.empty()) {
+        out += '\n';
+        write(member, member.is_array() ? indent : indent + 2, false, out);
+      } else {
+        out += " " + scalar(member) + "\n";
+      }
+    }
+  } else if (value.is_array() && !value.empty()) {
+    for (const json& item : value) {
+      start();
+      out += "- ";
+      write(item, indent + 2, true, out);
+    }
+  } else {
+    start();
+    out += scalar(value) + "\n";
+  }
+}
+
+}  // namespace
+
+json document(const ObjectKey& object, const translate::ObjectStatus& status, const std::string& controller_name) {
+  json out{{"apiVersion", api::api_version_of(object.kind)}, {"kind", object.kind.kind()}, {"name", object.name.name}};
+  if (!object.name.namespace_.empty()) out["namespace"] = object.name.namespace_;
+  json& fields = out["status"] = json::object();
+  if (!status.conditions.empty()) fields["conditions"] = conditions_of(status.conditions, status.generation);
+  for (const translate::ListenerStatus& listener : status.listeners) {
+    json kinds = json::array();
+    for (const api::RouteGroupKind& kind : listener.supported_kinds) {
+      kinds.push_back({{"group", kind.group}, {"kind", kind.kind}});
+    }
+    fields["listeners"].push_back({{"name", listener.name},
+                                   {"supportedKinds", std::move(kinds)},
+                                   {"attachedRoutes", listener.attached_routes},
+                                   {"conditions", conditions_of(listener.conditions, status.generation)}});
+  }
+  for (const auto& [ref, conditions] : status.parents) {
+    fields["parents"].push_back({{"parentRef", reference(ref)},
+                                 {"controllerName", controller_name},
+                                 {"conditions", conditions_of(conditions, status.generation)}});
+  }
+  for (const auto& [ref, conditions] : status.ancestors) {
+    fields["ancestors"].push_back({{"ancestorRef", reference(ref)},
+                                   {"controllerName", controller_name},
+                                   {"conditions", conditions_of(conditions, status.generation)}});
+  }
+  return out;
+}
+
+std::string to_yaml(const json& value) {
+  std::string out;
+  write(value, 0, false, out);
+  return out;
+}
+
+}  // namespace sluice::status

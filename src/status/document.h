@@ -1,0 +1,21 @@
+// Statuses as documents: what Kubernetes would show under `status`, in the layout of the specification.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "base/object_key.h"
+#include "translate/rows.h"
+
+namespace sluice::status {
+
+// {apiVersion, kind, namespace, name, status: {…}}. A condition carries observedGeneration where the object has a
+// generation; times are left to who writes the status.
+nlohmann::json document(const ObjectKey& object, const translate::ObjectStatus& status,
+                        const std::string& controller_name);
+
+// A JSON value as YAML, block style, keys in the order of the value.
+std::string to_yaml(const nlohmann::json& value);
+
+}  // namespace sluice::status
