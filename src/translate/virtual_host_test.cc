@@ -1,0 +1,107 @@
+#include "translate/virtual_host.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::translate {
+namespace {
+
+using ir::MatchKind;
+
+ir::RouteMatch path(MatchKind kind, std::string value) { return {.path = {.kind = kind, .value = std::move(value)}}; }
+
+ir::RouteMatch with_headers(ir::RouteMatch match, std::vector<std::string> names) {
+  for (std::string& name : names) match.headers.push_back({.name = std::move(name), .value = "x"});
+  return match;
+}
+
+struct Of {
+  std::string route;
+  std::string created;
+  std::vector<ir::RouteMatch> matches;
+};
+
+MergedHost merge(const std::vector<Of>& routes, bool keep_order = false) {
+  std::vector<Contribution> contributions(routes.size());
+  std::vector<std::pair<NamespacedName, const Contribution*>> given;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    std::vector<ir::Route> list;
+    for (const ir::RouteMatch& match : routes[i].matches) {
+      list.push_back({.match = match,
+                      .action = std::make_shared<const ir::RouteAction>(),
+                      .owner = {.kind = {"", "HTTPRoute"}, .name = {"default", routes[i].route}}});
+    }
+    contributions[i] = {.creation_timestamp = routes[i].created,
+                        .keep_order = keep_order,
+                        .routes = std::make_shared<const std::vector<ir::Route>>(std::move(list))};
+    given.emplace_back(NamespacedName{"default", routes[i].route}, &contributions[i]);
+  }
+  return merge_host("*", given);
+}
+
+// "<route>:<path>" in the order in which they are tried.
+std::vector<std::string> order(const MergedHost& merged) {
+  std::vector<std::string> out;
+  for (const ir::Route& route : merged.host.routes) {
+    out.push_back(route.owner.name.name + ":" + route.match.path.value + (route.match.method.empty() ? "" : "!") +
+                  std::string(route.match.headers.size(), 'h') + std::string(route.match.query_params.size(), 'q'));
+  }
+  return out;
+}
+
+using Order = std::vector<std::string>;
+
+TEST(VirtualHost, ExactPathsComeBeforeRegularExpressionsBeforeLongerPrefixes) {
+  EXPECT_EQ(order(merge({{"r", "", {path(MatchKind::kPrefix, "/"), path(MatchKind::kPrefix, "/abc"),
+                                    path(MatchKind::kRegex, "/a.*"), path(MatchKind::kExact, "/a")}}})),
+            (Order{"r:/a", "r:/a.*", "r:/abc", "r:/"}));
+}
+
+TEST(VirtualHost, OfEqualPathsAMethodThenHeadersThenQueryParametersDecide) {
+  ir::RouteMatch method = path(MatchKind::kPrefix, "/a");
+  method.method = "GET";
+  ir::RouteMatch query = path(MatchKind::kPrefix, "/a");
+  query.query_params.push_back({.name = "q", .value = "1"});
+  EXPECT_EQ(order(merge({{"r", "",
+                          {path(MatchKind::kPrefix, "/a"), query, with_headers(path(MatchKind::kPrefix, "/a"), {"x"}),
+                           with_headers(path(MatchKind::kPrefix, "/a"), {"x", "y"}), method}}})),
+            (Order{"r:/a!", "r:/ahh", "r:/ah", "r:/aq", "r:/a"}));
+}
+
+TEST(VirtualHost, OfEqualMatchesTheOldestRouteIsTriedFirst) {
+  EXPECT_EQ(order(merge({{"a", "2024-02-01T00:00:00Z", {path(MatchKind::kPrefix, "/x")}},
+                         {"b", "2024-01-01T00:00:00Z", {path(MatchKind::kPrefix, "/x")}},
+                         {"c", "", {path(MatchKind::kPrefix, "/x")}}})),
+            (Order{"b:/x", "a:/x", "c:/x"}));
+}
+
+TEST(VirtualHost, OfEqualAgesTheNameDecidesAndThenThePlaceInTheRoute) {
+  EXPECT_EQ(order(merge({{"b", "", {path(MatchKind::kPrefix, "/y"), path(MatchKind::kPrefix, "/x")}},
+                         {"a", "", {path(MatchKind::kPrefix, "/z")}}})),
+            (Order{"a:/z", "b:/y", "b:/x"}));
+}
+
+TEST(VirtualHost, PreservedOrderIsTheOrderOfTheText) {
+  EXPECT_EQ(order(merge({{"r", "", {path(MatchKind::kPrefix, "/"), path(MatchKind::kExact, "/a")}}}, true)),
+            (Order{"r:/", "r:/a"}));
+}
+
+TEST(VirtualHost, RoutesThatClaimOneMatchHearOfEachOther) {
+  const MergedHost merged = merge({{"a", "", {path(MatchKind::kPrefix, "/x"), path(MatchKind::kPrefix, "/x")}},
+                                   {"b", "", {path(MatchKind::kPrefix, "/x")}},
+                                   {"c", "", {path(MatchKind::kPrefix, "/y")}}});
+  const NamespacedName a{"default", "a"};
+  const NamespacedName b{"default", "b"};
+  EXPECT_EQ(merged.overlaps, (Overlaps{{a, {b}}, {b, {a}}}));
+}
+
+TEST(VirtualHost, NamesEachClusterOnce) {
+  ir::Forward forward;
+  forward.clusters = {{.cluster = "b"}, {.cluster = ""}, {.cluster = "a"}};
+  forward.mirrors = {{.cluster = "b"}};
+  const auto action = std::make_shared<const ir::RouteAction>(ir::RouteAction{.action = forward});
+  const ir::VirtualHost host{.host = "*", .routes = {{.action = action}, {.action = action}}};
+  EXPECT_EQ(clusters_of(host), (std::vector<std::string>{"a", "b"}));
+}
+
+}  // namespace
+}  // namespace sluice::translate
