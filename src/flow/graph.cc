@@ -103,7 +103,7 @@ std::size_t Core::key_count() const {
 }
 
 void Core::begin_run(Node& stage) {
-  running_ = &stage;
+  enter(stage);
   ++stage.runs_made_;
   reads_.clear();
   if (++serial_ != 0) return;
@@ -116,7 +116,7 @@ void Core::begin_run(Node& stage) {
 
 void Core::end_run(Slot run) {
   Node& stage = *running_;
-  running_ = nullptr;
+  leave();
   // The reads that the last run made too, in the same order, keep their edges.
   EdgeId last = kNoEdge;
   EdgeId stale = stage.runs_[run].first_read;
@@ -164,6 +164,8 @@ EdgeId Core::link(const Read& read, const Node& stage, Slot run) {
     --free_edges_;
   } else {
     if (edges_.size() > std::numeric_limits<EdgeId>::max()) stop({"too many reads"});
+    // By a quarter, not by the double: the pool is most of what the graph needs beside the rows.
+    if (edges_.size() == edges_.capacity()) edges_.reserve(edges_.size() + edges_.size() / 4 + 64);
     id = static_cast<EdgeId>(edges_.size());
     edges_.emplace_back();
   }

@@ -1,32 +1,34 @@
 // Incremental tables.
 //
-// A Graph is a list of tables, each declared after those that it is made from. Input tables are edited; the others are
-// stages: pure functions of rows, whose look-ups in earlier tables go through Reads. commit() makes every table what it
-// would be in a new graph with the same inputs, and runs no more than it must: the stage rows whose own input row, or
-// something that they looked up (found or not), has changed. A result equal to the last one is dropped and changes
-// nothing further. No row runs twice in a commit, no stage sees a half-updated table, and results depend on neither
-// the order of edits nor that of runs. An Index groups the rows of a table; who reads a group depends on which rows
-// are in it and on what they are.
+// A Graph is a list of tables, each declared after those that it is made from. Input tables are edited; the
+// others are stages: pure functions of rows, whose look-ups in earlier tables go through Reads. commit()
+// makes every table what it would be in a new graph with the same inputs, and runs no more than it must: the
+// stage rows whose own input row, or something that they looked up (found or not), has changed. A result
+// equal to the last one is dropped and changes nothing further. No row runs twice in a commit, no stage sees
+// a half-updated table, and results depend on neither the order of edits nor that of runs. An Index groups
+// the rows of a table; who reads a group depends on which rows are in it and on what they are.
 //
 //   Graph graph;
 //   auto& routes = graph.input<ObjectKey, Route>("routes");
 //   auto& services = graph.input<ObjectKey, Service>("services");
 //   auto& ports = graph.map("ports", services, [](const ObjectKey&, const Service& s) { return s.ports; });
 //   auto& rules = graph.map("rules", routes, [&](const ObjectKey&, const Route& route, Reads& reads) {
-//     return rules_of(route, reads.get(ports, route.service));       // runs again when that service's ports change
+//     return rules_of(route, reads.get(ports, route.service));       // runs again when that service's ports
+//     change
 //   });
-//   auto& by_host = graph.index("rules by host", rules, [](const ObjectKey&, const Rules& r) { return r.hosts; });
-//   auto& hosts = graph.group("hosts", by_host, [&](const std::string& host, Reads& reads) {
+//   auto& by_host = graph.index("rules by host", rules, [](const ObjectKey&, const Rules& r) { return
+//   r.hosts; }); auto& hosts = graph.group("hosts", by_host, [&](const std::string& host, Reads& reads) {
 //     return merge(host, reads.group(by_host, host));                // pairs (key, row), sorted by key
 //   });
 //   routes.set(key, route);
 //   graph.commit();
 //
-// Keys hash (AbslHashValue or std::hash) and compare with == and <; rows compare with ==. Rows and keys that a table
-// hands out as pointers or references live until the next commit at least. Bugs of the caller, such as reading a table
-// that is declared later, stop the program, and so does an exception that leaves a stage.
+// Keys hash (AbslHashValue or std::hash) and compare with == and <; rows compare with ==. Rows and keys that
+// a table hands out as pointers or references live until the next commit at least. Bugs of the caller, such
+// as reading a table that is declared later, stop the program, and so does an exception that leaves a stage.
 //
-// Threads: none of its own; a graph and its tables belong to one thread at a time. Rows may be shared with others.
+// Threads: none of its own; a graph and its tables belong to one thread at a time. Rows may be shared with
+// others.
 #pragma once
 
 #include <algorithm>
@@ -45,6 +47,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/inlined_vector.h"
+
 #include "flow/keys.h"
 #include "flow/node.h"
 
@@ -100,7 +103,8 @@ class Table : public internal::Node {
     return keys;
   }
 
-  // What the last commit changed, in no particular order. Valid until the next commit.
+  // What the last commit changed, in no particular order. Valid until the next commit; until then it keeps
+  // the rows alive that were replaced.
   const std::vector<Change>& changes() const { return changes_; }
 
  protected:
@@ -129,8 +133,8 @@ class Table : public internal::Node {
 
   const std::vector<Slot>& changed_slots() const { return changed_slots_; }
 
-  // Makes `row` (null: none) the row of the slot, unless it is equal to the present one. At most once a slot and
-  // commit.
+  // Makes `row` (null: none) the row of the slot, unless it is equal to the present one. At most once a slot
+  // and commit.
   void put(Slot slot, Row row) {
     if (slot >= rows_.size()) {
       if (row == nullptr) return let_go(slot);
@@ -174,8 +178,8 @@ class Table : public internal::Node {
   std::vector<Slot> changed_slots_;  // those of changes_
 };
 
-// A table that is edited from outside. Edits take effect at the next commit, the last one of a key counts, and setting
-// an equal row is no change.
+// A table that is edited from outside. Edits take effect at the next commit, the last one of a key counts,
+// and setting an equal row is no change.
 template <class K, class V>
 class Input final : public Table<K, V> {
  public:
@@ -236,7 +240,8 @@ class Input final : public Table<K, V> {
   std::vector<std::uint32_t> edit_at_;  // by slot: where in edits_
 };
 
-// The rows of one group, sorted by key: a range of std::pair<const K&, const V&>. Valid until the next commit.
+// The rows of one group, sorted by key: a range of std::pair<const K&, const V&>. Valid until the next
+// commit.
 template <class K, class V>
 class GroupRows {
   using Slots = absl::btree_set<internal::Slot, internal::ByKey<K>>;
@@ -324,7 +329,11 @@ class Index final : public internal::Node {
   void refresh() override {
     for (const Slot slot : table_->changed_slots()) {
       names_.clear();
-      if (const auto& row = table_->row(slot); row != nullptr) fn_(table_->keys()[slot], *row, names_);
+      if (const auto& row = table_->row(slot); row != nullptr) {
+        core().enter(*this);
+        fn_(table_->keys()[slot], *row, names_);
+        core().leave();
+      }
       next_.clear();
       for (G& name : names_) next_.push_back(groups_->acquire(std::move(name)));
       std::sort(next_.begin(), next_.end());
@@ -432,7 +441,8 @@ class Reads {
     return table.row(locate(table, table.keys(), key));
   }
 
-  // Looking up the very key that the run is for, in tables that share its Keys, is frequent and needs no hash.
+  // Looking up the very key that the run is for, in tables that share its Keys, is frequent and needs no
+  // hash.
   template <class K>
   internal::Slot locate(const internal::Node& source, internal::Keys<K>& keys, const K& key) {
     const internal::Slot slot = &keys == keys_ && &key == key_ ? slot_ : keys.acquire(key);
@@ -484,7 +494,8 @@ template <class T, class Container>
 struct GroupsOfContainer {
   using Group = T;
   static void add(Container&& values, absl::InlinedVector<T, 2>& groups) {
-    groups.insert(groups.end(), std::make_move_iterator(values.begin()), std::make_move_iterator(values.end()));
+    groups.insert(groups.end(), std::make_move_iterator(values.begin()),
+                  std::make_move_iterator(values.end()));
   }
 };
 template <class T>
@@ -502,8 +513,8 @@ auto call(const Fn& fn, const K& key, const V& row, Reads& reads) {
   }
 }
 template <class Fn, class K, class V>
-using CallResult = decltype(call(std::declval<const Fn&>(), std::declval<const K&>(), std::declval<const V&>(),
-                                 std::declval<Reads&>()));
+using CallResult = decltype(call(std::declval<const Fn&>(), std::declval<const K&>(),
+                                 std::declval<const V&>(), std::declval<Reads&>()));
 
 // One run per row of `over`, at most one row each, with the same key.
 template <class InV, class K, class V>
@@ -537,8 +548,8 @@ class MapTable final : public Table<K, V> {
   Fn fn_;
 };
 
-// One run per row of `over`, any number of rows each, with any keys. Where several runs make rows of one key, the row
-// of the smallest input key is in the table, and the others stand by to take its place.
+// One run per row of `over`, any number of rows each, with any keys. Where several runs make rows of one key,
+// the row of the smallest input key is in the table, and the others stand by to take its place.
 template <class InK, class InV, class K, class V>
 class ManyTable final : public Table<K, V> {
  public:
@@ -698,8 +709,8 @@ class GroupTable final : public Table<G, V> {
 
 }  // namespace internal
 
-// Declare all tables before the first commit. Names are for people and must differ. Stage and index functions must be
-// pure: their results depend on their arguments and on what they read through Reads, on nothing else.
+// Declare all tables before the first commit. Names are for people and must differ. Stage and index functions
+// must be pure: their results depend on their arguments and on what they read through Reads, on nothing else.
 class Graph {
  public:
   Graph() = default;
@@ -711,7 +722,8 @@ class Graph {
     return own<Input<K, V>>(core_.make_keys<K>(), std::move(name));
   }
 
-  // fn(const K&, const InV&[, Reads&]): std::optional<V>, std::shared_ptr<const V>, or V where there always is a row.
+  // fn(const K&, const InV&[, Reads&]): std::optional<V>, std::shared_ptr<const V>, or V where there always
+  // is a row.
   template <class K, class InV, class Fn>
   auto& map(std::string name, const Table<K, InV>& over, Fn fn) {
     using Of = internal::Result<internal::CallResult<Fn, K, InV>>;
@@ -722,9 +734,9 @@ class Graph {
         });
   }
 
-  // fn(const InK&, const InV&[, Reads&]): std::vector<std::pair<K, V>>, where V may be a std::shared_ptr<const V>. Where
-  // several input rows make a row of the same key, that of the smallest input key counts; where one input row makes
-  // several, the first.
+  // fn(const InK&, const InV&[, Reads&]): std::vector<std::pair<K, V>>, where V may be a
+  // std::shared_ptr<const V>. Where several input rows make a row of the same key, that of the smallest input
+  // key counts; where one input row makes several, the first.
   template <class InK, class InV, class Fn>
   auto& map_many(std::string name, const Table<InK, InV>& over, Fn fn) {
     using Pair = typename internal::CallResult<Fn, InK, InV>::value_type;
@@ -732,16 +744,17 @@ class Graph {
     using Of = internal::Result<typename Pair::second_type>;
     using Many = internal::ManyTable<InK, InV, K, typename Of::Row>;
     require_own(over, name);
-    return own<Many>(core_.make_keys<K>(), std::move(name), over,
-                     [fn = std::move(fn)](const InK& key, const InV& row, Reads& reads, typename Many::Made& made) {
-                       for (auto& [k, v] : internal::call(fn, key, row, reads)) {
-                         made.emplace_back(std::move(k), Of::row(std::move(v)));
-                       }
-                     });
+    return own<Many>(
+        core_.make_keys<K>(), std::move(name), over,
+        [fn = std::move(fn)](const InK& key, const InV& row, Reads& reads, typename Many::Made& made) {
+          for (auto& [k, v] : internal::call(fn, key, row, reads)) {
+            made.emplace_back(std::move(k), Of::row(std::move(v)));
+          }
+        });
   }
 
-  // fn(const G&, Reads&), for each group of the index that has rows: a row as in map(). The run depends on the rows of
-  // its group only if it reads them.
+  // fn(const G&, Reads&), for each group of the index that has rows: a row as in map(). The run depends on
+  // the rows of its group only if it reads them.
   template <class G, class K, class InV, class Fn>
   auto& group(std::string name, const Index<G, K, InV>& index, Fn fn) {
     using Of = internal::Result<std::invoke_result_t<const Fn&, const G&, Reads&>>;
@@ -751,25 +764,26 @@ class Graph {
         [fn = std::move(fn)](const G& group, Reads& reads) { return Of::row(fn(group, reads)); });
   }
 
-  // fn(const K&, const V&): the groups that the row is in, as a std::vector<G>, an absl::InlinedVector<G, n>, a
-  // std::optional<G>, or one G.
+  // fn(const K&, const V&): the groups that the row is in, as a std::vector<G>, an absl::InlinedVector<G, n>,
+  // a std::optional<G>, or one G.
   template <class K, class V, class Fn>
   auto& index(std::string name, const Table<K, V>& of_table, Fn fn) {
     using Of = internal::Groups<std::invoke_result_t<const Fn&, const K&, const V&>>;
     using G = typename Of::Group;
     require_own(of_table, name);
-    return own<Index<G, K, V>>(core_.make_keys<G>(), std::move(name), of_table,
-                               [fn = std::move(fn)](const K& key, const V& row, absl::InlinedVector<G, 2>& groups) {
-                                 Of::add(fn(key, row), groups);
-                               });
+    return own<Index<G, K, V>>(
+        core_.make_keys<G>(), std::move(name), of_table,
+        [fn = std::move(fn)](const K& key, const V& row, absl::InlinedVector<G, 2>& groups) {
+          Of::add(fn(key, row), groups);
+        });
   }
 
   CommitStats commit() { return core_.commit(); }
 
   // All look-ups that are recorded now: what the graph's memory grows with, beside the rows.
   std::size_t read_count() const { return core_.read_count(); }
-  // All keys and groups that are known now, those that some run looked for in vain included. Keys that nothing mentions
-  // any more go with the next commit.
+  // All keys and groups that are known now, those that some run looked for in vain included. Keys that
+  // nothing mentions any more go with the next commit.
   std::size_t key_count() const { return core_.key_count(); }
 
  private:
@@ -777,7 +791,9 @@ class Graph {
   T& own(Args&&... args) {
     return core_.own(std::unique_ptr<T>(new T(core_, std::forward<Args>(args)...)));
   }
-  void require_own(const internal::Node& node, const std::string& name) const { core_.require_own(node, name); }
+  void require_own(const internal::Node& node, const std::string& name) const {
+    core_.require_own(node, name);
+  }
 
   internal::Core core_;
 };

@@ -1,10 +1,11 @@
 // Keys numbered densely: what lets the graph speak of rows as integers.
 //
-// A Keys<K> gives each key a slot. Tables whose rows have the same keys by construction (a map stage and the table
-// that it is over; an index and the group stage over it) share one Keys, so a key is stored and hashed once, and the
-// row of one is found from the row of the other without a look-up. A key has a slot from its first mention, which may
-// be a read that found nothing, until no node that shares the Keys holds anything for it. Slots are given back at the
-// start of a commit only, so that references to keys live as long as the changes that quote them.
+// A Keys<K> gives each key a slot. Tables whose rows have the same keys by construction (a map stage and the
+// table that it is over; an index and the group stage over it) share one Keys, so a key is stored and hashed
+// once, and the row of one is found from the row of the other without a look-up. A key has a slot from its
+// first mention, which may be a read that found nothing, until no node that shares the Keys holds anything
+// for it. Slots are given back at the start of a commit only, so that references to keys live as long as the
+// changes that quote them.
 #pragma once
 
 #include <cstddef>
@@ -65,9 +66,8 @@ class Keys : public KeysBase {
   template <class Q>
   Slot acquire(Q&& key) {
     const std::size_t hash = absl::Hash<K>()(key);
-    return *slots_.lazy_emplace(Probe{key, hash}, [&](const auto& construct) {
-      construct(add(std::forward<Q>(key), hash));
-    });
+    return *slots_.lazy_emplace(Probe{key, hash},
+                                [&](const auto& construct) { construct(add(std::forward<Q>(key), hash)); });
   }
 
  private:

@@ -1,14 +1,14 @@
 // The part of a graph that knows no types: nodes, and who read what.
 //
-// A node is a table or an index. As something to be read it has slots (flow/keys.h: a key of a table, a group of an
-// index); as a stage it has runs, each named by the slot of the row or group that it is for. A read is an edge from a
-// run to a slot. Edges live in one pool and are linked both ways: from the slot, through all runs that read it (to
-// queue them when it changes), and from the run, through all that it read (to compare with its next run's reads, which
-// are nearly always the same). An edge is 24 bytes, and adding or removing one costs the same however many others the
-// slot has.
+// A node is a table or an index. As something to be read it has slots (flow/keys.h: a key of a table, a group
+// of an index); as a stage it has runs, each named by the slot of the row or group that it is for. A read is
+// an edge from a run to a slot. Edges live in one pool and are linked both ways: from the slot, through all
+// runs that read it (to queue them when it changes), and from the run, through all that it read (to compare
+// with its next run's reads, which are nearly always the same). An edge is 24 bytes, and adding or removing
+// one costs the same however many others the slot has.
 //
-// A commit gives each node its turn in the order of declaration. Edges lead only to earlier nodes, hence when the turn
-// of a node comes, all it can read is as it will be, and its queue is complete.
+// A commit gives each node its turn in the order of declaration. Edges lead only to earlier nodes, hence when
+// the turn of a node comes, all it can read is as it will be, and its queue is complete.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@
 namespace sluice::flow {
 
 struct StageStats {
-  std::string_view name;
+  std::string_view name;  // lives as long as the graph
   std::uint32_t runs = 0;
   std::uint32_t changed = 0;  // rows of its table added, changed or removed
 };
@@ -148,6 +148,10 @@ class Core {
     return result;
   }
 
+  // Around every call of a function of the user's: `node` is whose it is.
+  void enter(Node& node) { running_ = &node; }
+  void leave() { running_ = nullptr; }
+
   void begin_run(Node& stage);
   // Of the current run.
   void record(const Node& source, Slot slot);
@@ -156,7 +160,7 @@ class Core {
   // The run is no more.
   void drop_run(Node& stage, Slot run);
 
-  // Stops the program if a stage is running: what it reads past Reads would not be recorded.
+  // Stops the program if a stage or index function is running: what it reads past Reads is not recorded.
   void require_no_run(const Node& node) const {
     if (running_ != nullptr) stop_unrecorded(node);
   }
@@ -186,8 +190,10 @@ class Core {
   std::uint64_t commits_ = 0;
   bool committing_ = false;
   Node* running_ = nullptr;
-  std::uint32_t serial_ = 0;  // of the current run
-  std::vector<Read> reads_;   // of the current run
+  // Of the current run. Starts shortly before the numbers are used up, so that starting over is no rare
+  // event.
+  std::uint32_t serial_ = ~std::uint32_t{0} - 1000;
+  std::vector<Read> reads_;  // of the current run
 };
 
 inline void Core::record(const Node& source, Slot slot) {
