@@ -5,14 +5,14 @@
 #include <optional>
 #include <utility>
 
+#include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/message_differencer.h"
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
-#include "google/protobuf/util/json_util.h"
-#include "google/protobuf/util/message_differencer.h"
 
 #include "xds/duration.h"
 #include "xds/message_json.h"
@@ -65,11 +65,16 @@ void fill_xds_cluster(const std::string& socket, envoy::config::cluster::v3::Clu
   fill_duration(ir::Duration(1'000), to->mutable_connect_timeout());
   auto* assignment = to->mutable_load_assignment();
   assignment->set_cluster_name(kXdsCluster);
-  assignment->add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address()->mutable_pipe()
+  assignment->add_endpoints()
+      ->add_lb_endpoints()
+      ->mutable_endpoint()
+      ->mutable_address()
+      ->mutable_pipe()
       ->set_path(socket);
   envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
-  auto* keepalive =
-      options.mutable_explicit_http_config()->mutable_http2_protocol_options()->mutable_connection_keepalive();
+  auto* keepalive = options.mutable_explicit_http_config()
+                        ->mutable_http2_protocol_options()
+                        ->mutable_connection_keepalive();
   fill_duration(ir::Duration(30'000), keepalive->mutable_interval());
   fill_duration(ir::Duration(5'000), keepalive->mutable_timeout());
   pack(options, &(*to->mutable_typed_extension_protocol_options())
@@ -83,8 +88,6 @@ void fill_runtime(envoy::config::bootstrap::v3::LayeredRuntime* to) {
   // A user's regex is checked when it is translated; the size of its program is no reason to reject the rest.
   values["re2.max_program_size.error_level"].set_number_value(4'294'967'295);
   values["re2.max_program_size.warn_level"].set_number_value(1'000);
-  // A cluster that changed goes on with the endpoints it had.
-  values["envoy.restart_features.use_eds_cache_for_ads"].set_bool_value(true);
 }
 
 void fill_overload_manager(envoy::config::overload::v3::OverloadManager* to) {
@@ -119,9 +122,8 @@ void fill_defaults(Bootstrap* to) {
 // ---- the user's ------------------------------------------------------------------------------
 
 std::unexpected<Problem> problem(std::string message) {
-  return std::unexpected(Problem{.code = "value/bootstrap",
-                                 .path = "spec.bootstrap.value",
-                                 .message = std::move(message)});
+  return std::unexpected(
+      Problem{.code = "value/bootstrap", .path = "spec.bootstrap.value", .message = std::move(message)});
 }
 
 // Fields are spelled as in Envoy's documentation, and so in users' patches.
@@ -135,14 +137,15 @@ std::expected<Bootstrap, Problem> parse(const std::string& text) {
   Bootstrap bootstrap;
   const pb::util::Status status = pb::util::JsonStringToMessage(text, &bootstrap);
   if (!status.ok()) {
-    return problem(fmt::format("not a bootstrap of Envoy: {}",
-                               std::string_view(status.message().data(), status.message().size())));
+    std::string_view why(status.message().data(), status.message().size());
+    if (why.ends_with('.')) why.remove_suffix(1);
+    return problem(fmt::format("not a bootstrap of Envoy: {}", why));
   }
   return bootstrap;
 }
 
-// Both sides take fields in either spelling, so they meet as messages: maps and messages merge, lists grow, the rest
-// is replaced.
+// Both sides take fields in either spelling, so they meet as messages: maps and messages merge, lists grow,
+// the rest is replaced.
 std::expected<Bootstrap, Problem> merge(Bootstrap ours, const std::string& text) {
   std::expected<Bootstrap, Problem> theirs = parse(text);
   if (theirs) ours.MergeFrom(*theirs);
@@ -167,7 +170,8 @@ std::expected<Bootstrap, Problem> patch(const Bootstrap& ours, const std::string
 }
 
 // What a merge or patch must leave alone, for without it the proxy would not reach us.
-std::expected<Bootstrap, Problem> keep_places(const Bootstrap& ours, std::expected<Bootstrap, Problem> changed) {
+std::expected<Bootstrap, Problem> keep_places(const Bootstrap& ours,
+                                              std::expected<Bootstrap, Problem> changed) {
   if (!changed) return changed;
   using pb::util::MessageDifferencer;
   if (!MessageDifferencer::Equals(changed->dynamic_resources(), ours.dynamic_resources())) {
@@ -198,9 +202,14 @@ std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, con
   fill_defaults(&ours);
   std::expected<Bootstrap, Problem> result = ours;
   switch (proxy.bootstrap_change) {
-    case Change::kNone: break;
-    case Change::kMerge: result = keep_places(ours, merge(ours, proxy.bootstrap)); break;
-    case Change::kJsonPatch: result = keep_places(ours, patch(ours, proxy.bootstrap)); break;
+    case Change::kNone:
+      break;
+    case Change::kMerge:
+      result = keep_places(ours, merge(ours, proxy.bootstrap));
+      break;
+    case Change::kJsonPatch:
+      result = keep_places(ours, patch(ours, proxy.bootstrap));
+      break;
     case Change::kReplace:
       result = parse(proxy.bootstrap);
       if (result) fill_places(proxy, places, &*result);

@@ -1,19 +1,18 @@
 #include "xds/bootstrap.h"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "google/protobuf/util/json_util.h"
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "google/protobuf/util/json_util.h"
 
 #include "xds/message_json.h"
 #include "xds/render.h"
@@ -27,7 +26,8 @@ using envoy::extensions::filters::network::http_connection_manager::v3::HttpConn
 using nlohmann::json;
 using Change = ir::Proxy::BootstrapChange;
 
-const BootstrapPlaces kPlaces{.node_id = "node-1", .xds_socket = "/run/xds.sock", .admin_socket = "@sluice/admin"};
+const BootstrapPlaces kPlaces{
+    .node_id = "node-1", .xds_socket = "/run/xds.sock", .admin_socket = "@sluice/admin"};
 
 ir::Proxy changed(Change change, std::string text) {
   return {.key = "default/gw", .bootstrap_change = change, .bootstrap = std::move(text)};
@@ -72,7 +72,6 @@ TEST(Bootstrap, Text) {
           "connection_keepalive": {"interval": "30s", "timeout": "5s"}}}}}
     }]},
     "layered_runtime": {"layers": [{"name": "global_config", "static_layer": {
-      "envoy.restart_features.use_eds_cache_for_ads": true,
       "re2.max_program_size.error_level": 4294967295,
       "re2.max_program_size.warn_level": 1000}}]},
     "overload_manager": {
@@ -90,17 +89,17 @@ TEST(Bootstrap, Text) {
 TEST(Bootstrap, SocketFilesAreForOneUser) {
   const auto made = render_bootstrap({.key = "gw"}, {.admin_socket = "/run/admin.sock"});
   ASSERT_TRUE(made);
-  EXPECT_EQ(json::parse(*made)["admin"]["address"]["pipe"], json::parse(R"({"path": "/run/admin.sock", "mode": 384})"));
+  EXPECT_EQ(json::parse(*made)["admin"]["address"]["pipe"],
+            json::parse(R"({"path": "/run/admin.sock", "mode": 384})"));
 }
 
 // Either spelling of a field; messages merge and lists grow.
 TEST(Bootstrap, Merge) {
-  const auto made = render_bootstrap(
-      changed(Change::kMerge, R"({
+  const auto made = render_bootstrap(changed(Change::kMerge, R"({
         "layeredRuntime": {"layers": [{"name": "mine", "static_layer": {"a": 1}}]},
         "stats_config": {"use_all_default_tags": false},
         "static_resources": {"clusters": [{"name": "mine"}]}})"),
-      kPlaces);
+                                     kPlaces);
   ASSERT_TRUE(made);
   const json document = json::parse(*made);
   EXPECT_EQ(document["layered_runtime"]["layers"].size(), 2U);
@@ -110,11 +109,10 @@ TEST(Bootstrap, Merge) {
 }
 
 TEST(Bootstrap, Patch) {
-  const auto made = render_bootstrap(
-      changed(Change::kJsonPatch, R"([
+  const auto made = render_bootstrap(changed(Change::kJsonPatch, R"([
         {"op": "replace", "path": "/overload_manager/refresh_interval", "value": "1s"},
         {"op": "add", "path": "/layered_runtime/layers/-", "value": {"name": "mine", "admin_layer": {}}}])"),
-      kPlaces);
+                                     kPlaces);
   ASSERT_TRUE(made);
   const json document = json::parse(*made);
   EXPECT_EQ(document["overload_manager"]["refresh_interval"], "1s");
@@ -143,15 +141,16 @@ TEST(Bootstrap, Replace) {
 
 TEST(Bootstrap, Mistakes) {
   EXPECT_EQ(message_of(changed(Change::kMerge, R"({"admn": {}})")),
-            "not a bootstrap of Envoy: (root): Cannot find field: admn in message "
-            "envoy.config.bootstrap.v3.Bootstrap");
-  EXPECT_EQ(message_of(changed(Change::kJsonPatch, R"({"op": "remove"})")), "JSON patches are a list of operations");
+            "not a bootstrap of Envoy: admn: Cannot find field");
+  EXPECT_EQ(message_of(changed(Change::kJsonPatch, R"({"op": "remove"})")),
+            "JSON patches are a list of operations");
   EXPECT_EQ(message_of(changed(Change::kJsonPatch, R"([{"op": "remove", "path": "/nothing"}])")),
             "JSON patch 1 does not apply: key 'nothing' not found");
   EXPECT_EQ(message_of(changed(Change::kJsonPatch, R"([{"op": "remove", "path": "/dynamic_resources"}])")),
             "dynamic_resources must stay as they are");
-  EXPECT_EQ(message_of(changed(Change::kMerge, R"({"static_resources": {"clusters": [{"name": "xds_cluster"}]}})")),
-            "the cluster `xds_cluster` must stay as it is");
+  EXPECT_EQ(
+      message_of(changed(Change::kMerge, R"({"static_resources": {"clusters": [{"name": "xds_cluster"}]}})")),
+      "the cluster `xds_cluster` must stay as it is");
   EXPECT_EQ(message_of(changed(Change::kMerge, R"({"node": {"id": "other"}})")),
             "id and cluster of the node must stay as they are");
 }
@@ -184,14 +183,17 @@ TEST(Bootstrap, EnvoyTakesIt) {
                      .owner = owner};
   };
   const std::string host = render_virtual_host(
-      "table", {.host = "*.example.com",
-                .routes = {route("/a", {everything}), route("/b", {ir::Redirect{.scheme = "https"}}),
-                           route("/", {ir::DirectResponse{.status = 503, .body = "no", .content_type = "text/plain"}})}});
+      "table",
+      {.host = "*.example.com",
+       .routes = {
+           route("/a", {everything}), route("/b", {ir::Redirect{.scheme = "https"}}),
+           route("/", {ir::DirectResponse{.status = 503, .body = "no", .content_type = "text/plain"}})}});
   const std::string_view hosts[] = {host};
   const std::string routes = assemble_routes("table", hosts);
 
   ir::Listener plain{.name = "plain", .address = "127.0.0.1", .port = 10080, .access_log = ir::AccessLog()};
-  plain.chains = {{.name = "http", .route_table = "table", .stat_prefix = "http", .access_log = ir::AccessLog()}};
+  plain.chains = {
+      {.name = "http", .route_table = "table", .stat_prefix = "http", .access_log = ir::AccessLog()}};
   ir::Listener secure = plain;
   secure.name = "secure";
   secure.port = 10443;
@@ -219,11 +221,14 @@ TEST(Bootstrap, EnvoyTakesIt) {
 
   const std::string stem = testing::TempDir() + "sluice-bootstrap-" + std::to_string(getpid());
   std::ofstream(stem + ".json") << *message_to_json(bootstrap, FieldNames::kProto);
-  const int status = std::system(
-      ("build/envoy/envoy --mode validate -c " + stem + ".json > " + stem + ".log 2>&1").c_str());
+  const int status =
+      std::system(("build/envoy/envoy --mode validate -c " + stem + ".json > " + stem + ".log 2>&1").c_str());
   std::stringstream log;
   log << std::ifstream(stem + ".log").rdbuf();
   EXPECT_EQ(status, 0) << log.str();
+  for (const char* complaint : {"[warning]", "[error]", "[critical]"}) {
+    EXPECT_EQ(log.str().find(complaint), std::string::npos) << log.str();
+  }
   std::filesystem::remove(stem + ".json");
   std::filesystem::remove(stem + ".log");
 }

@@ -21,8 +21,8 @@ using Cluster = cluster_v3::Cluster;
 
 namespace {
 
-// ADS answers at once, even for a Service without endpoints. Should it not, the cluster is better warm and empty
-// than in the way of all others.
+// ADS answers at once, even for a Service without endpoints. Should it not, the cluster is better warm and
+// empty than in the way of all others.
 constexpr ir::Duration kEndpointsTimeout{5'000};
 
 // How a protocol is chosen; kAuto is by ALPN.
@@ -57,8 +57,12 @@ Settings settings_of(const ir::Cluster& cluster) {
                     .ipv6_preferred = cluster.ipv6_preferred};
   settings.auto_sni = cluster.tls && cluster.tls->sni.empty() && !cluster.tls->sni_from_endpoint;
   switch (cluster.protocol) {
-    case ir::UpstreamProtocol::kHttp1Explicit: settings.protocol = Protocol::kHttp1; break;
-    case ir::UpstreamProtocol::kHttp2: settings.protocol = Protocol::kHttp2; break;
+    case ir::UpstreamProtocol::kHttp1Explicit:
+      settings.protocol = Protocol::kHttp1;
+      break;
+    case ir::UpstreamProtocol::kHttp2:
+      settings.protocol = Protocol::kHttp2;
+      break;
     case ir::UpstreamProtocol::kHttp1:
       if (cluster.tls && !cluster.tls->beside_plaintext) {
         settings.protocol = Protocol::kAuto;
@@ -79,8 +83,11 @@ void fill_protocol(Settings settings, Cluster* to) {
   if (settings.protocol == Protocol::kUnset) return;
   http_v3::HttpProtocolOptions options;
   switch (settings.protocol) {
-    case Protocol::kUnset: break;
-    case Protocol::kHttp1: options.mutable_explicit_http_config()->mutable_http_protocol_options(); break;
+    case Protocol::kUnset:
+      break;
+    case Protocol::kHttp1:
+      options.mutable_explicit_http_config()->mutable_http_protocol_options();
+      break;
     case Protocol::kHttp2:
       fill_http2(options.mutable_explicit_http_config()->mutable_http2_protocol_options());
       break;
@@ -119,8 +126,9 @@ std::string render_settings(Settings settings) {
     envoy::extensions::clusters::dns::v3::DnsCluster dns;
     dns.mutable_dns_refresh_rate()->set_seconds(30);
     dns.set_respect_dns_ttl(true);
-    dns.set_dns_lookup_family(settings.ipv6_preferred ? envoy::extensions::clusters::common::dns::v3::ALL
-                                                      : envoy::extensions::clusters::common::dns::v3::V4_PREFERRED);
+    dns.set_dns_lookup_family(settings.ipv6_preferred
+                                  ? envoy::extensions::clusters::common::dns::v3::ALL
+                                  : envoy::extensions::clusters::common::dns::v3::V4_PREFERRED);
     to.mutable_cluster_type()->set_name("envoy.cluster.dns");
     pack(dns, to.mutable_cluster_type()->mutable_typed_config());
   } else {

@@ -16,7 +16,8 @@ json expected(const json& proxy, const std::string& name) {
   for (const json& cluster : proxy["clusters"]) {
     if (cluster["name"] != name) continue;
     json made = without_choices(cluster);
-    if (made.contains("edsClusterConfig")) made["edsClusterConfig"].erase("serviceName");  // the name, by default
+    if (made.contains("edsClusterConfig"))
+      made["edsClusterConfig"].erase("serviceName");  // the name, by default
     if (made.contains("loadAssignment")) {
       for (json& group : made["loadAssignment"]["endpoints"]) group["locality"] = json::object();
     }
@@ -99,16 +100,15 @@ TEST(Cluster, EdsAsEnvoyGateway) {
 TEST(Cluster, WebSocketAsEnvoyGateway) {
   for (const json& proxy : parity("httproute-rule-with-service-websocket-app-protocols")) {
     ir::Cluster cluster{.name = "httproute/default/httproute-ws/rule/0",
-                          .protocol = ir::UpstreamProtocol::kHttp1Explicit};
+                        .protocol = ir::UpstreamProtocol::kHttp1Explicit};
     EXPECT_EQ(rendered(cluster), expected(proxy, cluster.name));
   }
 }
 
 TEST(Cluster, DnsAndHttp2AsEnvoyGateway) {
   for (const json& proxy : parity("gateway-with-infrastructure-parametersref")) {
-    ir::Cluster cluster{.name = "tracing",
-                        .discovery = ir::Discovery::kDns,
-                        .protocol = ir::UpstreamProtocol::kHttp2};
+    ir::Cluster cluster{
+        .name = "tracing", .discovery = ir::Discovery::kDns, .protocol = ir::UpstreamProtocol::kHttp2};
     cluster.dns_localities = {
         {.endpoints = {{.address = "otel-collector.monitoring.svc.cluster.local", .port = 4317}}}};
     EXPECT_EQ(rendered(cluster), expected(proxy, cluster.name));
@@ -116,7 +116,8 @@ TEST(Cluster, DnsAndHttp2AsEnvoyGateway) {
 }
 
 TEST(Cluster, TlsAsEnvoyGateway) {
-  ir::Cluster cluster{.name = "httproute/envoy-gateway/httproute-btls/rule/0", .discovery = ir::Discovery::kDns};
+  ir::Cluster cluster{.name = "httproute/envoy-gateway/httproute-btls/rule/0",
+                      .discovery = ir::Discovery::kDns};
   cluster.dns_localities = {{.endpoints = {{.address = "example.com", .port = 8080}}}};
   cluster.tls = ir::UpstreamTls{.validation_secret = "system_ca_certificates"};
   for (const json& proxy : parity("backend-system-truststore-shared-secret")) {
@@ -159,8 +160,8 @@ TEST(Cluster, TlsOfAPolicyAsEnvoyGateway) {
 // All combinations of what is serialised once: each parses, and reads the same when written in one piece.
 TEST(Cluster, PiecesMakeAWhole) {
   for (const auto discovery : {ir::Discovery::kEds, ir::Discovery::kDns}) {
-    for (const auto protocol : {ir::UpstreamProtocol::kHttp1, ir::UpstreamProtocol::kHttp1Explicit,
-                                ir::UpstreamProtocol::kHttp2}) {
+    for (const auto protocol :
+         {ir::UpstreamProtocol::kHttp1, ir::UpstreamProtocol::kHttp1Explicit, ir::UpstreamProtocol::kHttp2}) {
       for (const bool tls : {false, true}) {
         ir::Cluster cluster{.name = "web", .discovery = discovery, .protocol = protocol};
         if (tls) cluster.tls = ir::UpstreamTls{.validation_secret = "ca"};

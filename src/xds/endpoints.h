@@ -12,8 +12,7 @@ class ClusterLoadAssignment;
 
 namespace sluice::xds {
 
-// What endpoints ask for by "envoy.transport_socket_match" and a cluster with TLS offers under this name. It has to
-// be asked for: an endpoint that does not finds a socket that refuses to work.
+// What endpoints ask for by "envoy.transport_socket_match", and a cluster with TLS offers under this name.
 inline constexpr char kTlsMatch[] = "tls";
 
 void fill_assignment(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,

@@ -1,3 +1,5 @@
+#include "xds/endpoints.h"
+
 #include <gtest/gtest.h>
 
 #include "xds/render.h"

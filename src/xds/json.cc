@@ -5,12 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "google/protobuf/message.h"
+
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
-#include "google/protobuf/message.h"
 
 #include "xds/message_json.h"
 #include "xds/render.h"
@@ -29,12 +30,16 @@ namespace {
 
 std::unique_ptr<pb::Message> new_message(ResourceType type) {
   switch (type) {
-    case ResourceType::kCluster: return std::make_unique<envoy::config::cluster::v3::Cluster>();
-    case ResourceType::kEndpoints: return std::make_unique<envoy::config::endpoint::v3::ClusterLoadAssignment>();
+    case ResourceType::kCluster:
+      return std::make_unique<envoy::config::cluster::v3::Cluster>();
+    case ResourceType::kEndpoints:
+      return std::make_unique<envoy::config::endpoint::v3::ClusterLoadAssignment>();
     case ResourceType::kSecret:
       return std::make_unique<envoy::extensions::transport_sockets::tls::v3::Secret>();
-    case ResourceType::kListener: return std::make_unique<envoy::config::listener::v3::Listener>();
-    case ResourceType::kRoutes: return std::make_unique<envoy::config::route::v3::RouteConfiguration>();
+    case ResourceType::kListener:
+      return std::make_unique<envoy::config::listener::v3::Listener>();
+    case ResourceType::kRoutes:
+      return std::make_unique<envoy::config::route::v3::RouteConfiguration>();
   }
   std::abort();
 }
@@ -61,12 +66,16 @@ bool has_unknown_fields(const pb::Message& message) {
 
 std::string_view type_url(ResourceType type) {
   switch (type) {
-    case ResourceType::kCluster: return "type.googleapis.com/envoy.config.cluster.v3.Cluster";
-    case ResourceType::kEndpoints: return "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+    case ResourceType::kCluster:
+      return "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+    case ResourceType::kEndpoints:
+      return "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
     case ResourceType::kSecret:
       return "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
-    case ResourceType::kListener: return "type.googleapis.com/envoy.config.listener.v3.Listener";
-    case ResourceType::kRoutes: return "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+    case ResourceType::kListener:
+      return "type.googleapis.com/envoy.config.listener.v3.Listener";
+    case ResourceType::kRoutes:
+      return "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
   }
   std::abort();
 }

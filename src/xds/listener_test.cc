@@ -23,7 +23,10 @@ ir::Listener http(const std::string& name) {
   return {.name = name,
           .address = "0.0.0.0",
           .port = 10080,
-          .chains = {{.name = name, .route_table = name, .stat_prefix = "http-10080", .access_log = ir::AccessLog()}},
+          .chains = {{.name = name,
+                      .route_table = name,
+                      .stat_prefix = "http-10080",
+                      .access_log = ir::AccessLog()}},
           .access_log = ir::AccessLog()};
 }
 
@@ -56,9 +59,10 @@ std::vector<json> listeners_of(const char* name) {
 
 // Every TLS listener of the cases: rebuilt from the few things that differ, rendered, compared.
 TEST(Listener, AllTlsChainsAsEnvoyGateway) {
-  for (const char* name : {"gateway-tls-frontend-backend", "gateway-with-listener-with-valid-tls-configuration",
-                           "gateway-with-multiple-https-listeners-with-overlapping-hostnames",
-                           "gateway-with-multiple-https-listeners-with-overlapping-certs"}) {
+  for (const char* name :
+       {"gateway-tls-frontend-backend", "gateway-with-listener-with-valid-tls-configuration",
+        "gateway-with-multiple-https-listeners-with-overlapping-hostnames",
+        "gateway-with-multiple-https-listeners-with-overlapping-certs"}) {
     for (const json& want : listeners_of(name)) {
       if (want["name"].get<std::string>().find("ready") != std::string::npos) continue;
       ir::Listener listener = http(want["name"]);

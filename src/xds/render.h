@@ -1,5 +1,5 @@
-// ir → Envoy's resources, serialised. One function a resource type; every result is deterministic: equal values make
-// equal bytes, on every machine.
+// ir → Envoy's resources, serialised. One function a resource type; every result is deterministic: equal
+// values make equal bytes, on every machine.
 //
 // Nothing here knows the user's API (src/api) or the incremental tables (src/flow).
 //

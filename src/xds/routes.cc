@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "envoy/config/route/v3/route.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
+
+#include "envoy/config/route/v3/route.pb.h"
 
 #include "xds/render.h"
 #include "xds/wire.h"

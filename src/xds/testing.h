@@ -1,5 +1,5 @@
-// For the tests of this folder: what renderers made, as JSON without what is ours to choose, and what Envoy Gateway
-// makes of the parity cases.
+// For the tests of this folder: what renderers made, as JSON without what is ours to choose, and what Envoy
+// Gateway makes of the parity cases.
 #pragma once
 
 #include <string>
@@ -17,8 +17,8 @@ nlohmann::json without_choices(nlohmann::json node);
 
 nlohmann::json as_json(ResourceType type, std::string_view bytes);
 
-// The resources of each proxy of a parity case: {listeners, routes, clusters, endpoints, secrets}. None, and one line
-// on standard output, where the parity cases are not at hand.
+// The resources of each proxy of a parity case: {listeners, routes, clusters, endpoints, secrets}. None, and
+// one line on standard output, where the parity cases are not at hand.
 std::vector<nlohmann::json> parity(const std::string& name);
 
 }  // namespace sluice::xds

@@ -1,9 +1,9 @@
+#include "xds/testing.h"
+
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <set>
-
-#include "xds/testing.h"
 
 namespace sluice::xds {
 
@@ -25,7 +25,8 @@ json as_json(ResourceType type, std::string_view bytes) { return json::parse(to_
 std::vector<json> parity(const std::string& name) {
   std::set<std::filesystem::path> files;
   std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator("../shared/parity/cases/" + name + "/xds", absent)) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator("../shared/parity/cases/" + name + "/xds", absent)) {
     files.insert(entry.path());
   }
   if (files.empty()) std::printf("skipped: no parity case %s\n", name.c_str());

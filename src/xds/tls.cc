@@ -26,11 +26,16 @@ void fill_secret(const std::string& name, tls_v3::SdsSecretConfig* to) {
 tls_v3::TlsParameters::TlsProtocol version(ir::TlsParameters::Version from) {
   using enum ir::TlsParameters::Version;
   switch (from) {
-    case kAuto: return tls_v3::TlsParameters::TLS_AUTO;
-    case k1_0: return tls_v3::TlsParameters::TLSv1_0;
-    case k1_1: return tls_v3::TlsParameters::TLSv1_1;
-    case k1_2: return tls_v3::TlsParameters::TLSv1_2;
-    case k1_3: return tls_v3::TlsParameters::TLSv1_3;
+    case kAuto:
+      return tls_v3::TlsParameters::TLS_AUTO;
+    case k1_0:
+      return tls_v3::TlsParameters::TLSv1_0;
+    case k1_1:
+      return tls_v3::TlsParameters::TLSv1_1;
+    case k1_2:
+      return tls_v3::TlsParameters::TLSv1_2;
+    case k1_3:
+      return tls_v3::TlsParameters::TLSv1_3;
   }
   return tls_v3::TlsParameters::TLS_AUTO;
 }

@@ -10,7 +10,8 @@ class TransportSocket;
 
 namespace sluice::xds {
 
-// From our ADS. Whoever waits for the resource goes on without it after initial_fetch_timeout; 0 waits for ever.
+// From our ADS. Whoever waits for the resource goes on without it after initial_fetch_timeout; 0 waits for
+// ever.
 void fill_ads(ir::Duration initial_fetch_timeout, envoy::config::core::v3::ConfigSource* to);
 
 // One missing secret must not keep a whole proxy from its listeners and clusters.
@@ -19,7 +20,8 @@ inline constexpr ir::Duration kSecretTimeout{5'000};
 void fill_upstream_tls(const ir::UpstreamTls& tls, envoy::config::core::v3::TransportSocket* to);
 void fill_downstream_tls(const ir::DownstreamTls& tls, envoy::config::core::v3::TransportSocket* to);
 
-// The TLS socket of endpoints that asked for none though their cluster speaks TLS: nothing verified, nothing offered.
+// The socket of endpoints that ask for none though their cluster speaks TLS. It verifies nobody:
+// ir::Endpoints::tls has to be set wherever the cluster has TLS.
 void fill_unasked_tls(envoy::config::core::v3::TransportSocket* to);
 
 }  // namespace sluice::xds

@@ -29,16 +29,24 @@ std::string_view without_trailing_slash(std::string_view prefix) {
 
 void fill_value(const ir::ValueMatch& from, matcher::StringMatcher* to) {
   switch (from.kind) {
-    case ir::MatchKind::kExact: to->set_exact(from.value); break;
-    case ir::MatchKind::kPrefix: to->set_prefix(from.value); break;
-    case ir::MatchKind::kRegex: to->mutable_safe_regex()->set_regex(from.value); break;
+    case ir::MatchKind::kExact:
+      to->set_exact(from.value);
+      break;
+    case ir::MatchKind::kPrefix:
+      to->set_prefix(from.value);
+      break;
+    case ir::MatchKind::kRegex:
+      to->mutable_safe_regex()->set_regex(from.value);
+      break;
   }
 }
 
 void append_path(const ir::PathMatch& path, std::string& out) {
   using Match = route_v3::RouteMatch;
   switch (path.kind) {
-    case ir::MatchKind::kExact: append_field(out, Match::kPathFieldNumber, path.value); return;
+    case ir::MatchKind::kExact:
+      append_field(out, Match::kPathFieldNumber, path.value);
+      return;
     case ir::MatchKind::kPrefix: {
       const std::string_view prefix = without_trailing_slash(path.value);
       if (prefix.empty()) {
@@ -99,8 +107,10 @@ void fill_header(std::string_view name, const std::string& value, bool overwrite
 // Of a route or of a weighted cluster.
 template <typename Message>
 void fill_headers(const ir::HeaderChanges& request, const ir::HeaderChanges& response, Message* to) {
-  for (const ir::Header& h : request.add) fill_header(h.name, h.value, false, to->add_request_headers_to_add());
-  for (const ir::Header& h : request.set) fill_header(h.name, h.value, true, to->add_request_headers_to_add());
+  for (const ir::Header& h : request.add)
+    fill_header(h.name, h.value, false, to->add_request_headers_to_add());
+  for (const ir::Header& h : request.set)
+    fill_header(h.name, h.value, true, to->add_request_headers_to_add());
   for (const std::string& name : request.remove) to->add_request_headers_to_remove(name);
   for (const ir::Header& h : response.add) {
     fill_header(h.name, h.value, false, to->add_response_headers_to_add());
@@ -138,7 +148,8 @@ void fill_regex(const ir::RegexRewrite& from, matcher::RegexMatchAndSubstitute* 
   to->set_substitution(from.substitution);
 }
 
-// Envoy replaces the prefix by the text as it is: "/a" by "/" would make "//b" of "/a/b", by "" would make "" of
+// Envoy replaces the prefix by the text as it is: "/a" by "/" would make "//b" of "/a/b", by "" would make ""
+// of
 // "/a". So these two take the slashes along.
 bool takes_slashes_along(const ir::PathMatch& match, std::string_view replacement) {
   return match.kind == ir::MatchKind::kPrefix && (replacement.empty() || replacement == "/");
@@ -242,8 +253,8 @@ void append_forward(const ir::Forward& from, const ir::PathMatch& match, std::st
     return new std::string(serialize(action));
   }();
 
-  const bool single = from.clusters.size() == 1 && !from.clusters[0].cluster.empty() &&
-                      !has_changes(from.clusters[0]);
+  const bool single =
+      from.clusters.size() == 1 && !from.clusters[0].cluster.empty() && !has_changes(from.clusters[0]);
   if (single) append_field(out, route_v3::RouteAction::kClusterFieldNumber, from.clusters[0].cluster);
   if (from.websocket) out += websocket;
   if (single && !from.rewrite && from.mirrors.empty() && !from.timeout && !from.idle_timeout && !from.retry &&
@@ -254,7 +265,8 @@ void append_forward(const ir::Forward& from, const ir::PathMatch& match, std::st
   route_v3::RouteAction to;
   if (!single) fill_weighted(from.clusters, to.mutable_weighted_clusters());
   bool is_500 = from.missing_is_500;
-  for (const ir::WeightedCluster& one : from.clusters) is_500 = is_500 || one.cluster.empty() || has_changes(one);
+  for (const ir::WeightedCluster& one : from.clusters)
+    is_500 = is_500 || one.cluster.empty() || has_changes(one);
   if (is_500) to.set_cluster_not_found_response_code(route_v3::RouteAction::INTERNAL_SERVER_ERROR);
   if (from.rewrite) fill_rewrite(*from.rewrite, match, &to);
   for (const ir::Mirror& mirror : from.mirrors) fill_mirror(mirror, to.add_request_mirror_policies());
@@ -270,11 +282,16 @@ void append_forward(const ir::Forward& from, const ir::PathMatch& match, std::st
 
 route_v3::RedirectAction::RedirectResponseCode redirect_code(std::uint16_t status) {
   switch (status) {
-    case 302: return route_v3::RedirectAction::FOUND;
-    case 303: return route_v3::RedirectAction::SEE_OTHER;
-    case 307: return route_v3::RedirectAction::TEMPORARY_REDIRECT;
-    case 308: return route_v3::RedirectAction::PERMANENT_REDIRECT;
-    default: return route_v3::RedirectAction::MOVED_PERMANENTLY;
+    case 302:
+      return route_v3::RedirectAction::FOUND;
+    case 303:
+      return route_v3::RedirectAction::SEE_OTHER;
+    case 307:
+      return route_v3::RedirectAction::TEMPORARY_REDIRECT;
+    case 308:
+      return route_v3::RedirectAction::PERMANENT_REDIRECT;
+    default:
+      return route_v3::RedirectAction::MOVED_PERMANENTLY;
   }
 }
 

@@ -46,13 +46,12 @@ std::vector<Case> cases() {
   ir::Forward timed = to(kCluster);
   timed.timeout = ir::Duration(5'000);
   ir::Forward retried = to(kCluster);
-  retried.retry = ir::Retry{.attempts = 3,
-                            .codes = {500},
-                            .backoff = ir::Duration(200),
-                            .per_try_timeout = ir::Duration(3'000)};
+  retried.retry = ir::Retry{
+      .attempts = 3, .codes = {500}, .backoff = ir::Duration(200), .per_try_timeout = ir::Duration(3'000)};
   ir::Forward mirrored = to(kCluster);
-  mirrored.mirrors = {{.cluster = "httproute/default/httproute-1/rule/0-mirror-0", .numerator = 20},
-                      {.cluster = "httproute/default/httproute-1/rule/0-mirror-1", .numerator = 1, .denominator = 2}};
+  mirrored.mirrors = {
+      {.cluster = "httproute/default/httproute-1/rule/0-mirror-0", .numerator = 20},
+      {.cluster = "httproute/default/httproute-1/rule/0-mirror-1", .numerator = 1, .denominator = 2}};
   ir::Forward split;
   split.clusters = {
       {.cluster = "httproute/default/httproute-1/rule/0/backend/0",
@@ -112,9 +111,7 @@ std::vector<Case> cases() {
       {"httproute-with-header-filter-remove",
        0,
        {},
-       {to(kCluster),
-        {.remove = {"example-header-1", "example-header-2", "example-header-3"}},
-        {}}},
+       {to(kCluster), {.remove = {"example-header-1", "example-header-2", "example-header-3"}}, {}}},
       {"httproute-with-response-header-filter-adds",
        0,
        {},
@@ -160,8 +157,8 @@ TEST(Route, PiecesMakeAWhole) {
 }
 
 TEST(Route, Text) {
-  const std::string host =
-      render_virtual_host("gw/http", {.host = "example.com", .routes = {route({.path = {.value = "/a"}}, {to("web")})}});
+  const std::string host = render_virtual_host(
+      "gw/http", {.host = "example.com", .routes = {route({.path = {.value = "/a"}}, {to("web")})}});
   const std::string_view hosts[] = {host};
   EXPECT_EQ(to_json(ResourceType::kRoutes, assemble_routes("gw/http", hosts)), R"({
   "name": "gw/http",
@@ -266,9 +263,10 @@ TEST(Route, TimeoutsAndIdleness) {
 }
 
 TEST(Route, DirectResponses) {
-  const json made = rendered(route({}, {ir::DirectResponse{.status = 502, .body = "OK", .content_type = "text/plain"},
-                                        {},
-                                        {.set = {{"a", "1"}}, .add = {{"b", ""}}}}));
+  const json made =
+      rendered(route({}, {ir::DirectResponse{.status = 502, .body = "OK", .content_type = "text/plain"},
+                          {},
+                          {.set = {{"a", "1"}}, .add = {{"b", ""}}}}));
   EXPECT_EQ(made, json::parse(R"({
     "match": {"prefix": "/"},
     "directResponse": {"status": 502, "bodyFormat": {"textFormatSource": {"inlineBytes": "T0s="}}},

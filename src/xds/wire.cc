@@ -2,9 +2,10 @@
 
 #include <array>
 
-#include "google/protobuf/any.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+
+#include "google/protobuf/any.pb.h"
 
 namespace sluice::xds {
 namespace {
@@ -55,7 +56,7 @@ std::string serialize(const google::protobuf::MessageLite& message) {
 
 void pack(const google::protobuf::Message& message, google::protobuf::Any* any) {
   any->set_type_url("type.googleapis.com/" + message.GetTypeName());
-  append_serialized(*any->mutable_value(), message);
+  any->set_value(serialize(message));
 }
 
 std::size_t varint_size(std::uint64_t value) {

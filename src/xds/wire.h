@@ -1,8 +1,8 @@
 // Bytes of protobuf messages.
 //
-// Rendering is mostly protobuf's own classes. What every route, cluster and endpoint has in the same form is written
-// by hand, or serialised once and copied: fields of a message may come in any order and concatenate on the wire. The
-// tests parse the result and compare it with what the classes alone would make.
+// Rendering is mostly protobuf's own classes. What every route, cluster and endpoint has in the same form is
+// written by hand, or serialised once and copied: fields of a message may come in any order and concatenate
+// on the wire. The tests parse the result and compare it with what the classes alone would make.
 //
 // Threads: pure functions.
 #pragma once

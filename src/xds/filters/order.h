@@ -1,6 +1,7 @@
 // The HTTP filters, in the order in which a request meets them (a response meets them the other way round).
 //
-// One table row a filter, one file a filter. A row without a renderer is a filter to come: its place is decided.
+// One table row a filter, one file a filter. A row without a renderer is a filter to come: its place is
+// decided.
 #pragma once
 
 #include <span>
@@ -20,7 +21,8 @@ using HttpConnectionManager =
 struct HttpFilter {
   // Envoy's name of the type. One chain may have several of a type, named "<type>/<anything>".
   std::string_view type;
-  // Adds those of this type that the chain needs to `to`, sorted by name; null where there is no renderer yet.
+  // Adds those of this type that the chain needs to `to`, sorted by name; null where there is no renderer
+  // yet.
   void (*add)(const ir::HttpChain& chain, HttpConnectionManager* to);
 };
 

@@ -9,7 +9,8 @@ namespace {
 
 TEST(FilterOrder, EachTypeOnceAndTheRouterLast) {
   std::set<std::string_view> types;
-  for (const HttpFilter& filter : http_filters()) EXPECT_TRUE(types.insert(filter.type).second) << filter.type;
+  for (const HttpFilter& filter : http_filters())
+    EXPECT_TRUE(types.insert(filter.type).second) << filter.type;
   EXPECT_EQ(http_filters().back().type, "envoy.filters.http.router");
   EXPECT_NE(http_filters().back().add, nullptr);
 }
