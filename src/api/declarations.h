@@ -1,0 +1,33 @@
+// One function a kind: its schema, bound to its struct of types.h. kinds.cc is the list that collects them.
+//
+// Names, types, limits, patterns and defaults are those of the upstream schemas: Gateway API v1.6.1 (experimental
+// channel), Envoy Gateway v1.9, Kubernetes v1.33 for the core kinds. declarations_test.cc compares.
+//
+// Threads: pure functions; each call builds the tables anew.
+#pragma once
+
+#include "schema/type.h"
+
+namespace sluice::api {
+
+// gateway.networking.k8s.io
+schema::Type gateway_class_type();
+schema::Type gateway_type();
+schema::Type http_route_type();
+schema::Type reference_grant_type();
+
+// gateway.envoyproxy.io
+schema::Type backend_type();
+schema::Type envoy_proxy_type();
+
+// Kubernetes
+schema::Type namespace_type();
+schema::Type service_type();
+schema::Type endpoint_slice_type();
+schema::Type secret_type();
+schema::Type config_map_type();
+
+// metadata, bound to ObjectMeta, of a kind whose names follow `name`.
+schema::Type metadata_type(const schema::Pattern& name, std::size_t max_name_length);
+
+}  // namespace sluice::api

@@ -1,0 +1,43 @@
+// What several declarations of the group share: references, names, selectors.
+//
+// Threads: pure functions.
+#pragma once
+
+#include "api/gateway_api/types.h"
+#include "api/patterns.h"
+#include "schema/type.h"
+
+namespace sluice::api {
+
+inline constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
+
+schema::Type group_name();
+schema::Type kind_name();
+schema::Type object_name();
+schema::Type namespace_name();
+schema::Type section_name();
+schema::Type port_number();
+schema::Type hostname();
+schema::Type precise_hostname();
+schema::Type gateway_duration();
+schema::Type label_selector();            // bound to LabelSelector
+schema::Type secret_object_reference();   // to SecretObjectReference
+schema::Type object_reference();          // to ObjectReference
+schema::Type backend_object_reference();  // to BackendObjectReference, with the rule about ports
+
+// A reference to a Service names a port.
+schema::Rule service_needs_port();
+
+// The root of a kind: apiVersion, kind, metadata, spec, and a status that is not looked at.
+template <typename T>
+schema::Type resource(schema::Type metadata, schema::Type spec) {
+  return schema::object({
+      schema::field("apiVersion", schema::string()),
+      schema::field("kind", schema::string()),
+      schema::field<&T::metadata>("metadata", std::move(metadata)).required(),
+      schema::field<&T::spec>("spec", std::move(spec)).required(),
+      schema::field("status", schema::any()),
+  });
+}
+
+}  // namespace sluice::api

@@ -1,0 +1,239 @@
+#include "api/kinds.h"
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "api/declarations.h"
+#include "schema/bind.h"
+#include "schema/check.h"
+#include "schema/type.h"
+
+namespace sluice::api {
+
+namespace {
+
+// The versions that upstream serves, the one to write first in front.
+struct Served {
+  std::array<std::string_view, 2> names;
+
+  bool contains(std::string_view version) const {
+    return !version.empty() && (version == names[0] || version == names[1]);
+  }
+};
+constexpr Served kV1{{"v1", ""}};
+constexpr Served kV1AndBeta{{"v1", "v1beta1"}};
+constexpr Served kV1Alpha1{{"v1alpha1", ""}};
+
+// Binds into a new T and finishes what fields alone cannot.
+using MakeObject = std::optional<Object> (*)(const Tree& document, const schema::Type& type,
+                                             const std::string& namespace_name, std::vector<Problem>* problems);
+
+struct KindEntry {
+  std::string_view group;
+  std::string_view kind;
+  Served versions;
+  bool is_namespaced;
+  schema::Type (*declare)();
+  MakeObject make;
+};
+
+// stringData wins over data, as in the API server.
+void merge_string_data(const Tree& document, Secret* secret) {
+  const Tree* const string_data = document.find("stringData");
+  if (string_data == nullptr || !string_data->is_map()) return;
+  for (const Tree::Member& member : string_data->members()) {
+    secret->data[member.key] = member.value.is_string() ? member.value.as_string() : "";
+  }
+}
+
+template <typename T>
+std::optional<Object> make(const Tree& document, const schema::Type& type, const std::string& namespace_name,
+                           std::vector<Problem>* problems) {
+  auto object = std::make_shared<T>();
+  if (!schema::bind(document, type, object.get(), problems)) return std::nullopt;
+  object->metadata.namespace_ = namespace_name;
+  if constexpr (std::is_same_v<T, Secret>) merge_string_data(document, object.get());
+  return Object(std::shared_ptr<const T>(std::move(object)));
+}
+
+constexpr std::string_view kGatewayApi = "gateway.networking.k8s.io";
+constexpr std::string_view kEnvoyGateway = "gateway.envoyproxy.io";
+
+// In the order of Object's alternatives.
+constexpr KindEntry kKinds[] = {
+    {kGatewayApi, "GatewayClass", kV1AndBeta, false, gateway_class_type, make<GatewayClass>},
+    {kGatewayApi, "Gateway", kV1AndBeta, true, gateway_type, make<Gateway>},
+    {kGatewayApi, "HTTPRoute", kV1AndBeta, true, http_route_type, make<HTTPRoute>},
+    {kGatewayApi, "ReferenceGrant", kV1AndBeta, true, reference_grant_type, make<ReferenceGrant>},
+    {kEnvoyGateway, "Backend", kV1Alpha1, true, backend_type, make<Backend>},
+    {kEnvoyGateway, "EnvoyProxy", kV1Alpha1, true, envoy_proxy_type, make<EnvoyProxy>},
+    {"", "Namespace", kV1, false, namespace_type, make<Namespace>},
+    {"", "Service", kV1, true, service_type, make<Service>},
+    {"discovery.k8s.io", "EndpointSlice", kV1, true, endpoint_slice_type, make<EndpointSlice>},
+    {"", "Secret", kV1, true, secret_type, make<Secret>},
+    {"", "ConfigMap", kV1, true, config_map_type, make<ConfigMap>},
+};
+static_assert(std::size(kKinds) == std::variant_size_v<Object>);
+
+// The group/version text of one of the entry's versions.
+std::string api_version_of(const KindEntry& entry, std::string_view version) {
+  return entry.group.empty() ? std::string(version) : fmt::format("{}/{}", entry.group, version);
+}
+
+const std::vector<schema::Type>& types() {
+  static const auto* const all = [] {
+    auto* const declared = new std::vector<schema::Type>();
+    for (const KindEntry& entry : kKinds) declared->push_back(entry.declare());
+    return declared;
+  }();
+  return *all;
+}
+
+const KindEntry* find_entry(std::string_view group, std::string_view kind) {
+  for (const KindEntry& entry : kKinds) {
+    if (entry.group == group && entry.kind == kind) return &entry;
+  }
+  return nullptr;
+}
+
+Problem problem_at(const Tree& tree, std::string code, std::string message, std::string suggestion = {}) {
+  Problem problem;
+  problem.code = std::move(code);
+  problem.where.line = tree.line();
+  problem.where.column = tree.column();
+  problem.message = std::move(message);
+  problem.suggestion = std::move(suggestion);
+  return problem;
+}
+
+// The text of a required member of the document's head, or nullptr and a problem.
+const std::string* head_text(const Tree& document, std::string_view name, std::vector<Problem>* problems) {
+  const Tree* const value = document.find(name);
+  if (value == nullptr || value->is_null()) {
+    problems->push_back(
+        problem_at(document, "schema/required", fmt::format("missing field `{}`", name),
+                   name == "kind" ? "add `kind` and `apiVersion`: every object says what it is"
+                                  : "add `apiVersion`, as in `apiVersion: gateway.networking.k8s.io/v1`"));
+    problems->back().path = name;
+    return nullptr;
+  }
+  if (!value->is_string()) {
+    problems->push_back(problem_at(*value, "schema/wrong-type",
+                                   fmt::format("`{}` is no string", name), "write it in quotes"));
+    problems->back().path = name;
+    return nullptr;
+  }
+  return &value->as_string();
+}
+
+const std::string* text_at(const Tree& document, std::string_view path) {
+  const Tree* const value = document.at(path);
+  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
+}
+
+Problem unknown_kind(const Tree& document, std::string_view api_version, const std::string& group,
+                     const std::string& kind) {
+  std::vector<std::string_view> candidates;
+  for (const KindEntry& entry : kKinds) {
+    if (entry.group == group) candidates.push_back(entry.kind);
+  }
+  const std::string_view near = schema::closest(kind, candidates);
+  Problem problem = problem_at(*document.find("kind"), "support/unknown-kind",
+                               fmt::format("kind `{}` of `{}` is not known and left out", kind, api_version),
+                               near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+  problem.severity = Severity::kWarning;
+  problem.path = "kind";
+  return problem;
+}
+
+Problem unserved_version(const Tree& document, const KindEntry& entry, std::string_view version) {
+  std::string suggestion = fmt::format("write `apiVersion: {}`", api_version_of(entry, entry.versions.names[0]));
+  if (!entry.versions.names[1].empty()) {
+    suggestion += fmt::format(" or `{}`", api_version_of(entry, entry.versions.names[1]));
+  }
+  Problem problem =
+      problem_at(*document.find("apiVersion"), "schema/unserved-version",
+                 fmt::format("{} is not served in version `{}`", entry.kind, version), std::move(suggestion));
+  problem.path = "apiVersion";
+  return problem;
+}
+
+}  // namespace
+
+ReadObject read_object(const Tree& document, Trust trust) {
+  ReadObject result;
+  if (!document.is_map()) {
+    result.problems.push_back(problem_at(document, "schema/wrong-type",
+                                         "the document is no object: expected a map with `apiVersion` and `kind`"));
+    return result;
+  }
+  const std::string* const kind = head_text(document, "kind", &result.problems);
+  const std::string* const api_version = head_text(document, "apiVersion", &result.problems);
+  const std::string* const name = text_at(document, "metadata.name");
+  const std::string* const namespace_name = text_at(document, "metadata.namespace");
+  std::string group;
+  std::string_view version;
+  if (api_version != nullptr) {
+    const std::size_t slash = api_version->find('/');
+    group = slash == std::string::npos ? "" : api_version->substr(0, slash);
+    version = std::string_view(*api_version).substr(slash == std::string::npos ? 0 : slash + 1);
+  }
+  if (kind != nullptr) result.key.kind = GroupKind(group, *kind);
+  if (name != nullptr) result.key.name.name = *name;
+  const KindEntry* const entry = kind == nullptr || api_version == nullptr ? nullptr : find_entry(group, *kind);
+  const bool namespaced = entry == nullptr || entry->is_namespaced;
+  if (namespaced) {
+    result.key.name.namespace_ =
+        namespace_name == nullptr || namespace_name->empty() ? "default" : *namespace_name;
+  }
+
+  if (entry == nullptr) {
+    if (result.problems.empty()) {
+      result.problems.push_back(unknown_kind(document, *api_version, group, *kind));
+    }
+  } else if (!entry->versions.contains(version)) {
+    result.problems.push_back(unserved_version(document, *entry, version));
+  } else {
+    const auto index = static_cast<std::size_t>(entry - kKinds);
+    const schema::Type& type = types()[index];
+    if (trust == Trust::kFromServer || schema::check(document, type, &result.problems)) {
+      if (std::optional<Object> object =
+              entry->make(document, type, result.key.name.namespace_, &result.problems)) {
+        result.bound = BoundObject{result.key, *api_version, std::move(*object)};
+      }
+    }
+  }
+  for (Problem& problem : result.problems) problem.object = result.key;
+  return result;
+}
+
+template <typename T>
+const GroupKind& kind_of() {
+  static const auto* const key = [] {
+    const std::size_t index = Object(std::shared_ptr<const T>()).index();
+    return new GroupKind(kKinds[index].group, kKinds[index].kind);
+  }();
+  return *key;
+}
+
+template const GroupKind& kind_of<GatewayClass>();
+template const GroupKind& kind_of<Gateway>();
+template const GroupKind& kind_of<HTTPRoute>();
+template const GroupKind& kind_of<ReferenceGrant>();
+template const GroupKind& kind_of<Backend>();
+template const GroupKind& kind_of<EnvoyProxy>();
+template const GroupKind& kind_of<Namespace>();
+template const GroupKind& kind_of<Service>();
+template const GroupKind& kind_of<EndpointSlice>();
+template const GroupKind& kind_of<Secret>();
+template const GroupKind& kind_of<ConfigMap>();
+
+bool is_namespaced(const GroupKind& kind) {
+  const KindEntry* const entry = find_entry(kind.group(), kind.kind());
+  return entry == nullptr || entry->is_namespaced;
+}
+
+}  // namespace sluice::api

@@ -1,0 +1,597 @@
+#include "schema/check.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "schema/codec.h"
+#include "schema/path.h"
+
+namespace sluice::schema {
+
+namespace {
+
+using Kind = Type::Kind;
+
+// Longer values are cut in messages.
+constexpr std::size_t kMaxQuoted = 60;
+// How far around a misplaced field its place is looked for.
+constexpr int kMaxSearchDepth = 3;
+
+std::string code_point_prefix(std::string_view text, std::size_t bytes) {
+  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return std::string(text.substr(0, bytes));
+}
+
+std::string quoted(std::string_view text) {
+  const bool cut = text.size() > kMaxQuoted;
+  std::string shown;
+  for (const char c : cut ? code_point_prefix(text, kMaxQuoted) : std::string(text)) {
+    if (c == '\n') {
+      shown += "\\n";
+    } else if (c == '\t') {
+      shown += "\\t";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      shown += c;
+    }
+  }
+  return fmt::format("`{}{}`", shown, cut ? "…" : "");
+}
+
+// A scalar as it could be written, or empty.
+std::string scalar_text(const Tree& tree) {
+  switch (tree.type()) {
+    case Tree::Type::kBool:
+      return tree.as_bool() ? "true" : "false";
+    case Tree::Type::kInt:
+      return fmt::format("{}", tree.as_int());
+    case Tree::Type::kFloat:
+      return fmt::format("{}", tree.as_float());
+    case Tree::Type::kString:
+      return tree.as_string();
+    case Tree::Type::kNull:
+    case Tree::Type::kList:
+    case Tree::Type::kMap:
+      break;
+  }
+  return "";
+}
+
+std::size_t code_points(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string plural(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+// "`a`, `b` or `c`".
+template <typename Range>
+std::string alternatives(const Range& values) {
+  std::string text;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text += i + 1 == values.size() ? " or " : ", ";
+    text += fmt::format("`{}`", values[i]);
+  }
+  return text;
+}
+
+std::string folded(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '-' || c == '_') continue;
+    result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return result;
+}
+
+// Insertions, deletions, replacements and swaps of neighbours between a and b.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+// Words are short; a text that is longer is no misspelling of one.
+constexpr std::size_t kMaxWord = 64;
+
+struct Near {
+  std::string_view word;
+  std::size_t distance = 0;
+};
+
+Near nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
+  Near best{{}, std::numeric_limits<std::size_t>::max()};
+  if (word.size() > kMaxWord) return best;
+  const std::string plain = folded(word);
+  const std::size_t allowed = plain.size() < 3 ? 0 : plain.size() < 6 ? 1 : plain.size() < 12 ? 2 : 3;
+  for (const std::string_view candidate : candidates) {
+    const std::string other = folded(candidate);
+    if (other.size() > plain.size() + allowed || plain.size() > other.size() + allowed) continue;
+    const std::size_t distance = edit_distance(plain, other);
+    if (distance <= allowed && distance < best.distance) best = {candidate, distance};
+  }
+  return best;
+}
+
+std::string wanted_form(const Pattern& pattern) {
+  return pattern.meaning.empty() ? fmt::format("a match of `{}`", pattern.regex) : std::string(pattern.meaning);
+}
+
+std::string did_you_mean(std::string_view word) { return fmt::format("did you mean `{}`?", word); }
+
+bool is_absent(const Tree* value, const Type& type) {
+  return value == nullptr || (value->is_null() && !type.is_nullable && type.kind != Kind::kAny);
+}
+
+class Checker {
+ public:
+  explicit Checker(std::vector<Problem>* problems) : problems_(problems) {}
+
+  void check(const Path& path) {
+    const Type& type = *path.type;
+    if (path.tree->is_null() && type.is_nullable) return;
+    const bool secret_outside = secret_;
+    secret_ = secret_ || type.is_secret;
+    const std::size_t before = problems_->size();
+    switch (type.kind) {
+      case Kind::kAny:
+        break;
+      case Kind::kObject:
+        if (path.tree->is_map()) {
+          check_object(path);
+        } else {
+          wrong_type(path);
+        }
+        break;
+      case Kind::kMap:
+        if (path.tree->is_map()) {
+          check_map(path);
+        } else {
+          wrong_type(path);
+        }
+        break;
+      case Kind::kList:
+        if (path.tree->is_list()) {
+          check_list(path);
+        } else {
+          wrong_type(path);
+        }
+        break;
+      case Kind::kString:
+        check_string(path);
+        break;
+      case Kind::kBool:
+        if (path.tree->type() != Tree::Type::kBool) wrong_type(path);
+        break;
+      case Kind::kInteger:
+        check_integer(path);
+        break;
+      case Kind::kNumber:
+        if (path.tree->type() != Tree::Type::kInt && path.tree->type() != Tree::Type::kFloat) wrong_type(path);
+        break;
+      case Kind::kIntOrString:
+        check_int_or_string(path);
+        break;
+    }
+    if (problems_->size() == before) {
+      for (const Rule& rule : type.rules) {
+        if (!rule.holds(Value(path.tree, &type))) report_rule(path, rule);
+      }
+    }
+    secret_ = secret_outside;
+  }
+
+ private:
+  Problem& report(const Path& path, std::string code, std::string message, std::string suggestion = {}) {
+    Problem& problem = problems_->emplace_back();
+    problem.code = std::move(code);
+    problem.where.line = path.tree->line();
+    problem.where.column = path.tree->column();
+    problem.path = path.to_string();
+    problem.message = std::move(message);
+    problem.suggestion = std::move(suggestion);
+    return problem;
+  }
+
+  void report_rule(const Path& path, const Rule& rule) {
+    Problem& problem = report(path, "schema/" + rule.name, rule.message, rule.suggestion);
+    if (rule.blame.empty()) return;
+    if (!problem.path.empty() && rule.blame.front() != '[') problem.path += '.';
+    problem.path += rule.blame;
+    if (const Tree* blamed = path.tree->at(rule.blame); blamed != nullptr && blamed->line() != 0) {
+      problem.where.line = blamed->line();
+      problem.where.column = blamed->column();
+    }
+  }
+
+  // " `x`" or, for secrets, nothing.
+  std::string shown(std::string_view text) const { return secret_ ? "" : " " + quoted(text); }
+
+  void wrong_type(const Path& path) {
+    const Tree& tree = *path.tree;
+    const Kind wanted = path.type->kind;
+    const std::string text = scalar_text(tree);
+    std::string found(words_for(tree.type()));
+    if (!text.empty()) {
+      if (tree.is_string()) found = "the string";
+      if (tree.type() == Tree::Type::kInt || tree.type() == Tree::Type::kFloat) found = "the number";
+      if (tree.type() == Tree::Type::kBool) found = "the boolean";
+      if (secret_) {
+        found = words_for(tree.type());
+      } else {
+        found += shown(text);
+      }
+    }
+    report(path, "schema/wrong-type", fmt::format("expected {}, found {}", words_for(wanted), found),
+           type_suggestion(tree, wanted, text));
+  }
+
+  std::string type_suggestion(const Tree& tree, Kind wanted, const std::string& text) const {
+    if (wanted == Kind::kString && !text.empty()) {
+      return secret_ ? "write it in quotes" : fmt::format("write it in quotes: `\"{}\"`", text);
+    }
+    if (tree.is_string() && !secret_) {
+      if (wanted == Kind::kBool) {
+        for (const std::string_view yes : {"true", "yes", "on", "y"}) {
+          if (folded(text) == yes) return "write `true`";
+        }
+        for (const std::string_view no : {"false", "no", "off", "n"}) {
+          if (folded(text) == no) return "write `false`";
+        }
+      }
+      if (wanted == Kind::kInteger || wanted == Kind::kNumber) {
+        std::int64_t value = 0;
+        const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error == std::errc() && stop == text.data() + text.size()) {
+          return fmt::format("write it without quotes: `{}`", text);
+        }
+      }
+    }
+    if (wanted == Kind::kList && tree.is_map()) return "begin each item with `- `";
+    if (wanted == Kind::kList && !text.empty()) {
+      return secret_ ? "write a list" : fmt::format("write a list: `[{}]`", text);
+    }
+    if ((wanted == Kind::kObject || wanted == Kind::kMap) && tree.is_list() && tree.items().size() == 1 &&
+        tree.items()[0].is_map()) {
+      return "remove the `- `";
+    }
+    return "";
+  }
+
+  void check_object(const Path& path) {
+    const Type& type = *path.type;
+    for (const Tree::Member& member : path.tree->members()) {
+      const Field* const field = type.find(member.key);
+      if (field == nullptr) {
+        if (!type.preserves_unknown) unknown_field(path, member);
+        continue;
+      }
+      if (is_absent(&member.value, *field->type)) continue;
+      check({.parent = &path, .name = field->name, .tree = &member.value, .type = field->type.get()});
+    }
+    for (const Field& field : type.fields) {
+      if (!field.is_required || field.default_value) continue;
+      if (!is_absent(path.tree->find(field.name), *field.type)) continue;
+      const Path missing{.parent = &path, .name = field.name, .tree = path.tree, .type = field.type.get()};
+      report(missing, "schema/required", fmt::format("missing field `{}`", field.name));
+    }
+  }
+
+  void unknown_field(const Path& path, const Tree::Member& member) {
+    std::vector<std::string_view> names;
+    for (const Field& field : path.type->fields) {
+      if (path.tree->find(field.name) == nullptr) names.push_back(field.name);
+    }
+    const Near near = nearest(member.key, names);
+    std::string suggestion;
+    if (near.word.empty() || near.distance > 1) suggestion = find_home(path, member.key);
+    if (suggestion.empty() && !near.word.empty()) suggestion = did_you_mean(near.word);
+    Problem& problem =
+        report(path, "schema/unknown-field", fmt::format("unknown field `{}`", member.key), std::move(suggestion));
+    const Path here{.parent = &path, .name = member.key, .is_key = true};
+    problem.path = here.to_string();
+    problem.where.line = member.line;
+    problem.where.column = member.column;
+  }
+
+  // Where near `path` a field of this name would be right.
+  static std::string find_home(const Path& path, std::string_view name) {
+    std::string home;
+    for (int depth = 1; depth <= kMaxSearchDepth; ++depth) {
+      if (count_homes(*path.type, path.tree, name, depth, "", &home) == 1) {
+        constexpr std::string_view kLevels[] = {"", "one level", "two levels", "three levels"};
+        return fmt::format("`{}` belongs {} deeper, inside `{}`", name, kLevels[depth], home);
+      }
+      if (!home.empty()) return "";
+    }
+    for (const Path* outer = path.parent; outer != nullptr; outer = outer->parent) {
+      if (outer->type->kind != Kind::kObject) continue;
+      const std::string outer_path = outer->to_string();
+      if (outer->type->find(name) != nullptr) {
+        return outer_path.empty() ? fmt::format("`{}` belongs at the top of the document", name)
+                                  : fmt::format("`{}` belongs further out, in `{}`", name, outer_path);
+      }
+      for (int depth = 1; depth < kMaxSearchDepth; ++depth) {
+        if (count_homes(*outer->type, outer->tree, name, depth, outer_path, &home) == 1) {
+          return fmt::format("`{}` belongs in `{}`", name, home);
+        }
+        if (!home.empty()) return "";
+      }
+    }
+    return "";
+  }
+
+  // How many objects exactly `depth` levels below have a field of this name; *home is the path of the last one found.
+  // Objects that the text has come before those that it might have had.
+  static int count_homes(const Type& type, const Tree* tree, std::string_view name, int depth,
+                         const std::string& prefix, std::string* home) {
+    int written = 0;
+    int unwritten = 0;
+    std::string unwritten_home;
+    for (const Field& field : type.fields) {
+      const Type* below = field.type.get();
+      const Tree* value = tree == nullptr ? nullptr : tree->find(field.name);
+      std::string here = prefix.empty() ? field.name : prefix + "." + field.name;
+      if (below->kind == Kind::kList) {
+        below = below->item.get();
+        value = value != nullptr && value->is_list() && !value->items().empty() ? value->items().data() : nullptr;
+        here += "[0]";
+      }
+      if (below->kind != Kind::kObject) continue;
+      int found = 0;
+      std::string place;
+      if (depth > 1) {
+        found = count_homes(*below, value, name, depth - 1, here, &place);
+      } else if (below->find(name) != nullptr) {
+        found = 1;
+        place = here;
+      }
+      if (found == 0) continue;
+      if (value != nullptr) {
+        written += found;
+        *home = place;
+      } else {
+        unwritten += found;
+        unwritten_home = place;
+      }
+    }
+    if (written > 0) return written;
+    if (unwritten > 0) *home = unwritten_home;
+    return unwritten;
+  }
+
+  void check_map(const Path& path) {
+    const Type& type = *path.type;
+    const std::vector<Tree::Member>& members = path.tree->members();
+    check_size(path, members.size(), "entry", "entries");
+    for (const Tree::Member& member : members) {
+      const Path here{.parent = &path,
+                      .name = member.key,
+                      .tree = &member.value,
+                      .type = type.item.get(),
+                      .is_key = true};
+      if (type.key_regex != nullptr && !re2::RE2::PartialMatch(member.key, *type.key_regex)) {
+        Problem& problem = report(here, "schema/pattern",
+                                  fmt::format("invalid key {}: expected {}", quoted(member.key), wanted_form(*type.key_pattern)));
+        problem.where.line = member.line;
+        problem.where.column = member.column;
+      }
+      if (!is_absent(&member.value, *type.item)) check(here);
+    }
+  }
+
+  void check_size(const Path& path, std::size_t size, std::string_view one, std::string_view many) {
+    const Type& type = *path.type;
+    const auto noun = [&](std::size_t count) { return count == 1 ? one : many; };
+    if (type.min_size && size < *type.min_size) {
+      report(path, "schema/items",
+             size == 0 ? fmt::format("the {} is empty, at least {} {} {} needed",
+                                     path.type->kind == Kind::kList ? "list" : "map", *type.min_size,
+                                     noun(*type.min_size), *type.min_size == 1 ? "is" : "are")
+                       : fmt::format("{} {}, at least {} are needed", size, noun(size), *type.min_size));
+    }
+    if (type.max_size && size > *type.max_size) {
+      report(path, "schema/items", fmt::format("{} {}, at most {} {} allowed", size, noun(size), *type.max_size,
+                                               *type.max_size == 1 ? "is" : "are"));
+    }
+  }
+
+  void check_list(const Path& path) {
+    const Type& type = *path.type;
+    const std::vector<Tree>& items = path.tree->items();
+    check_size(path, items.size(), "item", "items");
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      check({.parent = &path, .index = i, .tree = &items[i], .type = type.item.get()});
+    }
+    if (type.list_kind == ListKind::kAtomic || items.size() < 2) return;
+    std::unordered_map<std::string, std::size_t> seen;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      std::string words;
+      const std::string key = list_key(items[i], type, &words);
+      if (key.empty()) continue;
+      const auto [first, inserted] = seen.emplace(key, i);
+      if (inserted) continue;
+      const Path item{.parent = &path, .index = i, .tree = &items[i], .type = type.item.get()};
+      const Tree& first_item = items[first->second];
+      const std::string place = first_item.line() == 0
+                                    ? fmt::format("item {}", first->second)
+                                    : fmt::format("line {}, column {}", first_item.line(), first_item.column());
+      report(item, "schema/duplicate",
+             type.list_kind == ListKind::kSet
+                 ? fmt::format("{} stands twice in the list, first at {}", words, place)
+                 : fmt::format("a second item with {}, the first is at {}", words, place));
+    }
+  }
+
+  // What makes the item the same as another, and how to say it: "`name` `web`".
+  std::string list_key(const Tree& item, const Type& type, std::string* words) const {
+    if (type.list_kind == ListKind::kSet) {
+      const std::string text = scalar_text(item);
+      *words = secret_ ? "a value" : quoted(text);
+      return text.empty() ? "" : fmt::format("{}:{}", static_cast<int>(item.type()), text);
+    }
+    std::string key;
+    const Value value(&item, type.item.get());
+    for (const std::string& name : type.list_keys) {
+      const Value part = value[name];
+      const std::string text = part.tree() == nullptr ? "" : scalar_text(*part.tree());
+      if (!words->empty()) *words += " and ";
+      *words += fmt::format("`{}` {}", name, text.empty() ? "unset" : secret_ ? "of the same value" : quoted(text));
+      key += fmt::format("{}:{};", text.size(), text);
+    }
+    return key;
+  }
+
+  void check_string(const Path& path) {
+    const Type& type = *path.type;
+    if (!path.tree->is_string()) return wrong_type(path);
+    const std::string& text = path.tree->as_string();
+    if (!type.values.empty() && std::find(type.values.begin(), type.values.end(), text) == type.values.end()) {
+      const std::vector<std::string_view> values(type.values.begin(), type.values.end());
+      const Near near = nearest(text, values);
+      report(path, "schema/enum", fmt::format("unknown value{}: expected {}", shown(text), alternatives(values)),
+             near.word.empty() ? "" : did_you_mean(near.word));
+      return;
+    }
+    if (!check_length(path, text)) return;
+    if (type.regex != nullptr && !re2::RE2::PartialMatch(text, *type.regex)) {
+      report(path, "schema/pattern",
+             fmt::format("invalid value{}: expected {}", shown(text), wanted_form(*type.pattern)));
+      return;
+    }
+    check_format(path, text);
+  }
+
+  bool check_length(const Path& path, std::string_view text) {
+    const Type& type = *path.type;
+    // Bytes are at least as many as code points: most texts need no counting.
+    if (type.max_size && text.size() > *type.max_size && code_points(text) > *type.max_size) {
+      report(path, "schema/length",
+             fmt::format("{}, at most {} are allowed", plural(code_points(text), "character"), *type.max_size));
+      return false;
+    }
+    if (type.min_size && text.size() < *type.min_size * 4 && code_points(text) < *type.min_size) {
+      report(path, "schema/length",
+             text.empty() ? "the value is empty"
+                          : fmt::format("{}, at least {} are needed", plural(code_points(text), "character"),
+                                        *type.min_size));
+      return false;
+    }
+    return true;
+  }
+
+  void check_format(const Path& path, std::string_view text) {
+    const std::string& format = path.type->format;
+    if (format.empty()) return;
+    if (format == "byte" && !decode_base64(text)) {
+      report(path, "schema/format", "the value is no base64",
+             secret_ ? "encode it, or put it into `stringData` as it is" : "encode it");
+    } else if (format == "date-time" && !is_date_time(text)) {
+      report(path, "schema/format", fmt::format("invalid value{}: expected an RFC 3339 time", shown(text)),
+             "write it as in `2026-01-31T12:00:00Z`");
+    }
+  }
+
+  static bool is_date_time(std::string_view text) {
+    constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd";
+    if (text.size() <= kShape.size()) return false;
+    for (std::size_t i = 0; i < kShape.size(); ++i) {
+      if (kShape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != kShape[i]) return false;
+    }
+    text.remove_prefix(kShape.size());
+    if (text.starts_with('.')) {
+      text.remove_prefix(std::min(text.find_first_not_of("0123456789", 1), text.size()));
+    }
+    return text == "Z" || (text.size() == 6 && (text[0] == '+' || text[0] == '-') && text[3] == ':');
+  }
+
+  void check_integer(const Path& path) {
+    const Type& type = *path.type;
+    const Tree& tree = *path.tree;
+    std::int64_t value = 0;
+    if (!store_int64(&value, tree, type)) {
+      // An integer beyond 64 bits is read as a float.
+      if (tree.type() == Tree::Type::kFloat && std::trunc(tree.as_float()) == tree.as_float()) {
+        report(path, "schema/range", fmt::format("{} is no number of 64 bits", tree.as_float()));
+        return;
+      }
+      return wrong_type(path);
+    }
+    if (!type.int_values.empty()) {
+      if (std::find(type.int_values.begin(), type.int_values.end(), value) == type.int_values.end()) {
+        report(path, "schema/enum",
+               fmt::format("unknown value `{}`: expected {}", value, alternatives(type.int_values)));
+      }
+      return;
+    }
+    check_range(path, value);
+  }
+
+  void check_range(const Path& path, std::int64_t value) {
+    const Type& type = *path.type;
+    std::int64_t min = type.minimum.value_or(std::numeric_limits<std::int64_t>::min());
+    std::int64_t max = type.maximum.value_or(std::numeric_limits<std::int64_t>::max());
+    if (type.format == "int32") {
+      min = std::max<std::int64_t>(min, std::numeric_limits<std::int32_t>::min());
+      max = std::min<std::int64_t>(max, std::numeric_limits<std::int32_t>::max());
+    }
+    const std::string number = secret_ ? "the number" : fmt::format("{}", value);
+    if (value < min) report(path, "schema/range", fmt::format("{} is too small: at least {} is allowed", number, min));
+    if (value > max) report(path, "schema/range", fmt::format("{} is too large: at most {} is allowed", number, max));
+  }
+
+  void check_int_or_string(const Path& path) {
+    if (path.tree->is_string()) {
+      const Type& type = *path.type;
+      const std::string& text = path.tree->as_string();
+      if (type.regex != nullptr && !re2::RE2::PartialMatch(text, *type.regex)) {
+        report(path, "schema/pattern",
+               fmt::format("invalid value{}: expected {}", shown(text), wanted_form(*type.pattern)));
+      }
+      return;
+    }
+    std::int64_t value = 0;
+    if (!store_int64(&value, *path.tree, *path.type)) return wrong_type(path);
+    check_range(path, value);
+  }
+
+  std::vector<Problem>* problems_;
+  bool secret_ = false;
+};
+
+}  // namespace
+
+bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems) {
+  const std::size_t before = problems->size();
+  Checker(problems).check({.tree = &tree, .type = &type});
+  return problems->size() == before;
+}
+
+std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates) {
+  return nearest(word, candidates).word;
+}
+
+}  // namespace sluice::schema

@@ -1,0 +1,38 @@
+// A tree against a Type: problems with path, line and column, worded for whoever wrote the tree.
+//
+//   schema/unknown-field   with "did you mean", or where the field belongs
+//   schema/wrong-type      a string where a number is expected, …
+//   schema/required        a field that is missing
+//   schema/enum            a value that is none of the allowed ones
+//   schema/pattern         a value in a form that the field does not take
+//   schema/format          the same, for forms that have a name: duration, base64, date-time
+//   schema/range           a number too small or too large
+//   schema/length          a string too short or too long
+//   schema/items           too few or too many items
+//   schema/duplicate       two items of a list with the same key, both places named
+//   schema/…               a rule over several fields, by its name
+//
+// Every mistake is reported, except below a value of the wrong type. Rules of a value run only when everything below
+// it is right in itself, as with an API server: a rule's message about a misspelt field would lead astray.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/problem.h"
+#include "schema/type.h"
+#include "tree/tree.h"
+
+namespace sluice::schema {
+
+// Appends to *problems; true when nothing was wrong. Problem::object and Where::file are left to the caller.
+bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems);
+
+// The candidate that `word` was probably meant to be: the same but for letter case, `-` and `_`, or one or two
+// letters away for words long enough. Empty when there is none.
+std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates);
+
+}  // namespace sluice::schema

@@ -1,0 +1,22 @@
+// JSON text → documents; parse() is its only caller.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/problem.h"
+#include "tree/parse.h"
+
+namespace sluice::tree_internal {
+
+// Reads one value after another, whitespace or lines of `---` between them. Stops at the first error: then false, and
+// *problem has its code, message and position. `text` is valid UTF-8.
+bool parse_json(std::string_view text, std::vector<Document>* documents, Problem* problem);
+
+// The number as the core schema reads it; null tree when it is none. Shared by both parsers.
+bool parse_number(std::string_view text, std::uint32_t line, std::uint32_t column, Tree* tree);
+
+// "syntax/duplicate-key" for `key` at line and column.
+Problem duplicate_key(const Tree::Member& first, std::uint32_t line, std::uint32_t column);
+
+}  // namespace sluice::tree_internal
