@@ -1,0 +1,56 @@
+#include "proxy/command_line.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace sluice::proxy {
+namespace {
+
+using std::chrono::seconds;
+
+// Envoy takes whole seconds and divides by them.
+seconds drain_time(const ir::Proxy& proxy) {
+  return std::max(seconds(1), std::chrono::ceil<seconds>(proxy.drain_timeout));
+}
+
+}  // namespace
+
+ir::Duration parent_shutdown_time(const ir::Proxy& proxy) { return drain_time(proxy) + seconds(2); }
+
+std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vector<std::string>& common_args,
+                                        const Launch& launch) {
+  std::vector<std::string> result = {
+      "--config-path", launch.bootstrap_path,
+      "--base-id", fmt::to_string(launch.base_id),
+      "--restart-epoch", fmt::to_string(launch.restart_epoch),
+      // Sockets in a folder of the owner's, rather than abstract ones that everybody on the host may talk to.
+      "--socket-path", launch.hot_restart_path,
+      "--socket-mode", "600",
+      // The old epoch may die at any moment; then the new one starts as if it were the first.
+      "--skip-hot-restart-on-no-parent",
+      "--drain-time-s", fmt::to_string(drain_time(proxy).count()),
+      "--parent-shutdown-time-s",
+      fmt::to_string(std::chrono::duration_cast<seconds>(parent_shutdown_time(proxy)).count())};
+  if (proxy.concurrency) {
+    result.insert(result.end(), {"--concurrency", fmt::to_string(*proxy.concurrency)});
+  }
+  std::vector<std::string> components;
+  for (const auto& [component, level] : proxy.log_levels) {
+    if (component == "default") {
+      result.insert(result.end(), {"--log-level", level});
+    } else {
+      components.push_back(fmt::format("{}:{}", component, level));
+    }
+  }
+  if (!components.empty()) {
+    result.insert(result.end(), {"--component-log-level", fmt::format("{}", fmt::join(components, ","))});
+  }
+  result.insert(result.end(), common_args.begin(), common_args.end());
+  result.insert(result.end(), proxy.extra_args.begin(), proxy.extra_args.end());
+  return result;
+}
+
+}  // namespace sluice::proxy

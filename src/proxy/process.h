@@ -1,0 +1,71 @@
+// Processes of the operating system: starting one that outlives us, and knowing one again.
+//
+// A pid says little: the kernel gives it to another process once its owner is gone. What names a process is the pid
+// with its start time, within one boot. For an Envoy whose pid we never learnt (we died while we started it), a mark
+// in its environment is the name.
+//
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/descriptor.h"
+
+namespace sluice::proxy {
+
+struct Process {
+  int pid = 0;
+  std::uint64_t start_time = 0;  // clock ticks since boot
+
+  bool operator==(const Process&) const = default;
+};
+
+// The kernel's name of this boot.
+std::string boot_id();
+// Empty when there is no such process, or a dead one that nobody has waited for.
+std::optional<std::uint64_t> start_time_of(int pid);
+// The file it runs; empty when that cannot be read.
+std::string executable_of(int pid);
+// `entry` is "NAME=value", compared whole.
+bool has_in_environment(int pid, std::string_view entry);
+std::vector<Process> find_by_environment(std::string_view entry);
+
+struct Start {
+  std::vector<std::string> arguments;  // the first is the file to run
+  std::string mark;                    // "NAME=value": added to our environment
+  std::string out_path;                // where its output goes, appended; empty: where ours goes
+  std::string error_path;
+};
+
+struct Started {
+  Process process;
+  Descriptor pidfd;
+};
+
+// In a session of its own, with no descriptor of ours but the standard ones. On success the file is being run: what
+// is wrong with running it is the error.
+std::expected<Started, std::string> start_process(const Start& start);
+
+// A descriptor of exactly this process; none if it is gone or the pid is another's by now.
+Descriptor open_process(const Process& process);
+
+// Signal by pidfd: reaches this process or none.
+void send_signal(const Descriptor& pidfd, int signal);
+
+struct Exit {
+  bool known = false;   // false for a process that is not our child
+  bool signaled = false;
+  int code = 0;         // exit status or signal
+  // "exited with status 1", "killed by signal 9 (Killed)", "gone".
+  std::string to_string() const;
+};
+
+// Collects a process whose pidfd has become readable.
+Exit collect(const Process& process);
+
+}  // namespace sluice::proxy

@@ -1,0 +1,153 @@
+#include "proxy/record.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace sluice::proxy {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+
+constexpr std::pair<Role, std::string_view> kRoles[] = {
+    {Role::kCurrent, "current"}, {Role::kSuccessor, "successor"}, {Role::kDraining, "draining"}};
+
+std::string_view role_name(Role role) {
+  for (const auto& [each, name] : kRoles) {
+    if (each == role) return name;
+  }
+  return "";
+}
+
+Role role_of(const std::string& text) {
+  for (const auto& [role, name] : kRoles) {
+    if (name == text) return role;
+  }
+  throw std::invalid_argument("role");
+}
+
+json encode(const ProcessRecord& p) {
+  return {{"role", role_name(p.role)},
+          {"mark", p.mark},
+          {"boot_id", p.boot_id},
+          {"pid", p.process.pid},
+          {"start_time", p.process.start_time},
+          {"executable", p.executable},
+          {"files", p.files},
+          {"base_id", p.base_id},
+          {"restart_epoch", p.restart_epoch},
+          {"bootstrap_hash", p.configuration.bootstrap_hash},
+          {"arguments_hash", p.configuration.arguments_hash},
+          {"ready", p.ready}};
+}
+
+ProcessRecord decode(const json& j) {
+  return {.role = role_of(j.at("role").get<std::string>()),
+          .mark = j.at("mark"),
+          .boot_id = j.at("boot_id"),
+          .process = {j.at("pid"), j.at("start_time")},
+          .executable = j.at("executable"),
+          .files = j.at("files"),
+          .base_id = j.at("base_id"),
+          .restart_epoch = j.at("restart_epoch"),
+          .configuration = {j.at("bootstrap_hash"), j.at("arguments_hash")},
+          .ready = j.at("ready")};
+}
+
+}  // namespace
+
+std::string encode_record(const ProxyRecord& record) {
+  json processes = json::array();
+  for (const ProcessRecord& each : record.processes) processes.push_back(encode(each));
+  const json document = {{"version", kVersion},
+                         {"proxy", record.proxy},
+                         {"drain_timeout_ms", record.drain_timeout.count()},
+                         {"min_drain_ms", record.min_drain.count()},
+                         {"next_serial", record.next_serial},
+                         {"removing", record.removing},
+                         {"processes", std::move(processes)}};
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::optional<ProxyRecord> decode_record(std::string_view text) {
+  try {
+    const json document = json::parse(text);
+    if (document.at("version") != kVersion) return std::nullopt;
+    ProxyRecord record{.proxy = document.at("proxy"),
+                       .drain_timeout = ir::Duration(document.at("drain_timeout_ms").get<std::int64_t>()),
+                       .min_drain = ir::Duration(document.at("min_drain_ms").get<std::int64_t>()),
+                       .next_serial = document.at("next_serial"),
+                       .removing = document.at("removing"),
+                       .processes = {}};
+    for (const json& each : document.at("processes")) record.processes.push_back(decode(each));
+    return record;
+  } catch (const std::exception&) {  // of nlohmann's and of role_of
+    return std::nullopt;
+  }
+}
+
+std::optional<Started> find_process(ProcessRecord& record) {
+  if (record.boot_id != boot_id()) return std::nullopt;
+  if (record.process.pid == 0) {
+    const std::vector<Process> found = find_by_environment(record.mark);
+    if (found.size() != 1) return std::nullopt;
+    record.process = found.front();
+    record.executable = executable_of(record.process.pid);
+  }
+  Descriptor pidfd = open_process(record.process);
+  // Its pid cannot change hands unnoticed any more, so what /proc says is about this process if it still lives after.
+  if (!pidfd || (record.ready && executable_of(record.process.pid) != record.executable) ||
+      !has_in_environment(record.process.pid, record.mark) ||
+      start_time_of(record.process.pid) != record.process.start_time) {
+    return std::nullopt;
+  }
+  return Started{.process = record.process, .pidfd = std::move(pidfd)};
+}
+
+std::uint64_t hash_text(std::string_view text) {
+  std::uint64_t hash = 14'695'981'039'346'656'037u;
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 1'099'511'628'211u;
+  }
+  return hash;
+}
+
+std::expected<void, std::string> write_file(const std::string& path, std::string_view text) {
+  const std::string next = path + ".new";
+  const auto fail = [&]() -> std::unexpected<std::string> {
+    const int error = errno;
+    ::unlink(next.c_str());
+    return std::unexpected(fmt::format("cannot write `{}`: {}", path, strerrordesc_np(error)));
+  };
+  const Descriptor file(::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file) return fail();
+  while (!text.empty()) {
+    const ssize_t n = ::write(file.get(), text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail();
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  if (::rename(next.c_str(), path.c_str()) != 0) return fail();
+  return {};
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+}
+
+}  // namespace sluice::proxy

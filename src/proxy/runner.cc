@@ -1,0 +1,242 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proxy/hot_restart.h"
+#include "proxy/proxy.h"
+#include "proxy/supervisor.h"
+
+namespace sluice::proxy {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kLongestSocketPath = 107;
+constexpr std::size_t kShortName = 10;
+constexpr std::string_view kStateEnd = ".state";
+constexpr std::chrono::seconds kLogCheck{5};
+
+Problem problem(std::string code, std::string message, std::string suggestion = {}) {
+  return {.code = std::move(code), .message = std::move(message), .suggestion = std::move(suggestion)};
+}
+
+bool is_short_name(std::string_view name) {
+  return name.size() == kShortName &&
+         std::ranges::all_of(name, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+std::optional<Problem> prepare_run_dir(const std::string& run_dir) {
+  std::error_code error;
+  fs::create_directories(fs::path(run_dir).parent_path(), error);
+  if (::mkdir(run_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return problem("value/run-dir", fmt::format("cannot create `{}`: {}", run_dir, strerrordesc_np(errno)));
+  }
+  struct stat status;
+  if (::stat(run_dir.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+    return problem("value/run-dir", fmt::format("`{}` is not a folder", run_dir));
+  }
+  // Who can write here can have any process taken for an Envoy of ours, and talk to the admin interfaces.
+  if (status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return problem("value/run-dir", fmt::format("others may write to `{}`", run_dir), "use a folder of your own");
+  }
+  // "/<short name>" and the longest that is appended to it.
+  const std::size_t longest = run_dir.size() + 1 + kShortName + kLongestSocketSuffix;
+  if (longest > kLongestSocketPath) {
+    return problem("value/run-dir",
+                   fmt::format("the path `{}` is too long for Unix sockets in it, by {} bytes", run_dir,
+                               longest - kLongestSocketPath),
+                   "use a shorter one");
+  }
+  return std::nullopt;
+}
+
+class ThreadedRunner final : public Runner {
+ public:
+  ThreadedRunner(Options options, std::function<void(Event)> on_event, Descriptor lock)
+      : options_(std::move(options)),
+        lock_(std::move(lock)),
+        around_{.loop = loop_,
+                .options = options_,
+                .report = std::move(on_event),
+                .finished = [this](const ir::ProxyKey& proxy) { loop_.post([this, proxy] { forget(proxy); }); }} {}
+
+  ~ThreadedRunner() override {
+    loop_.post([this] { loop_.quit(); });
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // Finds the Envoys of the runner before.
+  std::optional<Problem> adopt() {
+    if (!loop_.usable()) return problem("value/limits", "no file descriptors are left");
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(options_.run_dir, error)) {
+      const std::string file = entry.path().filename();
+      if (!file.ends_with(kStateEnd) || !is_short_name(file.substr(0, file.size() - kStateEnd.size()))) continue;
+      std::optional<ProxyRecord> record = decode_record(read_file(entry.path()).value_or(""));
+      if (!record) {
+        return problem("value/run-dir", fmt::format("`{}` is not a state file of this version", entry.path().string()),
+                       "end the Envoys that run there, and remove it");
+      }
+      const ir::ProxyKey key = record->proxy;
+      auto supervisor = std::make_unique<Supervisor>(around_, *std::move(record));
+      if (!supervisor->has_processes()) {
+        fs::remove(entry.path(), error);
+        continue;
+      }
+      adopted_.insert(key);
+      supervisors_.emplace(key, std::move(supervisor));
+    }
+    if (error) {
+      return problem("value/run-dir", fmt::format("cannot read `{}`: {}", options_.run_dir, error.message()));
+    }
+    remove_old_files();
+    loop_.post([this] {
+      for (const auto& [key, supervisor] : supervisors_) supervisor->resume();
+      check_logs();
+    });
+    return std::nullopt;
+  }
+
+  void run() {
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+
+  void ensure(const ir::Proxy& proxy) override {
+    no_longer_adopted(proxy.key);
+    loop_.post([this, proxy] {
+      if (stopping_) return;
+      std::unique_ptr<Supervisor>& supervisor = supervisors_[proxy.key];
+      if (!supervisor || supervisor->finished()) supervisor = std::make_unique<Supervisor>(around_, proxy.key);
+      supervisor->ensure(proxy);
+    });
+  }
+
+  void remove(const ir::ProxyKey& proxy) override {
+    no_longer_adopted(proxy);
+    loop_.post([this, proxy] {
+      const auto found = supervisors_.find(proxy);
+      if (found != supervisors_.end()) found->second->remove();
+    });
+  }
+
+  void stop() override {
+    loop_.post([this] {
+      stopping_ = true;
+      for (const auto& [key, supervisor] : supervisors_) supervisor->remove();
+      note_if_stopped();
+    });
+    std::unique_lock lock(mutex_);
+    adopted_.clear();
+    changed_.wait(lock, [this] { return stopped_; });
+  }
+
+  std::vector<ir::ProxyKey> adopted() const override {
+    const std::lock_guard lock(mutex_);
+    return {adopted_.begin(), adopted_.end()};
+  }
+
+ private:
+  void no_longer_adopted(const ir::ProxyKey& proxy) {
+    const std::lock_guard lock(mutex_);
+    adopted_.erase(proxy);
+  }
+
+  void forget(const ir::ProxyKey& proxy) {
+    const auto found = supervisors_.find(proxy);
+    // Meanwhile it may have been ensured again.
+    if (found == supervisors_.end() || !found->second->finished()) return;
+    supervisors_.erase(found);
+    no_longer_adopted(proxy);
+    note_if_stopped();
+  }
+
+  void note_if_stopped() {
+    if (!stopping_ || !supervisors_.empty()) return;
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
+  void check_logs() {
+    for (const auto& [key, supervisor] : supervisors_) supervisor->rotate_logs();
+    log_check_ = loop_.after(kLogCheck, [this] { check_logs(); });
+  }
+
+  // Bootstraps and sockets of processes that are no more.
+  void remove_old_files() {
+    std::set<std::string> in_use;
+    for (const auto& [key, supervisor] : supervisors_) {
+      for (std::string& each : supervisor->files_in_use()) in_use.insert(std::move(each));
+    }
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(options_.run_dir, error)) {
+      const fs::path name = entry.path().filename();
+      const std::string end = name.extension();
+      if (end != ".json" && end != ".admin" && end != ".new") continue;
+      if (!is_short_name(name.string().substr(0, kShortName)) || in_use.contains(name.stem())) continue;
+      fs::remove(entry.path(), error);
+    }
+  }
+
+  const Options options_;
+  const Descriptor lock_;
+  Loop loop_;
+  const Surroundings around_;
+  std::map<ir::ProxyKey, std::unique_ptr<Supervisor>> supervisors_;  // of the loop's thread
+  bool stopping_ = false;                                            // of the loop's thread
+  Loop::Timer log_check_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<ir::ProxyKey> adopted_;
+  bool stopped_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> start_runner(const Options& options, std::function<void(Event)> on_event, Problem* result) {
+  Options absolute = options;
+  std::error_code error;
+  absolute.run_dir = fs::absolute(fs::path(options.run_dir) / "", error).lexically_normal().parent_path();
+  const std::string& run_dir = absolute.run_dir;
+  if (std::optional<Problem> unusable = prepare_run_dir(run_dir)) {
+    *result = *std::move(unusable);
+    return nullptr;
+  }
+  Descriptor lock(::open((run_dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) {
+    *result = problem("value/run-dir", fmt::format("cannot write to `{}`: {}", run_dir, strerrordesc_np(errno)));
+    return nullptr;
+  }
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    *result = problem("conflict/run-dir", fmt::format("another sluice is running in `{}`", run_dir),
+                      "end it, or use another folder");
+    return nullptr;
+  }
+  auto runner = std::make_unique<ThreadedRunner>(std::move(absolute), std::move(on_event), std::move(lock));
+  if (std::optional<Problem> unusable = runner->adopt()) {
+    *result = *std::move(unusable);
+    return nullptr;
+  }
+  runner->run();
+  return runner;
+}
+
+}  // namespace sluice::proxy

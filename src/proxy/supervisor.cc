@@ -1,0 +1,581 @@
+#include "proxy/supervisor.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "proxy/command_line.h"
+#include "proxy/hot_restart.h"
+#include "proxy/log_file.h"
+
+namespace sluice::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kFirstRestartDelay{50};
+constexpr seconds kLongLife{10};  // who lives so long did not die of how it was started
+constexpr milliseconds kReadyPoll{20};
+constexpr milliseconds kSlowReadyPoll{100};
+constexpr seconds kSlowAfter{3};
+constexpr milliseconds kConnectionPoll{200};
+constexpr seconds kAdminTimeout{2};
+constexpr seconds kKillAfter{5};  // SIGTERM to SIGKILL
+constexpr seconds kOldEpochGrace{5};
+constexpr int kMostUnanswered = 3;
+constexpr int kQuotedLines = 5;
+
+// "|" as a query may hold it. The filter is a regular expression.
+constexpr std::string_view kConnectionStats = "/stats?filter=downstream_cx_active%7Cserver%5C.total_connections";
+
+// The open connections to its listeners, or nothing when the text does not tell.
+std::optional<std::uint64_t> count_connections(std::string_view stats) {
+  std::optional<std::uint64_t> of_listeners;
+  std::optional<std::uint64_t> of_server;
+  while (!stats.empty()) {
+    const std::size_t end = std::min(stats.find('\n'), stats.size());
+    const std::string_view line = stats.substr(0, end);
+    stats.remove_prefix(std::min(end + 1, stats.size()));
+    const std::size_t colon = line.rfind(": ");
+    if (colon == line.npos) continue;
+    const std::string_view name = line.substr(0, colon);
+    std::uint64_t value = 0;
+    std::from_chars(line.data() + colon + 2, line.data() + line.size(), value);
+    if (name == "server.total_connections") of_server = value;
+    if (name.starts_with("listener.") && !name.starts_with("listener.admin.")) {
+      of_listeners = of_listeners.value_or(0) + value;
+    }
+  }
+  // The server's own number is some seconds old.
+  return of_listeners ? of_listeners : of_server;
+}
+
+// What tells that the file at this path is another one now.
+std::string file_identity(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return fmt::format("{} {} {}", status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
+std::string readable(const ir::ProxyKey& proxy) {
+  constexpr std::size_t kMost = 100;
+  std::string result = proxy.substr(0, kMost);
+  for (char& c : result) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '.') c = '_';
+  }
+  return result;
+}
+
+Problem bootstrap_problem(std::string_view reason) {
+  return {.code = "value/bootstrap", .message = fmt::format("Envoy does not start with it: {}", reason)};
+}
+
+}  // namespace
+
+std::string short_name(const ir::ProxyKey& proxy) {
+  return fmt::format("{:010x}", hash_text(proxy) & 0xff'ffff'ffffu);
+}
+
+Supervisor::Supervisor(const Surroundings& surroundings, const ir::ProxyKey& proxy)
+    : around_(surroundings), name_(short_name(proxy)) {
+  record_.proxy = proxy;
+}
+
+Supervisor::Supervisor(const Surroundings& surroundings, ProxyRecord record)
+    : around_(surroundings), name_(short_name(record.proxy)), record_(std::move(record)) {
+  std::vector<ProcessRecord> dead;
+  for (const ProcessRecord& each : std::exchange(record_.processes, {})) {
+    const Role role = each.role;
+    RunningPtr process = adopt(each);
+    if (!process) {
+      dead.push_back(each);
+      continue;
+    }
+    if (role == Role::kDraining) {
+      draining_.push_back(std::move(process));
+    } else {
+      (role == Role::kCurrent ? current_ : successor_) = std::move(process);
+    }
+  }
+  for (const ProcessRecord& each : dead) forget_files(each);
+  if (!current_) current_ = std::move(successor_);
+  if (current_) {
+    current_->record.role = Role::kCurrent;
+    current_->drained = record_.removing;
+    if (current_->record.ready && !successor_) forget_failed_epoch(current_->record.base_id);
+  }
+}
+
+Supervisor::~Supervisor() = default;
+
+// ---- names -----------------------------------------------------------------------------------
+
+std::string Supervisor::path_of(const std::string& name) const {
+  return fmt::format("{}/{}", around_.options.run_dir, name);
+}
+
+std::string Supervisor::log_path(std::string_view stream) const {
+  if (around_.options.log_to == LogTo::kInherit) return {};
+  return path_of(fmt::format("{}.{}.{}.log", readable(record_.proxy), name_, stream));
+}
+
+std::string Supervisor::admin_socket_of(const ProcessRecord& record) const {
+  return path_of(record.files + ".admin");
+}
+
+xds::BootstrapPlaces Supervisor::places_of(const ProcessRecord& record) const {
+  // Two epochs are two nodes: they are connected at the same time.
+  return {.node_id = fmt::format("{}/{}", record_.proxy, record.restart_epoch),
+          .xds_socket = around_.options.xds_socket,
+          .admin_socket = admin_socket_of(record)};
+}
+
+std::expected<Configuration, Problem> Supervisor::configuration_of(const ir::Proxy& proxy) const {
+  // Of no process in particular, so that only what matters makes a difference.
+  const ProcessRecord nobody{.files = name_};
+  const std::expected<std::string, Problem> bootstrap = around_.options.render(proxy, places_of(nobody));
+  if (!bootstrap) return std::unexpected(bootstrap.error());
+  const std::vector<std::string> arguments = make_arguments(proxy, around_.options.extra_args, {});
+  const std::string& path = around_.options.envoy_path;
+  return Configuration{.bootstrap_hash = hash_text(*bootstrap),
+                       .arguments_hash = hash_text(fmt::format("{}\n{}\n{}", path, file_identity(path),
+                                                               fmt::join(arguments, "\n")))};
+}
+
+// ---- what is wanted --------------------------------------------------------------------------
+
+void Supervisor::ensure(const ir::Proxy& proxy) {
+  if (finished_) return;
+  if (record_.removing) {
+    record_.removing = false;
+    drain_call_.reset();
+    drain_poll_.reset();
+    drain_deadline_.reset();
+  } else if (ensured_ == proxy) {
+    return;
+  }
+  ensured_ = proxy;
+  record_.drain_timeout = proxy.drain_timeout;
+  record_.min_drain = proxy.min_drain;
+  std::expected<Configuration, Problem> configuration = configuration_of(proxy);
+  if (!configuration) {
+    const std::string message = configuration.error().message;
+    report(state(), message, std::move(configuration.error()));
+    return advance();
+  }
+  if (!wanted_ || wanted_->configuration != *configuration) {
+    refused_.reset();
+    failures_ = 0;
+    restart_.reset();
+  }
+  wanted_ = Wanted{proxy, *configuration};
+  if (current_ && current_->record.ready && current_->record.configuration == *configuration) good_ = wanted_;
+  save();
+  advance();
+}
+
+const Supervisor::Wanted& Supervisor::target() const {
+  return good_ && refused_ == wanted_->configuration ? *good_ : *wanted_;
+}
+
+void Supervisor::advance() {
+  // One change at a time; when it is through, this is called again and takes the newest of what came meanwhile.
+  if (record_.removing || finished_ || !wanted_ || successor_ || (current_ && current_->ending)) return;
+  if (current_ && refused_ == wanted_->configuration && !current_->drained) return;
+  const Wanted& next = target();
+  if (!current_) {
+    if (restart_.pending()) return;
+    // A new base id: an older epoch may still drain under the last one.
+    return start(Role::kCurrent, next, choose_base_id(), 0);
+  }
+  if (current_->record.configuration == next.configuration && !current_->drained) return;
+  if (!current_->record.ready) {
+    current_->abandoned = true;  // it serves nothing yet; its exit brings us back
+    return kill(*current_);
+  }
+  if (!draining_.empty()) {
+    // Envoy ends the oldest epoch when a third one starts. It gets at least the least time that is for draining.
+    const auto since = std::chrono::duration_cast<milliseconds>(Clock::now() - taken_over_);
+    if (since < record_.min_drain) {
+      next_change_ = around_.loop.after(record_.min_drain - since, [this] { advance(); });
+      return;
+    }
+  }
+  start(Role::kSuccessor, next, current_->record.base_id, current_->record.restart_epoch + 1);
+}
+
+// ---- processes -------------------------------------------------------------------------------
+
+void Supervisor::start(Role role, Wanted wanted, std::uint32_t base_id, std::uint32_t restart_epoch) {
+  RunningPtr& slot = role == Role::kSuccessor ? successor_ : current_;
+  slot = std::make_unique<Running>();
+  Running& process = *slot;
+  process.wanted = std::move(wanted);
+  process.started = Clock::now();
+  const std::uint64_t serial = record_.next_serial++;
+  std::random_device random;
+  process.record = {.role = role,
+                    .mark = fmt::format("SLUICE_PROXY={}/{}.{}.{:08x}{:08x}", around_.options.run_dir, name_, serial,
+                                        random(), random()),
+                    .boot_id = boot_id(),
+                    .files = fmt::format("{}.{}", name_, serial),
+                    .base_id = base_id,
+                    .restart_epoch = restart_epoch,
+                    .configuration = process.wanted->configuration};
+  const std::expected<void, std::string> started = try_start(process);
+  if (!started) {
+    const RunningPtr failed = std::move(slot);
+    forget_files(failed->record);
+    save();
+    if (role == Role::kSuccessor) {
+      successor_failed(*failed, started.error());
+    } else {
+      current_failed(*failed, started.error(), /*of_itself=*/false);
+    }
+    return;
+  }
+  watch(process);
+  save();
+  if (role == Role::kSuccessor) {
+    expect_in_time(process);
+    report(State::kReady, fmt::format("hot restart: epoch {} (pid {}) starts", restart_epoch,
+                                      process.record.process.pid));
+  } else {
+    report(State::kStarting, fmt::format("started with base id {}", base_id));
+  }
+  poll_readiness(process);
+}
+
+std::expected<void, std::string> Supervisor::try_start(Running& process) {
+  const ProcessRecord& record = process.record;
+  const ir::Proxy& proxy = process.wanted->proxy;
+  const std::expected<std::string, Problem> bootstrap = around_.options.render(proxy, places_of(record));
+  if (!bootstrap) return std::unexpected(bootstrap.error().message);
+  const std::string bootstrap_path = path_of(record.files + ".json");
+  if (auto written = write_file(bootstrap_path, *bootstrap); !written) return written;
+  // If we die from here on, the next runner finds the process by its mark.
+  save();
+
+  Start start{.arguments = {around_.options.envoy_path},
+              .mark = record.mark,
+              .out_path = log_path("out"),
+              .error_path = log_path("err")};
+  const Launch launch{.bootstrap_path = bootstrap_path,
+                      .hot_restart_path = path_of(name_),
+                      .base_id = record.base_id,
+                      .restart_epoch = record.restart_epoch};
+  std::ranges::move(make_arguments(proxy, around_.options.extra_args, launch), std::back_inserter(start.arguments));
+  process.error_log_start = file_size(start.error_path);
+  std::expected<Started, std::string> started = start_process(start);
+  if (!started) return std::unexpected(started.error());
+  process.record.process = started->process;
+  process.record.executable = executable_of(started->process.pid);
+  process.pidfd = std::move(started->pidfd);
+  return {};
+}
+
+Supervisor::RunningPtr Supervisor::adopt(ProcessRecord record) {
+  std::optional<Started> found = find_process(record);
+  if (!found) return nullptr;
+  auto process = std::make_unique<Running>();
+  process->record = std::move(record);
+  process->pidfd = std::move(found->pidfd);
+  process->started = Clock::now();
+  process->error_log_start = file_size(log_path("err"));
+  return process;
+}
+
+void Supervisor::resume() {
+  for (Running* each : all()) watch(*each);
+  for (const RunningPtr& each : draining_) {
+    each->deadline = around_.loop.after(record_.drain_timeout + kOldEpochGrace, [this, &each = *each] { end(each); });
+  }
+  taken_over_ = Clock::now();
+  if (record_.removing) {
+    record_.removing = false;
+    return remove();
+  }
+  report(state(), "adopted");
+  if (current_ && !current_->record.ready) poll_readiness(*current_);
+  if (successor_) {
+    expect_in_time(*successor_);
+    poll_readiness(*successor_);
+  }
+}
+
+void Supervisor::watch(Running& process) {
+  process.exit = around_.loop.watch(process.pidfd.get(), EPOLLIN, [this, &process](auto) { exited(&process); });
+}
+
+void Supervisor::kill(Running& process) { send_signal(process.pidfd, SIGKILL); }
+
+void Supervisor::end(Running& process) {
+  if (std::exchange(process.ending, true)) return;
+  send_signal(process.pidfd, SIGTERM);
+  process.deadline = around_.loop.after(kKillAfter, [this, &process] { kill(process); });
+}
+
+void Supervisor::expect_in_time(Running& process) {
+  process.deadline = around_.loop.after(around_.options.hot_restart_timeout, [this, &process] {
+    process.timed_out = true;
+    kill(process);
+  });
+}
+
+// ---- coming up -------------------------------------------------------------------------------
+
+void Supervisor::poll_readiness(Running& process) {
+  process.call = std::make_unique<AdminCall>(
+      around_.loop, admin_socket_of(process.record), "GET", "/ready", kAdminTimeout,
+      [this, &process](const std::optional<AdminAnswer>& answer) {
+        if (answer && answer->status == 200 && answer->body.starts_with("LIVE")) return became_ready(process);
+        const bool slow = Clock::now() - process.started > kSlowAfter;
+        process.poll =
+            around_.loop.after(slow ? kSlowReadyPoll : kReadyPoll, [this, &process] { poll_readiness(process); });
+      });
+}
+
+void Supervisor::became_ready(Running& process) {
+  process.record.ready = true;
+  process.record.executable = executable_of(process.record.process.pid);
+  if (process.wanted) good_ = process.wanted;
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - process.started);
+  const bool successor = &process == successor_.get();
+  if (successor) promote();
+  save();
+  report(State::kReady, successor ? fmt::format("hot restart: epoch {} took over after {} ms",
+                                                process.record.restart_epoch, took.count())
+                                  : fmt::format("ready after {} ms", took.count()));
+  advance();
+}
+
+void Supervisor::promote() {
+  // The new epoch tells the old one to drain, and after its parent-shutdown-time to exit. If the new one dies before,
+  // nobody tells it.
+  const ir::Duration patience =
+      (ensured_ ? parent_shutdown_time(*ensured_) : record_.drain_timeout) + kOldEpochGrace;
+  current_->record.role = Role::kDraining;
+  current_->deadline = around_.loop.after(patience, [this, &old = *current_] { end(old); });
+  draining_.push_back(std::move(current_));
+  current_ = std::move(successor_);
+  current_->record.role = Role::kCurrent;
+  current_->deadline.reset();
+  taken_over_ = Clock::now();
+}
+
+// ---- going away ------------------------------------------------------------------------------
+
+void Supervisor::exited(Running* process) {
+  const Exit status = collect(process->record.process);
+  RunningPtr gone;
+  if (process == current_.get()) {
+    gone = std::move(current_);
+  } else if (process == successor_.get()) {
+    gone = std::move(successor_);
+  } else {
+    const auto found = std::ranges::find(draining_, process, &RunningPtr::get);
+    gone = std::move(*found);
+    draining_.erase(found);
+  }
+  const Role role = gone->record.role;
+  forget_files(gone->record);
+  save();
+
+  std::string reason = status.to_string();
+  if (!gone->ending && role != Role::kDraining && around_.options.log_to == LogTo::kFiles) {
+    const std::string said = last_lines(log_path("err"), gone->error_log_start, kQuotedLines);
+    if (!said.empty()) reason += "\n" + said;
+  }
+  const bool planned = record_.removing || gone->ending || gone->abandoned;
+  if (role == Role::kDraining) {
+    report(state(), fmt::format("epoch {} (pid {}) has drained: {}", gone->record.restart_epoch,
+                                gone->record.process.pid, status.to_string()));
+  } else if (role == Role::kSuccessor) {
+    if (current_) forget_failed_epoch(current_->record.base_id);
+    if (gone->timed_out) reason = fmt::format("not ready in time: {}", reason);
+    if (!planned) return successor_failed(*gone, reason);
+  } else {
+    if (successor_) {
+      // It may be waiting for answers of the one that died.
+      successor_->abandoned = true;
+      kill(*successor_);
+    }
+    if (!planned) {
+      const bool of_itself = status.known && !status.signaled && !gone->record.ready;
+      return current_failed(*gone, reason, of_itself);
+    }
+  }
+  if (record_.removing) {
+    if (!current_ && has_processes()) end_all();
+    if (!has_processes()) finish();
+    return;
+  }
+  if (!wanted_ && !has_processes()) return finish();
+  advance();
+}
+
+void Supervisor::successor_failed(const Running& process, const std::string& reason) {
+  refused_ = process.record.configuration;
+  report(state(),
+         fmt::format("hot restart failed, epoch {} goes on: {}", current_ ? current_->record.restart_epoch : 0, reason),
+         bootstrap_problem(reason));
+  if (current_ && current_->drained) {
+    // There is nothing to go back to, so it is tried again; not without end at full speed.
+    next_change_ = around_.loop.after(around_.options.restart_delay_max, [this] { advance(); });
+    return;
+  }
+  advance();
+}
+
+void Supervisor::current_failed(const Running& process, const std::string& reason, bool of_itself) {
+  std::optional<Problem> problem;
+  if (of_itself) {
+    problem = bootstrap_problem(reason);
+    if (good_ && good_->configuration != process.record.configuration) refused_ = process.record.configuration;
+  }
+  around_.report(Event{.proxy = record_.proxy,
+                       .state = State::kExited,
+                       .pid = process.record.process.pid,
+                       .message = reason,
+                       .problem = std::move(problem)});
+  if (!wanted_) {
+    if (!has_processes()) finish();
+    return;
+  }
+  if (Clock::now() - process.started >= kLongLife) failures_ = 0;
+  const int doublings = std::min(failures_ - 1, 20);
+  ++failures_;
+  if (doublings >= 0) {
+    const milliseconds delay = std::min<milliseconds>(kFirstRestartDelay * (1 << doublings),
+                                                      around_.options.restart_delay_max);
+    restart_ = around_.loop.after(delay, [this] { advance(); });
+    report(State::kBackingOff, fmt::format("next start in {} ms", delay.count()));
+    return;
+  }
+  advance();
+}
+
+void Supervisor::remove() {
+  if (record_.removing || finished_) return;
+  record_.removing = true;
+  ensured_.reset();
+  wanted_.reset();
+  restart_.reset();
+  next_change_.reset();
+  if (!has_processes()) return finish();
+  save();
+  report(State::kDraining, "draining");
+  if (successor_) {
+    successor_->abandoned = true;
+    kill(*successor_);
+  }
+  if (current_ && current_->record.ready) return begin_drain();
+  end_all();
+}
+
+void Supervisor::begin_drain() {
+  current_->drained = true;
+  drain_start_ = Clock::now();
+  unanswered_ = 0;
+  drain_deadline_ = around_.loop.after(record_.drain_timeout, [this] { end_all(); });
+  const std::string socket = admin_socket_of(current_->record);
+  drain_call_ = std::make_unique<AdminCall>(
+      around_.loop, socket, "POST", "/drain_listeners?graceful", kAdminTimeout, [this, socket](const auto&) {
+        drain_call_ = std::make_unique<AdminCall>(around_.loop, socket, "POST", "/healthcheck/fail", kAdminTimeout,
+                                                  [this](const auto&) { poll_connections(); });
+      });
+}
+
+void Supervisor::poll_connections() {
+  if (!current_) return;
+  drain_call_ = std::make_unique<AdminCall>(
+      around_.loop, admin_socket_of(current_->record), "GET", kConnectionStats, kAdminTimeout,
+      [this](const std::optional<AdminAnswer>& answer) {
+        // A process that lost its admin interface to a successor that failed cannot tell.
+        unanswered_ = answer ? 0 : unanswered_ + 1;
+        const bool quiet = answer ? count_connections(answer->body) == 0u : unanswered_ >= kMostUnanswered;
+        const auto since = std::chrono::duration_cast<milliseconds>(Clock::now() - drain_start_);
+        if (quiet && since >= record_.min_drain) return end_all();
+        drain_poll_ = around_.loop.after(kConnectionPoll, [this] { poll_connections(); });
+      });
+}
+
+void Supervisor::end_all() {
+  drain_call_.reset();
+  drain_poll_.reset();
+  drain_deadline_.reset();
+  for (Running* each : all()) end(*each);
+}
+
+void Supervisor::finish() {
+  finished_ = true;
+  ::unlink(path_of(name_ + ".state").c_str());
+  around_.report(Event{.proxy = record_.proxy, .state = State::kExited, .message = "ended"});
+  around_.finished(record_.proxy);
+}
+
+// ---- the rest --------------------------------------------------------------------------------
+
+std::vector<Supervisor::Running*> Supervisor::all() const {
+  std::vector<Running*> result;
+  if (current_) result.push_back(current_.get());
+  if (successor_) result.push_back(successor_.get());
+  for (const RunningPtr& each : draining_) result.push_back(each.get());
+  return result;
+}
+
+bool Supervisor::base_id_in_use(std::uint32_t base_id) const {
+  return std::ranges::any_of(all(), [&](const Running* each) { return each->record.base_id == base_id; });
+}
+
+std::vector<std::string> Supervisor::files_in_use() const {
+  std::vector<std::string> result;
+  for (const Running* each : all()) result.push_back(each->record.files);
+  return result;
+}
+
+void Supervisor::save() {
+  record_.processes.clear();
+  for (const Running* each : all()) record_.processes.push_back(each->record);
+  const std::expected<void, std::string> written = write_file(path_of(name_ + ".state"), encode_record(record_));
+  if (!written) report(state(), written.error());
+}
+
+void Supervisor::forget_files(const ProcessRecord& process) {
+  ::unlink(path_of(process.files + ".json").c_str());
+  ::unlink(admin_socket_of(process).c_str());
+  if (!base_id_in_use(process.base_id)) remove_traces(process.base_id, path_of(name_));
+}
+
+void Supervisor::rotate_logs() {
+  if (around_.options.log_to == LogTo::kInherit) return;
+  rotate_log(log_path("out"), around_.options.log_max_bytes);
+  rotate_log(log_path("err"), around_.options.log_max_bytes);
+}
+
+State Supervisor::state() const {
+  if (record_.removing) return State::kDraining;
+  if (!current_) return restart_.pending() ? State::kBackingOff : State::kExited;
+  return current_->record.ready ? State::kReady : State::kStarting;
+}
+
+void Supervisor::report(State state, std::string message, std::optional<Problem> problem) {
+  around_.report(Event{.proxy = record_.proxy,
+                       .state = state,
+                       .pid = current_ ? current_->record.process.pid : 0,
+                       .message = std::move(message),
+                       .problem = std::move(problem)});
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,160 @@
+// The life of one proxy: which of its processes serves, which is to take over, which are on their way out.
+//
+//                  ensure               ready
+//        (nothing) ──────► current ──────────────► current, serving
+//            ▲               │ dies: again, at once, then after 50 ms, 100 ms, …
+//            └───────────────┘
+//
+//        serving, ensure with a change: a successor starts beside it (hot restart)
+//            successor ready: it is the current one, the old one drains and exits
+//            successor dies:  its configuration is refused, the current one goes on
+//
+//        remove: the current one drains, then everything is ended
+//
+// A refused configuration is not tried again until another one was wanted; a proxy that dies meanwhile is started
+// with the last one that worked. Every change of the processes is on disk before the next one happens.
+//
+// Threads: the loop's; the constructor and the destructor also while the loop does not run.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/admin_call.h"
+#include "proxy/loop.h"
+#include "proxy/proxy.h"
+#include "proxy/record.h"
+
+namespace sluice::proxy {
+
+// What all supervisors of a runner share.
+struct Surroundings {
+  Loop& loop;
+  const Options& options;
+  std::function<void(Event)> report;
+  // The supervisor of this proxy is finished.
+  std::function<void(const ir::ProxyKey&)> finished;
+};
+
+// "<ten hex digits>": what the names of a proxy's files begin with.
+std::string short_name(const ir::ProxyKey& proxy);
+
+class Supervisor {
+ public:
+  using Clock = Loop::Clock;
+
+  // A proxy without processes.
+  Supervisor(const Surroundings& surroundings, const ir::ProxyKey& proxy);
+  // A proxy as an earlier runner left it. Those of its processes that live are adopted.
+  Supervisor(const Surroundings& surroundings, ProxyRecord record);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  void ensure(const ir::Proxy& proxy);
+  void remove();
+
+  // Of adopted processes: reports them and goes on with what they were at. The first call on the loop's thread.
+  void resume();
+  void rotate_logs();
+
+  bool has_processes() const { return current_ || successor_ || !draining_.empty(); }
+  // No process is left and none will be: remove() is done, or an adopted proxy that nobody wanted has died.
+  bool finished() const { return finished_; }
+  // What its files in run_dir begin with, for every process that lives.
+  std::vector<std::string> files_in_use() const;
+
+ private:
+  struct Wanted {
+    ir::Proxy proxy;
+    Configuration configuration;
+  };
+
+  struct Running {
+    ProcessRecord record;
+    std::optional<Wanted> wanted;  // unknown of an adopted one
+    Descriptor pidfd;
+    Clock::time_point started;
+    std::uint64_t error_log_start = 0;
+    bool drained = false;    // told to drain its listeners: it has to be replaced if the proxy is to live on
+    bool abandoned = false;  // killed by us because something else is wanted
+    bool timed_out = false;  // killed by us because it was not ready in time
+    bool ending = false;     // has got SIGTERM
+    std::unique_ptr<AdminCall> call;
+    Loop::Timer poll;
+    Loop::Timer deadline;
+    Loop::Watch exit;
+  };
+  using RunningPtr = std::unique_ptr<Running>;
+
+  std::string path_of(const std::string& name) const;
+  std::string log_path(std::string_view stream) const;
+  std::string admin_socket_of(const ProcessRecord& record) const;
+  xds::BootstrapPlaces places_of(const ProcessRecord& record) const;
+  std::expected<Configuration, Problem> configuration_of(const ir::Proxy& proxy) const;
+
+  RunningPtr adopt(ProcessRecord record);
+  // What is to run now.
+  const Wanted& target() const;
+  // Starts whatever is to be started next, if anything is.
+  void advance();
+  void start(Role role, Wanted wanted, std::uint32_t base_id, std::uint32_t restart_epoch);
+  std::expected<void, std::string> try_start(Running& process);
+  void watch(Running& process);
+  void kill(Running& process);
+  // SIGTERM, and SIGKILL if it does not go.
+  void end(Running& process);
+  // Kills a successor that is not ready when its time is up.
+  void expect_in_time(Running& process);
+
+  void poll_readiness(Running& process);
+  void became_ready(Running& process);
+  void promote();
+
+  void exited(Running* process);
+  void successor_failed(const Running& process, const std::string& reason);
+  void current_failed(const Running& process, const std::string& reason, bool of_itself);
+
+  void begin_drain();
+  void poll_connections();
+  void end_all();
+  void finish();
+
+  bool base_id_in_use(std::uint32_t base_id) const;
+  std::vector<Running*> all() const;
+  void save();
+  void forget_files(const ProcessRecord& process);
+  State state() const;
+  void report(State state, std::string message, std::optional<Problem> problem = std::nullopt);
+
+  const Surroundings& around_;
+  const std::string name_;
+  ProxyRecord record_;  // its processes are filled in when it is saved
+
+  std::optional<ir::Proxy> ensured_;  // the last one, as it was given
+  std::optional<Wanted> wanted_;
+  std::optional<Wanted> good_;             // the last one that became ready
+  std::optional<Configuration> refused_;   // an Envoy did not come up with it
+  RunningPtr current_;
+  RunningPtr successor_;
+  std::vector<RunningPtr> draining_;
+
+  int failures_ = 0;
+  Loop::Timer restart_;
+  Clock::time_point taken_over_;
+  Loop::Timer next_change_;
+
+  bool finished_ = false;
+  Clock::time_point drain_start_;
+  int unanswered_ = 0;
+  std::unique_ptr<AdminCall> drain_call_;
+  Loop::Timer drain_poll_;
+  Loop::Timer drain_deadline_;
+};
+
+}  // namespace sluice::proxy
