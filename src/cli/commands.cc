@@ -1,0 +1,261 @@
+#include "cli/commands.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "base/log.h"
+#include "cli/check.h"
+#include "cli/translate.h"
+#include "control/dump.h"
+#include "control/run.h"
+#include "schema/check.h"
+#include "version.h"
+
+namespace sluice::cli {
+
+namespace {
+
+using Action = std::function<int(Console&)>;
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view examples;
+  // Adds the command's options, and gives what is to be done when they are parsed.
+  Action (*declare)(CLI::App& app);
+};
+
+void fail(Console& console, const std::string& message) {
+  console.err << paint("error:", kRed, console.err_color) << " " << message << "\n";
+}
+
+void add_paths(CLI::App& app, std::vector<std::string>& paths) {
+  app.add_option("-f,--file", paths,
+                 "A file, a folder (with all *.yaml, *.yml and *.json in it), a pattern ('conf/**/*.yaml') or - for "
+                 "standard input; several, or several times")
+      ->type_name("PATH...")
+      ->required();
+}
+
+// The Envoy that the build has put beside this program, or else the one that $PATH finds.
+std::string default_envoy() {
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const std::string_view candidate : {"envoy/envoy", "../envoy/envoy"}) {
+    const std::filesystem::path path = (here / candidate).lexically_normal();
+    if (access(path.c_str(), X_OK) == 0) return path.string();
+  }
+  return "envoy";
+}
+
+std::string default_run_dir() {
+  if (const char* const dir = std::getenv("XDG_RUNTIME_DIR"); dir != nullptr && *dir != '\0') {
+    return std::string(dir) + "/sluice";
+  }
+  return geteuid() == 0 ? "/run/sluice" : fmt::format("/tmp/sluice-{}", geteuid());
+}
+
+// False, and said so, where the file is no good. An empty name gives the defaults.
+bool read_settings(const std::string& file, translate::Settings& settings, Console& console) {
+  if (file.empty()) return true;
+  auto read = control::read_settings(file);
+  if (!read) {
+    fail(console, fmt::format("{}: {}", file, read.error().message));
+    return false;
+  }
+  settings = *std::move(read);
+  return true;
+}
+
+Action declare_run(CLI::App& app) {
+  struct Options {
+    control::RunOptions run;
+    std::string settings_file;
+    Level level = Level::kInfo;
+  };
+  const auto options = std::make_shared<Options>();
+  options->run.envoy_path = default_envoy();
+  options->run.run_dir = default_run_dir();
+  add_paths(app, options->run.paths);
+  app.add_option("--envoy", options->run.envoy_path, "The Envoy to run")->type_name("FILE")->capture_default_str();
+  app.add_option("--envoy-arg", options->run.envoy_args, "Appended to Envoy's command line; several times for several")
+      ->type_name("ARG")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_option("--run-dir", options->run.run_dir, "Sockets, logs and state; one sluice a folder")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  app.add_option("--log-level", options->level, "debug, info, warning or error; info unless given")
+      ->type_name("LEVEL")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Level>{{"debug", Level::kDebug},
+                                                                       {"info", Level::kInfo},
+                                                                       {"warning", Level::kWarning},
+                                                                       {"error", Level::kError}}));
+  return [options](Console& console) {
+    if (!read_settings(options->settings_file, options->run.settings, console)) return kProblems;
+    set_log_level(options->level);
+    return control::run(options->run);
+  };
+}
+
+Action declare_check(CLI::App& app) {
+  struct Options {
+    CheckOptions check;
+    std::string settings_file;
+    std::string output = "text";
+  };
+  const auto options = std::make_shared<Options>();
+  add_paths(app, options->check.paths);
+  app.add_option("--output", options->output, "text or json; text unless given")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  return [options](Console& console) {
+    translate::Settings settings;
+    if (!read_settings(options->settings_file, settings, console)) return kProblems;
+    options->check.json = options->output == "json";
+    const Translate translate = [&settings](const source::Batch& batch) {
+      return control::translate_all(batch, settings).problems;
+    };
+    return check(options->check, translate, console);
+  };
+}
+
+Action declare_translate(CLI::App& app) {
+  struct Options {
+    TranslateOptions translate;
+    std::string settings_file;
+  };
+  const auto options = std::make_shared<Options>();
+  add_paths(app, options->translate.paths);
+  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  app.add_option("--output", options->translate.output,
+                 "A folder for xds/<proxy>.json and status.yaml, or - for standard output")
+      ->type_name("DIR|-")
+      ->capture_default_str();
+  return [options](Console& console) {
+    if (!read_settings(options->settings_file, options->translate.settings, console)) return kProblems;
+    return translate(options->translate, console);
+  };
+}
+
+Action declare_version(CLI::App&) {
+  return [](Console& console) {
+    console.out << fmt::format("sluice {} for Envoy {}\n", kSluiceVersion, kEnvoyVersion);
+    return kOk;
+  };
+}
+
+constexpr Command kCommands[] = {
+    {"run", "Serve what files say through Envoy, and follow their changes",
+     "  sluice run -f conf/\n"
+     "  sluice run -f gateway.yaml routes/ --envoy-arg --concurrency --envoy-arg 2\n",
+     declare_run},
+    {"check", "Report what is wrong with files",
+     "  sluice check -f conf/\n"
+     "  kubectl get gateways,httproutes -A -o yaml | sluice check -f -\n"
+     "  sluice check -f 'conf/**/*.yaml' --output json | jq '.[].message'\n",
+     declare_check},
+    {"translate", "Write what Envoy would be told, and the statuses, as files",
+     "  sluice translate -f conf/ --output out/\n"
+     "  sluice translate -f conf/ | less\n",
+     declare_translate},
+    {"version", "Print the versions of sluice and of the Envoy it was made for", "  sluice version\n",
+     declare_version},
+};
+
+std::string overview() {
+  std::string text =
+      "sluice - a Gateway API control plane for Envoy\n"
+      "\n"
+      "Usage: sluice COMMAND [OPTIONS]\n"
+      "\n"
+      "Commands:\n";
+  for (const Command& command : kCommands) text += fmt::format("  {:<11} {}\n", command.name, command.summary);
+  return text +
+         "\n"
+         "Examples:\n"
+         "  sluice check -f conf/\n"
+         "  sluice run -f conf/\n"
+         "\n"
+         "`sluice COMMAND --help` tells more. Exit codes: 0 all is well, 1 problems were found, 2 wrong usage.\n";
+}
+
+int unknown_command(const std::string& name, Console& console) {
+  std::vector<std::string_view> names;
+  for (const Command& command : kCommands) names.push_back(command.name);
+  const std::string_view meant = schema::closest(name, names);
+  fail(console, fmt::format("unknown command `{}`", name));
+  console.err << (meant.empty() ? "`sluice --help` lists the commands\n" : fmt::format("did you mean `{}`?\n", meant));
+  return kUsage;
+}
+
+int run_with(const Command& command, std::vector<std::string> arguments, Console& console) {
+  CLI::App app(std::string(command.summary), fmt::format("sluice {}", command.name));
+  app.get_formatter()->column_width(26);
+  app.set_help_flag("-h,--help", "Print this");
+  app.footer(fmt::format("\nExamples:\n{}", command.examples));
+  const Action action = command.declare(app);
+  try {
+    std::ranges::reverse(arguments);  // as CLI11 wants them
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    console.out << app.help();
+    return kOk;
+  } catch (const CLI::ParseError& error) {
+    fail(console, error.what());
+    console.err << fmt::format("`sluice {} --help` lists the options\n", command.name);
+    return kUsage;
+  }
+  return action(console);
+}
+
+}  // namespace
+
+bool wants_color(bool is_terminal, const char* no_color, const char* term) {
+  return is_terminal && (no_color == nullptr || *no_color == '\0') && term != nullptr &&
+         std::string_view(term) != "dumb";
+}
+
+int run_command(std::vector<std::string> arguments, Console& console) {
+  if (arguments.empty()) {
+    console.err << overview();
+    return kUsage;
+  }
+  std::string name = arguments.front();
+  arguments.erase(arguments.begin());
+  if (name == "--version") name = "version";
+  if (name == "help" && !arguments.empty()) {
+    name = arguments.front();
+    arguments = {"--help"};
+  }
+  if (name == "help" || name == "--help" || name == "-h") {
+    console.out << overview();
+    return kOk;
+  }
+  const auto command = std::ranges::find(kCommands, name, &Command::name);
+  if (command == std::end(kCommands)) return unknown_command(name, console);
+  return run_with(*command, std::move(arguments), console);
+}
+
+int main_program(int argc, char** argv) {
+  const char* const no_color = std::getenv("NO_COLOR");
+  const char* const term = std::getenv("TERM");
+  Console console{.out_color = wants_color(isatty(STDOUT_FILENO) == 1, no_color, term),
+                  .err_color = wants_color(isatty(STDERR_FILENO) == 1, no_color, term)};
+  return run_command({argv + 1, argv + argc}, console);
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,61 @@
+#include "cli/translate.h"
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "cli/check.h"
+#include "cli/commands.h"
+#include "cli/report.h"
+#include "control/dump.h"
+#include "source/files.h"
+
+namespace sluice::cli {
+
+namespace {
+
+bool write(const std::filesystem::path& file, const std::string& text, Console& console) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  if (out) return true;
+  console.err << paint("error:", kRed, console.err_color) << fmt::format(" {} cannot be written\n", file.string());
+  return false;
+}
+
+bool write_folder(const std::filesystem::path& folder, const control::Dump& dump, Console& console) {
+  std::error_code error;
+  std::filesystem::create_directories(folder / "xds", error);
+  // What an earlier run wrote for a proxy that is no more.
+  for (const auto& old : std::filesystem::directory_iterator(folder / "xds", error)) {
+    if (old.path().extension() == ".json") std::filesystem::remove(old.path(), error);
+  }
+  for (const auto& [proxy, json] : dump.xds) {
+    if (!write(folder / "xds" / (proxy + ".json"), json, console)) return false;
+  }
+  return write(folder / "status.yaml", dump.status_yaml, console);
+}
+
+}  // namespace
+
+int translate(const TranslateOptions& options, Console& console) {
+  source::Batch batch;
+  const std::unique_ptr<source::Source> source = source::read_files(options.paths, &batch);
+  control::Dump dump = control::translate_all(batch, options.settings);
+  const std::vector<Problem> problems = merge_problems(*source, batch.problems, std::move(dump.problems));
+  const LineOf line_of = [&source](const std::string& file, unsigned line) {
+    return source::source_line(*source, file, line);
+  };
+  console.err << print_problems(problems, line_of, console.err_color);
+
+  if (options.output != "-") {
+    if (!write_folder(options.output, dump, console)) return kProblems;
+  } else {
+    // JSON is YAML: one stream of documents.
+    for (const auto& [proxy, json] : dump.xds) console.out << "---\n# xds/" << proxy << ".json\n" << json;
+    console.out << "---\n# status.yaml\n" << dump.status_yaml;
+  }
+  return has_errors(problems) ? kProblems : kOk;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,21 @@
+// `sluice translate`: what a proxy would be told, as files, without running one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/console.h"
+#include "translate/settings.h"
+
+namespace sluice::cli {
+
+struct TranslateOptions {
+  std::vector<std::string> paths;
+  translate::Settings settings;
+  std::string output = "-";  // a folder, or "-": standard output
+};
+
+// The exit code. A folder gets xds/<proxy>.json for each proxy, and status.yaml; problems go to console.err.
+int translate(const TranslateOptions& options, Console& console);
+
+}  // namespace sluice::cli
