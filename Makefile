@@ -16,11 +16,12 @@ install:
 
 build: install
 	@scripts/build_envoy_api.sh
-	@scripts/build.sh release sluice
+	@scripts/build.sh release sluice echo
 	@ln -sfn release/sluice build/sluice
+	@ln -sfn release/examples/echo build/echo
 
 run: build
-	build/sluice run -f examples/quickstart
+	@examples/quickstart/run.sh
 
 test:
 	@test/run.sh
