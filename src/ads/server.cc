@@ -1,0 +1,357 @@
+#include "ads/server.h"
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include "ads/session.h"
+#include "ads/store.h"
+#include "ads/stream.h"
+#include "envoy/service/discovery/v3/ads.grpc.pb.h"
+
+namespace sluice::ads {
+namespace {
+
+constexpr int kMaxMessageBytes = 100 << 20;
+constexpr std::chrono::milliseconds kShutdown{500};
+// Nodes whose memory is kept while they are away.
+constexpr std::size_t kRememberedNodes = 1'000;
+
+// The one thread that owns store and sessions.
+class Loop {
+ public:
+  Loop(Options options, std::function<void(Event)> on_event)
+      : options_(std::move(options)), on_event_(std::move(on_event)), thread_([this] { run(); }) {}
+
+  Inbox& inbox() { return inbox_; }
+  void quit() {
+    inbox_.post(Quit{});
+    thread_.join();
+  }
+
+ private:
+  struct Connection {
+    Stream* stream = nullptr;
+    Variant variant = Variant::kDelta;
+    std::unique_ptr<Session> session;  // from the first request on
+    bool writing = false;
+    std::optional<grpc::Status> ending;  // finished once nothing is being written
+  };
+  using Connections = std::map<std::uint64_t, Connection>;
+
+  void run();
+  void on(Opened message);
+  void on(Received message);
+  void on(Written message);
+  void on(Ended message);
+  void on(NewState message);
+  void on(Removed message);
+  void on(Closing message);
+  void on(Quit message);
+
+  void open_session(Connection& connection, const Node& node);
+  // The session has ended, the stream will.
+  void close(std::uint64_t number, Connection& connection, const grpc::Status& status);
+  void pump(Connection& connection);
+  void emit(Session& session);
+
+  const Options options_;
+  const std::function<void(Event)> on_event_;
+  Inbox inbox_;
+
+  Store store_;
+  Connections connections_;
+  std::map<std::pair<ir::ProxyKey, std::string>, Memory> memories_;  // of nodes that are away
+  Time now_;
+  std::set<ir::ProxyKey> changed_;         // proxies that had updates in this round
+  std::set<std::uint64_t> touched_;        // connections with something to do in this round
+  bool closing_ = false;
+  bool quit_ = false;
+  std::thread thread_;  // last: it uses the rest
+};
+
+void Loop::run() {
+  while (!quit_) {
+    std::optional<Time> wake;
+    for (const auto& [number, connection] : connections_) {
+      if (!connection.session || connection.writing) continue;
+      if (auto at = connection.session->wake_at()) wake = wake ? std::min(*wake, *at) : at;
+    }
+    std::vector<Message> messages = inbox_.take(wake);
+    now_ = std::chrono::steady_clock::now();
+    for (Message& message : messages) {
+      std::visit([this](auto& m) { on(std::move(m)); }, message);
+    }
+    for (auto& [number, connection] : connections_) {
+      if (!connection.session) continue;
+      if (changed_.contains(connection.session->proxy())) {
+        connection.session->on_state(store_.find(connection.session->proxy()), now_);
+        touched_.insert(number);
+      }
+      const std::optional<Time> at = connection.session->wake_at();
+      if (at && *at <= now_) {
+        connection.session->on_time(now_);
+        touched_.insert(number);
+      }
+    }
+    changed_.clear();
+    for (std::uint64_t number : std::exchange(touched_, {})) {
+      auto it = connections_.find(number);
+      if (it != connections_.end()) pump(it->second);
+    }
+  }
+}
+
+void Loop::on(Opened message) {
+  Connection connection;
+  connection.stream = message.handle;
+  connection.variant = message.variant;
+  if (closing_) {
+    connection.stream->finish({grpc::StatusCode::UNAVAILABLE, "closing"});
+    return;
+  }
+  connection.stream->read();
+  connections_.emplace(message.stream, std::move(connection));
+}
+
+void Loop::on(Received message) {
+  auto it = connections_.find(message.stream);
+  if (it == connections_.end() || it->second.ending) return;
+  Connection& connection = it->second;
+  if (!connection.session) {
+    if (!message.node) {
+      close(it->first, connection, {grpc::StatusCode::INVALID_ARGUMENT, "the first request has no node"});
+      return;
+    }
+    open_session(connection, *message.node);
+  }
+  if (auto* delta = std::get_if<DeltaRequest>(&message.request)) connection.session->on_request(*delta, now_);
+  if (auto* sotw = std::get_if<SotwRequest>(&message.request)) connection.session->on_request(*sotw, now_);
+  connection.stream->read();
+  touched_.insert(it->first);
+}
+
+void Loop::on(Written message) {
+  auto it = connections_.find(message.stream);
+  if (it == connections_.end()) return;
+  Connection& connection = it->second;
+  connection.writing = false;
+  if (connection.ending) {
+    connection.stream->finish(*connection.ending);
+    connections_.erase(it);
+    return;
+  }
+  touched_.insert(it->first);
+}
+
+void Loop::on(Ended message) {
+  auto it = connections_.find(message.stream);
+  if (it != connections_.end() && !it->second.ending) close(it->first, it->second, message.status);
+}
+
+void Loop::on(NewState message) {
+  store_.apply(message.proxy, message.update);
+  changed_.insert(std::move(message.proxy));
+}
+
+void Loop::on(Removed message) {
+  for (auto it = connections_.begin(); it != connections_.end();) {
+    auto& [number, connection] = *it++;
+    if (connection.session && connection.session->proxy() == message.proxy) {
+      close(number, connection, {grpc::StatusCode::UNAVAILABLE, "the proxy is gone"});
+    }
+  }
+  std::erase_if(memories_, [&](const auto& memory) { return memory.first.first == message.proxy; });
+  changed_.erase(message.proxy);
+  store_.remove(message.proxy);
+}
+
+void Loop::on(Closing /*message*/) {
+  closing_ = true;
+  for (auto it = connections_.begin(); it != connections_.end();) {
+    auto& [number, connection] = *it++;
+    if (!connection.ending) close(number, connection, {grpc::StatusCode::UNAVAILABLE, "closing"});
+  }
+}
+
+void Loop::on(Quit /*message*/) { quit_ = true; }
+
+void Loop::open_session(Connection& connection, const Node& node) {
+  Memory memory;
+  if (auto known = memories_.find({node.cluster, node.id}); known != memories_.end()) {
+    memory = std::move(known->second);
+    memories_.erase(known);
+  }
+  connection.session =
+      std::make_unique<Session>(connection.variant, node.cluster, node.id, options_, std::move(memory));
+  on_event_(Connected{node.cluster, node.id});
+  if (const ProxyState* state = store_.find(node.cluster)) connection.session->on_state(state, now_);
+}
+
+void Loop::close(std::uint64_t number, Connection& connection, const grpc::Status& status) {
+  if (connection.session) {
+    Session& session = *connection.session;
+    emit(session);
+    on_event_(Disconnected{session.proxy(), session.node()});
+    Memory memory = session.take_memory();
+    if (!memory.empty() && memories_.size() < kRememberedNodes) {
+      memories_[{session.proxy(), session.node()}] = std::move(memory);
+    }
+    connection.session.reset();
+  }
+  if (connection.writing) {
+    connection.ending = status;
+    connection.stream->cancel();
+    return;
+  }
+  connection.stream->finish(status);
+  connections_.erase(number);
+}
+
+void Loop::pump(Connection& connection) {
+  if (!connection.session) return;
+  emit(*connection.session);
+  if (connection.writing) return;
+  if (const std::optional<Response> response = connection.session->next(now_)) {
+    connection.stream->write(connection.variant == Variant::kDelta ? serialize_delta(*response)
+                                                                   : serialize_sotw(*response));
+    connection.writing = true;
+  }
+  emit(*connection.session);
+}
+
+void Loop::emit(Session& session) {
+  for (Event& event : session.take_events()) on_event_(std::move(event));
+}
+
+using Ads = envoy::service::discovery::v3::AggregatedDiscoveryService;
+using RawAds = Ads::WithRawCallbackMethod_StreamAggregatedResources<
+    Ads::WithRawCallbackMethod_DeltaAggregatedResources<Ads::Service>>;
+
+class Service final : public RawAds {
+ public:
+  Service(Inbox* inbox, StreamCount* count) : inbox_(inbox), count_(count) {}
+
+  using RawAds::DeltaAggregatedResources;
+  using RawAds::StreamAggregatedResources;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamAggregatedResources(
+      grpc::CallbackServerContext* context) override {
+    return new Stream(Variant::kSotw, ++streams_, context, inbox_, count_);
+  }
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DeltaAggregatedResources(
+      grpc::CallbackServerContext* context) override {
+    return new Stream(Variant::kDelta, ++streams_, context, inbox_, count_);
+  }
+
+ private:
+  Inbox* const inbox_;
+  StreamCount* const count_;
+  std::atomic<std::uint64_t> streams_ = 0;
+};
+
+class GrpcServer final : public Server {
+ public:
+  GrpcServer(const Options& options, std::function<void(Event)> on_event)
+      : socket_path_(options.socket_path), loop_(options, std::move(on_event)), service_(&loop_.inbox(), &count_) {}
+  GrpcServer(const GrpcServer&) = delete;
+  GrpcServer& operator=(const GrpcServer&) = delete;
+  ~GrpcServer() override;
+
+  bool start();
+
+  void update(const ir::ProxyKey& proxy, Update update) override {
+    loop_.inbox().post(NewState{proxy, std::move(update)});
+  }
+  void remove(const ir::ProxyKey& proxy) override { loop_.inbox().post(Removed{proxy}); }
+
+ private:
+  const std::string socket_path_;
+  StreamCount count_;
+  Loop loop_;
+  Service service_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+bool GrpcServer::start() {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("unix:" + socket_path_, grpc::InsecureServerCredentials());
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+  builder.RegisterService(&service_);
+  // Born private; the mask is the process's, but a file that another thread makes meanwhile only gets more private.
+  const mode_t mask = umask(0177);
+  server_ = builder.BuildAndStart();
+  umask(mask);
+  return server_ != nullptr;
+}
+
+GrpcServer::~GrpcServer() {
+  loop_.inbox().post(Closing{});
+  if (server_) server_->Shutdown(std::chrono::system_clock::now() + kShutdown);
+  count_.wait_for_none();
+  loop_.quit();
+}
+
+// Whether the path can be bound; removes what a dead server has left there.
+bool make_way(const std::string& path, Problem* problem) {
+  const auto fail = [&](const char* code, std::string message) {
+    problem->code = code;
+    problem->message = std::move(message);
+    return false;
+  };
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return fail("value/socket-path", fmt::format("the path of a socket has 1 to {} bytes, `{}` has {}",
+                                                 sizeof(address.sun_path) - 1, path, path.size()));
+  }
+  path.copy(address.sun_path, path.size());
+
+  struct stat file {};
+  if (lstat(path.c_str(), &file) != 0) {
+    if (errno == ENOENT) return true;
+    return fail("value/socket-path", fmt::format("`{}`: {}", path, std::strerror(errno)));
+  }
+  if (!S_ISSOCK(file.st_mode)) return fail("conflict/socket-path", fmt::format("`{}` is a file", path));
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return fail("value/socket-path", fmt::format("no socket: {}", std::strerror(errno)));
+  const int result = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  const int error = errno;
+  ::close(probe);
+  // Anything but a refusal is the sign of a listener, if perhaps of a busy one.
+  if (result == 0 || error != ECONNREFUSED) {
+    return fail("conflict/socket-path", fmt::format("another server listens on `{}`", path));
+  }
+  if (unlink(path.c_str()) != 0) return fail("value/socket-path", fmt::format("`{}`: {}", path, std::strerror(errno)));
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Server> start_server(const Options& options, std::function<void(Event)> on_event, Problem* problem) {
+  if (!make_way(options.socket_path, problem)) return nullptr;
+  auto server = std::make_unique<GrpcServer>(options, std::move(on_event));
+  if (!server->start()) {
+    problem->code = "value/socket-path";
+    problem->message = fmt::format("cannot listen on `{}`", options.socket_path);
+    return nullptr;
+  }
+  return server;
+}
+
+}  // namespace sluice::ads
