@@ -1,7 +1,8 @@
 // One function a kind: its schema, bound to its struct of types.h. kinds.cc is the list that collects them.
 //
-// Names, types, limits, patterns and defaults are those of the upstream schemas: Gateway API v1.6.1 (experimental
-// channel), Envoy Gateway v1.9, Kubernetes v1.33 for the core kinds. declarations_test.cc compares.
+// Names, types, limits, patterns and defaults are those of the upstream schemas: Gateway API v1.6.1
+// (experimental channel), Envoy Gateway v1.9, Kubernetes v1.33 for the core kinds. declarations_test.cc
+// compares.
 //
 // Threads: pure functions; each call builds the tables anew.
 #pragma once

@@ -29,7 +29,8 @@ constexpr Served kV1Alpha1{{"v1alpha1", ""}};
 
 // Binds into a new T and finishes what fields alone cannot.
 using MakeObject = std::optional<Object> (*)(const Tree& document, const schema::Type& type,
-                                             const std::string& namespace_name, std::vector<Problem>* problems);
+                                             const std::string& namespace_name,
+                                             std::vector<Problem>* problems);
 
 struct KindEntry {
   std::string_view group;
@@ -121,8 +122,8 @@ const std::string* head_text(const Tree& document, std::string_view name, std::v
     return nullptr;
   }
   if (!value->is_string()) {
-    problems->push_back(problem_at(*value, "schema/wrong-type",
-                                   fmt::format("`{}` is no string", name), "write it in quotes"));
+    problems->push_back(problem_at(*value, "schema/wrong-type", fmt::format("`{}` is no string", name),
+                                   "write it in quotes"));
     problems->back().path = name;
     return nullptr;
   }
@@ -150,7 +151,8 @@ Problem unknown_kind(const Tree& document, std::string_view api_version, const s
 }
 
 Problem unserved_version(const Tree& document, const KindEntry& entry, std::string_view version) {
-  std::string suggestion = fmt::format("write `apiVersion: {}`", api_version_of(entry, entry.versions.names[0]));
+  std::string suggestion =
+      fmt::format("write `apiVersion: {}`", api_version_of(entry, entry.versions.names[0]));
   if (!entry.versions.names[1].empty()) {
     suggestion += fmt::format(" or `{}`", api_version_of(entry, entry.versions.names[1]));
   }
@@ -166,8 +168,9 @@ Problem unserved_version(const Tree& document, const KindEntry& entry, std::stri
 ReadObject read_object(const Tree& document, Trust trust) {
   ReadObject result;
   if (!document.is_map()) {
-    result.problems.push_back(problem_at(document, "schema/wrong-type",
-                                         "the document is no object: expected a map with `apiVersion` and `kind`"));
+    result.problems.push_back(
+        problem_at(document, "schema/wrong-type",
+                   "the document is no object: expected a map with `apiVersion` and `kind`"));
     return result;
   }
   const std::string* const kind = head_text(document, "kind", &result.problems);
@@ -183,7 +186,8 @@ ReadObject read_object(const Tree& document, Trust trust) {
   }
   if (kind != nullptr) result.key.kind = GroupKind(group, *kind);
   if (name != nullptr) result.key.name.name = *name;
-  const KindEntry* const entry = kind == nullptr || api_version == nullptr ? nullptr : find_entry(group, *kind);
+  const KindEntry* const entry =
+      kind == nullptr || api_version == nullptr ? nullptr : find_entry(group, *kind);
   const bool namespaced = entry == nullptr || entry->is_namespaced;
   if (namespaced) {
     result.key.name.namespace_ =

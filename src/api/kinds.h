@@ -1,7 +1,7 @@
 // The kinds, in one list, and the way from a document to a bound object.
 //
-// Everything that goes by kind goes by this list: reading files, the tables of the control loop, the schemas that
-// `sluice schema` prints. A new kind is a struct in types.h, a declaration beside it, and a line here.
+// Everything that goes by kind goes by this list: reading files, the tables of the control loop, the schemas
+// that `sluice schema` prints. A new kind is a struct in types.h, a declaration beside it, and a line here.
 //
 // Threads: pure functions and constants.
 #pragma once
@@ -23,12 +23,11 @@
 namespace sluice::api {
 
 // One alternative a kind, in the order of kinds().
-using Object = std::variant<std::shared_ptr<const GatewayClass>, std::shared_ptr<const Gateway>,
-                            std::shared_ptr<const HTTPRoute>, std::shared_ptr<const ReferenceGrant>,
-                            std::shared_ptr<const Backend>, std::shared_ptr<const EnvoyProxy>,
-                            std::shared_ptr<const Namespace>, std::shared_ptr<const Service>,
-                            std::shared_ptr<const EndpointSlice>, std::shared_ptr<const Secret>,
-                            std::shared_ptr<const ConfigMap>>;
+using Object = std::variant<
+    std::shared_ptr<const GatewayClass>, std::shared_ptr<const Gateway>, std::shared_ptr<const HTTPRoute>,
+    std::shared_ptr<const ReferenceGrant>, std::shared_ptr<const Backend>, std::shared_ptr<const EnvoyProxy>,
+    std::shared_ptr<const Namespace>, std::shared_ptr<const Service>, std::shared_ptr<const EndpointSlice>,
+    std::shared_ptr<const Secret>, std::shared_ptr<const ConfigMap>>;
 
 struct BoundObject {
   ObjectKey key;
@@ -38,8 +37,8 @@ struct BoundObject {
 
 // What became of one document.
 struct ReadObject {
-  // The group, kind, namespace ("default" where a namespaced object names none) and name, as far as they could be
-  // read; the name is empty where not even that is there.
+  // The group, kind, namespace ("default" where a namespaced object names none) and name, as far as they
+  // could be read; the name is empty where not even that is there.
   ObjectKey key;
   // Absent when a problem of severity kError stands in the way, or when the kind is none of ours.
   std::optional<BoundObject> bound;
@@ -48,22 +47,24 @@ struct ReadObject {
 };
 
 enum class Trust {
-  kCheck,        // text of a user's: check everything
-  kFromServer,   // an API server has checked it: only bind
+  kCheck,       // text of a user's: check everything
+  kFromServer,  // an API server has checked it: only bind
 };
 
-// Reads one object (not a List). A kind that we do not know gives the warning "support/unknown-kind" and nothing
-// bound; a known kind in a version that we do not serve gives an error with the versions that we do.
+// Reads one object (not a List). A kind that we do not know gives the warning "support/unknown-kind" and
+// nothing bound; a known kind in a version that we do not serve gives an error with the versions that we do.
 ReadObject read_object(const Tree& document, Trust trust);
 
-// The object as JSON, on one line: what is bound, with apiVersion and kind. read_object() of it gives an equal value.
+// The object as JSON, on one line: what is bound, with apiVersion and kind. read_object() of it gives an
+// equal value.
 std::string write_object(const Object& object);
 
 // The GroupKind of each bound type.
 template <typename T>
 const GroupKind& kind_of();
 
-// The apiVersion in which we write objects of a declared kind: "gateway.networking.k8s.io/v1"; empty for others.
+// The apiVersion in which we write objects of a declared kind: "gateway.networking.k8s.io/v1"; empty for
+// others.
 std::string api_version_of(const GroupKind& kind);
 
 // True where objects of this kind live in namespaces. Unknown kinds count as namespaced.

@@ -19,8 +19,8 @@ Type metadata_type(const Pattern& name, std::size_t max_name_length) {
   return object({
       field<&ObjectMeta::name>("name", string().length(1, max_name_length).matches(name)).required(),
       field<&ObjectMeta::namespace_>("namespace", string().max_length(63).matches(kLabelNameOrNothing)),
-      field<&ObjectMeta::labels>("labels",
-                                 map(string().max_length(63).matches(kLabelValue)).keys_match(kQualifiedName)),
+      field<&ObjectMeta::labels>(
+          "labels", map(string().max_length(63).matches(kLabelValue)).keys_match(kQualifiedName)),
       field<&ObjectMeta::annotations>("annotations", map(string()).keys_match(kAnnotationKey)),
       field<&ObjectMeta::creation_timestamp>("creationTimestamp", string().formatted("date-time")),
       field<&ObjectMeta::generation>("generation", int64()),

@@ -14,8 +14,8 @@ struct ObjectMeta {
   std::string namespace_;
   StringMap labels;
   StringMap annotations;
-  // RFC 3339 as written, or empty: then the object counts as younger than any that has one. Comparing the texts
-  // compares the times, because Kubernetes writes them in UTC without fractions.
+  // RFC 3339 as written, or empty: then the object counts as younger than any that has one. Comparing the
+  // texts compares the times, because Kubernetes writes them in UTC without fractions.
   std::string creation_timestamp;
   std::int64_t generation = 0;
 

@@ -11,7 +11,8 @@ namespace sluice::api {
 inline constexpr schema::Pattern kLabelName{
     R"(^[a-z0-9]([-a-z0-9]*[a-z0-9])?$)",
     "a DNS label: lower-case letters, digits and `-`, a letter or digit at both ends"};
-inline constexpr schema::Pattern kLabelNameOrNothing{R"(^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$)", kLabelName.meaning};
+inline constexpr schema::Pattern kLabelNameOrNothing{R"(^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$)",
+                                                     kLabelName.meaning};
 inline constexpr schema::Pattern kSubdomain{
     R"(^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$)",
     "a DNS name: lower-case letters, digits, `-` and `.`, a letter or digit at both ends of each label"};
@@ -21,7 +22,8 @@ inline constexpr schema::Pattern kAbsoluteSubdomain{
     "a DNS name: lower-case letters, digits, `-` and `.`, a letter or digit at both ends of each label"};
 inline constexpr schema::Pattern kWildcardSubdomain{
     R"(^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$)",
-    "a DNS name, with or without a leading `*.`: lower-case letters, digits, `-` and `.`, a letter or digit at both "
+    "a DNS name, with or without a leading `*.`: lower-case letters, digits, `-` and `.`, a letter or digit "
+    "at both "
     "ends of each label"};
 inline constexpr schema::Pattern kGroup{
     R"(^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$)",
@@ -30,16 +32,16 @@ inline constexpr schema::Pattern kKind{R"(^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$)
                                        "a kind: letters, digits and `-`, a letter at the front"};
 
 // RFC 9110 fields.
-inline constexpr schema::Pattern kHeaderName{
-    R"(^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$)",
-    "a header name: letters, digits and any of !#$%&'*+-.^_`|~"};
+inline constexpr schema::Pattern kHeaderName{R"(^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$)",
+                                             "a header name: letters, digits and any of !#$%&'*+-.^_`|~"};
 inline constexpr schema::Pattern kHeaderValue{
     R"(^[!-~]+([\t ]?[!-~]+)*$)",
     "a header value: visible ASCII characters, single spaces between them, on one line"};
 
 // GEP-2257.
 inline constexpr schema::Pattern kDuration{
-    R"(^([0-9]{1,5}(h|m|s|ms)){1,4}$)", "a duration as in `500ms`, `10s` or `1h30m`: whole numbers with h, m, s or ms"};
+    R"(^([0-9]{1,5}(h|m|s|ms)){1,4}$)",
+    "a duration as in `500ms`, `10s` or `1h30m`: whole numbers with h, m, s or ms"};
 
 // Metadata.
 inline constexpr schema::Pattern kQualifiedName{

@@ -76,7 +76,8 @@ class Binder {
     problem.where.line = path.tree->line();
     problem.where.column = path.tree->column();
     problem.path = path.to_string();
-    problem.message = fmt::format("{} of a form that this version does not know", words_for(path.tree->type()));
+    problem.message =
+        fmt::format("{} of a form that this version does not know", words_for(path.tree->type()));
     return false;
   }
 

@@ -1,7 +1,5 @@
 #include "schema/check.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -13,6 +11,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 #include "schema/codec.h"
 #include "schema/path.h"
@@ -29,7 +28,8 @@ constexpr std::size_t kMaxQuoted = 60;
 constexpr int kMaxSearchDepth = 3;
 
 std::string code_point_prefix(std::string_view text, std::size_t bytes) {
-  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80)
+    --bytes;
   return std::string(text.substr(0, bytes));
 }
 
@@ -70,8 +70,8 @@ std::string scalar_text(const Tree& tree) {
 }
 
 std::size_t code_points(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string plural(std::size_t count, std::string_view noun) {
@@ -105,7 +105,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      d[i][j] =
+          std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
         d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
       }
@@ -137,7 +138,8 @@ Near nearest(std::string_view word, const std::vector<std::string_view>& candida
 }
 
 std::string wanted_form(const Pattern& pattern) {
-  return pattern.meaning.empty() ? fmt::format("a match of `{}`", pattern.regex) : std::string(pattern.meaning);
+  return pattern.meaning.empty() ? fmt::format("a match of `{}`", pattern.regex)
+                                 : std::string(pattern.meaning);
 }
 
 std::string did_you_mean(std::string_view word) { return fmt::format("did you mean `{}`?", word); }
@@ -190,7 +192,8 @@ class Checker {
         check_integer(path);
         break;
       case Kind::kNumber:
-        if (path.tree->type() != Tree::Type::kInt && path.tree->type() != Tree::Type::kFloat) wrong_type(path);
+        if (path.tree->type() != Tree::Type::kInt && path.tree->type() != Tree::Type::kFloat)
+          wrong_type(path);
         break;
       case Kind::kIntOrString:
         check_int_or_string(path);
@@ -217,11 +220,13 @@ class Checker {
   }
 
   void report_rule(const Path& path, const Rule& rule) {
+    const std::string blame =
+        rule.culprit != nullptr ? rule.culprit(Value(path.tree, path.type)) : rule.blame;
     Problem& problem = report(path, "schema/" + rule.name, rule.message, rule.suggestion);
-    if (rule.blame.empty()) return;
-    if (!problem.path.empty() && rule.blame.front() != '[') problem.path += '.';
-    problem.path += rule.blame;
-    if (const Tree* blamed = path.tree->at(rule.blame); blamed != nullptr && blamed->line() != 0) {
+    if (blame.empty()) return;
+    if (!problem.path.empty() && blame.front() != '[') problem.path += '.';
+    problem.path += blame;
+    if (const Tree* blamed = path.tree->at(blame); blamed != nullptr && blamed->line() != 0) {
       problem.where.line = blamed->line();
       problem.where.column = blamed->column();
     }
@@ -283,10 +288,11 @@ class Checker {
 
   void check_object(const Path& path) {
     const Type& type = *path.type;
+    std::vector<std::string_view> meant;  // fields whose names are misspelt
     for (const Tree::Member& member : path.tree->members()) {
       const Field* const field = type.find(member.key);
       if (field == nullptr) {
-        if (!type.preserves_unknown) unknown_field(path, member);
+        if (!type.preserves_unknown) meant.push_back(unknown_field(path, member));
         continue;
       }
       if (is_absent(&member.value, *field->type)) continue;
@@ -295,26 +301,35 @@ class Checker {
     for (const Field& field : type.fields) {
       if (!field.is_required || field.default_value) continue;
       if (!is_absent(path.tree->find(field.name), *field.type)) continue;
+      if (std::find(meant.begin(), meant.end(), field.name) != meant.end()) continue;
       const Path missing{.parent = &path, .name = field.name, .tree = path.tree, .type = field.type.get()};
       report(missing, "schema/required", fmt::format("missing field `{}`", field.name));
     }
   }
 
-  void unknown_field(const Path& path, const Tree::Member& member) {
-    std::vector<std::string_view> names;
+  // Returns the field that was probably meant, or nothing.
+  std::string_view unknown_field(const Path& path, const Tree::Member& member) {
+    std::vector<std::string_view> absent;
+    std::vector<std::string_view> present;
     for (const Field& field : path.type->fields) {
-      if (path.tree->find(field.name) == nullptr) names.push_back(field.name);
+      (path.tree->find(field.name) == nullptr ? absent : present).push_back(field.name);
     }
-    const Near near = nearest(member.key, names);
+    Near near = nearest(member.key, absent);
+    if (near.word.empty()) near = nearest(member.key, present);
     std::string suggestion;
     if (near.word.empty() || near.distance > 1) suggestion = find_home(path, member.key);
-    if (suggestion.empty() && !near.word.empty()) suggestion = did_you_mean(near.word);
-    Problem& problem =
-        report(path, "schema/unknown-field", fmt::format("unknown field `{}`", member.key), std::move(suggestion));
+    if (!suggestion.empty()) {
+      near.word = {};
+    } else if (!near.word.empty()) {
+      suggestion = did_you_mean(near.word);
+    }
+    Problem& problem = report(path, "schema/unknown-field", fmt::format("unknown field `{}`", member.key),
+                              std::move(suggestion));
     const Path here{.parent = &path, .name = member.key, .is_key = true};
     problem.path = here.to_string();
     problem.where.line = member.line;
     problem.where.column = member.column;
+    return near.word;
   }
 
   // Where near `path` a field of this name would be right.
@@ -344,8 +359,8 @@ class Checker {
     return "";
   }
 
-  // How many objects exactly `depth` levels below have a field of this name; *home is the path of the last one found.
-  // Objects that the text has come before those that it might have had.
+  // How many objects exactly `depth` levels below have a field of this name; *home is the path of the last
+  // one found. Objects that the text has come before those that it might have had.
   static int count_homes(const Type& type, const Tree* tree, std::string_view name, int depth,
                          const std::string& prefix, std::string* home) {
     int written = 0;
@@ -357,7 +372,8 @@ class Checker {
       std::string here = prefix.empty() ? field.name : prefix + "." + field.name;
       if (below->kind == Kind::kList) {
         below = below->item.get();
-        value = value != nullptr && value->is_list() && !value->items().empty() ? value->items().data() : nullptr;
+        value =
+            value != nullptr && value->is_list() && !value->items().empty() ? value->items().data() : nullptr;
         here += "[0]";
       }
       if (below->kind != Kind::kObject) continue;
@@ -394,8 +410,9 @@ class Checker {
                       .type = type.item.get(),
                       .is_key = true};
       if (type.key_regex != nullptr && !re2::RE2::PartialMatch(member.key, *type.key_regex)) {
-        Problem& problem = report(here, "schema/pattern",
-                                  fmt::format("invalid key {}: expected {}", quoted(member.key), wanted_form(*type.key_pattern)));
+        Problem& problem = report(
+            here, "schema/pattern",
+            fmt::format("invalid key {}: expected {}", quoted(member.key), wanted_form(*type.key_pattern)));
         problem.where.line = member.line;
         problem.where.column = member.column;
       }
@@ -414,8 +431,9 @@ class Checker {
                        : fmt::format("{} {}, at least {} are needed", size, noun(size), *type.min_size));
     }
     if (type.max_size && size > *type.max_size) {
-      report(path, "schema/items", fmt::format("{} {}, at most {} {} allowed", size, noun(size), *type.max_size,
-                                               *type.max_size == 1 ? "is" : "are"));
+      report(path, "schema/items",
+             fmt::format("{} {}, at most {} {} allowed", size, noun(size), *type.max_size,
+                         *type.max_size == 1 ? "is" : "are"));
     }
   }
 
@@ -436,9 +454,9 @@ class Checker {
       if (inserted) continue;
       const Path item{.parent = &path, .index = i, .tree = &items[i], .type = type.item.get()};
       const Tree& first_item = items[first->second];
-      const std::string place = first_item.line() == 0
-                                    ? fmt::format("item {}", first->second)
-                                    : fmt::format("line {}, column {}", first_item.line(), first_item.column());
+      const std::string place =
+          first_item.line() == 0 ? fmt::format("item {}", first->second)
+                                 : fmt::format("line {}, column {}", first_item.line(), first_item.column());
       report(item, "schema/duplicate",
              type.list_kind == ListKind::kSet
                  ? fmt::format("{} stands twice in the list, first at {}", words, place)
@@ -459,7 +477,10 @@ class Checker {
       const Value part = value[name];
       const std::string text = part.tree() == nullptr ? "" : scalar_text(*part.tree());
       if (!words->empty()) *words += " and ";
-      *words += fmt::format("`{}` {}", name, text.empty() ? "unset" : secret_ ? "of the same value" : quoted(text));
+      *words += fmt::format("`{}` {}", name,
+                            text.empty() ? "unset"
+                            : secret_    ? "of the same value"
+                                         : quoted(text));
       key += fmt::format("{}:{};", text.size(), text);
     }
     return key;
@@ -469,10 +490,12 @@ class Checker {
     const Type& type = *path.type;
     if (!path.tree->is_string()) return wrong_type(path);
     const std::string& text = path.tree->as_string();
-    if (!type.values.empty() && std::find(type.values.begin(), type.values.end(), text) == type.values.end()) {
+    if (!type.values.empty() &&
+        std::find(type.values.begin(), type.values.end(), text) == type.values.end()) {
       const std::vector<std::string_view> values(type.values.begin(), type.values.end());
       const Near near = nearest(text, values);
-      report(path, "schema/enum", fmt::format("unknown value{}: expected {}", shown(text), alternatives(values)),
+      report(path, "schema/enum",
+             fmt::format("unknown value{}: expected {}", shown(text), alternatives(values)),
              near.word.empty() ? "" : did_you_mean(near.word));
       return;
     }
@@ -489,8 +512,9 @@ class Checker {
     const Type& type = *path.type;
     // Bytes are at least as many as code points: most texts need no counting.
     if (type.max_size && text.size() > *type.max_size && code_points(text) > *type.max_size) {
-      report(path, "schema/length",
-             fmt::format("{}, at most {} are allowed", plural(code_points(text), "character"), *type.max_size));
+      report(
+          path, "schema/length",
+          fmt::format("{}, at most {} are allowed", plural(code_points(text), "character"), *type.max_size));
       return false;
     }
     if (type.min_size && text.size() < *type.min_size * 4 && code_points(text) < *type.min_size) {
@@ -559,8 +583,10 @@ class Checker {
       max = std::min<std::int64_t>(max, std::numeric_limits<std::int32_t>::max());
     }
     const std::string number = secret_ ? "the number" : fmt::format("{}", value);
-    if (value < min) report(path, "schema/range", fmt::format("{} is too small: at least {} is allowed", number, min));
-    if (value > max) report(path, "schema/range", fmt::format("{} is too large: at most {} is allowed", number, max));
+    if (value < min)
+      report(path, "schema/range", fmt::format("{} is too small: at least {} is allowed", number, min));
+    if (value > max)
+      report(path, "schema/range", fmt::format("{} is too large: at most {} is allowed", number, max));
   }
 
   void check_int_or_string(const Path& path) {

@@ -12,8 +12,9 @@
 //   schema/duplicate       two items of a list with the same key, both places named
 //   schema/…               a rule over several fields, by its name
 //
-// Every mistake is reported, except below a value of the wrong type. Rules of a value run only when everything below
-// it is right in itself, as with an API server: a rule's message about a misspelt field would lead astray.
+// Every mistake is reported, except below a value of the wrong type. Rules of a value run only when
+// everything below it is right in itself, as with an API server: a rule's message about a misspelt field
+// would lead astray.
 //
 // Threads: pure functions.
 #pragma once
@@ -31,8 +32,8 @@ namespace sluice::schema {
 // Appends to *problems; true when nothing was wrong. Problem::object and Where::file are left to the caller.
 bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems);
 
-// The candidate that `word` was probably meant to be: the same but for letter case, `-` and `_`, or one or two
-// letters away for words long enough. Empty when there is none.
+// The candidate that `word` was probably meant to be: the same but for letter case, `-` and `_`, or one or
+// two letters away for words long enough. Empty when there is none.
 std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates);
 
 }  // namespace sluice::schema

@@ -119,7 +119,8 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     std::int64_t value = 0;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const auto digits = static_cast<std::size_t>(stop - text.data());
-    if (error != std::errc() || part == kMaxParts || digits > kMaxDigits || text[0] == '-') return std::nullopt;
+    if (error != std::errc() || part == kMaxParts || digits > kMaxDigits || text[0] == '-')
+      return std::nullopt;
     text.remove_prefix(digits);
     std::size_t unit = 1;
     if (text.starts_with("ms")) {

@@ -1,9 +1,9 @@
-// How a C++ type takes a value from a tree. One Codec a C++ type, found by codec_of<T>(); the table of functions is
-// all that the binding knows of the type.
+// How a C++ type takes a value from a tree. One Codec a C++ type, found by codec_of<T>(); the table of
+// functions is all that the binding knows of the type.
 //
-//   bool, integers, double, std::string, milliseconds (a Kubernetes duration), Tree (anything), enums whose values
-//   count from 0 in the order of the Type's enumeration, variant<int32, string>, vector<T>, map<string, T>, structs
-//   (their fields are the Type's business), optional<T> of each.
+//   bool, integers, double, std::string, milliseconds (a Kubernetes duration), Tree (anything), enums whose
+//   values count from 0 in the order of the Type's enumeration, variant<int32, string>, vector<T>,
+//   map<string, T>, structs (their fields are the Type's business), optional<T> of each.
 //
 // Threads: constants.
 #pragma once
@@ -166,11 +166,12 @@ const Codec* codec_of() {
         .item = codec_of<typename T::value_type>()};
     return &kCodec;
   } else if constexpr (codec_internal::IsStringMap<T>::value) {
-    static const Codec kCodec{
-        .kind = Kind::kMap,
-        .reserve = [](void* target, std::size_t) { static_cast<T*>(target)->clear(); },
-        .insert = [](void* target, const std::string& key) -> void* { return &(*static_cast<T*>(target))[key]; },
-        .item = codec_of<typename T::mapped_type>()};
+    static const Codec kCodec{.kind = Kind::kMap,
+                              .reserve = [](void* target, std::size_t) { static_cast<T*>(target)->clear(); },
+                              .insert = [](void* target, const std::string& key) -> void* {
+                                return &(*static_cast<T*>(target))[key];
+                              },
+                              .item = codec_of<typename T::mapped_type>()};
     return &kCodec;
   } else {
     static_assert(std::is_class_v<T>);

@@ -1,5 +1,5 @@
-// Where a walk over a tree is: a chain of steps on the stack, made into text only when there is something to report.
-// The walks' own business; nobody else includes this.
+// Where a walk over a tree is: a chain of steps on the stack, made into text only when there is something to
+// report. The walks' own business; nobody else includes this.
 #pragma once
 
 #include <cstddef>

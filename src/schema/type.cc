@@ -1,12 +1,12 @@
 #include "schema/type.h"
 
-#include <re2/re2.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <utility>
+
+#include <re2/re2.h>
 
 namespace sluice::schema {
 

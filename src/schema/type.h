@@ -1,9 +1,10 @@
 // A Type says what a tree must be, and where its parts go in a C++ struct.
 //
-// Types are tables made at run time: an object has fields, each with a name, a Type, a default and an accessor; a
-// list and a map have an item Type; scalars have patterns, enumerations and limits, after OpenAPI's words as
-// Kubernetes uses them. Everything that walks a Type is an ordinary function (check.h, bind.h), so a new use of the
-// declarations costs one function and no templates. A Type is built by chained calls and copied freely:
+// Types are tables made at run time: an object has fields, each with a name, a Type, a default and an
+// accessor; a list and a map have an item Type; scalars have patterns, enumerations and limits, after
+// OpenAPI's words as Kubernetes uses them. Everything that walks a Type is an ordinary function (check.h,
+// bind.h), so a new use of the declarations costs one function and no templates. A Type is built by chained
+// calls and copied freely:
 //
 //   Type listener = object<Listener>({
 //       field<&Listener::name>("name", string().length(1, 253).matches(kSubdomain)).required(),
@@ -35,29 +36,41 @@ namespace sluice::schema {
 class Value;
 struct Field;
 
-// A regular expression of an upstream schema, in RE2's syntax, and what it means to a reader. Both live as long as the
-// program.
+// A regular expression of an upstream schema, in RE2's syntax, and what it means to a reader. Both live as
+// long as the program.
 struct Pattern {
   std::string_view regex;    // as upstream spells it: found anywhere unless it says ^ and $
   std::string_view meaning;  // after "expected": "a DNS label: …"; empty: the message shows the expression
 };
 
-// A rule over several fields. `holds` sees the value with defaults filled in and runs only where every field below is
-// of its type. Rules are what upstream writes in CEL; `message` is in our words.
+// A rule over several fields. `holds` sees the value with defaults filled in and runs only where every field
+// below is of its type. Rules are what upstream writes in CEL; `message` is in our words.
 struct Rule {
   std::string name;     // kebab case; the problem's code is "schema/" and this
   std::string message;  // one sentence, lower case, without a full stop
   bool (*holds)(const Value& self);
   std::string suggestion;
-  // The member to blame for the problem's place and path, or empty: the value itself. "tls.mode" goes deeper.
+  // What to blame for the problem, as a path below the value ("tls.mode", "[2]"): its place is the problem's.
+  // Empty: the value itself. Either a constant, or found once the rule is broken.
   std::string blame;
+  std::string (*culprit)(const Value& self) = nullptr;
 };
 
 // How a list is keyed (x-kubernetes-list-type).
 enum class ListKind : std::uint8_t { kAtomic, kSet, kMap };
 
 struct Type {
-  enum class Kind : std::uint8_t { kObject, kList, kMap, kString, kBool, kInteger, kNumber, kIntOrString, kAny };
+  enum class Kind : std::uint8_t {
+    kObject,
+    kList,
+    kMap,
+    kString,
+    kBool,
+    kInteger,
+    kNumber,
+    kIntOrString,
+    kAny
+  };
 
   Kind kind = Kind::kAny;
   std::string description;
@@ -68,8 +81,8 @@ struct Type {
   // Values must not appear in messages, here and below.
   bool is_secret = false;
 
-  std::vector<Field> fields;          // kObject
-  std::shared_ptr<const Type> item;   // kList, kMap
+  std::vector<Field> fields;            // kObject
+  std::shared_ptr<const Type> item;     // kList, kMap
   std::optional<std::size_t> min_size;  // of a list or map; of a string, in code points
   std::optional<std::size_t> max_size;
   ListKind list_kind = ListKind::kAtomic;
@@ -78,10 +91,10 @@ struct Type {
   std::string format;  // "int32", "int64", "duration", "date-time", "byte", …; those we know are checked
   std::optional<std::int64_t> minimum;
   std::optional<std::int64_t> maximum;
-  std::vector<std::string> values;        // kString: the enumeration, in the order of the C++ enum
-  std::vector<std::int64_t> int_values;   // kInteger: the same
+  std::vector<std::string> values;       // kString: the enumeration, in the order of the C++ enum
+  std::vector<std::int64_t> int_values;  // kInteger: the same
   std::shared_ptr<const Pattern> pattern;
-  std::shared_ptr<const re2::RE2> regex;  // of the pattern
+  std::shared_ptr<const re2::RE2> regex;       // of the pattern
   std::shared_ptr<const Pattern> key_pattern;  // of a map's keys
   std::shared_ptr<const re2::RE2> key_regex;
 
@@ -177,7 +190,7 @@ class Value {
   const Type* type() const { return type_; }
 
   Value operator[](std::string_view name) const;  // a member
-  Value at(std::size_t index) const;            // an item
+  Value at(std::size_t index) const;              // an item
   std::size_t size() const;                       // of a list, a map, or a string in bytes; else 0
   bool has(std::string_view name) const { return static_cast<bool>((*this)[name]); }
   // What is there, or nothing: "", 0, false.
@@ -196,6 +209,14 @@ class Value {
   template <typename Predicate>
   bool all(Predicate predicate) const {
     return !any([&predicate](const Value& item) { return !predicate(item); });
+  }
+  // The first item that fulfils the predicate, as "[2]"; empty when none does.
+  template <typename Predicate>
+  std::string first(Predicate predicate) const {
+    for (std::size_t i = 0; i < item_count(); ++i) {
+      if (predicate(at(i))) return "[" + std::to_string(i) + "]";
+    }
+    return "";
   }
   template <typename Predicate>
   std::size_t count(Predicate predicate) const {

@@ -131,7 +131,8 @@ class JsonReader {
     }
     if (is_json_number(word) && parse_number(word, line, column_here, tree)) return true;
     position_ = begin;
-    return fail("expected a value: an object, a list, a string in double quotes, a number, true, false or null");
+    return fail(
+        "expected a value: an object, a list, a string in double quotes, a number, true, false or null");
   }
 
   static bool is_json_number(std::string_view word) {
@@ -313,8 +314,8 @@ Problem duplicate_key(const Tree::Member& first, std::uint32_t line, std::uint32
   problem.code = "syntax/duplicate-key";
   problem.where.line = line;
   problem.where.column = column;
-  problem.message = fmt::format("duplicate key `{}`: it stands first on line {}, column {}", first.key, first.line,
-                                first.column);
+  problem.message = fmt::format("duplicate key `{}`: it stands first on line {}, column {}", first.key,
+                                first.line, first.column);
   problem.suggestion = "keep one of the two";
   return problem;
 }

@@ -9,8 +9,8 @@
 
 namespace sluice::tree_internal {
 
-// Reads one value after another, whitespace or lines of `---` between them. Stops at the first error: then false, and
-// *problem has its code, message and position. `text` is valid UTF-8.
+// Reads one value after another, whitespace or lines of `---` between them. Stops at the first error: then
+// false, and *problem has its code, message and position. `text` is valid UTF-8.
 bool parse_json(std::string_view text, std::vector<Document>* documents, Problem* problem);
 
 // The number as the core schema reads it; null tree when it is none. Shared by both parsers.

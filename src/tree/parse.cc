@@ -1,7 +1,5 @@
 #include "tree/parse.h"
 
-#include <libfyaml.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -13,6 +11,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <libfyaml.h>
 
 #include "tree/json.h"
 
@@ -121,8 +120,8 @@ struct Diagnosis {
   std::string suggestion;
 };
 
-// libfyaml's words → ours. Looked up by prefix; an error that is not here is shown as libfyaml words it, unless it
-// quotes the text.
+// libfyaml's words → ours. Looked up by prefix; an error that is not here is shown as libfyaml words it,
+// unless it quotes the text.
 struct Wording {
   std::string_view theirs;
   std::string_view ours;
@@ -162,7 +161,8 @@ constexpr Wording kWordings[] = {
      "double the backslash, or use single quotes"},
 };
 
-Diagnosis diagnose(std::string_view theirs, std::string_view document, std::uint32_t line, std::uint32_t* column) {
+Diagnosis diagnose(std::string_view theirs, std::string_view document, std::uint32_t line,
+                   std::uint32_t* column) {
   const std::string_view here = line_of(document, line);
   const std::string_view indentation = here.substr(0, std::min(here.find_first_not_of(" \t"), here.size()));
   if (const std::size_t tab = indentation.find('\t'); tab != std::string_view::npos) {
@@ -173,7 +173,7 @@ Diagnosis diagnose(std::string_view theirs, std::string_view document, std::uint
     const std::string_view line_text = trim(here);
     const std::size_t colon = line_text.find(':');
     if (colon == std::string_view::npos) {
-      return {"a line without a colon before deeper lines", fmt::format("end line {} with `:`", line)};
+      return {"a line without a colon before deeper lines", "end the line with `:`"};
     }
     if (colon + 1 < line_text.size() && line_text[colon + 1] != ' ') {
       return {"a key without a space after its colon", "put a space after the colon"};
@@ -182,7 +182,8 @@ Diagnosis diagnose(std::string_view theirs, std::string_view document, std::uint
             "align the next line with this key, or remove the value"};
   }
   for (const Wording& wording : kWordings) {
-    if (theirs.starts_with(wording.theirs)) return {std::string(wording.ours), std::string(wording.suggestion)};
+    if (theirs.starts_with(wording.theirs))
+      return {std::string(wording.ours), std::string(wording.suggestion)};
   }
   if (theirs.empty() || theirs.contains('\'') || theirs.contains('"')) return {"this is no YAML", ""};
   return {std::string(theirs), ""};
@@ -254,7 +255,7 @@ class DocumentBuilder {
     std::vector<Tree> items;
     std::vector<Tree::Member> members;
     std::unordered_set<std::string> hashed;  // the keys, once there are many
-    bool has_key = false;  // members.back() waits for its value
+    bool has_key = false;                    // members.back() waits for its value
     std::vector<Tree> merged;
     bool merge = false;  // the next value is one of `<<`
   };
@@ -289,7 +290,8 @@ class DocumentBuilder {
   bool count(std::size_t nodes, Place place) {
     nodes_ += nodes;
     if (nodes_ <= kMaxNodes) return true;
-    fail(place, "syntax/too-large", fmt::format("a document of more than {} nodes, aliases expanded", kMaxNodes));
+    fail(place, "syntax/too-large",
+         fmt::format("a document of more than {} nodes, aliases expanded", kMaxNodes));
     return false;
   }
 
@@ -414,10 +416,10 @@ class DocumentBuilder {
 
   void add_key(std::string_view text, bool plain, Place place, fy_event* event) {
     if (event->scalar.anchor != nullptr) {
-      anchors_.insert_or_assign(
-          std::string(text_of(event->scalar.anchor)),
-          Anchored{plain ? resolve_plain(text, place) : Tree::string(std::string(text), place.line, place.column),
-                   1});
+      anchors_.insert_or_assign(std::string(text_of(event->scalar.anchor)),
+                                Anchored{plain ? resolve_plain(text, place)
+                                               : Tree::string(std::string(text), place.line, place.column),
+                                         1});
     }
     if (plain && text == "<<") {
       frames_.back().merge = true;
@@ -568,8 +570,8 @@ class YamlReader {
     fy_diag_set_collect_errors(diag_.get(), true);
   }
 
-  // Reads what stands between two separators; `text` begins at line `first_line` of its file. A "document" of text
-  // may be several of YAML's, where `...` or `--- text` parts them.
+  // Reads what stands between two separators; `text` begins at line `first_line` of its file. A "document" of
+  // text may be several of YAML's, where `...` or `--- text` parts them.
   void read(std::string_view text, std::uint32_t first_line, std::vector<Document>* documents,
             std::vector<Problem>* problems) {
     fy_parse_cfg config{};

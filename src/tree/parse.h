@@ -1,20 +1,24 @@
 // Text → documents.
 //
-// YAML 1.2 with the core schema, as Kubernetes reads it, and JSON: a text whose first character is `{` or whose file
-// is named *.json is read as JSON when it is JSON. Both give the same trees with the same kinds of positions.
+// YAML 1.2 with the core schema, as Kubernetes reads it, and JSON: a text whose first character is `{` or
+// whose file is named *.json is read as JSON when it is JSON. Both give the same trees with the same kinds of
+// positions.
 //
-// - A line that is exactly `---` (blanks and a comment may follow) separates documents. PEM text, whose lines begin
+// - A line that is exactly `---` (blanks and a comment may follow) separates documents. PEM text, whose lines
+// begin
 //   with more dashes, does not. Documents that hold nothing but comments are left out.
-// - Plain true/false and null (also True, TRUE, ~ and nothing) are what they say. Plain numbers are numbers, 0x1F
-//   and 0o17 and, as in every Kubernetes tool, 017 too; one that fits no 64 bits is a float. yes, no, on, off and
-//   times are strings. Keys are strings, however they are written.
-// - Anchors, aliases and merge keys (`<<`) work. A document has at most kMaxNodes nodes after their expansion, and
+// - Plain true/false and null (also True, TRUE, ~ and nothing) are what they say. Plain numbers are numbers,
+// 0x1F
+//   and 0o17 and, as in every Kubernetes tool, 017 too; one that fits no 64 bits is a float. yes, no, on, off
+//   and times are strings. Keys are strings, however they are written.
+// - Anchors, aliases and merge keys (`<<`) work. A document has at most kMaxNodes nodes after their
+// expansion, and
 //   kMaxDepth levels, so no small text can become a large one.
 // - The same key twice in one map is an error that names both places.
 //
-// A syntax error spoils its document only: parse() returns the others, and one problem for each bad document. A
-// reader that wants the last good version of a whole file keeps it when there are problems: all that parse() makes
-// are errors of code "syntax/…". Messages never quote values, for they may be secrets.
+// A syntax error spoils its document only: parse() returns the others, and one problem for each bad document.
+// A reader that wants the last good version of a whole file keeps it when there are problems: all that
+// parse() makes are errors of code "syntax/…". Messages never quote values, for they may be secrets.
 //
 // Threads: a pure function.
 #pragma once

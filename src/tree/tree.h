@@ -1,8 +1,9 @@
-// A Tree is a YAML or JSON document as a value: null, bool, number, string, list or map, each node with the line
-// and column where it stands in its text.
+// A Tree is a YAML or JSON document as a value: null, bool, number, string, list or map, each node with the
+// line and column where it stands in its text.
 //
-// Maps keep the order of the text and have unique string keys (the parser refuses duplicates). Two trees are equal
-// when their values are: positions do not count, nor does the order of a map's members. Numbers keep integers apart from floats, as JSON Schema wants.
+// Maps keep the order of the text and have unique string keys (the parser refuses duplicates). Two trees are
+// equal when their values are: positions do not count, nor does the order of a map's members. Numbers keep
+// integers apart from floats, as JSON Schema wants.
 //
 // Copying a Tree copies a pointer: nodes are immutable and shared.
 //
@@ -54,8 +55,8 @@ class Tree {
 
   // The member's value, or null when this is no map or has no such member.
   const Tree* find(std::string_view key) const;
-  // find() along "spec.rules[0].name" or, for keys that are no identifiers, "metadata.labels[example.com/a]"; null
-  // when the path leads nowhere.
+  // find() along "spec.rules[0].name" or, for keys that are no identifiers, "metadata.labels[example.com/a]";
+  // null when the path leads nowhere.
   const Tree* at(std::string_view path) const;
 
   bool operator==(const Tree& other) const;

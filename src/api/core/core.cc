@@ -33,9 +33,7 @@ Type object_reference_v1() {
   });
 }
 
-std::vector<Field> resource_fields() {
-  return {field("apiVersion", string()), field("kind", string())};
-}
+std::vector<Field> resource_fields() { return {field("apiVersion", string()), field("kind", string())}; }
 
 bool has_short_keys(const Value& self) {
   for (const Tree::Member& member : self.tree()->members()) {
@@ -47,7 +45,7 @@ bool has_short_keys(const Value& self) {
 Type data_map(Type item) {
   return map(std::move(item))
       .keys_match(kConfigKey)
-      .with({.name = "length", .message = "a key has at most 253 characters", .holds = has_short_keys});
+      .with({.name = "length", .message = "a key can have at most 253 characters", .holds = has_short_keys});
 }
 
 }  // namespace
@@ -82,7 +80,8 @@ Type service_type() {
   const Type session_affinity_config =
       object({field("clientIP", object({field("timeoutSeconds", int32().range(1, 86400))}))});
   const Type spec = object({
-      field<&ServiceSpec::type>("type", enumeration({"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"}))
+      field<&ServiceSpec::type>("type",
+                                enumeration({"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"}))
           .defaults_to("ClusterIP"),
       field<&ServiceSpec::cluster_ip>("clusterIP", string()),
       field<&ServiceSpec::cluster_ips>("clusterIPs", list(string()).max_items(2)),
@@ -139,8 +138,8 @@ Type endpoint_slice_type() {
   });
   std::vector<Field> fields = resource_fields();
   fields.push_back(field<&EndpointSlice::metadata>("metadata", metadata_type(kSubdomain, 253)).required());
-  // An API server demands one of IPv4, IPv6 and FQDN. Slices in files are written by hand and often have none or
-  // another word, and translation can do without: an address says itself what it is.
+  // An API server demands one of IPv4, IPv6 and FQDN. Slices in files are written by hand and often have none
+  // or another word, and translation can do without: an address says itself what it is.
   fields.push_back(field<&EndpointSlice::address_type>("addressType", string()));
   fields.push_back(field<&EndpointSlice::endpoints>("endpoints", list(endpoint).max_items(1000)));
   fields.push_back(field<&EndpointSlice::ports>("ports", list(port).max_items(20000)));

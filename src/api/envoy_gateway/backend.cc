@@ -23,42 +23,46 @@ constexpr Pattern kWellKnownCertificates{
 constexpr std::size_t kMaxUnixPath = 108;
 
 Type endpoint() {
-  const auto rule = [](const char* name, const char* message, bool (*holds)(const Value&), const char* suggestion) {
+  const auto rule = [](const char* name, const char* message, bool (*holds)(const Value&),
+                       const char* suggestion) {
     return Rule{.name = name, .message = message, .holds = holds, .suggestion = suggestion};
   };
-  return object({
-                    field<&BackendEndpoint::hostname>("hostname", precise_hostname()),
-                    field<&BackendEndpoint::ip>(
-                        "ip", object({
-                                  field<&HostPort::host>("address", string().length(3, 45).matches(kIpAddress)).required(),
-                                  field<&HostPort::port>("port", int32().range(0, 65535)).required(),
-                              })),
-                    field<&BackendEndpoint::fqdn>(
-                        "fqdn",
-                        object({
-                            field<&HostPort::host>("hostname", string().length(1, 253).matches(kAbsoluteSubdomain))
-                                .required(),
-                            field<&HostPort::port>("port", int32().range(0, 65535)).required(),
-                        })),
-                    flattened("unix", object({
-                                          field<&BackendEndpoint::unix_path>(
-                                              "path", string().with({.name = "unix-path",
-                                                                     .message = "the path of a Unix domain socket has "
-                                                                                "at most 108 characters",
-                                                                     .holds =
-                                                                         [](const Value& self) {
-                                                                           return self.size() <= kMaxUnixPath;
-                                                                         }}))
-                                              .required(),
-                                      })),
-                    field<&BackendEndpoint::zone>("zone", string()),
-                })
+  return object(
+             {
+                 field<&BackendEndpoint::hostname>("hostname", precise_hostname()),
+                 field<&BackendEndpoint::ip>(
+                     "ip", object({
+                               field<&HostPort::host>("address", string().length(3, 45).matches(kIpAddress))
+                                   .required(),
+                               field<&HostPort::port>("port", int32().range(0, 65535)).required(),
+                           })),
+                 field<&BackendEndpoint::fqdn>(
+                     "fqdn", object({
+                                 field<&HostPort::host>("hostname",
+                                                        string().length(1, 253).matches(kAbsoluteSubdomain))
+                                     .required(),
+                                 field<&HostPort::port>("port", int32().range(0, 65535)).required(),
+                             })),
+                 flattened(
+                     "unix",
+                     object({
+                         field<&BackendEndpoint::unix_path>(
+                             "path",
+                             string().with(
+                                 {.name = "unix-path",
+                                  .message = "the path of a Unix domain socket can have "
+                                             "at most 108 characters",
+                                  .holds = [](const Value& self) { return self.size() <= kMaxUnixPath; }}))
+                             .required(),
+                     })),
+                 field<&BackendEndpoint::zone>("zone", string()),
+             })
       .with(rule(
           "endpoint-address", "an endpoint needs an address",
           [](const Value& self) { return self.has("fqdn") || self.has("ip") || self.has("unix"); },
           "add `fqdn`, `ip` or `unix`"))
       .with(rule(
-          "endpoint-address", "an endpoint has one address, and several are set",
+          "endpoint-address", "an endpoint can have only one address, and several are set",
           [](const Value& self) {
             return (self.has("fqdn") ? 1 : 0) + (self.has("ip") ? 1 : 0) + (self.has("unix") ? 1 : 0) <= 1;
           },
@@ -76,8 +80,7 @@ Type tls() {
   fields.push_back(field("caCertificateRefs", list(ca_reference).max_items(8)));
   fields.push_back(field("insecureSkipVerify", boolean()).defaults_to(false));
   fields.push_back(field("sni", precise_hostname()));
-  fields.push_back(
-      field("wellKnownCACertificates", string().length(1, 253).matches(kWellKnownCertificates)));
+  fields.push_back(field("wellKnownCACertificates", string().length(1, 253).matches(kWellKnownCertificates)));
   return object(std::move(fields))
       .with(tls_settings_rules())
       .with({
@@ -92,8 +95,9 @@ Type tls() {
            .message = "CA certificates are set, and `insecureSkipVerify` leaves them unused",
            .holds =
                [](const Value& self) {
-                 return !self["insecureSkipVerify"].is_true() || (self["caCertificateRefs"].size() == 0 &&
-                                                                  self["wellKnownCACertificates"].size() == 0);
+                 return !self["insecureSkipVerify"].is_true() ||
+                        (self["caCertificateRefs"].size() == 0 &&
+                         self["wellKnownCACertificates"].size() == 0);
                },
            .suggestion = "remove `insecureSkipVerify`",
            .blame = "insecureSkipVerify"},
@@ -117,25 +121,27 @@ bool is_mixed(const Value& endpoints) {
 
 Type backend_type() {
   const Type spec =
-      object({
-                 field<&BackendSpec::type>("type", enumeration({"Endpoints", "DynamicResolver"}))
-                     .defaults_to("Endpoints"),
-                 field<&BackendSpec::endpoints>(
-                     "endpoints", list(endpoint())
-                                      .items(1, 256)
-                                      .with({.name = "endpoint-mix",
-                                             .message = "`fqdn` endpoints stand beside endpoints of other addresses",
-                                             .holds = [](const Value& self) { return !is_mixed(self); },
-                                             .suggestion = "make a Backend of its own for the `fqdn` endpoints"})),
-                 field<&BackendSpec::app_protocols>(
-                     "appProtocols", list(enumeration({"gateway.envoyproxy.io/h2c", "gateway.envoyproxy.io/ws",
-                                                       "gateway.envoyproxy.io/wss"}))),
-                 field<&BackendSpec::fallback>("fallback", boolean()),
-                 field<&BackendSpec::tls>("tls", tls()),
-             })
+      object(
+          {
+              field<&BackendSpec::type>("type", enumeration({"Endpoints", "DynamicResolver"}))
+                  .defaults_to("Endpoints"),
+              field<&BackendSpec::endpoints>(
+                  "endpoints",
+                  list(endpoint())
+                      .items(1, 256)
+                      .with({.name = "endpoint-mix",
+                             .message = "`fqdn` endpoints stand beside endpoints of other addresses",
+                             .holds = [](const Value& self) { return !is_mixed(self); },
+                             .suggestion = "make a Backend of its own for the `fqdn` endpoints"})),
+              field<&BackendSpec::app_protocols>(
+                  "appProtocols", list(enumeration({"gateway.envoyproxy.io/h2c", "gateway.envoyproxy.io/ws",
+                                                    "gateway.envoyproxy.io/wss"}))),
+              field<&BackendSpec::fallback>("fallback", boolean()),
+              field<&BackendSpec::tls>("tls", tls()),
+          })
           .with({
               {.name = "dynamic-resolver",
-               .message = "a Backend of type `DynamicResolver` has no endpoints",
+               .message = "a Backend of type `DynamicResolver` cannot have endpoints",
                .holds =
                    [](const Value& self) {
                      return self["type"].text() != "DynamicResolver" || !self.has("endpoints");
@@ -152,7 +158,8 @@ Type backend_type() {
                .suggestion = "remove it",
                .blame = "tls.autoSNIFromEndpointHostname"},
               {.name = "endpoint-hostname",
-               .message = "with `autoSNIFromEndpointHostname`, endpoints of type `ip` and `unix` need a `hostname`",
+               .message =
+                   "with `autoSNIFromEndpointHostname`, endpoints of type `ip` and `unix` need a `hostname`",
                .holds =
                    [](const Value& self) {
                      return !self["tls"]["autoSNIFromEndpointHostname"].is_true() ||

@@ -1,5 +1,7 @@
+#include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/declarations.h"
@@ -42,10 +44,12 @@ Type kubernetes() {
                  field("loadBalancerSourceRanges", list(string())),
                  field("name", name),
                  field("patch", patch),
-                 field("type", enumeration({"ClusterIP", "LoadBalancer", "NodePort"})).defaults_to("LoadBalancer"),
+                 field("type", enumeration({"ClusterIP", "LoadBalancer", "NodePort"}))
+                     .defaults_to("LoadBalancer"),
              })
           .with(needs("load-balancer",
-                      "`allocateLoadBalancerNodePorts`, `loadBalancerSourceRanges` and `loadBalancerIP` need a Service "
+                      "`allocateLoadBalancerNodePorts`, `loadBalancerSourceRanges` and `loadBalancerIP` need "
+                      "a Service "
                       "of type `LoadBalancer`",
                       [](const Value& self) {
                         return self["type"].text() == "LoadBalancer" ||
@@ -65,9 +69,8 @@ Type kubernetes() {
           "provider", "`envoyDeployment` and `envoyDaemonSet` are both set",
           [](const Value& self) { return !self.has("envoyDeployment") || !self.has("envoyDaemonSet"); },
           "keep one of the two"))
-      .with(needs("provider", "`envoyHpa` scales no DaemonSet", [](const Value& self) {
-        return !self.has("envoyHpa") || !self.has("envoyDaemonSet");
-      }));
+      .with(needs("provider", "`envoyHpa` scales no DaemonSet",
+                  [](const Value& self) { return !self.has("envoyHpa") || !self.has("envoyDaemonSet"); }));
 }
 
 // ---- telemetry -----------------------------------------------------------------------------------
@@ -75,20 +78,50 @@ Type kubernetes() {
 bool has_text_format(const Value& self) { return self["type"].text() != "Text" || self.has("text"); }
 bool has_json_format(const Value& self) { return self["type"].text() != "JSON" || self.has("json"); }
 bool has_no_foreign_format(const Value& self) {
-  return !(self["type"].text() == "Text" && self.has("json")) && !(self["type"].text() == "JSON" && self.has("text"));
+  return !(self["type"].text() == "Text" && self.has("json")) &&
+         !(self["type"].text() == "JSON" && self.has("text"));
 }
 bool has_some_format(const Value& self) { return self.has("type") || self.has("text") || self.has("json"); }
 
-template <const char* kType, const char* kMember>
-bool sink_matches(const Value& self) {
-  return (self["type"].text() == kType) == self.has(kMember);
+// An access log sink's type and the field that is its configuration.
+struct SinkMember {
+  const char* type;
+  const char* member;
+};
+constexpr std::array<SinkMember, 3> kSinkMembers{
+    {{"ALS", "als"}, {"File", "file"}, {"OpenTelemetry", "openTelemetry"}}};
+
+template <std::size_t kIndex>
+bool has_own_member(const Value& sink) {
+  return sink["type"].text() != kSinkMembers[kIndex].type || sink.has(kSinkMembers[kIndex].member);
 }
-constexpr char kAls[] = "ALS";
-constexpr char kAlsMember[] = "als";
-constexpr char kFile[] = "File";
-constexpr char kFileMember[] = "file";
-constexpr char kOpenTelemetry[] = "OpenTelemetry";
-constexpr char kOpenTelemetryMember[] = "openTelemetry";
+template <std::size_t kIndex>
+bool has_no_foreign_member(const Value& sink) {
+  return sink["type"].text() == kSinkMembers[kIndex].type || !sink.has(kSinkMembers[kIndex].member);
+}
+
+template <std::size_t... kIndexes>
+std::vector<Rule> sink_rules(std::index_sequence<kIndexes...>) {
+  std::vector<Rule> rules;
+  const auto add = [&rules](const SinkMember& sink, bool (*own)(const Value&),
+                            bool (*foreign)(const Value&)) {
+    rules.push_back(
+        {.name = "access-log-sink",
+         .message = std::string("a sink of type `") + sink.type + "` needs the field `" + sink.member + "`",
+         .holds = own,
+         .suggestion = std::string("add `") + sink.member + "`",
+         .blame = "type"});
+    rules.push_back(
+        {.name = "access-log-sink",
+         .message =
+             std::string("`") + sink.member + "` is set, and the sink's type is not `" + sink.type + "`",
+         .holds = foreign,
+         .suggestion = std::string("set `type: ") + sink.type + "`, or remove `" + sink.member + "`",
+         .blame = sink.member});
+  };
+  (add(kSinkMembers[kIndexes], has_own_member<kIndexes>, has_no_foreign_member<kIndexes>), ...);
+  return rules;
+}
 
 Type access_log() {
   const Type format =
@@ -101,21 +134,15 @@ Type access_log() {
           .with(needs("access-log-format", "a format of type `JSON` needs the field `json`", has_json_format))
           .with(needs("access-log-format", "the format has a field of the other type", has_no_foreign_format,
                       "keep `text` or `json`, as the type says"))
-          .with(needs("access-log-format", "a format without a type needs `text` or `json`", has_some_format));
-  const Type sink =
-      object({
-                 field("als", opaque()),
-                 field("file", object({field("path", string().min_length(1))})),
-                 field("openTelemetry", opaque()),
-                 field("type", enumeration({"ALS", "File", "OpenTelemetry"})),
-             })
-          .with(needs("access-log-sink", "the field `als` goes with the sink type `ALS`, and only with it",
-                      sink_matches<kAls, kAlsMember>))
-          .with(needs("access-log-sink", "the field `file` goes with the sink type `File`, and only with it",
-                      sink_matches<kFile, kFileMember>))
-          .with(needs("access-log-sink",
-                      "the field `openTelemetry` goes with the sink type `OpenTelemetry`, and only with it",
-                      sink_matches<kOpenTelemetry, kOpenTelemetryMember>));
+          .with(
+              needs("access-log-format", "a format without a type needs `text` or `json`", has_some_format));
+  const Type sink = object({
+                               field("als", opaque()),
+                               field("file", object({field("path", string().min_length(1))})),
+                               field("openTelemetry", opaque()),
+                               field("type", enumeration({"ALS", "File", "OpenTelemetry"})),
+                           })
+                        .with(sink_rules(std::make_index_sequence<kSinkMembers.size()>()));
   const Type setting = object({
       field("format", format),
       field("matches", list(string()).max_items(10)),
@@ -133,7 +160,8 @@ Type telemetry() {
       field("accessLog", access_log()),
       field("healthCheckLog", opaque()),
       field("metrics", opaque()),
-      field("requestID", object({field("tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))})),
+      field("requestID",
+            object({field("tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))})),
       field("tracing", opaque()),
   });
 }
@@ -157,7 +185,8 @@ Type bootstrap() {
       .with(needs("bootstrap",
                   "a bootstrap of type `JSONPatch` needs `jsonPatches`, one of another type needs `value`",
                   [](const Value& self) {
-                    return self["type"].text() == "JSONPatch" ? self["jsonPatches"].size() > 0 : self.has("value");
+                    return self["type"].text() == "JSONPatch" ? self["jsonPatches"].size() > 0
+                                                              : self.has("value");
                   }));
 }
 
@@ -171,10 +200,12 @@ Type dynamic_modules() {
                                      field("url", string().length(1, 4096).matches(kHttpUrl)).required(),
                                  })),
              })
-          .with(needs("module-source", "the field `remote` goes with the type `Remote`, and only with it",
-                      [](const Value& self) { return (self["type"].text() == "Remote") == self.has("remote"); }))
-          .with(needs("module-source", "the field `local` goes with the type `Local`, and only with it",
-                      [](const Value& self) { return (self["type"].text() == "Local") == self.has("local"); }));
+          .with(needs(
+              "module-source", "the field `remote` goes with the type `Remote`, and only with it",
+              [](const Value& self) { return (self["type"].text() == "Remote") == self.has("remote"); }))
+          .with(
+              needs("module-source", "the field `local` goes with the type `Local`, and only with it",
+                    [](const Value& self) { return (self["type"].text() == "Local") == self.has("local"); }));
   return list(object({
                   field("name", string().length(1, 253).matches(kModuleName)).required(),
                   field("source", source).required(),
@@ -187,13 +218,33 @@ Type dynamic_modules() {
 
 Type filter_order() {
   std::vector<std::string> filters;
-  for (const char* const name :
-       {"custom_response", "health_check",   "fault",        "cors",        "csrf",
-        "header_mutation", "ext_authz",      "api_key_auth", "basic_auth",  "oauth2",
-        "jwt_authn",       "stateful_session", "buffer",     "lua",         "ext_proc",
-        "wasm",            "dynamic_modules", "geoip",       "rbac",        "local_ratelimit",
-        "ratelimit",       "bandwidth_limit", "grpc_web",    "grpc_stats",  "credential_injector",
-        "compressor",      "dynamic_forward_proxy"}) {
+  for (const char* const name : {"custom_response",
+                                 "health_check",
+                                 "fault",
+                                 "cors",
+                                 "csrf",
+                                 "header_mutation",
+                                 "ext_authz",
+                                 "api_key_auth",
+                                 "basic_auth",
+                                 "oauth2",
+                                 "jwt_authn",
+                                 "stateful_session",
+                                 "buffer",
+                                 "lua",
+                                 "ext_proc",
+                                 "wasm",
+                                 "dynamic_modules",
+                                 "geoip",
+                                 "rbac",
+                                 "local_ratelimit",
+                                 "ratelimit",
+                                 "bandwidth_limit",
+                                 "grpc_web",
+                                 "grpc_stats",
+                                 "credential_injector",
+                                 "compressor",
+                                 "dynamic_forward_proxy"}) {
     filters.push_back(std::string("envoy.filters.http.") + name);
   }
   return list(object({
@@ -208,18 +259,18 @@ Type filter_order() {
 Type geo_ip() {
   const Type database =
       object({field("local", object({field("path", string().matches(kMaxMindFile)).required()})).required()});
-  const Type max_mind =
-      object({
-                 field("anonymousIpDbSource", database),
-                 field("asnDbSource", database),
-                 field("cityDbSource", database),
-                 field("countryDbSource", database),
-                 field("ispDbSource", database),
-             })
-          .with(needs("geo-ip", "at least one database is needed", [](const Value& self) {
-            return self.has("anonymousIpDbSource") || self.has("asnDbSource") || self.has("cityDbSource") ||
-                   self.has("countryDbSource") || self.has("ispDbSource");
-          }));
+  const Type max_mind = object({
+                                   field("anonymousIpDbSource", database),
+                                   field("asnDbSource", database),
+                                   field("cityDbSource", database),
+                                   field("countryDbSource", database),
+                                   field("ispDbSource", database),
+                               })
+                            .with(needs("geo-ip", "at least one database is needed", [](const Value& self) {
+                              return self.has("anonymousIpDbSource") || self.has("asnDbSource") ||
+                                     self.has("cityDbSource") || self.has("countryDbSource") ||
+                                     self.has("ispDbSource");
+                            }));
   const Type provider =
       object({
                  field("type", enumeration({"MaxMind"})).required(),
@@ -234,7 +285,8 @@ Type geo_ip() {
 // Upstream's schema has no enumeration here, and its controller takes all other words for "Endpoint".
 bool store_routing_type(void* target, const Tree& tree, const Type&) {
   if (!tree.is_string()) return false;
-  *static_cast<RoutingType*>(target) = tree.as_string() == "Service" ? RoutingType::kService : RoutingType::kEndpoint;
+  *static_cast<RoutingType*>(target) =
+      tree.as_string() == "Service" ? RoutingType::kService : RoutingType::kEndpoint;
   return true;
 }
 
@@ -245,23 +297,29 @@ Field routing_type() {
   return result;
 }
 
-bool has_text(const Value& value) { return value.text().find_first_not_of(" \t\n\r") != std::string_view::npos; }
+bool has_text(const Value& value) {
+  return value.text().find_first_not_of(" \t\n\r") != std::string_view::npos;
+}
 
 Type lua() {
-  const Rule not_blank = needs("lua", "an entry is blank", [](const Value& self) { return self.all(has_text); });
+  const Rule not_blank =
+      needs("lua", "an entry is blank", [](const Value& self) { return self.all(has_text); });
   const Rule not_root = needs("lua", "the root of the file system is no allowed path", [](const Value& self) {
-    return self.all([](const Value& item) { return item.text().find_first_not_of('/') != std::string_view::npos; });
+    return self.all(
+        [](const Value& item) { return item.text().find_first_not_of('/') != std::string_view::npos; });
   });
-  return object({
-                    field("strictValidation",
-                          object({
-                              field("allowedEnvVars", list(string().length(1, 256)).max_items(64).with(not_blank)),
-                              field("allowedPaths",
-                                    list(string().length(1, 4096)).max_items(64).with(not_blank).with(not_root)),
-                          })),
-                    field("validationType", enumeration({"Strict", "InsecureSyntax", "Disabled"}))
-                        .defaults_to("Strict"),
-                })
+  return object(
+             {
+                 field(
+                     "strictValidation",
+                     object({
+                         field("allowedEnvVars", list(string().length(1, 256)).max_items(64).with(not_blank)),
+                         field("allowedPaths",
+                               list(string().length(1, 4096)).max_items(64).with(not_blank).with(not_root)),
+                     })),
+                 field("validationType", enumeration({"Strict", "InsecureSyntax", "Disabled"}))
+                     .defaults_to("Strict"),
+             })
       .with(needs("lua", "`strictValidation` needs the validation type `Strict`", [](const Value& self) {
         return !self.has("strictValidation") || self["validationType"].text() == "Strict";
       }));
@@ -315,9 +373,10 @@ Type envoy_proxy_type() {
               "lua", "`luaValidation` and `lua` are both set",
               [](const Value& self) { return !self.has("luaValidation") || !self.has("lua"); },
               "keep `lua`, which replaces `luaValidation`"))
-          .with(needs("merge", "`mergeGateways` and `mergeBackends` cannot both be enabled", [](const Value& self) {
-            return !self["mergeGateways"].is_true() || !self.has("mergeBackends");
-          }));
+          .with(needs("merge", "`mergeGateways` and `mergeBackends` cannot both be enabled",
+                      [](const Value& self) {
+                        return !self["mergeGateways"].is_true() || !self.has("mergeBackends");
+                      }));
   return resource<EnvoyProxy>(metadata_type(kSubdomain, 253), spec);
 }
 

@@ -63,7 +63,7 @@ enum class BootstrapType : std::uint8_t { kMerge, kReplace, kJSONPatch };
 
 struct ProxyBootstrap {
   BootstrapType type = BootstrapType::kReplace;
-  std::optional<std::string> value;      // YAML of a Bootstrap, whole or to merge
+  std::optional<std::string> value;  // YAML of a Bootstrap, whole or to merge
   std::optional<Tree> json_patches;  // a list
 
   bool operator==(const ProxyBootstrap&) const = default;

@@ -1,10 +1,9 @@
-#include <arpa/inet.h>
-
 #include <map>
 #include <set>
 #include <string>
 #include <tuple>
 
+#include <arpa/inet.h>
 #include <re2/re2.h>
 
 #include "api/declarations.h"
@@ -21,7 +20,8 @@ constexpr Pattern kAddressType{
     "`IPAddress`, `Hostname`, `NamedAddress`, or a type of an implementation's as in `example.com/type`"};
 constexpr Pattern kProtocol{
     R"(^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/[A-Za-z0-9]+$)",
-    "`HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, or a protocol of an implementation's as in `example.com/protocol`"};
+    "`HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, or a protocol of an implementation's as in "
+    "`example.com/protocol`"};
 
 bool is_ip_address(const std::string& text) {
   unsigned char bytes[sizeof(in6_addr)];
@@ -36,7 +36,8 @@ bool is_hostname(std::string_view text) {
 bool has_unique_addresses(const Value& addresses, std::string_view type) {
   std::set<std::string_view> seen;
   return addresses.all([&](const Value& address) {
-    return address["type"].text() != type || !address.has("value") || seen.insert(address["value"].text()).second;
+    return address["type"].text() != type || !address.has("value") ||
+           seen.insert(address["value"].text()).second;
   });
 }
 
@@ -51,26 +52,27 @@ Tree one_member(const char* key, Tree value) { return Tree::map({{.key = key, .v
 
 Type allowed_routes() {
   return object({
-      field<&AllowedRoutes::kinds>(
-          "kinds", list(object({
-                            field<&RouteGroupKind::group>("group", group_name())
-                                .defaults_to("gateway.networking.k8s.io"),
-                            field<&RouteGroupKind::kind>("kind", kind_name()).required(),
-                        }))
-                       .max_items(8)),
+      field<&AllowedRoutes::kinds>("kinds",
+                                   list(object({
+                                            field<&RouteGroupKind::group>("group", group_name())
+                                                .defaults_to("gateway.networking.k8s.io"),
+                                            field<&RouteGroupKind::kind>("kind", kind_name()).required(),
+                                        }))
+                                       .max_items(8)),
       field<&AllowedRoutes::namespaces>("namespaces", route_namespaces({"All", "Selector", "Same"}, "Same"))
           .defaults_to(one_member("from", Tree::string("Same"))),
   });
 }
 
 Type listener_tls() {
-  return object({
-                    field<&ListenerTLSConfig::certificate_refs>("certificateRefs",
-                                                                list(secret_object_reference()).max_items(64)),
-                    field<&ListenerTLSConfig::mode>("mode", enumeration({"Terminate", "Passthrough"}))
-                        .defaults_to("Terminate"),
-                    field<&ListenerTLSConfig::options>("options", map(string().length(0, 4096)).max_items(16)),
-                })
+  return object(
+             {
+                 field<&ListenerTLSConfig::certificate_refs>("certificateRefs",
+                                                             list(secret_object_reference()).max_items(64)),
+                 field<&ListenerTLSConfig::mode>("mode", enumeration({"Terminate", "Passthrough"}))
+                     .defaults_to("Terminate"),
+                 field<&ListenerTLSConfig::options>("options", map(string().length(0, 4096)).max_items(16)),
+             })
       .with({.name = "missing-certificate",
              .message = "a listener that terminates TLS needs a certificate",
              .holds =
@@ -81,74 +83,71 @@ Type listener_tls() {
              .suggestion = "add `certificateRefs`"});
 }
 
-Type listeners() {
-  const Type listener = object({
-      field<&Listener::name>("name", section_name()).required(),
-      field<&Listener::hostname>("hostname", hostname()),
-      field<&Listener::port>("port", port_number()).required(),
-      field<&Listener::protocol>("protocol", string().length(1, 255).matches(kProtocol)).required(),
-      field<&Listener::tls>("tls", listener_tls()),
-      field<&Listener::allowed_routes>("allowedRoutes", allowed_routes())
-          .defaults_to(one_member("namespaces", one_member("from", Tree::string("Same")))),
+bool has_tls_protocol(const Value& listener) {
+  const std::string_view protocol = listener["protocol"].text();
+  return (protocol != "HTTP" && protocol != "TCP" && protocol != "UDP") || !listener.has("tls");
+}
+bool terminates_https(const Value& listener) {
+  return listener["protocol"].text() != "HTTPS" || !listener.has("tls") ||
+         listener["tls"]["mode"].text() == "Terminate";
+}
+bool has_tls_mode(const Value& listener) {
+  return listener["protocol"].text() != "TLS" || listener["tls"].has("mode");
+}
+bool has_hostname_protocol(const Value& listener) {
+  const std::string_view protocol = listener["protocol"].text();
+  return (protocol != "TCP" && protocol != "UDP") || listener["hostname"].text().empty();
+}
+
+// The first listener whose port, protocol and hostname an earlier one has, or nothing.
+std::string conflicting_listener(const Value& listeners) {
+  std::set<std::tuple<std::int64_t, std::string_view, bool, std::string_view>> seen;
+  return listeners.first([&seen](const Value& listener) {
+    return !seen.emplace(listener["port"].integer(), listener["protocol"].text(), listener.has("hostname"),
+                         listener["hostname"].text())
+                .second;
   });
-  return list(listener)
-      .items(1, 64)
-      .keyed_by({"name"})
-      .with({
-          {.name = "listener-tls",
-           .message = "a listener of protocol HTTP, TCP or UDP has no `tls`",
-           .holds =
-               [](const Value& self) {
-                 return self.all([](const Value& listener_value) {
-                   const std::string_view protocol = listener_value["protocol"].text();
-                   return (protocol != "HTTP" && protocol != "TCP" && protocol != "UDP") ||
-                          !listener_value.has("tls");
-                 });
-               },
-           .suggestion = "use protocol `HTTPS` or `TLS`, or remove `tls`"},
-          {.name = "listener-tls-mode",
-           .message = "a listener of protocol HTTPS has the TLS mode `Terminate`",
-           .holds =
-               [](const Value& self) {
-                 return self.all([](const Value& listener_value) {
-                   return listener_value["protocol"].text() != "HTTPS" || !listener_value.has("tls") ||
-                          listener_value["tls"]["mode"].text() == "Terminate";
-                 });
-               },
-           .suggestion = "use protocol `TLS` to pass TLS through"},
-          {.name = "listener-tls-mode",
-           .message = "a listener of protocol TLS needs `tls` with a mode",
-           .holds =
-               [](const Value& self) {
-                 return self.all([](const Value& listener_value) {
-                   return listener_value["protocol"].text() != "TLS" || listener_value["tls"].has("mode");
-                 });
-               },
-           .suggestion = "add `tls: {mode: Passthrough}`, or `Terminate` with `certificateRefs`"},
-          {.name = "listener-hostname",
-           .message = "a listener of protocol TCP or UDP has no `hostname`",
-           .holds =
-               [](const Value& self) {
-                 return self.all([](const Value& listener_value) {
-                   const std::string_view protocol = listener_value["protocol"].text();
-                   return (protocol != "TCP" && protocol != "UDP") || listener_value["hostname"].text().empty();
-                 });
-               },
-           .suggestion = "remove `hostname`"},
-          {.name = "listener-conflict",
-           .message = "two listeners have the same port, protocol and hostname",
-           .holds =
-               [](const Value& self) {
-                 std::set<std::tuple<std::int64_t, std::string_view, bool, std::string_view>> seen;
-                 return self.all([&seen](const Value& listener_value) {
-                   return seen
-                       .emplace(listener_value["port"].integer(), listener_value["protocol"].text(),
-                                listener_value.has("hostname"), listener_value["hostname"].text())
-                       .second;
-                 });
-               },
-           .suggestion = "give one of them another port or hostname"},
-      });
+}
+
+Type listeners() {
+  const Type listener =
+      object(
+          {
+              field<&Listener::name>("name", section_name()).required(),
+              field<&Listener::hostname>("hostname", hostname()),
+              field<&Listener::port>("port", port_number()).required(),
+              field<&Listener::protocol>("protocol", string().length(1, 255).matches(kProtocol)).required(),
+              field<&Listener::tls>("tls", listener_tls()),
+              field<&Listener::allowed_routes>("allowedRoutes", allowed_routes())
+                  .defaults_to(one_member("namespaces", one_member("from", Tree::string("Same")))),
+          })
+          .with({
+              {.name = "listener-tls",
+               .message = "a listener of protocol HTTP, TCP or UDP cannot have `tls`",
+               .holds = has_tls_protocol,
+               .suggestion = "use protocol `HTTPS` or `TLS`, or remove `tls`",
+               .blame = "tls"},
+              {.name = "listener-tls-mode",
+               .message = "a listener of protocol HTTPS must have the TLS mode `Terminate`",
+               .holds = terminates_https,
+               .suggestion = "use protocol `TLS` to pass TLS through",
+               .blame = "tls.mode"},
+              {.name = "listener-tls-mode",
+               .message = "a listener of protocol TLS needs `tls` with a mode",
+               .holds = has_tls_mode,
+               .suggestion = "add `tls: {mode: Passthrough}`, or `Terminate` with `certificateRefs`"},
+              {.name = "listener-hostname",
+               .message = "a listener of protocol TCP or UDP cannot have a `hostname`",
+               .holds = has_hostname_protocol,
+               .suggestion = "remove `hostname`",
+               .blame = "hostname"},
+          });
+  return list(listener).items(1, 64).keyed_by({"name"}).with(
+      {.name = "listener-conflict",
+       .message = "an earlier listener has the same port, protocol and hostname",
+       .holds = [](const Value& self) { return conflicting_listener(self).empty(); },
+       .suggestion = "give one of them another port or hostname",
+       .culprit = conflicting_listener});
 }
 
 Type addresses() {
@@ -159,7 +158,7 @@ Type addresses() {
                  field<&GatewayAddress::value>("value", string().max_length(253)),
              })
           .with({.name = "address",
-                 .message = "the value of an address of type `IPAddress` is an IPv4 or IPv6 address",
+                 .message = "the value of an address of type `IPAddress` must be an IPv4 or IPv6 address",
                  .holds =
                      [](const Value& self) {
                        return self["type"].text() != "IPAddress" || !self.has("value") ||
@@ -168,7 +167,7 @@ Type addresses() {
                  .suggestion = "for a name, use type `Hostname`",
                  .blame = "value"})
           .with({.name = "address",
-                 .message = "the value of an address of type `Hostname` is a DNS name",
+                 .message = "the value of an address of type `Hostname` must be a DNS name",
                  .holds =
                      [](const Value& self) {
                        return self["type"].text() != "Hostname" || !self.has("value") ||
@@ -199,14 +198,16 @@ bool has_short_prefixes(const Value& self) {
 
 Type infrastructure() {
   const Rule prefixes{.name = "key-prefix",
-                      .message = "what stands before the `/` of a key has fewer than 253 characters",
+                      .message = "what stands before the `/` of a key must have fewer than 253 characters",
                       .holds = has_short_prefixes};
   return object({
       field<&GatewayInfrastructure::annotations>(
-          "annotations", map(string().length(0, 4096)).max_items(16).keys_match(kQualifiedName).with(prefixes)),
-      field<&GatewayInfrastructure::labels>(
-          "labels",
-          map(string().length(0, 63).matches(kLabelValue)).max_items(8).keys_match(kQualifiedName).with(prefixes)),
+          "annotations",
+          map(string().length(0, 4096)).max_items(16).keys_match(kQualifiedName).with(prefixes)),
+      field<&GatewayInfrastructure::labels>("labels", map(string().length(0, 63).matches(kLabelValue))
+                                                          .max_items(8)
+                                                          .keys_match(kQualifiedName)
+                                                          .with(prefixes)),
       field<&GatewayInfrastructure::parameters_ref>(
           "parametersRef", object({
                                field<&LocalParametersReference::group>("group", group_name()).required(),
@@ -219,14 +220,14 @@ Type infrastructure() {
 Type frontend_tls_config() {
   return object({
       field<&FrontendTLSConfig::validation>(
-          "validation",
-          object({
-              field<&FrontendTLSValidation::ca_certificate_refs>("caCertificateRefs",
-                                                                 list(object_reference()).items(1, 16))
-                  .required(),
-              field<&FrontendTLSValidation::mode>("mode", enumeration({"AllowValidOnly", "AllowInsecureFallback"}))
-                  .defaults_to("AllowValidOnly"),
-          })),
+          "validation", object({
+                            field<&FrontendTLSValidation::ca_certificate_refs>(
+                                "caCertificateRefs", list(object_reference()).items(1, 16))
+                                .required(),
+                            field<&FrontendTLSValidation::mode>(
+                                "mode", enumeration({"AllowValidOnly", "AllowInsecureFallback"}))
+                                .defaults_to("AllowValidOnly"),
+                        })),
   });
 }
 
@@ -236,17 +237,16 @@ Type gateway_tls() {
       field<&FrontendTLSPort::tls>("tls", frontend_tls_config()).required(),
   });
   return object({
-      field<&GatewayTLSConfig::backend>(
-          "backend", object({
-                         field<&GatewayBackendTLS::client_certificate_ref>("clientCertificateRef",
-                                                                           secret_object_reference()),
-                     })),
+      field<&GatewayTLSConfig::backend>("backend", object({
+                                                       field<&GatewayBackendTLS::client_certificate_ref>(
+                                                           "clientCertificateRef", secret_object_reference()),
+                                                   })),
       field<&GatewayTLSConfig::frontend>(
-          "frontend",
-          object({
-              field<&GatewayFrontendTLS::default_>("default", frontend_tls_config()).required(),
-              field<&GatewayFrontendTLS::per_port>("perPort", list(per_port).max_items(64).keyed_by({"port"})),
-          })),
+          "frontend", object({
+                          field<&GatewayFrontendTLS::default_>("default", frontend_tls_config()).required(),
+                          field<&GatewayFrontendTLS::per_port>(
+                              "perPort", list(per_port).max_items(64).keyed_by({"port"})),
+                      })),
   });
 }
 
@@ -263,8 +263,8 @@ Type gateway_type() {
           field<&GatewaySpec::allowed_listeners>(
               "allowedListeners",
               object({
-                  field<&AllowedListeners::namespaces>("namespaces",
-                                                       route_namespaces({"All", "Selector", "Same", "None"}, "None"))
+                  field<&AllowedListeners::namespaces>(
+                      "namespaces", route_namespaces({"All", "Selector", "Same", "None"}, "None"))
                       .defaults_to(one_member("from", Tree::string("None"))),
               })),
           field<&GatewaySpec::tls>("tls", gateway_tls()),

@@ -49,17 +49,24 @@ bool has_own_member(const Value& filter) {
   return filter.has(kFilterMembers[kIndex].member) || filter["type"].text() != kFilterMembers[kIndex].type;
 }
 
+// The second filter of the type, or nothing.
+template <std::size_t kIndex>
+std::string repeated(const Value& filters) {
+  bool seen = false;
+  return filters.first([&seen](const Value& filter) {
+    return filter["type"].text() == kFilterMembers[kIndex].type && std::exchange(seen, true);
+  });
+}
 template <std::size_t kIndex>
 bool is_not_repeated(const Value& filters) {
-  return filters.count([](const Value& filter) {
-    return filter["type"].text() == kFilterMembers[kIndex].type;
-  }) <= 1;
+  return repeated<kIndex>(filters).empty();
 }
 
 template <std::size_t... kIndexes>
 std::vector<Rule> member_rules(std::index_sequence<kIndexes...>) {
   std::vector<Rule> rules;
-  const auto add = [&rules](const FilterMember& filter, bool (*foreign)(const Value&), bool (*own)(const Value&)) {
+  const auto add = [&rules](const FilterMember& filter, bool (*foreign)(const Value&),
+                            bool (*own)(const Value&)) {
     const std::string type = filter.type;
     const std::string member = filter.member;
     rules.push_back({.name = "filter-type",
@@ -82,10 +89,11 @@ template <std::size_t... kIndexes>
 std::vector<Rule> repetition_rules(std::index_sequence<kIndexes...>) {
   std::vector<Rule> rules;
   (rules.push_back({.name = "filter-repeated",
-                    .message = std::string("two filters of type `") + kFilterMembers[kIndexes].type +
+                    .message = std::string("a second filter of type `") + kFilterMembers[kIndexes].type +
                                "`, at most one is allowed",
                     .holds = is_not_repeated<kIndexes>,
-                    .suggestion = "put all of it into one filter"}),
+                    .suggestion = "put all of it into one filter",
+                    .culprit = repeated<kIndexes>}),
    ...);
   return rules;
 }
@@ -107,13 +115,15 @@ Type header_filter() {
 
 Type request_mirror() {
   return object({
-                    field<&HTTPRequestMirrorFilter::backend_ref>("backendRef", backend_object_reference()).required(),
+                    field<&HTTPRequestMirrorFilter::backend_ref>("backendRef", backend_object_reference())
+                        .required(),
                     field<&HTTPRequestMirrorFilter::percent>("percent", int32().range(0, 100)),
                     field<&HTTPRequestMirrorFilter::fraction>(
                         "fraction",
                         object({
                                    field<&Fraction::numerator>("numerator", int32().at_least(0)).required(),
-                                   field<&Fraction::denominator>("denominator", int32().at_least(1)).defaults_to(100),
+                                   field<&Fraction::denominator>("denominator", int32().at_least(1))
+                                       .defaults_to(100),
                                })
                             .with({.name = "fraction",
                                    .message = "the numerator is larger than the denominator",
@@ -143,10 +153,12 @@ bool has_no_foreign_prefix(const Value& self) {
 
 Type path_modifier() {
   return object({
-                    field<&HTTPPathModifier::type>("type", enumeration({"ReplaceFullPath", "ReplacePrefixMatch"}))
+                    field<&HTTPPathModifier::type>("type",
+                                                   enumeration({"ReplaceFullPath", "ReplacePrefixMatch"}))
                         .required(),
                     field<&HTTPPathModifier::replace_full_path>("replaceFullPath", string().max_length(1024)),
-                    field<&HTTPPathModifier::replace_prefix_match>("replacePrefixMatch", string().max_length(1024)),
+                    field<&HTTPPathModifier::replace_prefix_match>("replacePrefixMatch",
+                                                                   string().max_length(1024)),
                 })
       .with({
           {.name = "path-modifier",
@@ -178,7 +190,8 @@ Type request_redirect() {
       field<&HTTPRequestRedirectFilter::hostname>("hostname", precise_hostname()),
       field<&HTTPRequestRedirectFilter::path>("path", path_modifier()),
       field<&HTTPRequestRedirectFilter::port>("port", port_number()),
-      field<&HTTPRequestRedirectFilter::status_code>("statusCode", integer().one_of({301, 302, 303, 307, 308}))
+      field<&HTTPRequestRedirectFilter::status_code>("statusCode",
+                                                     integer().one_of({301, 302, 303, 307, 308}))
           .defaults_to(302),
   });
 }
@@ -190,26 +203,27 @@ Type url_rewrite() {
   });
 }
 
-bool has_star_alone(const Value& self) {
-  return self.size() <= 1 || !self.any([](const Value& item) { return item.text() == "*"; });
-}
+bool is_star(const Value& item) { return item.text() == "*"; }
+bool has_star_alone(const Value& self) { return self.size() <= 1 || !self.any(is_star); }
 
 Type cors() {
   const Rule star{.name = "star",
                   .message = "`*` stands beside other values, which it includes",
                   .holds = has_star_alone,
-                  .suggestion = "keep `*` alone, or remove it"};
+                  .suggestion = "keep `*` alone, or remove it",
+                  .culprit = [](const Value& self) { return self.first(is_star); }};
   return object({
       field<&HTTPCORSFilter::allow_origins>(
           "allowOrigins", list(string().length(1, 253).matches(kOrigin)).max_items(64).as_set().with(star)),
       field<&HTTPCORSFilter::allow_credentials>("allowCredentials", boolean()),
       field<&HTTPCORSFilter::allow_methods>(
-          "allowMethods",
-          list(enumeration({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "*"}))
-              .max_items(9)
-              .as_set()
-              .with(star)),
-      field<&HTTPCORSFilter::allow_headers>("allowHeaders", list(header_name()).max_items(64).as_set().with(star)),
+          "allowMethods", list(enumeration({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS",
+                                            "TRACE", "PATCH", "*"}))
+                              .max_items(9)
+                              .as_set()
+                              .with(star)),
+      field<&HTTPCORSFilter::allow_headers>("allowHeaders",
+                                            list(header_name()).max_items(64).as_set().with(star)),
       field<&HTTPCORSFilter::expose_headers>("exposeHeaders", list(header_name()).max_items(64).as_set()),
       field<&HTTPCORSFilter::max_age>("maxAge", int32().at_least(1)).defaults_to(5),
   });
@@ -265,29 +279,32 @@ Type filters() {
   std::vector<std::string> types;
   for (const FilterMember& filter : kFilterMembers) types.emplace_back(filter.type);
   const Type filter =
-      object({
-                 field<&HTTPRouteFilter::type>("type", enumeration(types)).required(),
-                 field<&HTTPRouteFilter::request_header_modifier>("requestHeaderModifier", header_filter()),
-                 field<&HTTPRouteFilter::response_header_modifier>("responseHeaderModifier", header_filter()),
-                 field<&HTTPRouteFilter::request_mirror>("requestMirror", request_mirror()),
-                 field<&HTTPRouteFilter::request_redirect>("requestRedirect", request_redirect()),
-                 field<&HTTPRouteFilter::url_rewrite>("urlRewrite", url_rewrite()),
-                 field<&HTTPRouteFilter::cors>("cors", cors()),
-                 field<&HTTPRouteFilter::extension_ref>(
-                     "extensionRef", object({
-                                         field<&LocalObjectReference::group>("group", group_name()).required(),
-                                         field<&LocalObjectReference::kind>("kind", kind_name()).required(),
-                                         field<&LocalObjectReference::name>("name", object_name()).required(),
-                                     })),
-                 field("externalAuth", external_auth()),
-             })
+      object(
+          {
+              field<&HTTPRouteFilter::type>("type", enumeration(types)).required(),
+              field<&HTTPRouteFilter::request_header_modifier>("requestHeaderModifier", header_filter()),
+              field<&HTTPRouteFilter::response_header_modifier>("responseHeaderModifier", header_filter()),
+              field<&HTTPRouteFilter::request_mirror>("requestMirror", request_mirror()),
+              field<&HTTPRouteFilter::request_redirect>("requestRedirect", request_redirect()),
+              field<&HTTPRouteFilter::url_rewrite>("urlRewrite", url_rewrite()),
+              field<&HTTPRouteFilter::cors>("cors", cors()),
+              field<&HTTPRouteFilter::extension_ref>(
+                  "extensionRef", object({
+                                      field<&LocalObjectReference::group>("group", group_name()).required(),
+                                      field<&LocalObjectReference::kind>("kind", kind_name()).required(),
+                                      field<&LocalObjectReference::name>("name", object_name()).required(),
+                                  })),
+              field("externalAuth", external_auth()),
+          })
           .with(member_rules(std::make_index_sequence<kFilterMembers.size()>()));
   return list(filter)
       .max_items(16)
       .with({.name = "filter-conflict",
              .message = "a `RequestRedirect` and a `URLRewrite` filter exclude each other",
              .holds =
-                 [](const Value& self) { return !has_type(self, "RequestRedirect") || !has_type(self, "URLRewrite"); },
+                 [](const Value& self) {
+                   return !has_type(self, "RequestRedirect") || !has_type(self, "URLRewrite");
+                 },
              .suggestion = "keep one of the two"})
       .with(repetition_rules(std::index_sequence<0, 1, 3, 4, 6>()));
 }
@@ -303,8 +320,9 @@ bool contains(const Value& path, std::string_view what) {
 bool is_absolute(const Value& path) { return !is_text_path(path) || path["value"].text().starts_with('/'); }
 bool has_no_double_slash(const Value& path) { return !is_text_path(path) || !contains(path, "//"); }
 bool has_no_dots(const Value& path) {
-  return !is_text_path(path) || !(contains(path, "/./") || contains(path, "/../") ||
-                                  path["value"].text().ends_with("/..") || path["value"].text().ends_with("/."));
+  return !is_text_path(path) ||
+         !(contains(path, "/./") || contains(path, "/../") || path["value"].text().ends_with("/..") ||
+           path["value"].text().ends_with("/."));
 }
 bool has_no_escaped_slash(const Value& path) {
   return !is_text_path(path) || !(contains(path, "%2f") || contains(path, "%2F"));
@@ -332,20 +350,23 @@ bool has_path_characters(const Value& path) {
 
 Type path_match() {
   const auto rule = [](const char* message, bool (*holds)(const Value&), const char* suggestion) {
-    return Rule{.name = "path", .message = message, .holds = holds, .suggestion = suggestion, .blame = "value"};
+    return Rule{
+        .name = "path", .message = message, .holds = holds, .suggestion = suggestion, .blame = "value"};
   };
   return object({
-                    field<&HTTPPathMatch::type>("type", enumeration({"Exact", "PathPrefix", "RegularExpression"}))
+                    field<&HTTPPathMatch::type>("type",
+                                                enumeration({"Exact", "PathPrefix", "RegularExpression"}))
                         .defaults_to("PathPrefix"),
                     field<&HTTPPathMatch::value>("value", string().max_length(1024)).defaults_to("/"),
                 })
-      .with(rule("a path begins with `/`", is_absolute, ""))
-      .with(rule("a path has no `//`", has_no_double_slash, "no request matches it: remove one `/`"))
-      .with(rule("a path has no segments `.` and `..`", has_no_dots, "write the path that they lead to"))
-      .with(rule("a path has no escaped slash (`%2F`)", has_no_escaped_slash, ""))
-      .with(rule("a path has no `#`: fragments are never sent", has_no_fragment, ""))
-      .with(rule("a path consists of letters, digits, %XX and any of -/._~!$&'()*+,;=:@", has_path_characters,
-                 "write other characters as %XX, or use type `RegularExpression`"));
+      .with(rule("a path must begin with `/`", is_absolute, ""))
+      .with(rule("a path cannot contain `//`", has_no_double_slash, "no request matches it: remove one `/`"))
+      .with(rule("a path cannot have the segments `.` and `..`", has_no_dots,
+                 "write the path that they lead to"))
+      .with(rule("a path cannot contain an escaped slash (`%2F`)", has_no_escaped_slash, ""))
+      .with(rule("a path cannot contain `#`: fragments are never sent", has_no_fragment, ""))
+      .with(rule("a path can only consist of letters, digits, %XX and any of -/._~!$&'()*+,;=:@",
+                 has_path_characters, "write other characters as %XX, or use type `RegularExpression`"));
 }
 
 Type name_value_matches(Type value) {
@@ -360,21 +381,19 @@ Type name_value_matches(Type value) {
 }
 
 Tree default_path() {
-  return Tree::map({{.key = "type", .value = Tree::string("PathPrefix")}, {.key = "value", .value = Tree::string("/")}});
+  return Tree::map(
+      {{.key = "type", .value = Tree::string("PathPrefix")}, {.key = "value", .value = Tree::string("/")}});
 }
 
-Tree default_matches() {
-  return Tree::list({Tree::map({{.key = "path", .value = default_path()}})});
-}
+Tree default_matches() { return Tree::list({Tree::map({{.key = "path", .value = default_path()}})}); }
 
 Type matches() {
   const Type match = object({
       field<&HTTPRouteMatch::path>("path", path_match()).defaults_to(default_path()),
       field<&HTTPRouteMatch::headers>("headers", name_value_matches(header_value())),
       field<&HTTPRouteMatch::query_params>("queryParams", name_value_matches(string().length(1, 1024))),
-      field<&HTTPRouteMatch::method>(
-          "method",
-          enumeration({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})),
+      field<&HTTPRouteMatch::method>("method", enumeration({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT",
+                                                            "OPTIONS", "TRACE", "PATCH"})),
   });
   // An empty list is no absent one to the defaults, and means the same.
   return list(match).max_items(64).finished_by([](void* target) {
@@ -439,13 +458,13 @@ Type session_persistence() {
   return object({
                     field<&SessionPersistence::session_name>("sessionName", string().max_length(128)),
                     field<&SessionPersistence::absolute_timeout>("absoluteTimeout", gateway_duration()),
-                    field<&SessionPersistence::type>("type", enumeration({"Cookie", "Header"})).defaults_to("Cookie"),
-                    flattened("cookieConfig",
-                              object({
-                                  field<&SessionPersistence::cookie_lifetime>(
-                                      "lifetimeType", enumeration({"Permanent", "Session"}))
-                                      .defaults_to("Session"),
-                              })),
+                    field<&SessionPersistence::type>("type", enumeration({"Cookie", "Header"}))
+                        .defaults_to("Cookie"),
+                    flattened("cookieConfig", object({
+                                                  field<&SessionPersistence::cookie_lifetime>(
+                                                      "lifetimeType", enumeration({"Permanent", "Session"}))
+                                                      .defaults_to("Session"),
+                                              })),
                 })
       .with({.name = "cookie-lifetime",
              .message = "a cookie of lifetime `Permanent` needs `absoluteTimeout`",
@@ -475,35 +494,43 @@ Type backend_refs() {
   return list(backend_ref).max_items(16);
 }
 
+std::string rule_of_same_name(const Value& rules) {
+  std::set<std::string_view> names;
+  return rules.first(
+      [&names](const Value& rule) { return rule.has("name") && !names.insert(rule["name"].text()).second; });
+}
+
 Type route_rules() {
   const Type rule =
-      object({
-                 field<&HTTPRouteRule::name>("name", section_name()),
-                 field<&HTTPRouteRule::matches>("matches", matches()).defaults_to(default_matches()),
-                 field<&HTTPRouteRule::filters>("filters", filters()),
-                 field<&HTTPRouteRule::backend_refs>("backendRefs", backend_refs()),
-                 field<&HTTPRouteRule::timeouts>(
-                     "timeouts",
-                     object({
-                                field<&HTTPRouteTimeouts::request>("request", gateway_duration()),
-                                field<&HTTPRouteTimeouts::backend_request>("backendRequest", gateway_duration()),
-                            })
-                         .with({.name = "timeouts",
-                                .message = "`backendRequest` is longer than `request`, of which it is a part",
-                                .holds = has_ordered_timeouts,
-                                .suggestion = "",
-                                .blame = "backendRequest"})),
-                 field<&HTTPRouteRule::retry>(
-                     "retry", object({
-                                  field<&HTTPRouteRetry::codes>("codes", list(integer().range(400, 599)).as_set()),
-                                  field<&HTTPRouteRetry::attempts>("attempts", integer().at_least(1)),
-                                  field<&HTTPRouteRetry::backoff>("backoff", gateway_duration()),
-                              })),
-                 field<&HTTPRouteRule::session_persistence>("sessionPersistence", session_persistence()),
-             })
+      object(
+          {
+              field<&HTTPRouteRule::name>("name", section_name()),
+              field<&HTTPRouteRule::matches>("matches", matches()).defaults_to(default_matches()),
+              field<&HTTPRouteRule::filters>("filters", filters()),
+              field<&HTTPRouteRule::backend_refs>("backendRefs", backend_refs()),
+              field<&HTTPRouteRule::timeouts>(
+                  "timeouts",
+                  object({
+                             field<&HTTPRouteTimeouts::request>("request", gateway_duration()),
+                             field<&HTTPRouteTimeouts::backend_request>("backendRequest", gateway_duration()),
+                         })
+                      .with({.name = "timeouts",
+                             .message = "`backendRequest` is longer than `request`, of which it is a part",
+                             .holds = has_ordered_timeouts,
+                             .suggestion = "",
+                             .blame = "backendRequest"})),
+              field<&HTTPRouteRule::retry>(
+                  "retry",
+                  object({
+                      field<&HTTPRouteRetry::codes>("codes", list(integer().range(400, 599)).as_set()),
+                      field<&HTTPRouteRetry::attempts>("attempts", integer().at_least(1)),
+                      field<&HTTPRouteRetry::backoff>("backoff", gateway_duration()),
+                  })),
+              field<&HTTPRouteRule::session_persistence>("sessionPersistence", session_persistence()),
+          })
           .with({
               {.name = "redirect-with-backends",
-               .message = "a rule with a `RequestRedirect` filter has no `backendRefs`",
+               .message = "a rule with a `RequestRedirect` filter cannot have `backendRefs`",
                .holds = has_redirect_or_backends,
                .suggestion = "remove one of the two",
                .blame = "backendRefs"},
@@ -513,17 +540,20 @@ Type route_rules() {
                .holds = has_prefix_for_redirect,
                .suggestion = "make a rule of its own for each match"},
               {.name = "prefix-match",
-               .message = "`urlRewrite.path.replacePrefixMatch` needs exactly one match, of path type `PathPrefix`",
+               .message =
+                   "`urlRewrite.path.replacePrefixMatch` needs exactly one match, of path type `PathPrefix`",
                .holds = has_prefix_for_rewrite,
                .suggestion = "make a rule of its own for each match"},
               {.name = "prefix-match",
-               .message = "`requestRedirect.path.replacePrefixMatch` within `backendRefs` needs exactly one match, "
-                          "of path type `PathPrefix`",
+               .message =
+                   "`requestRedirect.path.replacePrefixMatch` within `backendRefs` needs exactly one match, "
+                   "of path type `PathPrefix`",
                .holds = has_prefix_for_backend_redirect,
                .suggestion = "make a rule of its own for each match"},
               {.name = "prefix-match",
-               .message = "`urlRewrite.path.replacePrefixMatch` within `backendRefs` needs exactly one match, of "
-                          "path type `PathPrefix`",
+               .message =
+                   "`urlRewrite.path.replacePrefixMatch` within `backendRefs` needs exactly one match, of "
+                   "path type `PathPrefix`",
                .holds = has_prefix_for_backend_rewrite,
                .suggestion = "make a rule of its own for each match"},
           });
@@ -540,15 +570,10 @@ Type route_rules() {
                  },
              .suggestion = "split the route"})
       .with({.name = "rule-name",
-             .message = "two rules have the same name",
-             .holds =
-                 [](const Value& self) {
-                   std::set<std::string_view> names;
-                   return self.all([&names](const Value& rule_value) {
-                     return !rule_value.has("name") || names.insert(rule_value["name"].text()).second;
-                   });
-                 },
-             .suggestion = "rename one of them"});
+             .message = "an earlier rule has the same name",
+             .holds = [](const Value& self) { return rule_of_same_name(self).empty(); },
+             .suggestion = "rename one of them",
+             .culprit = rule_of_same_name});
 }
 
 // ---- parents -------------------------------------------------------------------------------------
@@ -557,6 +582,13 @@ using ParentName = std::tuple<std::string_view, std::string_view, std::string_vi
 
 ParentName parent_name(const Value& parent) {
   return {parent["group"].text(), parent["kind"].text(), parent["namespace"].text(), parent["name"].text()};
+}
+
+std::string repeated_parent(const Value& parents) {
+  std::set<std::tuple<ParentName, std::string_view, std::int64_t>> seen;
+  return parents.first([&seen](const Value& parent) {
+    return !seen.emplace(parent_name(parent), parent["sectionName"].text(), parent["port"].integer()).second;
+  });
 }
 
 Type parent_refs() {
@@ -571,7 +603,8 @@ Type parent_refs() {
   return list(parent_ref)
       .max_items(32)
       .with({.name = "parent-refs",
-             .message = "of several references to one parent, some name a `sectionName` or `port` and some do not",
+             .message =
+                 "of several references to one parent, some name a `sectionName` or `port` and some do not",
              .holds =
                  [](const Value& self) {
                    return self.all([&self](const Value& one) {
@@ -584,17 +617,10 @@ Type parent_refs() {
                  },
              .suggestion = "give each of them a `sectionName`, or each of them a `port`"})
       .with({.name = "parent-refs",
-             .message = "two references to the same parent",
-             .holds =
-                 [](const Value& self) {
-                   std::set<std::tuple<ParentName, std::string_view, std::int64_t>> seen;
-                   return self.all([&seen](const Value& parent) {
-                     return seen
-                         .emplace(parent_name(parent), parent["sectionName"].text(), parent["port"].integer())
-                         .second;
-                   });
-                 },
-             .suggestion = "remove one, or give them different values of `sectionName` or `port`"});
+             .message = "an earlier reference names the same parent",
+             .holds = [](const Value& self) { return repeated_parent(self).empty(); },
+             .suggestion = "remove one, or give them different values of `sectionName` or `port`",
+             .culprit = repeated_parent});
 }
 
 }  // namespace

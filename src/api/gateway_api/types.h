@@ -1,8 +1,8 @@
 // Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, ReferenceGrant.
 //
-// Types keep the names of the specification, fields turn mechanically: backendRefs is backend_refs. Defaults are
-// those of the upstream schemas and are filled in by the binding, so a plain member always has a value and an
-// optional one is a field that the user may leave out.
+// Types keep the names of the specification, fields turn mechanically: backendRefs is backend_refs. Defaults
+// are those of the upstream schemas and are filled in by the binding, so a plain member always has a value
+// and an optional one is a field that the user may leave out.
 #pragma once
 
 #include <chrono>
