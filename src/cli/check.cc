@@ -16,7 +16,8 @@ std::vector<Problem> merge_problems(const source::Source& source, std::vector<Pr
   for (Problem& problem : translated) {
     if (problem.where.line == 0) source.locate(problem);
   }
-  problems.insert(problems.end(), std::move_iterator(translated.begin()), std::move_iterator(translated.end()));
+  problems.insert(problems.end(), std::move_iterator(translated.begin()),
+                  std::move_iterator(translated.end()));
   source::sort_by_place(problems);
   const auto repeated = std::ranges::unique(problems);
   problems.erase(repeated.begin(), repeated.end());

@@ -13,12 +13,13 @@ struct Glyph {
   unsigned width = 1;
 };
 
-// The first character of a text that is not empty. What a terminal would obey or cannot show (control characters but
-// the tab, broken UTF-8) comes as U+FFFD.
+// The first character of a text that is not empty. What a terminal would obey or cannot show (control
+// characters but the tab, broken UTF-8) comes as U+FFFD.
 Glyph first_glyph(std::string_view text, std::size_t* bytes);
 
-// A line of text and the blanks that lead to a column of it (from 1, in characters), so that a caret printed after
-// the blanks stands under that column, wherever both are printed. Long lines are cut to what is around the column.
+// A line of text and the blanks that lead to a column of it (from 1, in characters), so that a caret printed
+// after the blanks stands under that column, wherever both are printed. Long lines are cut to what is around
+// the column.
 struct Excerpt {
   std::string line;
   std::string blanks;

@@ -1,17 +1,16 @@
 #include "cli/commands.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
-#include <span>
 #include <string_view>
 #include <utility>
 
 #include <CLI/CLI.hpp>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/check.h"
@@ -39,10 +38,21 @@ void fail(Console& console, const std::string& message) {
   console.err << paint("error:", kRed, console.err_color) << " " << message << "\n";
 }
 
+// CLI11's own, without its remarks on types, numbers and defaults: the descriptions say what matters.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(24); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string type = option->get_type_name();
+    return type.empty() ? "" : " " + type.substr(0, type.find(':'));
+  }
+};
+
 void add_paths(CLI::App& app, std::vector<std::string>& paths) {
-  app.add_option("-f,--file", paths,
-                 "A file, a folder (with all *.yaml, *.yml and *.json in it), a pattern ('conf/**/*.yaml') or - for "
-                 "standard input; several, or several times")
+  app.add_option(
+         "-f,--file", paths,
+         "A file, a folder (all *.yaml, *.yml and *.json in it), a pattern\n('conf/**/*.yaml'), or - for "
+         "standard input; one or more")
       ->type_name("PATH...")
       ->required();
 }
@@ -87,17 +97,19 @@ Action declare_run(CLI::App& app) {
   options->run.envoy_path = default_envoy();
   options->run.run_dir = default_run_dir();
   add_paths(app, options->run.paths);
-  app.add_option("--envoy", options->run.envoy_path, "The Envoy to run")->type_name("FILE")->capture_default_str();
-  app.add_option("--envoy-arg", options->run.envoy_args, "Appended to Envoy's command line; several times for several")
+  app.add_option("--envoy", options->run.envoy_path,
+                 "The Envoy to run (default: the one of this build, then $PATH)")
+      ->type_name("FILE");
+  app.add_option("--envoy-arg", options->run.envoy_args, "One more argument for Envoy's command line")
       ->type_name("ARG")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
-  app.add_option("--run-dir", options->run.run_dir, "Sockets, logs and state; one sluice a folder")
-      ->type_name("DIR")
-      ->capture_default_str();
+  app.add_option("--run-dir", options->run.run_dir,
+                 "Sockets, logs and state; one sluice a folder\n(default: " + options->run.run_dir + ")")
+      ->type_name("DIR");
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
-  app.add_option("--log-level", options->level, "debug, info, warning or error; info unless given")
+  app.add_option("--log-level", options->level, "debug, info, warning or error (default: info)")
       ->type_name("LEVEL")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Level>{{"debug", Level::kDebug},
                                                                        {"info", Level::kInfo},
@@ -118,7 +130,7 @@ Action declare_check(CLI::App& app) {
   };
   const auto options = std::make_shared<Options>();
   add_paths(app, options->check.paths);
-  app.add_option("--output", options->output, "text or json; text unless given")
+  app.add_option("--output", options->output, "text or json (default: text)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
@@ -142,9 +154,8 @@ Action declare_translate(CLI::App& app) {
   add_paths(app, options->translate.paths);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
   app.add_option("--output", options->translate.output,
-                 "A folder for xds/<proxy>.json and status.yaml, or - for standard output")
-      ->type_name("DIR|-")
-      ->capture_default_str();
+                 "A folder for xds/<proxy>.json and status.yaml, or - for standard output\n(default: -)")
+      ->type_name("DIR");
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->translate.settings, console)) return kProblems;
     return translate(options->translate, console);
@@ -183,14 +194,16 @@ std::string overview() {
       "Usage: sluice COMMAND [OPTIONS]\n"
       "\n"
       "Commands:\n";
-  for (const Command& command : kCommands) text += fmt::format("  {:<11} {}\n", command.name, command.summary);
+  for (const Command& command : kCommands)
+    text += fmt::format("  {:<11} {}\n", command.name, command.summary);
   return text +
          "\n"
          "Examples:\n"
          "  sluice check -f conf/\n"
          "  sluice run -f conf/\n"
          "\n"
-         "`sluice COMMAND --help` tells more. Exit codes: 0 all is well, 1 problems were found, 2 wrong usage.\n";
+         "`sluice COMMAND --help` tells more. Exit codes: 0 all is well, 1 problems were found, 2 wrong "
+         "usage.\n";
 }
 
 int unknown_command(const std::string& name, Console& console) {
@@ -198,15 +211,16 @@ int unknown_command(const std::string& name, Console& console) {
   for (const Command& command : kCommands) names.push_back(command.name);
   const std::string_view meant = schema::closest(name, names);
   fail(console, fmt::format("unknown command `{}`", name));
-  console.err << (meant.empty() ? "`sluice --help` lists the commands\n" : fmt::format("did you mean `{}`?\n", meant));
+  console.err << (meant.empty() ? "`sluice --help` lists the commands\n"
+                                : fmt::format("did you mean `{}`?\n", meant));
   return kUsage;
 }
 
 int run_with(const Command& command, std::vector<std::string> arguments, Console& console) {
   CLI::App app(std::string(command.summary), fmt::format("sluice {}", command.name));
-  app.get_formatter()->column_width(26);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this");
-  app.footer(fmt::format("\nExamples:\n{}", command.examples));
+  app.footer(fmt::format("Examples:\n{}", command.examples));
   const Action action = command.declare(app);
   try {
     std::ranges::reverse(arguments);  // as CLI11 wants them

@@ -1,5 +1,5 @@
-// Where a command writes: the product to `out`, what went wrong with the command itself to `err`. Each takes colours
-// or does not.
+// Where a command writes: the product to `out`, what went wrong with the command itself to `err`. Each takes
+// colours or does not.
 #pragma once
 
 #include <iostream>

@@ -1,7 +1,7 @@
 // Problems for people and for programs.
 //
-// For people, as compilers do: place, severity, message and code; the line and a caret under the column; what would
-// mend it; and how many there are in the end.
+// For people, as compilers do: place, severity, message and code; the line and a caret under the column; what
+// would mend it; and how many there are in the end.
 //
 //   conf/web.yaml:12:7: error: unknown field `failedOpen` [schema/unknown-field]
 //      12 |       failedOpen: true
@@ -31,8 +31,9 @@ std::string print_problems(const std::vector<Problem>& problems, const LineOf& l
 // "2 errors, 1 warning"; empty when there are none.
 std::string count_problems(const std::vector<Problem>& problems);
 
-// A JSON list of {code, severity, file, line, column, object, path, message, suggestion}. All members are always
-// there: unknown texts are empty, unknown numbers 0, `object` is null or {group, kind, namespace, name}.
+// A JSON list of {code, severity, file, line, column, object, path, message, suggestion}. All members are
+// always there: unknown texts are empty, unknown numbers 0, `object` is null or {group, kind, namespace,
+// name}.
 std::string print_json(const std::vector<Problem>& problems);
 
 bool has_errors(const std::vector<Problem>& problems);

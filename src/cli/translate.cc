@@ -19,7 +19,8 @@ bool write(const std::filesystem::path& file, const std::string& text, Console& 
   out << text;
   out.close();
   if (out) return true;
-  console.err << paint("error:", kRed, console.err_color) << fmt::format(" {} cannot be written\n", file.string());
+  console.err << paint("error:", kRed, console.err_color)
+              << fmt::format(" {} cannot be written\n", file.string());
   return false;
 }
 

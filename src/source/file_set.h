@@ -3,13 +3,12 @@
 // Texts go in file by file, batches of changes come out. No I/O and no clock: which objects there are depends
 // only on the texts that are in, and where the text of an object is bad, on the last good version of it.
 //
-//   - Every object in a file is a claim. The first claim of a key, by file, then by place, wins; the others
-//   are
-//     "conflict/duplicate" problems.
-//   - A winner that the schema refuses keeps the version that was handed out last, if there is one.
-//   - A file of which some document is no YAML or JSON keeps the objects that it had and that cannot be seen
+// - Every object in a file is a claim. The first claim of a key, by file, then by place, wins; the others are
+//   "conflict/duplicate" problems.
+// - A winner that the schema refuses keeps the version that was handed out last, if there is one.
+// - A file of which some document is no YAML or JSON keeps the objects that it had and that cannot be seen
 //   now.
-//   - An object whose value is what it was is not handed out again.
+// - An object whose value is what it was is not handed out again.
 //
 // Threads: one at a time.
 #pragma once

@@ -1,21 +1,16 @@
-// Resources from files: YAML and JSON, several documents a file, List kinds, folders (recursively: *.yaml,
-// *.yml,
-// *.json; hidden files and editors' backups are left out), globs.
+// Resources from files: YAML and JSON, several documents a file, List kinds, folders and what is in them,
+// patterns. What each path means is in paths.h.
 //
 // - Where a document of a file is no YAML or JSON, the objects that the file had and that cannot be seen now
-// keep their
-//   last good version; the other documents count. An object that the schema refuses keeps its last good
-//   version; one that never was good is absent. Either way it is reported.
+//   keep their last good version; the other documents count. An object that the schema refuses keeps its last
+//   good version; one that never was good is absent. Either way it is reported.
 // - The same object twice: the first by path, then by place, wins; the others are "conflict/duplicate"
-// problems that
-//   name both places. When the first goes, the next takes its place.
+//   problems that name both places. When the first goes, the next takes its place.
 // - Live: inotify on folders, so that atomic renames, editors' temporary files and symlink swaps (Kubernetes'
 //   ..data) are seen; a path that does not exist yet is waited for. Changes are read after 10 ms of quiet,
 //   100 ms at most; 100 ms when a file went away. A file that a program has written to and not closed is read
 //   when it closes it, or, unless it is blank, 1 s after the last write. A file whose content did not change
 //   posts nothing.
-//
-// What each path means is in paths.h.
 #pragma once
 
 #include <functional>

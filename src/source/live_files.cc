@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -19,6 +19,8 @@ namespace {
 
 // Trees are remembered for the next question this long.
 constexpr std::chrono::milliseconds kMemory{1'000};
+
+constexpr std::size_t kLargeText = 1U << 20U;
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -194,7 +196,12 @@ std::optional<Batch> LiveFiles::refresh() {
     }
   }
   std::erase_if(loaded, [](const LoadedFile& file) { return file.ignored; });
-  return apply(std::move(loaded), removed);
+  std::size_t bytes = 0;
+  for (const LoadedFile& file : loaded) bytes += file.manifest ? file.signature.size : 0;
+  std::optional<Batch> batch = apply(std::move(loaded), removed);
+  // The trees of large texts are gone: give their memory back.
+  if (bytes > kLargeText) malloc_trim(0);
+  return batch;
 }
 
 std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {

@@ -1,12 +1,12 @@
 // What the paths of a command line lead to.
 //
 //   file       that file, whatever its name; a pipe too
-//   folder     all manifests (*.yaml, *.yml, *.json) in it and in the folders in it, also behind symbolic
-//   links pattern    * ? [..] within a name, ** over any number of folders; where the pattern does not end in
-//   an extension,
-//              only manifests. A folder that a pattern leads to counts as a folder. A path that exists is no
-//              pattern
+//   folder     all manifests (*.yaml, *.yml, *.json) in it and in the folders in it, also through symbolic
+//   links pattern    with * ? [..] within a name, and ** for any number of folders
 //   -          standard input
+//
+// A pattern that does not end in an extension means manifests only; a folder that it leads to counts as a
+// folder. A path that exists is no pattern.
 //
 // Hidden files and folders and editors' backups are left out unless a path names them. A file that is reached
 // by two ways counts once, under the name that sorts first.

@@ -1,0 +1,173 @@
+#include "cli/commands.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "cli/check.h"
+#include "version.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Result {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+Result run(std::vector<std::string> arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console{.out = out, .err = err};
+  const int code = run_command(std::move(arguments), console);
+  return {code, out.str(), err.str()};
+}
+
+class Commands : public testing::Test {
+ protected:
+  Commands() {
+    std::string name = testing::TempDir() + "sluice-cli-XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) std::abort();
+    folder_ = name;
+  }
+  ~Commands() override { std::filesystem::remove_all(folder_); }
+
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ + "/" + name) << text;
+    return folder_ + "/" + name;
+  }
+
+  std::string folder_;
+};
+
+constexpr std::string_view kGood = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  key: x\n";
+constexpr std::string_view kBad = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  key: {}\n";
+
+TEST_F(Commands, Overview) {
+  const Result result = run({"--help"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out,
+            "sluice - a Gateway API control plane for Envoy\n"
+            "\n"
+            "Usage: sluice COMMAND [OPTIONS]\n"
+            "\n"
+            "Commands:\n"
+            "  run         Serve what files say through Envoy, and follow their changes\n"
+            "  check       Report what is wrong with files\n"
+            "  translate   Write what Envoy would be told, and the statuses, as files\n"
+            "  version     Print the versions of sluice and of the Envoy it was made for\n"
+            "\n"
+            "Examples:\n"
+            "  sluice check -f conf/\n"
+            "  sluice run -f conf/\n"
+            "\n"
+            "`sluice COMMAND --help` tells more. Exit codes: 0 all is well, 1 problems were found, 2 wrong "
+            "usage.\n");
+  for (const char* name : {"-h", "help"}) EXPECT_EQ(run({name}).out, result.out);
+  EXPECT_EQ(run({}).code, 2);
+  EXPECT_EQ(run({}).err, result.out);
+}
+
+TEST_F(Commands, EveryCommandHelps) {
+  for (const std::string command : {"run", "check", "translate", "version"}) {
+    const Result result = run({command, "--help"});
+    EXPECT_EQ(result.code, 0) << command;
+    EXPECT_NE(result.out.find("Usage: sluice " + command), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find("Examples:\n  "), std::string::npos) << result.out;
+    EXPECT_EQ(run({"help", command}).out, result.out);
+  }
+}
+
+TEST_F(Commands, Version) {
+  const std::string expected = fmt::format("sluice {} for Envoy {}\n", kSluiceVersion, kEnvoyVersion);
+  EXPECT_EQ(run({"version"}).out, expected);
+  EXPECT_EQ(run({"--version"}).out, expected);
+}
+
+TEST_F(Commands, WrongUsage) {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string err;
+  };
+  const std::vector<Case> cases = {
+      {{"chekc"}, "error: unknown command `chekc`\ndid you mean `check`?\n"},
+      {{"frobnicate"}, "error: unknown command `frobnicate`\n`sluice --help` lists the commands\n"},
+      {{"check"}, "error: --file is required\n`sluice check --help` lists the options\n"},
+      {{"check", "-f", "x", "--output", "xml"},
+       "error: --output: xml not in {text,json}\n`sluice check --help` lists the options\n"},
+      {{"check", "-f", "x", "--colour"},
+       "error: The following argument was not expected: --colour\n`sluice check --help` lists the options\n"},
+  };
+  for (const Case& c : cases) {
+    const Result result = run(c.arguments);
+    EXPECT_EQ(result.code, 2) << c.err;
+    EXPECT_EQ(result.err, c.err);
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST_F(Commands, CheckOfGoodFiles) {
+  const Result result = run({"check", "-f", write("a.yaml", std::string(kGood))});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "no problems in 1 object\n");
+  EXPECT_EQ(run({"check", "--output", "json", "-f", folder_}).out, "[]\n");
+}
+
+TEST_F(Commands, CheckOfBadFiles) {
+  const std::string a = write("a.yaml", std::string(kBad));
+  const std::string b = write("b.yaml", "a: 1\na: 2\n");
+  const Result result = run({"check", "-f", a, b, "-f", folder_ + "/c.yaml"});
+  EXPECT_EQ(result.code, 1);
+  // The words are those of others.
+  EXPECT_TRUE(result.out.starts_with(a + ":6:8: error: ")) << result.out;
+  EXPECT_NE(result.out.find(" [schema/wrong-type]\n    6 |   key: {}\n      |        ^\n"), std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find(" [syntax/duplicate-key]\n    2 | a: 2\n      | ^\n"), std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("/c.yaml: error: no such file or folder [syntax/no-such-file]\n"),
+            std::string::npos)
+      << result.out;
+  EXPECT_TRUE(result.out.ends_with("\n3 errors in 0 objects\n")) << result.out;
+}
+
+TEST_F(Commands, CheckAsksTranslation) {
+  const std::string file = write("a.yaml", std::string(kGood));
+  std::ostringstream out;
+  Console console{.out = out};
+  const Translate translate = [](const source::Batch& batch) {
+    EXPECT_EQ(batch.upserted.size(), 1U);
+    const Problem problem{.code = "value/odd",
+                          .severity = Severity::kWarning,
+                          .object = batch.upserted[0].key,
+                          .path = "data.key",
+                          .message = "odd"};
+    return std::vector<Problem>{problem, problem};  // each is told once
+  };
+  EXPECT_EQ(check({.paths = {file}}, translate, console), 0);
+  EXPECT_EQ(out.str(), file +
+                           ":6:8: warning: odd [value/odd]\n"
+                           "    6 |   key: x\n"
+                           "      |        ^\n"
+                           "1 warning in 1 object\n");
+}
+
+TEST_F(Commands, Translate) {
+  const std::string file = write("a.yaml", std::string(kGood));
+  const Result result = run({"translate", "-f", file, "--output", folder_ + "/out"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/out/status.yaml"));
+  EXPECT_TRUE(run({"translate", "-f", file}).out.starts_with("---\n"));
+  const Result missing = run({"translate", "-f", file, "--options", folder_ + "/none"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_EQ(missing.err, "error: " + folder_ + "/none: the file cannot be read\n");
+}
+
+}  // namespace
+}  // namespace sluice::cli
