@@ -246,7 +246,8 @@ class Sluice:
         self.process = self._rig.start(
             SLUICE, "run", "-f", self._resources.folder, "--envoy", ENVOY, "--run-dir", self.run_dir,
             *self._arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
 
     def _read(self, process: subprocess.Popen) -> None:
         with process.stderr, open(self.log, "a") as log:
@@ -328,9 +329,10 @@ class Sluice:
                 for key, name in (("rss", "VmRSS"), ("peak", "VmHWM"))}
 
     def kill(self) -> None:
-        """As if it had crashed: the Envoys stay."""
+        """As if it had crashed: the Envoys stay. All that it said is in `lines` afterwards."""
         self.process.kill()
         self.process.wait()
+        self._reader.join()
 
     def stop(self, seconds: float = 30) -> int:
         """Asks it to end, with its Envoys; the exit status."""
