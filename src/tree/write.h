@@ -1,0 +1,13 @@
+// Tree → JSON text.
+#pragma once
+
+#include <string>
+
+#include "tree/tree.h"
+
+namespace sluice {
+
+// One line, members in their order. Strings that are no UTF-8 are no trees of ours (parse.h refuses them).
+std::string to_json(const Tree& tree);
+
+}  // namespace sluice
