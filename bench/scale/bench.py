@@ -142,8 +142,9 @@ def measure_sluice(routes: int, changes: int) -> dict[str, Any]:
         client = Client(port, f"r{last}.scale.test")
         sluice = rig.sluice(resources)
         row: dict[str, Any] = {}
+        # An answer is not waited for in vain: if sluice dies, this says what it said.
+        first = sluice.wait_line(lambda line: line.message == "commit", "its first commit", seconds=120)
         row["start"] = (client.wait(lambda answer: answer[0] == 200) - sluice.started) / 1e9
-        first = sluice.wait_line(lambda line: line.message == "commit", "its first commit")
         sluice.wait_acknowledged(first, [PROXY], seconds=60)
         time.sleep(1)
         row["rss"], row["peak"] = sluice.memory()["rss"], sluice.memory()["peak"]

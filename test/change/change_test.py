@@ -274,8 +274,6 @@ class Test:
     def run(self) -> int:
         started = time.monotonic()
         phases = [("changes", self._changes), ("sluice killed", self._kill_sluice), ("Envoy killed", self._kill_envoy)]
-        target = self._world.targets()[0]
-        wait_answer(target.url, target.host, seconds=30)
         self._settle_first()
         load = self._rig.load(self._world.targets(), rate=self._arguments.rate, seed=self._arguments.seed, connections=4)
         time.sleep(0.5)
