@@ -9,6 +9,7 @@
 #include "translate/backend.h"
 #include "translate/certificate.h"
 #include "translate/gateway.h"
+#include "translate/hostname.h"
 #include "translate/http_route.h"
 #include "translate/reference.h"
 #include "translate/refusal.h"
@@ -71,7 +72,10 @@ Rendered render_route_table(const translate::RouteTablePlan& plan, const flow::G
   // A listener whose hostname no route serves keeps its requests from the wider listeners beside it.
   std::vector<std::string> reserved;
   for (const std::string& host : plan.reserved_hosts) {
-    if (!served.contains(host)) reserved.push_back(xds::render_virtual_host(plan.name, {.host = host, .routes = {}}));
+    const bool falls_through =
+        !served.contains(host) &&
+        std::ranges::any_of(served, [&](std::string_view wide) { return translate::covers(wide, host); });
+    if (falls_through) reserved.push_back(xds::render_virtual_host(plan.name, {.host = host, .routes = {}}));
   }
   bytes.insert(bytes.end(), reserved.begin(), reserved.end());
   Rendered table = rendered(xds::assemble_routes(plan.name, bytes));

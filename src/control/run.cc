@@ -26,6 +26,7 @@
 #include "proxy/proxy.h"
 #include "source/files.h"
 #include "status/document.h"
+#include "xds/bootstrap.h"
 
 namespace sluice::control {
 namespace {
@@ -68,6 +69,7 @@ class Control {
     bool ready = false;
     std::uint64_t acknowledged = 0;
     std::string message;
+    std::optional<Problem> problem;    // of its bootstrap
     std::set<std::string> aggregates;  // its route tables, and itself for its listeners
   };
 
@@ -115,6 +117,7 @@ bool Control::start() {
   proxies.extra_args = options_.envoy_args;
   proxies.run_dir = options_.run_dir;
   proxies.xds_socket = xds_socket;
+  proxies.render = xds::render_bootstrap;
   // The runner first: it takes the lock that makes this folder ours.
   runner_ = proxy::start_runner(proxies, [this](proxy::Event event) { mailbox_.post(std::move(event)); }, &problem);
   if (runner_ != nullptr) {
@@ -267,6 +270,7 @@ void Control::handle(proxy::Event event) {
        {"message", event.message}});
   const auto proxy = proxies_.find(event.proxy);
   if (proxy == proxies_.end()) return;
+  proxy->second.problem = event.problem;
   proxy->second.ready = event.state == proxy::State::kReady;
   proxy->second.message = event.message;
   pipeline_.set_proxy_state(event.proxy, {proxy->second.ready, proxy->second.acknowledged > 0, event.message});
@@ -374,6 +378,9 @@ void Control::serve() {
 // Logs each problem once, when it comes and when it goes.
 void Control::report_problems() {
   std::set<Problem> now(source_problems_.begin(), source_problems_.end());
+  for (const auto& [key, proxy] : proxies_) {
+    if (proxy.problem) now.insert(*proxy.problem);
+  }
   for (Problem& problem : pipeline_.problems()) {
     source_->locate(problem);
     now.insert(std::move(problem));

@@ -290,6 +290,7 @@ struct Secret {
   std::string name;
   std::string certificate_pem;
   std::string private_key_pem;
+  std::string ocsp_staple;  // DER, may be empty
   std::string ca_pem;        // inline CA, for validation
   std::string ca_file;       // or a file the proxy can read
 

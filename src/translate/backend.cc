@@ -117,8 +117,7 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const Names
     }
   }
   ir::Locality locality;
-  bool names = false;
-  bool addresses = false;
+  bool names = false;  // then the cluster resolves: it takes addresses as names that need no resolving
   for (const api::BackendEndpoint& e : backend->spec.endpoints) {
     ir::Endpoint endpoint;
     endpoint.hostname = e.hostname.value_or("");
@@ -129,14 +128,10 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const Names
                                                  name.to_string())));
     }
     const api::HostPort& place = e.fqdn ? *e.fqdn : *e.ip;
-    (e.fqdn ? names : addresses) = true;
+    names = names || e.fqdn;
     endpoint.address = place.host;
     endpoint.port = static_cast<std::uint16_t>(place.port);
     locality.endpoints.push_back(std::move(endpoint));
-  }
-  if (names && addresses) {
-    // One cluster resolves: Envoy takes addresses as names that need no resolving.
-    addresses = false;
   }
   std::ranges::sort(locality.endpoints);
   if (names) {

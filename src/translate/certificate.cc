@@ -32,7 +32,7 @@ std::string text_of(const ASN1_STRING* value) {
           static_cast<std::size_t>(ASN1_STRING_length(value))};
 }
 
-// The DNS names the certificate is good for: its SANs; the common name only where there are none.
+// The DNS names that the certificate is good for. Clients look at SANs only (RFC 9525).
 std::vector<std::string> dns_names(X509* certificate) {
   std::vector<std::string> names;
   const Names sans(static_cast<GENERAL_NAMES*>(
@@ -41,14 +41,22 @@ std::vector<std::string> dns_names(X509* certificate) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(sans.get(), i);
     if (name->type == GEN_DNS) names.push_back(text_of(name->d.dNSName));
   }
-  if (names.empty()) {
-    const X509_NAME* subject = X509_get_subject_name(certificate);
-    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    if (at >= 0) names.push_back(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
-  }
   std::ranges::sort(names);
   names.erase(std::ranges::unique(names).begin(), names.end());
   return names;
+}
+
+// The certificates of a PEM text, each written anew: comments and what else stands between them is left out.
+std::string rewrite_chain(std::string_view text) {
+  const Bio in = reader(text);
+  const Bio out(BIO_new(BIO_s_mem()));
+  while (const Certificate certificate{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)}) {
+    PEM_write_bio_X509(out.get(), certificate.get());
+  }
+  ERR_clear_error();  // the end of the text is one
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
 }
 
 int no_password(char*, int, int, void*) { return 0; }
@@ -82,12 +90,12 @@ CertificateRow read_certificate(const api::Secret& secret) {
   }
   if (X509_check_private_key(leaf.get(), key.get()) != 1) {
     row.error = "must contain a matching tls.crt and tls.key: the private key does not belong to the certificate";
-    row.mismatch = true;
     ERR_clear_error();
     return row;
   }
-  row.certificate_pem = chain;
+  row.certificate_pem = rewrite_chain(chain);
   row.private_key_pem = key_text;
+  row.ocsp_staple = field("tls.ocsp-staple");
   row.dns_names = dns_names(leaf.get());
   return row;
 }

@@ -10,6 +10,8 @@
 
 #include "translate/hostname.h"
 #include "translate/reference.h"
+#include "tree/parse.h"
+#include "tree/write.h"
 
 namespace sluice::translate {
 namespace {
@@ -316,7 +318,37 @@ void finish_conditions(ListenerPlan& listener) {
 
 std::string secret_name(const NamespacedName& secret) { return "secret/" + secret.to_string(); }
 
-ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy) {
+// The user's changes to the bootstrap, as JSON. What is no YAML is a problem, and changes nothing.
+void read_bootstrap(const api::EnvoyProxy& envoy_proxy, ir::Proxy& proxy, std::vector<Problem>& problems) {
+  using Change = ir::Proxy::BootstrapChange;
+  const api::ProxyBootstrap& bootstrap = *envoy_proxy.spec.bootstrap;
+  if (bootstrap.type == api::BootstrapType::kJSONPatch) {
+    if (!bootstrap.json_patches) return;
+    proxy.bootstrap_change = Change::kJsonPatch;
+    proxy.bootstrap = to_json(*bootstrap.json_patches);
+    return;
+  }
+  if (!bootstrap.value) return;
+  std::vector<Problem> syntax;
+  const std::vector<Document> documents = parse(*bootstrap.value, "", &syntax);
+  if (!syntax.empty() || documents.size() != 1) {
+    problems.push_back({.code = "value/bootstrap",
+                        .severity = Severity::kError,
+                        .where = {},
+                        .object = {.kind = api::kind_of<api::EnvoyProxy>(),
+                                   .name = {envoy_proxy.metadata.namespace_, envoy_proxy.metadata.name}},
+                        .path = "spec.bootstrap.value",
+                        .message = syntax.empty() ? "a bootstrap is one YAML document"
+                                                  : fmt::format("line {} of the bootstrap: {}", syntax.front().where.line,
+                                                                syntax.front().message),
+                        .suggestion = ""});
+    return;
+  }
+  proxy.bootstrap_change = bootstrap.type == api::BootstrapType::kMerge ? Change::kMerge : Change::kReplace;
+  proxy.bootstrap = to_json(documents.front().tree);
+}
+
+ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy, std::vector<Problem>& problems) {
   ir::Proxy proxy;
   proxy.key = key;
   if (envoy_proxy == nullptr) {
@@ -331,6 +363,7 @@ ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy) 
     proxy.drain_timeout = spec.shutdown->drain_timeout.value_or(proxy.drain_timeout);
     proxy.min_drain = spec.shutdown->min_drain_duration.value_or(proxy.min_drain);
   }
+  if (spec.bootstrap) read_bootstrap(*envoy_proxy, proxy, problems);
   return proxy;
 }
 
@@ -426,7 +459,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   });
   plan.gateways = std::move(gateways);
   const api::EnvoyProxy* envoy_proxy = plan.gateways.front().envoy_proxy.get();
-  plan.proxy = proxy_of(key, envoy_proxy);
+  plan.proxy = proxy_of(key, envoy_proxy, plan.gateways.front().problems);
 
   std::vector<Ref> listeners;
   for (GatewayPlan& gateway : plan.gateways) {
@@ -490,6 +523,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
         secrets[sds] = {.name = sds,
                         .certificate_pem = certificate.certificate_pem,
                         .private_key_pem = certificate.private_key_pem,
+                        .ocsp_staple = certificate.ocsp_staple,
                         .ca_pem = "",
                         .ca_file = ""};
       }

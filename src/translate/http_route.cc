@@ -48,6 +48,7 @@ class RuleTranslator {
   Filters read_filters(const std::vector<api::HTTPRouteFilter>& filters, const std::string& path, bool of_backend);
   std::vector<ir::WeightedCluster> read_backends(const api::HTTPRouteRule& rule, const std::string& path,
                                                  bool& all_without_endpoints);
+  bool mixes_discovery(const std::vector<ir::WeightedCluster>& parts) const;
   bool check_regex(const std::string& regex, const std::string& path, std::string& message);
   std::optional<ResolvedBackend> resolve(const api::BackendObjectReference& ref, const std::string& path);
   void report(const ReferenceFailure& failure, const std::string& path);
@@ -295,6 +296,16 @@ std::vector<ir::WeightedCluster> RuleTranslator::read_backends(const api::HTTPRo
   return clusters;
 }
 
+// Envoy Gateway has one cluster for the endpoints of a rule, and one a backend where they are found in different ways.
+bool RuleTranslator::mixes_discovery(const std::vector<ir::WeightedCluster>& parts) const {
+  std::set<ir::Discovery> ways;
+  for (const ir::WeightedCluster& part : parts) {
+    const auto cluster = clusters_.find(part.cluster);
+    if (cluster != clusters_.end()) ways.insert(cluster->second.cluster.discovery);
+  }
+  return ways.size() > 1;
+}
+
 void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index, std::vector<ir::Route>& routes) {
   const std::string path = fmt::format("spec.rules[{}]", index);
   std::string message;
@@ -332,6 +343,7 @@ void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index
   } else {
     ir::Forward forward;
     forward.clusters = std::move(clusters);
+    forward.missing_is_500 = mixes_discovery(forward.clusters);
     forward.rewrite = filters.rewrite;
     forward.mirrors = filters.mirrors;
     std::optional<api::Duration> request;
@@ -501,7 +513,7 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
         status.attached_listeners.push_back(listener->name);
         if (!listener->ready) continue;
         status.route_tables.push_back(listener->route_table);
-        if (!translation.verdicts.unaccepted.empty() && translation.routes->empty()) continue;
+        if (translation.routes->empty()) continue;
         for (const std::string& host : hosts) {
           result.contributions.push_back({{.table = listener->route_table, .host = host},
                                           {.creation_timestamp = route.metadata.creation_timestamp,

@@ -37,10 +37,10 @@ struct ClassRow {
 // rest of it.
 struct CertificateRow {
   std::string error;  // why it cannot be served, without the secret's name; empty: it can
-  bool mismatch = false;  // both parse, but do not belong together
   std::string certificate_pem;
   std::string private_key_pem;
-  std::vector<std::string> dns_names;  // SANs of the leaf, or its common name; sorted
+  std::string ocsp_staple;             // DER, may be empty
+  std::vector<std::string> dns_names;  // SANs of the leaf, sorted
 
   bool operator==(const CertificateRow&) const = default;
 };

@@ -19,6 +19,7 @@ ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan
   ObjectStatus status;
   status.generation = gateway.metadata.generation;
   status.conditions = plan.conditions;
+  if (!plan.accepted) return status;
   status.listeners.reserve(plan.listeners.size());
   for (const ListenerPlan& listener : plan.listeners) {
     status.listeners.push_back({.name = listener.name,

@@ -95,17 +95,20 @@ class JsonReader {
     return false;
   }
 
+  bool too_deep() { return fail(fmt::format("nested deeper than {} levels", kMaxDepth)); }
+
   bool read_value(std::size_t depth, Tree* tree) {
     skip_space();
     if (at_end()) return fail("the text ends where a value should follow");
-    if (depth > kMaxDepth) return fail(fmt::format("nested deeper than {} levels", kMaxDepth));
     if (++nodes_ > kMaxNodes) return fail(fmt::format("a document of more than {} nodes", kMaxNodes));
     const std::uint32_t line = line_;
     const std::uint32_t column_here = column();
     switch (peek()) {
       case '{':
+        if (depth >= kMaxDepth) return too_deep();
         return read_map(depth, line, column_here, tree);
       case '[':
+        if (depth >= kMaxDepth) return too_deep();
         return read_list(depth, line, column_here, tree);
       case '"': {
         std::string value;

@@ -271,7 +271,7 @@ TEST(Parse, RefusesBombs) {
   EXPECT_EQ(problems_of("{\"a\": " + std::string(100'000, '[')),
             "1:106: syntax/too-deep: nested deeper than 100 levels");
   EXPECT_EQ(problems_of("[" + std::string(100'000, '['), "a.json"),
-            "1:102: syntax/json: nested deeper than 100 levels");
+            "1:101: syntax/json: nested deeper than 100 levels");
 }
 
 TEST(Parse, RefusesWhatIsNoText) {

@@ -12,6 +12,7 @@ std::string render_secret(const ir::Secret& secret) {
     auto* certificate = to.mutable_tls_certificate();
     certificate->mutable_certificate_chain()->set_inline_bytes(secret.certificate_pem);
     certificate->mutable_private_key()->set_inline_bytes(secret.private_key_pem);
+    if (!secret.ocsp_staple.empty()) certificate->mutable_ocsp_staple()->set_inline_bytes(secret.ocsp_staple);
   } else if (!secret.ca_file.empty()) {
     to.mutable_validation_context()->mutable_trusted_ca()->set_filename(secret.ca_file);
   } else {
