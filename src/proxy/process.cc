@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +38,9 @@ bool contains_entry(std::string_view environment, std::string_view entry) {
   }
   return false;
 }
+
+// By number: the header of glibc 2.36 declares them as C++ functions.
+int open_pidfd(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
 
 std::string error_text(std::string_view what, int error) { return fmt::format("{}: {}", what, strerrordesc_np(error)); }
 
@@ -153,7 +156,7 @@ std::expected<Started, std::string> start_process(const Start& start) {
                                   pointers(arguments).data(), pointers(environment).data());
   if (error != 0) return std::unexpected(error_text(arguments[0], error));
   // Nobody else waits for our children, so until collect() the pid stays the child's, alive or dead.
-  Started started{.process = {pid, start_time_of(pid).value_or(0)}, .pidfd = Descriptor(::pidfd_open(pid, 0))};
+  Started started{.process = {pid, start_time_of(pid).value_or(0)}, .pidfd = Descriptor(open_pidfd(pid))};
   if (!started.pidfd) {
     const int reason = errno;
     ::kill(pid, SIGKILL);
@@ -165,13 +168,15 @@ std::expected<Started, std::string> start_process(const Start& start) {
 
 Descriptor open_process(const Process& process) {
   if (process.pid <= 0 || start_time_of(process.pid) != process.start_time) return {};
-  Descriptor pidfd(::pidfd_open(process.pid, 0));
+  Descriptor pidfd(open_pidfd(process.pid));
   // The pid could have changed hands before it was opened; afterwards the descriptor keeps to its process.
   if (pidfd && start_time_of(process.pid) != process.start_time) return {};
   return pidfd;
 }
 
-void send_signal(const Descriptor& pidfd, int signal) { ::pidfd_send_signal(pidfd.get(), signal, nullptr, 0); }
+void send_signal(const Descriptor& pidfd, int signal) {
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+}
 
 std::string Exit::to_string() const {
   if (!known) return "gone";

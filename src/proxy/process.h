@@ -47,8 +47,8 @@ struct Started {
   Descriptor pidfd;
 };
 
-// In a session of its own, with no descriptor of ours but the standard ones. On success the file is being run: what
-// is wrong with running it is the error.
+// In a session of its own, with no descriptor of ours but the standard ones. What is wrong with running the file is the
+// error. For some microseconds after success the executable and the environment may still read as ours or as empty.
 std::expected<Started, std::string> start_process(const Start& start);
 
 // A descriptor of exactly this process; none if it is gone or the pid is another's by now.

@@ -104,7 +104,6 @@ std::optional<Started> find_process(ProcessRecord& record) {
     const std::vector<Process> found = find_by_environment(record.mark);
     if (found.size() != 1) return std::nullopt;
     record.process = found.front();
-    record.executable = executable_of(record.process.pid);
   }
   Descriptor pidfd = open_process(record.process);
   // Its pid cannot change hands unnoticed any more, so what /proc says is about this process if it still lives after.

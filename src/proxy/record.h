@@ -37,7 +37,7 @@ struct ProcessRecord {
   std::string mark;       // "SLUICE_PROXY=…" in its environment; no two are equal
   std::string boot_id;
   Process process;        // pid 0: about to be started
-  std::string executable;
+  std::string executable;  // known once it is ready
   std::string files;      // what the names of its files in run_dir begin with
   std::uint32_t base_id = 0;
   std::uint32_t restart_epoch = 0;
@@ -62,8 +62,8 @@ std::string encode_record(const ProxyRecord& record);
 // Empty if `text` is no record.
 std::optional<ProxyRecord> decode_record(std::string_view text);
 
-// The process of this record if it lives: pid, start time, boot and mark must all agree, and the executable, unless
-// it was not ready yet (what was started may be a script that becomes Envoy). The pid is filled in where it was not
+// The process of this record if it lives: pid, start time, boot and mark must all agree, and the executable if it
+// was ready (what is started may be a script that becomes Envoy). The pid is filled in where it was not
 // known yet.
 std::optional<Started> find_process(ProcessRecord& record);
 

@@ -280,7 +280,6 @@ std::expected<void, std::string> Supervisor::try_start(Running& process) {
   std::expected<Started, std::string> started = start_process(start);
   if (!started) return std::unexpected(started.error());
   process.record.process = started->process;
-  process.record.executable = executable_of(started->process.pid);
   process.pidfd = std::move(started->pidfd);
   return {};
 }

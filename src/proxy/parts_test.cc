@@ -1,0 +1,275 @@
+// Loop, records, command lines, log files, processes: each by itself.
+#include <signal.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proxy/command_line.h"
+#include "proxy/hot_restart.h"
+#include "proxy/log_file.h"
+#include "proxy/loop.h"
+#include "proxy/process.h"
+#include "proxy/record.h"
+#include "proxy/testing.h"
+
+namespace sluice::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+
+// ---- loop ------------------------------------------------------------------------------------
+
+TEST(Loop, TimersFireInOrderAndCanBeCancelled) {
+  Loop loop;
+  std::vector<int> fired;
+  const Loop::Timer late = loop.after(milliseconds(20), [&] { fired.push_back(2); loop.quit(); });
+  const Loop::Timer early = loop.after(milliseconds(5), [&] { fired.push_back(1); });
+  Loop::Timer never = loop.after(milliseconds(1), [&] { fired.push_back(0); });
+  EXPECT_TRUE(never.pending());
+  never.reset();
+  EXPECT_FALSE(never.pending());
+  loop.run();
+  EXPECT_THAT(fired, ElementsAre(1, 2));
+  EXPECT_FALSE(early.pending());
+}
+
+TEST(Loop, ATimerMayReplaceItself) {
+  Loop loop;
+  Loop::Timer timer;
+  int left = 3;
+  std::function<void()> again = [&] {
+    if (--left == 0) return loop.quit();
+    timer = loop.after(milliseconds(0), again);
+  };
+  timer = loop.after(milliseconds(0), again);
+  loop.run();
+  EXPECT_EQ(left, 0);
+}
+
+TEST(Loop, WorkComesFromOtherThreads) {
+  Loop loop;
+  int sum = 0;
+  std::thread other([&] {
+    for (int i = 0; i < 100; ++i) loop.post([&] { ++sum; });
+    loop.post([&] { loop.quit(); });
+  });
+  loop.run();
+  other.join();
+  EXPECT_EQ(sum, 100);
+}
+
+TEST(Loop, AWatchMayEndItselfAndOthersInTheSameRound) {
+  Loop loop;
+  int pipes[2][2];
+  Loop::Watch watches[2];
+  int calls = 0;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(::pipe(pipes[i]), 0);
+    ASSERT_EQ(::write(pipes[i][1], "x", 1), 1);
+    watches[i] = loop.watch(pipes[i][0], EPOLLIN, [&](auto) {
+      ++calls;
+      watches[0].reset();
+      watches[1].reset();
+    });
+  }
+  const Loop::Timer end = loop.after(milliseconds(20), [&] { loop.quit(); });
+  loop.run();
+  EXPECT_EQ(calls, 1);
+  for (const auto& each : pipes) {
+    ::close(each[0]);
+    ::close(each[1]);
+  }
+}
+
+// ---- records ---------------------------------------------------------------------------------
+
+ProxyRecord some_record() {
+  return {.proxy = "default/web",
+          .drain_timeout = milliseconds(60'000),
+          .min_drain = milliseconds(10'000),
+          .next_serial = 7,
+          .removing = true,
+          .processes = {{.role = Role::kSuccessor,
+                         .mark = "SLUICE_PROXY=/run/x/1.2.3",
+                         .boot_id = "b",
+                         .process = {12, 34},
+                         .executable = "/bin/envoy",
+                         .files = "1.2",
+                         .base_id = 9'999'999,
+                         .restart_epoch = 3,
+                         .configuration = {0xffff'ffff'ffff'ffffu, 2},
+                         .ready = true},
+                        {}}};
+}
+
+TEST(Record, IsReadAsItWasWritten) {
+  const ProxyRecord record = some_record();
+  EXPECT_EQ(decode_record(encode_record(record)), record);
+}
+
+TEST(Record, IsRefusedWhenAnythingIsMissing) {
+  const nlohmann::json whole = nlohmann::json::parse(encode_record(some_record()));
+  for (const auto& [key, value] : whole.items()) {
+    nlohmann::json part = whole;
+    part.erase(key);
+    EXPECT_FALSE(decode_record(part.dump())) << key;
+  }
+  for (const auto& [key, value] : whole["processes"][0].items()) {
+    nlohmann::json part = whole;
+    part["processes"][0].erase(key);
+    EXPECT_FALSE(decode_record(part.dump())) << key;
+  }
+  nlohmann::json newer = whole;
+  newer["version"] = 2;
+  EXPECT_FALSE(decode_record(newer.dump()));
+  EXPECT_FALSE(decode_record(""));
+  EXPECT_FALSE(decode_record("[]"));
+}
+
+TEST(Record, FilesAreWrittenWholeOrNotAtAll) {
+  const Folder folder;
+  ASSERT_TRUE(write_file(folder.file("a"), "one"));
+  ASSERT_TRUE(write_file(folder.file("a"), "two"));
+  EXPECT_EQ(read_file(folder.file("a")), "two");
+  EXPECT_EQ(read_file(folder.file("a.new")), std::nullopt);
+  const auto written = write_file(folder.file("no/such"), "x");
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error(), "cannot write `" + folder.file("no/such") + "`: No such file or directory");
+}
+
+TEST(Record, HashesAreStable) {
+  EXPECT_EQ(hash_text(""), 0xcbf2'9ce4'8422'2325u);
+  EXPECT_EQ(hash_text("a"), 0xaf63'dc4c'8601'ec8cu);
+}
+
+// ---- processes -------------------------------------------------------------------------------
+
+struct Sleeper {
+  Started started;
+  ~Sleeper() {
+    send_signal(started.pidfd, SIGKILL);
+    ::usleep(1000);
+    wait_until([&] { return collect(started.process).known; });
+  }
+};
+
+ProcessRecord record_of(const Started& started) {
+  return {.mark = "SLUICE_PROXY=mark",
+          .boot_id = boot_id(),
+          .process = started.process,
+          .executable = executable_of(started.process.pid),
+          .ready = true};
+}
+
+TEST(Process, IsFoundByWhatIsRecordedAndByNothingLess) {
+  auto started = start_process({.arguments = {"/bin/sleep", "60"}, .mark = "SLUICE_PROXY=mark"});
+  ASSERT_TRUE(started) << started.error();
+  const Sleeper sleeper{*std::move(started)};
+  ASSERT_TRUE(wait_until([&] { return has_in_environment(sleeper.started.process.pid, "SLUICE_PROXY=mark"); }));
+  const ProcessRecord right = record_of(sleeper.started);
+
+  ProcessRecord record = right;
+  EXPECT_TRUE(find_process(record));
+  const auto wrong = [&](auto change) {
+    ProcessRecord changed = right;
+    change(changed);
+    return !find_process(changed);
+  };
+  EXPECT_TRUE(wrong([](ProcessRecord& r) { r.boot_id = "another"; }));
+  EXPECT_TRUE(wrong([](ProcessRecord& r) { ++r.process.start_time; }));
+  EXPECT_TRUE(wrong([](ProcessRecord& r) { r.process.pid = ::getpid(); }));
+  EXPECT_TRUE(wrong([](ProcessRecord& r) { r.mark = "SLUICE_PROXY=mar"; }));
+  EXPECT_TRUE(wrong([](ProcessRecord& r) { r.executable = "/bin/envoy"; }));
+}
+
+TEST(Process, IsFoundByItsMarkWhenItsPidIsNotKnown) {
+  const std::string mark = "SLUICE_PROXY=test/" + std::to_string(::getpid());
+  auto started = start_process({.arguments = {"/bin/sleep", "60"}, .mark = mark});
+  ASSERT_TRUE(started) << started.error();
+  const Sleeper sleeper{*std::move(started)};
+  ASSERT_TRUE(wait_until([&] { return has_in_environment(sleeper.started.process.pid, mark); }));
+  ProcessRecord record{.mark = mark, .boot_id = boot_id()};
+  const std::optional<Started> found = find_process(record);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->process, sleeper.started.process);
+  EXPECT_EQ(record.process, sleeper.started.process);
+
+  ProcessRecord nobody{.mark = mark + "0", .boot_id = boot_id()};
+  EXPECT_FALSE(find_process(nobody));
+}
+
+TEST(Process, WhatIsWrongWithTheFileIsTheError) {
+  const auto started = start_process({.arguments = {"/no/such/envoy"}});
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error(), "/no/such/envoy: No such file or directory");
+}
+
+TEST(Process, ExitsAreDescribed) {
+  EXPECT_EQ((Exit{.known = true, .code = 1}).to_string(), "exited with status 1");
+  EXPECT_EQ((Exit{.known = true, .signaled = true, .code = 9}).to_string(), "killed by signal 9 (Killed)");
+  EXPECT_EQ(Exit{}.to_string(), "gone");
+}
+
+// ---- command lines ---------------------------------------------------------------------------
+
+TEST(CommandLine, HasEverything) {
+  const ir::Proxy proxy{.key = "a/b",
+                        .concurrency = 2,
+                        .log_levels = {{"default", "warn"}, {"http", "debug"}, {"upstream", "trace"}},
+                        .extra_args = {"--own", "1"},
+                        .drain_timeout = milliseconds(1500)};
+  EXPECT_THAT(make_arguments(proxy, {"--common"}, {"/r/b.json", "/r/x", 77, 3}),
+              ElementsAre("--config-path", "/r/b.json", "--base-id", "77", "--restart-epoch", "3", "--socket-path",
+                          "/r/x", "--socket-mode", "600", "--skip-hot-restart-on-no-parent", "--drain-time-s", "2",
+                          "--parent-shutdown-time-s", "4", "--concurrency", "2", "--log-level", "warn",
+                          "--component-log-level", "http:debug,upstream:trace", "--common", "--own", "1"));
+}
+
+TEST(CommandLine, DrainTimeIsNeverZero) {
+  const ir::Proxy proxy{.drain_timeout = milliseconds(0)};
+  const std::vector<std::string> arguments = make_arguments(proxy, {}, {});
+  EXPECT_EQ(*(std::ranges::find(arguments, "--drain-time-s") + 1), "1");
+}
+
+// ---- log files -------------------------------------------------------------------------------
+
+TEST(LogFile, LastLines) {
+  const Folder folder;
+  const std::string path = folder.file("log");
+  EXPECT_EQ(last_lines(path, 0, 3), "");
+  std::ofstream(path) << "one\ntwo\nthree\nfour\n";
+  EXPECT_EQ(last_lines(path, 0, 3), "two\nthree\nfour");
+  EXPECT_EQ(last_lines(path, 0, 9), "one\ntwo\nthree\nfour");
+  EXPECT_EQ(last_lines(path, 8, 9), "three\nfour");
+  EXPECT_EQ(last_lines(path, 19, 9), "");
+  EXPECT_EQ(last_lines(path, 1'000, 1), "four") << "it was rotated meanwhile";
+  std::ofstream(path) << std::string(5'000, 'x') << "\nlast\n";
+  EXPECT_EQ(last_lines(path, 0, 3), "last") << "no half lines";
+}
+
+TEST(LogFile, RotationKeepsTheEnd) {
+  const Folder folder;
+  const std::string path = folder.file("log");
+  std::ofstream writer(path, std::ios::app);
+  writer << std::string(50, 'a') << std::string(100, 'b') << std::flush;
+  rotate_log(path, 150);
+  EXPECT_EQ(file_size(path), 150u);
+  rotate_log(path, 100);
+  EXPECT_EQ(file_size(path), 0u);
+  EXPECT_EQ(read_file(path + ".1"), std::string(100, 'b'));
+  writer << "more" << std::flush;
+  EXPECT_EQ(read_file(path), "more") << "whoever appends goes on";
+}
+
+TEST(HotRestart, MemoryOfAnUnknownLayoutIsLeftAlone) {
+  EXPECT_FALSE(forget_failed_epoch(choose_base_id()));
+}
+
+}  // namespace
+}  // namespace sluice::proxy

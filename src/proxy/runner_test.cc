@@ -1,0 +1,506 @@
+// The runner with a stand-in for Envoy.
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proxy/process.h"
+#include "proxy/record.h"
+#include "proxy/supervisor.h"
+#include "proxy/testing.h"
+
+namespace sluice::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kKey[] = "default/web";
+
+class FakeRunnerTest : public RunnerTest {
+ protected:
+  FakeRunnerTest() {
+    options_.envoy_path = write_fake_envoy(folder_);
+    options_.xds_socket = folder_.file("xds");
+    // The bootstrap of ir::Proxy is ours, with what the stand-in needs; "problem" in it is one.
+    options_.render = [this](const ir::Proxy& proxy,
+                             const xds::BootstrapPlaces& places) -> std::expected<std::string, Problem> {
+      nlohmann::json bootstrap = nlohmann::json::parse(proxy.bootstrap);
+      if (bootstrap.contains("problem")) {
+        return std::unexpected(Problem{.code = "value/bootstrap", .message = bootstrap["problem"]});
+      }
+      bootstrap["admin"] = places.admin_socket;
+      bootstrap["node"] = places.node_id;
+      bootstrap["log"] = folder_.path();
+      return bootstrap.dump();
+    };
+  }
+
+  static ir::Proxy proxy(const std::string& bootstrap = "{}") {
+    return {.key = kKey,
+            .drain_timeout = milliseconds(2'000),
+            .min_drain = milliseconds(0),
+            .bootstrap = bootstrap};
+  }
+
+  std::vector<nlohmann::json> starts() const { return read_lines(folder_.file("starts")); }
+  std::vector<nlohmann::json> calls() const { return read_lines(folder_.file("calls")); }
+  std::string argument(std::size_t start, const std::string& name) const {
+    const auto arguments = starts().at(start)["arguments"].get<std::vector<std::string>>();
+    const auto found = std::ranges::find(arguments, name);
+    return found == arguments.end() ? "" : *(found + 1);
+  }
+  void set_connections(int count) const {
+    std::ofstream(folder_.file("connections.new")) << count;
+    std::filesystem::rename(folder_.file("connections.new"), folder_.file("connections"));
+  }
+  std::string state_file() const { return run_dir() + "/" + short_name(kKey) + ".state"; }
+  ProxyRecord record() const { return decode_record(read_file(state_file()).value_or("")).value_or(ProxyRecord{}); }
+
+  // Ensures it and waits until it is ready.
+  int start_ready(const ir::Proxy& which) {
+    const int from = events_.size();
+    runner_->ensure(which);
+    return events_.at(events_.wait(State::kReady, from)).pid;
+  }
+  int wait_for_message(const std::string& part, int from = 0) const {
+    return events_.wait([&](const Event& event) { return event.message.find(part) != event.message.npos; }, from);
+  }
+};
+
+TEST_F(FakeRunnerTest, StartsAndReportsReady) {
+  start();
+  ir::Proxy p = proxy();
+  p.concurrency = 3;
+  p.log_levels = {{"default", "debug"}};
+  const int pid = start_ready(p);
+  ASSERT_EQ(starts().size(), 1u);
+  EXPECT_EQ(starts()[0]["pid"], pid);
+  EXPECT_EQ(starts()[0]["session"], true) << "Ctrl-C at our terminal is not for Envoy";
+  EXPECT_THAT(starts()[0]["descriptors"].get<std::vector<int>>(), testing::Each(testing::Le(3)))
+      << "3 is its own, of the folder it lists";
+  EXPECT_EQ(argument(0, "--concurrency"), "3");
+  EXPECT_EQ(argument(0, "--log-level"), "debug");
+  EXPECT_EQ(argument(0, "--restart-epoch"), "0");
+  EXPECT_EQ(events_.at(0).state, State::kStarting);
+  EXPECT_EQ(events_.at(0).pid, pid);
+  EXPECT_THAT(events_.at(1).message, HasSubstr("ready after "));
+  EXPECT_THAT(read_file(run_dir() + "/default_web." + short_name(kKey) + ".out.log"), "to the output\n");
+
+  struct stat status;
+  ASSERT_EQ(::stat(run_dir().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+  EXPECT_TRUE(runner_->adopted().empty());
+}
+
+TEST_F(FakeRunnerTest, NothingHappensWhenNothingChanged) {
+  start();
+  const int pid = start_ready(proxy());
+  const int events = events_.size();
+  runner_->ensure(proxy());
+  ir::Proxy p = proxy();
+  p.ports = {80};  // for messages only
+  runner_->ensure(p);
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_EQ(events_.size(), events);
+  EXPECT_EQ(starts().size(), 1u);
+  EXPECT_TRUE(alive(pid));
+}
+
+TEST_F(FakeRunnerTest, IsStartedAgainAtOnceAndThenWithBackOff) {
+  start();
+  int from = 0;
+  int pid = start_ready(proxy());
+  ::kill(pid, SIGKILL);
+  from = events_.wait(State::kExited, from);
+  EXPECT_THAT(events_.at(from).message, HasSubstr("killed by signal 9 (Killed)"));
+  EXPECT_EQ(events_.at(from).pid, pid);
+  EXPECT_EQ(events_.at(events_.wait([](const auto&) { return true; }, from + 1)).state, State::kStarting);
+  from = events_.wait(State::kReady, from);
+  ::kill(events_.at(from).pid, SIGKILL);
+  from = events_.wait(State::kBackingOff, from);
+  EXPECT_EQ(events_.at(from).message, "next start in 50 ms");
+  from = events_.wait(State::kReady, from);
+  ::kill(events_.at(from).pid, SIGKILL);
+  from = events_.wait(State::kBackingOff, from);
+  EXPECT_EQ(events_.at(from).message, "next start in 100 ms");
+}
+
+TEST_F(FakeRunnerTest, FailingAtTheStartSaysWhy) {
+  options_.restart_delay_max = milliseconds(60);
+  start();
+  runner_->ensure(proxy(R"({"die": "cannot bind 0.0.0.0:80"})"));
+  const int first = events_.wait(State::kExited);
+  EXPECT_EQ(events_.at(first).message, "exited with status 1\na first line\ncannot bind 0.0.0.0:80");
+  ASSERT_TRUE(events_.at(first).problem);
+  EXPECT_EQ(events_.at(first).problem->code, "value/bootstrap");
+  const int second = events_.wait(State::kExited, first + 1);
+  EXPECT_EQ(events_.at(second).message, events_.at(first).message) << "only its own lines";
+  int last = events_.wait(State::kBackingOff, second);
+  last = events_.wait(State::kBackingOff, last + 1);
+  EXPECT_EQ(events_.at(last).message, "next start in 60 ms");
+  // What is wanted now does not wait for what failed before.
+  EXPECT_TRUE(alive(start_ready(proxy())));
+}
+
+TEST_F(FakeRunnerTest, ABinaryThatIsNotThereIsTriedAgain) {
+  options_.envoy_path = "/no/such/envoy";
+  start();
+  runner_->ensure(proxy());
+  const int backing_off = events_.wait(State::kBackingOff);
+  ASSERT_GE(backing_off, 0);
+  EXPECT_THAT(wait_for_message("No such file or directory"), testing::Ge(0));
+  runner_->remove(kKey);
+  EXPECT_GE(wait_for_message("ended"), 0);
+}
+
+TEST_F(FakeRunnerTest, ABootstrapThatCannotBeRenderedChangesNothing) {
+  start();
+  const int pid = start_ready(proxy());
+  runner_->ensure(proxy(R"({"problem": "no such field"})"));
+  const Event event = events_.at(wait_for_message("no such field"));
+  EXPECT_EQ(event.state, State::kReady);
+  EXPECT_EQ(event.pid, pid);
+  ASSERT_TRUE(event.problem);
+  EXPECT_TRUE(alive(pid));
+  EXPECT_EQ(starts().size(), 1u);
+}
+
+TEST_F(FakeRunnerTest, AChangeIsAHotRestart) {
+  start();
+  const int old = start_ready(proxy());
+  const int from = events_.size();
+  runner_->ensure(proxy(R"({"x": 1})"));
+  const Event event = events_.at(wait_for_message("took over", from));
+  EXPECT_EQ(event.state, State::kReady);
+  EXPECT_NE(event.pid, old);
+  EXPECT_EQ(argument(1, "--restart-epoch"), "1");
+  EXPECT_EQ(argument(1, "--base-id"), argument(0, "--base-id"));
+  EXPECT_NE(argument(1, "--config-path"), argument(0, "--config-path"));
+  EXPECT_TRUE(alive(old)) << "its end is between the two Envoys";
+  for (const Event& each : events_.all()) EXPECT_NE(each.state, State::kExited);
+
+  ::kill(old, SIGTERM);
+  EXPECT_EQ(events_.at(wait_for_message("has drained", from)).pid, event.pid);
+  // The epochs go on from there.
+  const int next = events_.size();
+  runner_->ensure(proxy(R"({"x": 2})"));
+  EXPECT_GE(wait_for_message("took over", next), 0);
+  EXPECT_EQ(argument(2, "--restart-epoch"), "2");
+}
+
+TEST_F(FakeRunnerTest, ChangedArgumentsAreAHotRestartToo) {
+  start();
+  start_ready(proxy());
+  ir::Proxy p = proxy();
+  p.extra_args = {"--more"};
+  runner_->ensure(p);
+  EXPECT_GE(wait_for_message("took over"), 0);
+}
+
+TEST_F(FakeRunnerTest, OfManyChangesTheNewestCounts) {
+  start();
+  start_ready(proxy());
+  for (int i = 1; i <= 20; ++i) runner_->ensure(proxy("{\"x\": " + std::to_string(i) + "}"));
+  const auto newest = [&] {
+    const std::vector<ProcessRecord> processes = record().processes;
+    const std::optional<std::string> text =
+        processes.empty() ? std::nullopt : read_file(run_dir() + "/" + processes[0].files + ".json");
+    return text && processes[0].ready && text->find("\"x\":20") != text->npos;
+  };
+  EXPECT_TRUE(wait_until(newest));
+  EXPECT_LE(starts().size(), 3u);
+}
+
+TEST_F(FakeRunnerTest, AnEpochThatFailsLeavesTheOldOneServing) {
+  start();
+  const int old = start_ready(proxy());
+  runner_->ensure(proxy(R"({"die": "unknown filter"})"));
+  const int failed = wait_for_message("hot restart failed, epoch 0 goes on: exited with status 1");
+  EXPECT_EQ(events_.at(failed).state, State::kReady);
+  EXPECT_EQ(events_.at(failed).pid, old);
+  ASSERT_TRUE(events_.at(failed).problem);
+  EXPECT_THAT(events_.at(failed).problem->message, HasSubstr("unknown filter"));
+  // It is not tried again and again.
+  runner_->ensure(proxy(R"({"die": "unknown filter"})"));
+  std::this_thread::sleep_for(milliseconds(200));
+  EXPECT_EQ(starts().size(), 2u);
+  // The old one dies: it comes back as it was.
+  ::kill(old, SIGKILL);
+  const int back = events_.wait(State::kReady, events_.wait(State::kExited, failed));
+  EXPECT_EQ(argument(2, "--restart-epoch"), "0");
+  EXPECT_THAT(read_file(argument(2, "--config-path")).value_or("die"), testing::Not(HasSubstr("die")));
+  // A good one works again.
+  runner_->ensure(proxy(R"({"x": 1})"));
+  EXPECT_GE(wait_for_message("epoch 1 took over", back), 0);
+}
+
+TEST_F(FakeRunnerTest, AnEpochThatIsNotReadyInTimeIsGivenUp) {
+  options_.hot_restart_timeout = milliseconds(500);
+  start();
+  const int old = start_ready(proxy());
+  runner_->ensure(proxy(R"({"never_ready": true})"));
+  EXPECT_EQ(events_.at(wait_for_message("epoch 0 goes on: not ready in time")).pid, old);
+  EXPECT_TRUE(wait_until([&] { return processes_of(run_dir()).size() == 1; }));
+}
+
+TEST_F(FakeRunnerTest, WhenTheOldOneDiesInAHotRestartTheNewestIsStartedAfresh) {
+  start();
+  const int old = start_ready(proxy());
+  runner_->ensure(proxy(R"({"never_ready": true})"));
+  EXPECT_TRUE(wait_until([&] { return starts().size() == 2; }));
+  ::kill(old, SIGKILL);
+  EXPECT_TRUE(wait_until([&] { return starts().size() == 3; }));
+  EXPECT_EQ(argument(2, "--restart-epoch"), "0");
+  // Nothing serves, so a change does not wait for it to become ready.
+  runner_->ensure(proxy(R"({"x": 1})"));
+  EXPECT_GE(events_.wait(State::kReady, events_.wait(State::kExited)), 0);
+  EXPECT_EQ(argument(3, "--restart-epoch"), "0");
+}
+
+TEST_F(FakeRunnerTest, TheOldEpochGetsItsTimeBeforeAThirdStarts) {
+  start();
+  ir::Proxy p = proxy();
+  p.min_drain = milliseconds(600);
+  start_ready(p);
+  p.bootstrap = R"({"x": 1})";
+  runner_->ensure(p);
+  ASSERT_GE(wait_for_message("epoch 1 took over"), 0);
+  const auto began = std::chrono::steady_clock::now();
+  p.bootstrap = R"({"x": 2})";
+  runner_->ensure(p);
+  ASSERT_GE(wait_for_message("epoch 2 took over"), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(500));
+}
+
+TEST_F(FakeRunnerTest, RemoveDrains) {
+  start();
+  ir::Proxy p = proxy();
+  p.drain_timeout = kPatience;
+  set_connections(2);
+  const int pid = start_ready(p);
+  runner_->remove(kKey);
+  EXPECT_GE(events_.wait(State::kDraining), 0);
+  EXPECT_TRUE(wait_until([&] { return calls().size() >= 4; }));
+  EXPECT_EQ(calls()[0]["target"], "/drain_listeners?graceful");
+  EXPECT_EQ(calls()[0]["method"], "POST");
+  EXPECT_EQ(calls()[1]["target"], "/healthcheck/fail");
+  EXPECT_TRUE(alive(pid)) << "it has connections";
+  set_connections(0);
+  EXPECT_GE(wait_for_message("ended"), 0);
+  EXPECT_FALSE(alive(pid));
+  // Only logs and the lock are left.
+  for (const auto& entry : std::filesystem::directory_iterator(run_dir())) {
+    const std::string name = entry.path().filename();
+    EXPECT_TRUE(name == "lock" || name.ends_with(".log")) << name;
+  }
+  EXPECT_TRUE(alive(start_ready(p))) << "and it can come back";
+}
+
+TEST_F(FakeRunnerTest, DrainingTakesAtLeastAndAtMostItsTimes) {
+  start();
+  ir::Proxy p = proxy();
+  p.min_drain = milliseconds(500);
+  start_ready(p);
+  auto began = std::chrono::steady_clock::now();
+  runner_->remove(kKey);
+  const int ended = wait_for_message("ended");
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(500));
+
+  set_connections(1);
+  p.drain_timeout = milliseconds(800);
+  runner_->ensure(p);
+  EXPECT_GE(events_.wait(State::kReady, ended), 0);
+  began = std::chrono::steady_clock::now();
+  runner_->stop();
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(800));
+  EXPECT_THAT(processes_of(run_dir()), IsEmpty());
+}
+
+TEST_F(FakeRunnerTest, EnsuredWhileItDrainsItIsReplaced) {
+  start();
+  ir::Proxy p = proxy();
+  p.drain_timeout = kPatience;
+  set_connections(1);
+  const int old = start_ready(p);
+  runner_->remove(kKey);
+  EXPECT_TRUE(wait_until([&] { return calls().size() >= 2; }));
+  runner_->ensure(p);
+  const Event event = events_.at(wait_for_message("epoch 1 took over"));
+  EXPECT_NE(event.pid, old);
+  set_connections(0);
+}
+
+TEST_F(FakeRunnerTest, StopEndsAllAndNothingStartsAfterwards) {
+  start();
+  ir::Proxy other = proxy();
+  other.key = "default/other";
+  start_ready(proxy());
+  start_ready(other);
+  ir::Proxy failing = proxy(R"({"die": "x"})");
+  failing.key = "default/failing";
+  runner_->ensure(failing);
+  events_.wait(State::kBackingOff);
+  runner_->stop();
+  EXPECT_THAT(processes_of(run_dir()), IsEmpty());
+  const std::size_t count = starts().size();
+  runner_->ensure(proxy());
+  runner_->stop();
+  EXPECT_EQ(starts().size(), count);
+}
+
+TEST_F(FakeRunnerTest, TheNextRunnerAdopts) {
+  start();
+  const int pid = start_ready(proxy());
+  abandon();
+  EXPECT_TRUE(alive(pid));
+  const int from = events_.size();
+  start();
+  EXPECT_THAT(runner_->adopted(), ElementsAre(kKey));
+  const Event event = events_.at(events_.wait(State::kReady, from));
+  EXPECT_EQ(event.message, "adopted");
+  EXPECT_EQ(event.pid, pid);
+  runner_->ensure(proxy());
+  EXPECT_THAT(runner_->adopted(), IsEmpty());
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_EQ(starts().size(), 1u);
+  // It is looked after as any other.
+  ::kill(pid, SIGKILL);
+  EXPECT_GE(events_.wait(State::kReady, events_.wait(State::kExited, from)), 0);
+  EXPECT_EQ(starts().size(), 2u);
+}
+
+TEST_F(FakeRunnerTest, AnAdoptedOneThatDiffersIsHotRestarted) {
+  start();
+  start_ready(proxy());
+  abandon();
+  start();
+  runner_->ensure(proxy(R"({"x": 1})"));
+  EXPECT_GE(wait_for_message("epoch 1 took over"), 0);
+  EXPECT_EQ(argument(1, "--base-id"), argument(0, "--base-id"));
+}
+
+TEST_F(FakeRunnerTest, AHotRestartUnderWayIsAdopted) {
+  start();
+  const int old = start_ready(proxy());
+  runner_->ensure(proxy(R"({"never_ready": true})"));
+  EXPECT_TRUE(wait_until([&] { return starts().size() == 2; }));
+  abandon();
+  options_.hot_restart_timeout = milliseconds(300);
+  start();
+  EXPECT_EQ(events_.at(wait_for_message("goes on: not ready in time")).pid, old);
+}
+
+TEST_F(FakeRunnerTest, AnAdoptedOneThatNobodyWantsIsNotRestarted) {
+  start();
+  const int pid = start_ready(proxy());
+  abandon();
+  start();
+  ::kill(pid, SIGKILL);
+  EXPECT_GE(wait_for_message("ended"), 0);
+  EXPECT_TRUE(wait_until([&] { return runner_->adopted().empty(); }));
+  EXPECT_EQ(starts().size(), 1u);
+}
+
+TEST_F(FakeRunnerTest, AnAdoptedOneCanBeRemoved) {
+  start();
+  const int pid = start_ready(proxy());
+  abandon();
+  start();
+  runner_->remove(kKey);
+  EXPECT_GE(wait_for_message("ended"), 0);
+  EXPECT_FALSE(alive(pid));
+}
+
+TEST_F(FakeRunnerTest, OneThatWasStartedButNotYetRecordedIsFound) {
+  start();
+  const int pid = start_ready(proxy());
+  abandon();
+  ProxyRecord r = record();
+  ASSERT_EQ(r.processes.size(), 1u);
+  r.processes[0].process = {};
+  r.processes[0].executable.clear();
+  r.processes[0].ready = false;
+  ASSERT_TRUE(write_file(state_file(), encode_record(r)));
+  const int from = events_.size();
+  start();
+  EXPECT_EQ(events_.at(events_.wait(State::kReady, from)).pid, pid);
+}
+
+TEST_F(FakeRunnerTest, AForeignPidIsNeverTouched) {
+  auto foreign = start_process({.arguments = {"/bin/sleep", "600"}, .mark = "SLUICE_TEST=1"});
+  ASSERT_TRUE(foreign);
+  start();
+  const int pid = start_ready(proxy());
+  abandon();
+  ::kill(pid, SIGKILL);
+  // Its number is another's now.
+  ProxyRecord r = record();
+  ASSERT_EQ(r.processes.size(), 1u);
+  r.processes[0].process.pid = foreign->process.pid;
+  ASSERT_TRUE(write_file(state_file(), encode_record(r)));
+  start();
+  EXPECT_THAT(runner_->adopted(), IsEmpty());
+  runner_->remove(kKey);
+  // With the right time of its start too.
+  abandon();
+  r.processes[0].process = foreign->process;
+  r.processes[0].executable = executable_of(foreign->process.pid);
+  ASSERT_TRUE(write_file(state_file(), encode_record(r)));
+  start();
+  EXPECT_THAT(runner_->adopted(), IsEmpty());
+  runner_->remove(kKey);
+  runner_->stop();
+  EXPECT_TRUE(alive(foreign->process.pid));
+  send_signal(foreign->pidfd, SIGKILL);
+  EXPECT_TRUE(wait_until([&] { return collect(foreign->process).known; }));
+}
+
+TEST_F(FakeRunnerTest, LogsCanBeOurs) {
+  options_.log_to = LogTo::kInherit;
+  start();
+  start_ready(proxy());
+  for (const auto& entry : std::filesystem::directory_iterator(run_dir())) {
+    EXPECT_NE(entry.path().extension(), ".log");
+  }
+}
+
+TEST_F(FakeRunnerTest, TwoRunnersDoNotShareAFolder) {
+  start();
+  Problem problem;
+  EXPECT_EQ(start_runner(options_, [](const Event&) {}, &problem), nullptr);
+  EXPECT_EQ(problem.code, "conflict/run-dir");
+  EXPECT_EQ(problem.message, "another sluice is running in `" + run_dir() + "`");
+}
+
+TEST_F(FakeRunnerTest, UnusableFoldersAreProblems) {
+  Problem problem;
+  const auto refused = [&](const std::string& path) {
+    Options options = options_;
+    options.run_dir = path;
+    return start_runner(options, [](const Event&) {}, &problem) == nullptr;
+  };
+  EXPECT_TRUE(refused(folder_.file(std::string(80, 'x'))));
+  EXPECT_THAT(problem.message, HasSubstr("is too long for Unix sockets in it, by "));
+  EXPECT_TRUE(refused(folder_.file("fake_envoy")));
+  EXPECT_THAT(problem.message, HasSubstr("is not a folder"));
+  ASSERT_EQ(::mkdir(folder_.file("open").c_str(), 0777), 0);
+  ASSERT_EQ(::chmod(folder_.file("open").c_str(), 0777), 0);
+  EXPECT_TRUE(refused(folder_.file("open")));
+  EXPECT_THAT(problem.message, HasSubstr("others may write to"));
+  ASSERT_TRUE(!refused(folder_.file("fine")));
+  ASSERT_TRUE(write_file(folder_.file("fine/0123456789.state"), "{}"));
+  EXPECT_TRUE(refused(folder_.file("fine")));
+  EXPECT_THAT(problem.message, HasSubstr("is not a state file of this version"));
+}
+
+}  // namespace
+}  // namespace sluice::proxy
