@@ -24,6 +24,8 @@ using Kind = Type::Kind;
 
 // Longer values are cut in messages.
 constexpr std::size_t kMaxQuoted = 60;
+// A tree with more problems is another kind's, or no one's: the rest of them would help nobody.
+constexpr std::size_t kMaxProblems = 100;
 // How far around a misplaced field its place is looked for.
 constexpr int kMaxSearchDepth = 3;
 
@@ -150,9 +152,10 @@ bool is_absent(const Tree* value, const Type& type) {
 
 class Checker {
  public:
-  explicit Checker(std::vector<Problem>* problems) : problems_(problems) {}
+  explicit Checker(std::vector<Problem>* problems) : problems_(problems), first_(problems->size()) {}
 
   void check(const Path& path) {
+    if (is_full()) return;
     const Type& type = *path.type;
     if (path.tree->is_null() && type.is_nullable) return;
     const bool secret_outside = secret_;
@@ -208,6 +211,8 @@ class Checker {
   }
 
  private:
+  bool is_full() const { return problems_->size() - first_ >= kMaxProblems; }
+
   Problem& report(const Path& path, std::string code, std::string message, std::string suggestion = {}) {
     Problem& problem = problems_->emplace_back();
     problem.code = std::move(code);
@@ -289,10 +294,14 @@ class Checker {
   void check_object(const Path& path) {
     const Type& type = *path.type;
     std::vector<std::string_view> meant;  // fields whose names are misspelt
+    std::optional<FieldNames> names;
     for (const Tree::Member& member : path.tree->members()) {
       const Field* const field = type.find(member.key);
       if (field == nullptr) {
-        if (!type.preserves_unknown) meant.push_back(unknown_field(path, member));
+        if (type.preserves_unknown) continue;
+        if (is_full()) return;
+        if (!names) names = names_of(path);
+        meant.push_back(unknown_field(path, member, *names));
         continue;
       }
       if (is_absent(&member.value, *field->type)) continue;
@@ -307,15 +316,24 @@ class Checker {
     }
   }
 
-  // Returns the field that was probably meant, or nothing.
-  std::string_view unknown_field(const Path& path, const Tree::Member& member) {
+  // The fields that an object lacks and has: a misspelt field is first looked for among the former.
+  struct FieldNames {
     std::vector<std::string_view> absent;
     std::vector<std::string_view> present;
+  };
+
+  static FieldNames names_of(const Path& path) {
+    FieldNames names;
     for (const Field& field : path.type->fields) {
-      (path.tree->find(field.name) == nullptr ? absent : present).push_back(field.name);
+      (path.tree->find(field.name) == nullptr ? names.absent : names.present).push_back(field.name);
     }
-    Near near = nearest(member.key, absent);
-    if (near.word.empty()) near = nearest(member.key, present);
+    return names;
+  }
+
+  // Returns the field that was probably meant, or nothing.
+  std::string_view unknown_field(const Path& path, const Tree::Member& member, const FieldNames& names) {
+    Near near = nearest(member.key, names.absent);
+    if (near.word.empty()) near = nearest(member.key, names.present);
     std::string suggestion;
     if (near.word.empty() || near.distance > 1) suggestion = find_home(path, member.key);
     if (!suggestion.empty()) {
@@ -404,6 +422,7 @@ class Checker {
     const std::vector<Tree::Member>& members = path.tree->members();
     check_size(path, members.size(), "entry", "entries");
     for (const Tree::Member& member : members) {
+      if (is_full()) return;
       const Path here{.parent = &path,
                       .name = member.key,
                       .tree = &member.value,
@@ -446,7 +465,7 @@ class Checker {
     }
     if (type.list_kind == ListKind::kAtomic || items.size() < 2) return;
     std::unordered_map<std::string, std::size_t> seen;
-    for (std::size_t i = 0; i < items.size(); ++i) {
+    for (std::size_t i = 0; i < items.size() && !is_full(); ++i) {
       std::string words;
       const std::string key = list_key(items[i], type, &words);
       if (key.empty()) continue;
@@ -605,6 +624,7 @@ class Checker {
   }
 
   std::vector<Problem>* problems_;
+  const std::size_t first_;  // of *problems_ that is ours
   bool secret_ = false;
 };
 

@@ -1,5 +1,7 @@
 #include "schema/check.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -206,6 +208,14 @@ TEST(Check, EveryMistakeIsReported) {
       "1:8 title schema/wrong-type: expected a string, found the number `1` (write it in quotes: `\"1\"`)\n"
       "2:11 failOpen schema/wrong-type: expected true or false, found the number `2`\n"
       "3:1 zzz schema/unknown-field: unknown field `zzz`");
+}
+
+TEST(Check, AHundredMistakesAreEnough) {
+  std::string text = "tags:\n";
+  for (int i = 0; i < 300; ++i) text += "- 1\n";
+  for (int i = 0; i < 300; ++i) text += fmt::format("unknown{}: 1\n", i);
+  const std::string all = problems_of(text);
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 99);
 }
 
 TEST(Closest, AllowsAFewLetters) {
