@@ -291,8 +291,9 @@ class Test:
         self._stop()
         for failure in self._failures:
             print(f"FAIL {failure}")
-        for line in self._sluice.problems()[:5]:
-            print(f"sluice said: {line.fields}")
+        if self._failures:
+            for line in self._sluice.rejections()[:5]:
+                print(f"sluice said: {line.fields}")
         print(f"change: {'; '.join(self._summary)}; {len(records)} requests in {time.monotonic() - started:.0f} s: "
               f"{'FAILED' if self._failures else 'none failed, none went astray'}")
         if results := os.environ.get("RESULTS"):

@@ -308,8 +308,9 @@ class Sluice:
         with self._news:
             return len(self.lines)
 
-    def problems(self) -> list[Line]:
-        return [line for line in self.lines if line.message in ("problem", "rejected")]
+    def rejections(self) -> list[Line]:
+        """What Envoy has refused."""
+        return [line for line in self.lines if line.message == "rejected"]
 
     def envoys(self) -> list[int]:
         """The pids of the Envoys, running or draining. A test ends what it finds here and nothing else."""
