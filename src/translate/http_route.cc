@@ -26,10 +26,25 @@ struct Verdicts {
   std::vector<Problem> problems;
 };
 
+// The path of a field, spelled out only when something is wrong there.
+struct Place {
+  const Place* parent;
+  std::string_view field;
+  std::optional<std::size_t> index = {};
+
+  std::string to_string() const {
+    std::string text = parent == nullptr ? "" : parent->to_string();
+    if (!text.empty() && !field.empty()) text += '.';
+    text += field;
+    if (index) text += fmt::format("[{}]", *index);
+    return text;
+  }
+};
+
 class RuleTranslator {
  public:
   RuleTranslator(const ObjectKey& owner, const BackendReader& backends, flow::Reads& reads, Verdicts& verdicts,
-                 std::map<std::string, ClusterRow>& clusters)
+                 std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters)
       : owner_(owner), backends_(backends), reads_(reads), verdicts_(verdicts), clusters_(clusters) {}
 
   // Appends the rule's routes, one a match.
@@ -45,19 +60,18 @@ class RuleTranslator {
     bool failed = false;  // the rule is answered with 500
   };
 
-  Filters read_filters(const std::vector<api::HTTPRouteFilter>& filters, const std::string& path, bool of_backend);
-  std::vector<ir::WeightedCluster> read_backends(const api::HTTPRouteRule& rule, const std::string& path,
-                                                 bool& all_without_endpoints);
+  Filters read_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& place, bool of_backend);
+  std::vector<ir::WeightedCluster> read_backends(const api::HTTPRouteRule& rule, const Place& place);
   bool mixes_discovery(const std::vector<ir::WeightedCluster>& parts) const;
-  bool check_regex(const std::string& regex, const std::string& path, std::string& message);
-  std::optional<ResolvedBackend> resolve(const api::BackendObjectReference& ref, const std::string& path);
-  void report(const ReferenceFailure& failure, const std::string& path);
+  bool check_regex(const std::string& regex, const Place& place, std::string& message);
+  std::optional<ResolvedBackend> resolve(const api::BackendObjectReference& ref, const Place& place);
+  void report(const ReferenceFailure& failure, const Place& place);
 
   const ObjectKey& owner_;
   const BackendReader& backends_;
   flow::Reads& reads_;
   Verdicts& verdicts_;
-  std::map<std::string, ClusterRow>& clusters_;
+  std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters_;
 };
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -146,7 +160,8 @@ ir::RouteMatch translate_match(const api::HTTPRouteMatch& match) {
   return out;
 }
 
-void RuleTranslator::report(const ReferenceFailure& failure, const std::string& path) {
+void RuleTranslator::report(const ReferenceFailure& failure, const Place& place) {
+  const std::string path = place.to_string();
   verdicts_.problems.push_back({.code = failure.code,
                                 .severity = Severity::kError,
                                 .where = {},
@@ -157,10 +172,10 @@ void RuleTranslator::report(const ReferenceFailure& failure, const std::string& 
 }
 
 std::optional<ResolvedBackend> RuleTranslator::resolve(const api::BackendObjectReference& ref,
-                                                       const std::string& path) {
+                                                       const Place& place) {
   auto resolved = resolve_backend(ref, backends_, reads_);
   if (!resolved) {
-    report(resolved.error(), path);
+    report(resolved.error(), place);
     verdicts_.unresolved.push_back(std::move(resolved.error()));
     return std::nullopt;
   }
@@ -168,11 +183,12 @@ std::optional<ResolvedBackend> RuleTranslator::resolve(const api::BackendObjectR
     verdicts_.without_endpoints.push_back(resolved->row.cluster.owner.to_string());
   }
   resolved->cluster = resolved->row.cluster.name;
-  clusters_.try_emplace(resolved->cluster, resolved->row);
+  auto& row = clusters_[resolved->cluster];
+  if (row == nullptr) row = std::make_shared<const ClusterRow>(resolved->row);
   return *std::move(resolved);
 }
 
-bool RuleTranslator::check_regex(const std::string& regex, const std::string& path, std::string& message) {
+bool RuleTranslator::check_regex(const std::string& regex, const Place& place, std::string& message) {
   const re2::RE2 compiled(regex, re2::RE2::Quiet);
   if (compiled.ok()) return true;
   message = fmt::format("`{}` is no regular expression: {}", regex, compiled.error());
@@ -180,19 +196,19 @@ bool RuleTranslator::check_regex(const std::string& regex, const std::string& pa
                                 .severity = Severity::kError,
                                 .where = {},
                                 .object = owner_,
-                                .path = path,
+                                .path = place.to_string(),
                                 .message = message,
                                 .suggestion = ""});
   return false;
 }
 
 RuleTranslator::Filters RuleTranslator::read_filters(const std::vector<api::HTTPRouteFilter>& filters,
-                                                     const std::string& path, bool of_backend) {
+                                                     const Place& place, bool of_backend) {
   using Type = api::HTTPRouteFilterType;
   Filters out;
   for (std::size_t i = 0; i < filters.size(); ++i) {
     const api::HTTPRouteFilter& filter = filters[i];
-    const std::string here = fmt::format("{}.filters[{}]", path, i);
+    const Place here{&place, "filters", i};
     const auto unsupported = [&](std::string what) {
       ReferenceFailure failure{.reason = "UnsupportedValue",
                                .code = "support/filter",
@@ -233,7 +249,7 @@ RuleTranslator::Filters RuleTranslator::read_filters(const std::vector<api::HTTP
           break;
         }
         if (!filter.request_mirror) break;
-        const auto backend = resolve(filter.request_mirror->backend_ref, here + ".requestMirror.backendRef");
+        const auto backend = resolve(filter.request_mirror->backend_ref, {&here, "requestMirror.backendRef"});
         if (!backend) {
           out.failed = true;
           break;
@@ -266,14 +282,12 @@ RuleTranslator::Filters RuleTranslator::read_filters(const std::vector<api::HTTP
 }
 
 std::vector<ir::WeightedCluster> RuleTranslator::read_backends(const api::HTTPRouteRule& rule,
-                                                               const std::string& path,
-                                                               bool& all_without_endpoints) {
+                                                               const Place& place) {
   std::vector<ir::WeightedCluster> clusters;
   bool any = false;
-  all_without_endpoints = true;
   for (std::size_t i = 0; i < rule.backend_refs.size(); ++i) {
     const api::HTTPBackendRef& ref = rule.backend_refs[i];
-    const std::string here = fmt::format("{}.backendRefs[{}]", path, i);
+    const Place here{&place, "backendRefs", i};
     Filters filters = read_filters(ref.filters, here, true);
     const auto backend = resolve(ref.ref, here);
     if (ref.weight == 0) continue;
@@ -285,14 +299,10 @@ std::vector<ir::WeightedCluster> RuleTranslator::read_backends(const api::HTTPRo
       part.response_headers = std::move(filters.response_headers);
       part.rewrite = std::move(filters.rewrite);
       any = true;
-      all_without_endpoints = all_without_endpoints && !backend->has_endpoints;
-    } else {
-      all_without_endpoints = false;
     }
     clusters.push_back(std::move(part));
   }
   if (!any) clusters.clear();
-  all_without_endpoints = all_without_endpoints && any;
   return clusters;
 }
 
@@ -301,23 +311,24 @@ bool RuleTranslator::mixes_discovery(const std::vector<ir::WeightedCluster>& par
   std::set<ir::Discovery> ways;
   for (const ir::WeightedCluster& part : parts) {
     const auto cluster = clusters_.find(part.cluster);
-    if (cluster != clusters_.end()) ways.insert(cluster->second.cluster.discovery);
+    if (cluster != clusters_.end()) ways.insert(cluster->second->cluster.discovery);
   }
   return ways.size() > 1;
 }
 
 void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index, std::vector<ir::Route>& routes) {
-  const std::string path = fmt::format("spec.rules[{}]", index);
+  const Place place{nullptr, "spec.rules", index};
   std::string message;
   for (std::size_t m = 0; m < rule.matches.size(); ++m) {
     const api::HTTPRouteMatch& match = rule.matches[m];
-    const std::string here = fmt::format("{}.matches[{}]", path, m);
+    const Place here{&place, "matches", m};
     bool good = match.path.type != api::PathMatchType::kRegularExpression ||
-                check_regex(match.path.value, here + ".path.value", message);
+                check_regex(match.path.value, {&here, "path.value"}, message);
     const auto check_values = [&](const std::vector<api::HTTPNameValueMatch>& values, std::string_view list) {
       for (std::size_t i = 0; i < values.size(); ++i) {
         if (values[i].type == api::StringMatchType::kRegularExpression) {
-          good = check_regex(values[i].value, fmt::format("{}.{}[{}].value", here, list, i), message) && good;
+          const Place value{&here, list, i};
+          good = check_regex(values[i].value, {&value, "value"}, message) && good;
         }
       }
     };
@@ -329,9 +340,8 @@ void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index
     }
   }
 
-  const Filters filters = read_filters(rule.filters, path, false);
-  bool all_without_endpoints = false;
-  std::vector<ir::WeightedCluster> clusters = read_backends(rule, path, all_without_endpoints);
+  const Filters filters = read_filters(rule.filters, place, false);
+  std::vector<ir::WeightedCluster> clusters = read_backends(rule, place);
 
   ir::RouteAction action;
   if (filters.failed) {
@@ -444,7 +454,7 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
   // The rules depend on a parent only by the way its proxy reaches Services: one translation serves most parents.
   struct Translation {
     Verdicts verdicts;
-    std::map<std::string, ClusterRow> clusters;
+    std::map<std::string, std::shared_ptr<const ClusterRow>> clusters;
     std::shared_ptr<const std::vector<ir::Route>> routes;
   };
   std::map<api::RoutingType, Translation> translations;

@@ -2,6 +2,7 @@
 // control/pipeline.cc.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -228,10 +229,16 @@ struct Contribution {
 struct RouteResult {
   std::vector<ParentStatus> parents;
   std::vector<std::pair<HostKey, Contribution>> contributions;
-  std::vector<std::pair<XdsKey, ClusterRow>> clusters;
+  std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> clusters;
   std::vector<Problem> problems;
 
-  bool operator==(const RouteResult&) const = default;
+  bool operator==(const RouteResult& o) const {
+    const auto same = [](const auto& a, const auto& b) {
+      return a.first == b.first && (a.second == b.second || *a.second == *b.second);
+    };
+    return parents == o.parents && contributions == o.contributions && std::ranges::equal(clusters, o.clusters, same) &&
+           problems == o.problems;
+  }
 };
 
 // The other routes that claim a match that a route claims too, by route.
