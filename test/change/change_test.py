@@ -38,7 +38,7 @@ from rig_test import proxy_bootstrap  # noqa: E402
 SERVICES = [f"s{i}" for i in range(6)]
 EXTRA_ROUTES = ["extra0", "extra1", "extra2"]
 # Time in which each step is left alone, so that requests can show whether it is true.
-DWELL = 0.25
+DWELL = 0.4
 # Envoy acknowledges when its main thread has taken a resource; its workers follow when they come to it.
 SETTLE_NS = 50_000_000
 
@@ -62,8 +62,9 @@ class World:
         self.ports = {name: rig.port() for name in ("http", "https", "late")}
         # Each service has two backends of its own, and at least one of them as an endpoint.
         self.endpoints = {name: {f"{name}-a", f"{name}-b"} for name in SERVICES}
-        # Path and service of the rules of `app`. /d is there twice: the first one wins.
-        self.rules = [("/a", "s0"), ("/b", "s1"), ("/c", "s2"), ("/d", "s3"), ("/d", "s4")]
+        # Path and service of the rules of `app`. /d is there twice: the first one wins. Every service is sent to by
+        # some rule whatever happens, so that each of its changes is one for Envoy too.
+        self.rules = [("/a", "s0"), ("/b", "s1"), ("/c", "s2"), ("/d", "s3"), ("/d", "s4"), ("/e", "s5"), ("/f", "s3")]
         self.weights = {"s1": 1, "s2": 1}
         self.extra: set[str] = {"extra0"}
         self.late = False
@@ -104,7 +105,7 @@ class World:
     def targets(self) -> list[Target]:
         url = {name: f"{'https' if name == 'https' else 'http'}://127.0.0.1:{port}" for name, port in self.ports.items()}
         return [
-            *(Target(f"app{path}", url["http"] + path, "app.test") for path in ("/a", "/b", "/c", "/d")),
+            *(Target(f"app{path}", url["http"] + path, "app.test") for path in sorted(dict(self.rules))),
             Target("split", url["http"] + "/", "split.test"),
             *(Target(name, url["http"] + "/", f"{name}.test") for name in EXTRA_ROUTES),
             Target("tls", url["https"] + "/", "tls.test"),
@@ -148,8 +149,11 @@ class World:
         return ["HTTPRoute default/app"]
 
     def _weigh(self) -> list[str]:
-        before = dict(self.weights)
-        while self.weights == before or not any(self.weights.values()):
+        def shares(weights: dict[str, int]) -> list[float]:
+            return [weight / sum(weights.values()) for weight in weights.values()]
+
+        before = shares(self.weights)
+        while not any(self.weights.values()) or shares(self.weights) == before:
             self.weights = {name: self._draw.choice([0, 1, 3, 10]) for name in self.weights}
         return ["HTTPRoute default/split"]
 
