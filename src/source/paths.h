@@ -1,8 +1,8 @@
 // What the paths of a command line lead to.
 //
 //   file       that file, whatever its name; a pipe too
-//   folder     all manifests (*.yaml, *.yml, *.json) in it and in the folders in it, also through symbolic
-//   links pattern    with * ? [..] within a name, and ** for any number of folders
+//   folder     all manifests (*.yaml, *.yml, *.json) in it and in the folders in it, symbolic links too
+//   pattern    with * ? [..] within a name, and ** for any number of folders
 //   -          standard input
 //
 // A pattern that does not end in an extension means manifests only; a folder that it leads to counts as a
