@@ -159,10 +159,13 @@ TEST_F(Commands, CheckAsksTranslation) {
 
 TEST_F(Commands, Translate) {
   const std::string file = write("a.yaml", std::string(kGood));
+  std::filesystem::create_directories(folder_ + "/out/xds");
+  write("out/xds/mine.json", "{}");
   const Result result = run({"translate", "-f", file, "--output", folder_ + "/out"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "");
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/out/status.yaml"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/out/xds/mine.json"));  // not ours to remove
   EXPECT_TRUE(run({"translate", "-f", file}).out.starts_with("---\n"));
   const Result missing = run({"translate", "-f", file, "--options", folder_ + "/none"});
   EXPECT_EQ(missing.code, 1);

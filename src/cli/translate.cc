@@ -26,11 +26,7 @@ bool write(const std::filesystem::path& file, const std::string& text, Console& 
 
 bool write_folder(const std::filesystem::path& folder, const control::Dump& dump, Console& console) {
   std::error_code error;
-  std::filesystem::create_directories(folder / "xds", error);
-  // What an earlier run wrote for a proxy that is no more.
-  for (const auto& old : std::filesystem::directory_iterator(folder / "xds", error)) {
-    if (old.path().extension() == ".json") std::filesystem::remove(old.path(), error);
-  }
+  std::filesystem::create_directories(folder / "xds", error);  // what is wrong, writing will tell
   for (const auto& [proxy, json] : dump.xds) {
     if (!write(folder / "xds" / (proxy + ".json"), json, console)) return false;
   }

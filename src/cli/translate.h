@@ -15,7 +15,8 @@ struct TranslateOptions {
   std::string output = "-";  // a folder, or "-": standard output
 };
 
-// The exit code. A folder gets xds/<proxy>.json for each proxy, and status.yaml; problems go to console.err.
+// The exit code. A folder gets xds/<proxy>.json for each proxy, and status.yaml; other files in it are left
+// alone, also those of an earlier run. Problems go to console.err.
 int translate(const TranslateOptions& options, Console& console);
 
 }  // namespace sluice::cli
