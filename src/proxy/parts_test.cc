@@ -1,6 +1,7 @@
 // Loop, records, command lines, log files, processes: each by itself.
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -154,8 +155,7 @@ struct Sleeper {
   Started started;
   ~Sleeper() {
     send_signal(started.pidfd, SIGKILL);
-    ::usleep(1000);
-    wait_until([&] { return collect(started.process).known; });
+    wait_until([&] { return start_time_of(started.process.pid) != started.process.start_time; });
   }
 };
 
@@ -208,6 +208,30 @@ TEST(Process, WhatIsWrongWithTheFileIsTheError) {
   const auto started = start_process({.arguments = {"/no/such/envoy"}});
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error(), "/no/such/envoy: No such file or directory");
+}
+
+TEST(Process, LeavesBehindHowItEnded) {
+  const Folder folder;
+  const auto ended = [&](const char* script) {
+    const std::string path = folder.file("exit");
+    ::unlink(path.c_str());
+    const auto started = start_process({.arguments = {"/bin/sh", "-c", script}, .exit_path = path});
+    EXPECT_TRUE(started) << started.error();
+    wait_until([&] { return start_time_of(started->process.pid) != started->process.start_time; });
+    return read_exit(path).to_string();
+  };
+  EXPECT_EQ(ended("exit 0"), "exited with status 0");
+  EXPECT_EQ(ended("exit 3"), "exited with status 3");
+  EXPECT_EQ(ended("kill -9 $$"), "killed by signal 9 (Killed)");
+  EXPECT_EQ(read_exit(folder.file("none")).to_string(), "gone");
+}
+
+TEST(Process, IsNotOurChild) {
+  auto started = start_process({.arguments = {"/bin/sleep", "60"}});
+  ASSERT_TRUE(started) << started.error();
+  const Sleeper sleeper{*std::move(started)};
+  EXPECT_EQ(::waitpid(sleeper.started.process.pid, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
 }
 
 TEST(Process, ExitsAreDescribed) {

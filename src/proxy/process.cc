@@ -9,13 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -43,6 +47,40 @@ bool contains_entry(std::string_view environment, std::string_view entry) {
 int open_pidfd(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
 
 std::string error_text(std::string_view what, int error) { return fmt::format("{}: {}", what, strerrordesc_np(error)); }
+
+constexpr int kPidDescriptor = 3;
+constexpr int kKnownDescriptor = 4;
+
+// The outer shell ends at once, so that the keeper belongs to init. The keeper starts $3 and following with $1 in their
+// environment, tells its pid, waits for descriptor 4 to be closed (until then even a dead one keeps its pid) and for the
+// end, and writes the exit status (of a signal: 128 and its number) into $2.
+constexpr char kKeeper[] = R"({
+  { [ -z "$1" ] || export "$1"; shift 2; exec "$@"; } 3>&- 4<&- &
+  echo $! >&3
+  exec 3>&-
+  read -r _ <&4
+  wait $!
+  code=$?
+  umask 077
+  [ -z "$2" ] || echo $code >"$2"
+} &)";
+constexpr int kSignalBase = 128;  // of a shell's exit status
+
+// The keeper writes right after the process has ended.
+constexpr std::chrono::milliseconds kKeeperDelay{250};
+
+// An errno, or 0. The keeper's exec would fail the same way, but then only the log knows why.
+int reason_not_to_run(const std::string& file) {
+  if (file.find('/') != std::string::npos) return ::access(file.c_str(), X_OK) == 0 ? 0 : errno;
+  const char* const path = ::getenv("PATH");
+  std::string_view folders = path == nullptr ? "/usr/bin:/bin" : path;
+  while (true) {
+    const std::size_t end = std::min(folders.find(':'), folders.size());
+    if (::access(fmt::format("{}/{}", folders.substr(0, end), file).c_str(), X_OK) == 0) return 0;
+    if (end == folders.size()) return ENOENT;
+    folders.remove_prefix(end + 1);
+  }
+}
 
 struct Attributes {
   posix_spawnattr_t attributes;
@@ -132,16 +170,35 @@ std::expected<Started, std::string> start_process(const Start& start) {
   for (char** each = environ; *each != nullptr; ++each) {
     if (name_of(*each) != name_of(start.mark)) environment.emplace_back(*each);
   }
-  if (!start.mark.empty()) environment.push_back(start.mark);
+
+  if (const int reason = reason_not_to_run(arguments[0]); reason != 0) {
+    return std::unexpected(error_text(arguments[0], reason));
+  }
+  std::vector<std::string> keeper{"/bin/sh", "-c", kKeeper, "sluice-keeper", start.mark, start.exit_path};
+  std::ranges::move(arguments, std::back_inserter(keeper));
+
+  int pid_ends[2];
+  if (::pipe2(pid_ends, O_CLOEXEC) != 0) return std::unexpected(error_text("pipe", errno));
+  const Descriptor told(pid_ends[0]);
+  Descriptor tells(pid_ends[1]);
+  int known_ends[2];
+  if (::pipe2(known_ends, O_CLOEXEC) != 0) return std::unexpected(error_text("pipe", errno));
+  Descriptor waits(known_ends[0]);
+  const Descriptor known(known_ends[1]);  // closed when we are done
 
   Attributes spawn;
-  constexpr int kFirstOther = 3;
   ::posix_spawn_file_actions_addopen(&spawn.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   const int append = O_WRONLY | O_CREAT | O_APPEND;
   for (const auto& [fd, path] : {std::pair(STDOUT_FILENO, &start.out_path), {STDERR_FILENO, &start.error_path}}) {
     if (!path->empty()) ::posix_spawn_file_actions_addopen(&spawn.actions, fd, path->c_str(), append, 0600);
   }
-  ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, kFirstOther);
+  // By way of numbers that neither has: the one must not close the other.
+  constexpr int kAway = 100;
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, tells.get(), kAway);
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, waits.get(), kAway + 1);
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, kAway, kPidDescriptor);
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, kAway + 1, kKnownDescriptor);
+  ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, kKnownDescriptor + 1);
   sigset_t none;
   sigset_t all;
   ::sigemptyset(&none);
@@ -151,18 +208,21 @@ std::expected<Started, std::string> start_process(const Start& start) {
   ::posix_spawnattr_setflags(&spawn.attributes,
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 
+  int shell = 0;
+  const int error = ::posix_spawn(&shell, keeper[0].c_str(), &spawn.actions, &spawn.attributes,
+                                  pointers(keeper).data(), pointers(environment).data());
+  if (error != 0) return std::unexpected(error_text(keeper[0], error));
+  tells.reset();
+  waits.reset();
+  ::waitpid(shell, nullptr, 0);  // it leaves the keeper behind at once
+
+  std::string line;
+  for (char byte = 0; ::read(told.get(), &byte, 1) == 1 && byte != '\n';) line += byte;
   int pid = 0;
-  const int error = ::posix_spawnp(&pid, arguments[0].c_str(), &spawn.actions, &spawn.attributes,
-                                  pointers(arguments).data(), pointers(environment).data());
-  if (error != 0) return std::unexpected(error_text(arguments[0], error));
-  // Nobody else waits for our children, so until collect() the pid stays the child's, alive or dead.
+  std::from_chars(line.data(), line.data() + line.size(), pid);
+  if (pid <= 0) return std::unexpected("/bin/sh did not start " + start.arguments[0]);
   Started started{.process = {pid, start_time_of(pid).value_or(0)}, .pidfd = Descriptor(open_pidfd(pid))};
-  if (!started.pidfd) {
-    const int reason = errno;
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    return std::unexpected(error_text("pidfd_open", reason));
-  }
+  if (!started.pidfd) return std::unexpected(fmt::format("{} ended at once", start.arguments[0]));
   return started;
 }
 
@@ -185,13 +245,18 @@ std::string Exit::to_string() const {
   return fmt::format("killed by signal {} ({})", code, name == nullptr ? "unknown" : name);
 }
 
-Exit collect(const Process& process) {
-  siginfo_t status{};
-  // ECHILD: adopted, so another's child.
-  if (::waitid(P_PID, static_cast<id_t>(process.pid), &status, WEXITED | WNOHANG) != 0 || status.si_pid == 0) {
-    return {};
+Exit read_exit(const std::string& exit_path) {
+  const auto until = std::chrono::steady_clock::now() + kKeeperDelay;
+  while (true) {
+    const std::string text = exit_path.empty() ? "" : read_all(exit_path);
+    int code = 0;
+    if (text.ends_with('\n') && std::from_chars(text.data(), text.data() + text.size(), code).ec == std::errc()) {
+      if (code > kSignalBase) return {.known = true, .signaled = true, .code = code - kSignalBase};
+      return {.known = true, .signaled = false, .code = code};
+    }
+    if (exit_path.empty() || std::chrono::steady_clock::now() > until) return {};
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return {.known = true, .signaled = status.si_code != CLD_EXITED, .code = status.si_status};
 }
 
 }  // namespace sluice::proxy

@@ -1,5 +1,9 @@
 // Processes of the operating system: starting one that outlives us, and knowing one again.
 //
+// What we start is not our child but a keeper's: a shell that waits for it and writes down how it ended. Envoy asks the
+// kernel for SIGTERM when its parent dies (PR_SET_PDEATHSIG, as the child of its own hot restarter), so a parent of its
+// own is what lets it outlive us; and how it ended stays known to whoever adopts it.
+//
 // A pid says little: the kernel gives it to another process once its owner is gone. What names a process is the pid
 // with its start time, within one boot. For an Envoy whose pid we never learnt (we died while we started it), a mark
 // in its environment is the name.
@@ -40,6 +44,7 @@ struct Start {
   std::string mark;                    // "NAME=value": added to our environment
   std::string out_path;                // where its output goes, appended; empty: where ours goes
   std::string error_path;
+  std::string exit_path;               // where the keeper writes how it ended; empty: nowhere
 };
 
 struct Started {
@@ -58,14 +63,14 @@ Descriptor open_process(const Process& process);
 void send_signal(const Descriptor& pidfd, int signal);
 
 struct Exit {
-  bool known = false;   // false for a process that is not our child
+  bool known = false;   // false where no keeper has written it down
   bool signaled = false;
   int code = 0;         // exit status or signal
   // "exited with status 1", "killed by signal 9 (Killed)", "gone".
   std::string to_string() const;
 };
 
-// Collects a process whose pidfd has become readable.
-Exit collect(const Process& process);
+// How a process ended whose pidfd has become readable, from Start::exit_path. Waits a moment for its keeper.
+Exit read_exit(const std::string& exit_path);
 
 }  // namespace sluice::proxy

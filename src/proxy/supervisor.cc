@@ -270,7 +270,8 @@ std::expected<void, std::string> Supervisor::try_start(Running& process) {
   Start start{.arguments = {around_.options.envoy_path},
               .mark = record.mark,
               .out_path = log_path("out"),
-              .error_path = log_path("err")};
+              .error_path = log_path("err"),
+              .exit_path = exit_path(record)};
   const Launch launch{.bootstrap_path = bootstrap_path,
                       .hot_restart_path = path_of(name_),
                       .base_id = record.base_id,
@@ -376,7 +377,7 @@ void Supervisor::promote() {
 // ---- going away ------------------------------------------------------------------------------
 
 void Supervisor::exited(Running* process) {
-  const Exit status = collect(process->record.process);
+  const Exit status = read_exit(exit_path(process->record));
   RunningPtr gone;
   if (process == current_.get()) {
     gone = std::move(current_);
@@ -553,6 +554,7 @@ void Supervisor::save() {
 
 void Supervisor::forget_files(const ProcessRecord& process) {
   ::unlink(path_of(process.files + ".json").c_str());
+  ::unlink(exit_path(process).c_str());
   ::unlink(admin_socket_of(process).c_str());
   if (!base_id_in_use(process.base_id)) remove_traces(process.base_id, path_of(name_));
 }

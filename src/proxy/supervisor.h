@@ -94,6 +94,7 @@ class Supervisor {
 
   std::string path_of(const std::string& name) const;
   std::string log_path(std::string_view stream) const;
+  std::string exit_path(const ProcessRecord& process) const { return path_of(process.files + ".exit"); }
   std::string admin_socket_of(const ProcessRecord& record) const;
   xds::BootstrapPlaces places_of(const ProcessRecord& record) const;
   std::expected<Configuration, Problem> configuration_of(const ir::Proxy& proxy) const;

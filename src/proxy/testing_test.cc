@@ -28,7 +28,7 @@ def note(name, value):
         file.write(json.dumps(value) + "\n")
 
 
-note("starts", {"pid": os.getpid(), "arguments": arguments, "session": os.getsid(0) == os.getpid(),
+note("starts", {"pid": os.getpid(), "arguments": arguments, "session": os.getsid(0),
                 "descriptors": sorted(int(each) for each in os.listdir("/proc/self/fd"))})
 print("to the output", flush=True)
 if "die" in bootstrap:
