@@ -1,9 +1,5 @@
 #include "proxy/admin_call.h"
 
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -11,6 +7,9 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace sluice::proxy {
 namespace {
@@ -19,7 +18,8 @@ constexpr std::size_t kMaxResponse = 16u << 20;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// The value of a header, empty if it is not there; `headers` are lines that end in CR LF, after the status line.
+// The value of a header, empty if it is not there; `headers` are lines that end in CR LF, after the status
+// line.
 std::string_view header(std::string_view headers, std::string_view name) {
   while (!headers.empty()) {
     const std::size_t end = std::min(headers.find("\r\n"), headers.size());
@@ -82,12 +82,13 @@ std::optional<AdminAnswer> parse_answer(std::string_view response) {
 
 AdminCall::AdminCall(Loop& loop, const std::string& socket, std::string_view method, std::string_view target,
                      std::chrono::milliseconds timeout, std::function<void(std::optional<AdminAnswer>)> done)
-    : request_(fmt::format("{} {} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", method,
-                           target)),
+    : request_(fmt::format("{} {} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                           method, target)),
       done_(std::move(done)) {
   const bool connected = connect(socket);
   timeout_ = loop.after(connected ? timeout : std::chrono::milliseconds(0), [this] { finish(std::nullopt); });
-  if (connected) watch_ = loop.watch(socket_.get(), EPOLLIN | EPOLLOUT | EPOLLET, [this](auto) { proceed(); });
+  if (connected)
+    watch_ = loop.watch(socket_.get(), EPOLLIN | EPOLLOUT | EPOLLET, [this](auto) { proceed(); });
 }
 
 bool AdminCall::connect(const std::string& socket) {
@@ -97,7 +98,8 @@ bool AdminCall::connect(const std::string& socket) {
   std::memcpy(address.sun_path, socket.data(), socket.size());
   socket_ = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   // Over a Unix socket a connection is there at once, or (a full queue too) not at all.
-  return socket_ && ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  return socket_ &&
+         ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
 void AdminCall::proceed() {

@@ -26,8 +26,8 @@ std::optional<AdminAnswer> parse_answer(std::string_view response);
 
 class AdminCall {
  public:
-  // `done` is called once, from the loop, not from within the constructor; with nothing when there was no answer in
-  // time. It may destroy the call. A call that is destroyed before is given up.
+  // `done` is called once, from the loop, not from within the constructor; with nothing when there was no
+  // answer in time. It may destroy the call. A call that is destroyed before is given up.
   AdminCall(Loop& loop, const std::string& socket, std::string_view method, std::string_view target,
             std::chrono::milliseconds timeout, std::function<void(std::optional<AdminAnswer>)> done);
   AdminCall(const AdminCall&) = delete;

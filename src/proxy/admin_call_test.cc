@@ -1,13 +1,12 @@
 #include "proxy/admin_call.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <cstring>
 #include <string>
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "proxy/testing.h"
 
@@ -22,13 +21,15 @@ TEST(ParseAnswer, TakesLengthsChunksAndTheEndOfTheConnection) {
     std::optional<AdminAnswer> answer;
   } cases[] = {
       {"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nLIVE\n", AdminAnswer{200, "LIVE\n"}},
-      {"HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nPRE_\r\nA\r\nINITIALIZI\r\n0\r\n\r\n",
+      {"HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n4\r\nPRE_\r\nA\r\nINITIALIZI\r\n0\r\n\r\n",
        AdminAnswer{503, "PRE_INITIALIZI"}},
       {"HTTP/1.1 200 OK\r\n\r\nto the end", AdminAnswer{200, "to the end"}},
       {"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nLIVE\n", std::nullopt},
       {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nPR", std::nullopt},
       {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nPRE_\r\n", std::nullopt},
-      {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\nx\r\n0\r\n\r\n", std::nullopt},
+      {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\nx\r\n0\r\n\r\n",
+       std::nullopt},
       {"HTTP/1.1 200 OK\r\n", std::nullopt},
       {"HTTP/1.1\r\n\r\n", std::nullopt},
       {"", std::nullopt},
@@ -50,11 +51,12 @@ class AdminCallTest : public testing::Test {
   std::optional<AdminAnswer> call(const std::string& path, milliseconds timeout) {
     std::optional<AdminAnswer> result;
     std::unique_ptr<AdminCall> call;
-    call = std::make_unique<AdminCall>(loop_, path, "GET", "/ready", timeout, [&](std::optional<AdminAnswer> answer) {
-      result = std::move(answer);
-      call.reset();
-      loop_.quit();
-    });
+    call = std::make_unique<AdminCall>(loop_, path, "GET", "/ready", timeout,
+                                       [&](std::optional<AdminAnswer> answer) {
+                                         result = std::move(answer);
+                                         call.reset();
+                                         loop_.quit();
+                                       });
     loop_.run();
     return result;
   }

@@ -23,15 +23,12 @@ ir::Duration parent_shutdown_time(const ir::Proxy& proxy) { return drain_time(pr
 std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vector<std::string>& common_args,
                                         const Launch& launch) {
   std::vector<std::string> result = {
-      "--config-path", launch.bootstrap_path,
-      "--base-id", fmt::to_string(launch.base_id),
-      "--restart-epoch", fmt::to_string(launch.restart_epoch),
+      "--config-path", launch.bootstrap_path, "--base-id", fmt::to_string(launch.base_id), "--restart-epoch",
+      fmt::to_string(launch.restart_epoch),
       // Sockets in a folder of the owner's, rather than abstract ones that everybody on the host may talk to.
-      "--socket-path", launch.hot_restart_path,
-      "--socket-mode", "600",
+      "--socket-path", launch.hot_restart_path, "--socket-mode", "600",
       // The old epoch may die at any moment; then the new one starts as if it were the first.
-      "--skip-hot-restart-on-no-parent",
-      "--drain-time-s", fmt::to_string(drain_time(proxy).count()),
+      "--skip-hot-restart-on-no-parent", "--drain-time-s", fmt::to_string(drain_time(proxy).count()),
       "--parent-shutdown-time-s",
       fmt::to_string(std::chrono::duration_cast<seconds>(parent_shutdown_time(proxy)).count())};
   if (proxy.concurrency) {

@@ -1,9 +1,9 @@
 // A file descriptor that is closed with its owner.
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
+
+#include <unistd.h>
 
 namespace sluice::proxy {
 

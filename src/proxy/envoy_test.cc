@@ -1,18 +1,17 @@
 // The runner with the real Envoy, which is expected under build/ in the repository.
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
 #include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <filesystem>
-#include <thread>
-
-#include <fmt/format.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "proxy/descriptor.h"
 #include "proxy/record.h"
@@ -50,7 +49,8 @@ Descriptor connect_to(std::uint16_t port) {
   const timeval patience{.tv_sec = 20, .tv_usec = 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   const sockaddr_in address = local(port);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) socket.reset();
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    socket.reset();
   return socket;
 }
 
@@ -74,7 +74,7 @@ class EnvoyTest : public RunnerTest {
  protected:
   void SetUp() override {
     options_.envoy_path = std::filesystem::absolute("build/envoy/envoy");
-    if (!std::filesystem::exists(options_.envoy_path)) GTEST_SKIP() << "there is no " << options_.envoy_path;
+    ASSERT_TRUE(std::filesystem::exists(options_.envoy_path)) << "scripts/install.sh brings it";
     options_.xds_socket = folder_.file("xds");
     options_.extra_args = {"--log-level", "warn"};
     options_.render = [this](const ir::Proxy& proxy, const xds::BootstrapPlaces& places) {
@@ -83,13 +83,14 @@ class EnvoyTest : public RunnerTest {
     start();
   }
 
-  // Answers every request with `answer`; "broken" and "elsewhere" are bootstraps that do not work, one at reading it,
-  // one at its listener.
+  // Answers every request with `answer`; "broken" and "elsewhere" are bootstraps that do not work, one at
+  // reading it, one at its listener.
   std::string bootstrap(const std::string& answer, const xds::BootstrapPlaces& places) const {
     using nlohmann::json;
     const std::string v3 = ".v3.";
     const std::string filters = "type.googleapis.com/envoy.extensions.filters.";
-    const json router = {{"name", "router"}, {"typed_config", {{"@type", filters + "http.router" + v3 + "Router"}}}};
+    const json router = {{"name", "router"},
+                         {"typed_config", {{"@type", filters + "http.router" + v3 + "Router"}}}};
     const json route = {{"match", {{"prefix", "/"}}},
                         {"direct_response", {{"status", 200}, {"body", {{"inline_string", answer}}}}}};
     const json host = {{"name", "all"}, {"domains", {"*"}}, {"routes", json::array({route})}};
@@ -99,13 +100,14 @@ class EnvoyTest : public RunnerTest {
                        {"route_config", {{"virtual_hosts", json::array({host})}}},
                        {"http_filters", json::array({router})}};
     const json chain = {{"filters", json::array({{{"name", "http"}, {"typed_config", http}}})}};
-    const json socket = {{"address", answer == "elsewhere" ? "192.0.2.1" : "127.0.0.1"}, {"port_value", port_}};
-    const json listener = {{"name", "all"},
-                           {"address", {{"socket_address", socket}}},
-                           {"filter_chains", json::array({chain})}};
-    const json document = {{"node", {{"id", places.node_id}, {"cluster", "test"}}},
-                           {"admin", {{"address", {{"pipe", {{"path", places.admin_socket}, {"mode", 0600}}}}}}},
-                           {"static_resources", {{"listeners", json::array({listener})}}}};
+    const json socket = {{"address", answer == "elsewhere" ? "192.0.2.1" : "127.0.0.1"},
+                         {"port_value", port_}};
+    const json listener = {
+        {"name", "all"}, {"address", {{"socket_address", socket}}}, {"filter_chains", json::array({chain})}};
+    const json document = {
+        {"node", {{"id", places.node_id}, {"cluster", "test"}}},
+        {"admin", {{"address", {{"pipe", {{"path", places.admin_socket}, {"mode", 0600}}}}}}},
+        {"static_resources", {{"listeners", json::array({listener})}}}};
     return document.dump();
   }
 
@@ -123,7 +125,8 @@ class EnvoyTest : public RunnerTest {
     return events_.at(events_.wait(State::kReady, from)).pid;
   }
   int wait_for_message(const std::string& part, int from = 0) const {
-    return events_.wait([&](const Event& event) { return event.message.find(part) != event.message.npos; }, from);
+    return events_.wait([&](const Event& event) { return event.message.find(part) != event.message.npos; },
+                        from);
   }
   bool shared_memory_exists(const std::string& base_id) const {
     return std::filesystem::exists(fmt::format("/dev/shm/envoy_shared_memory_{}0", base_id));

@@ -1,17 +1,16 @@
 #include "proxy/hot_restart.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <random>
 #include <string_view>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "proxy/descriptor.h"
 
@@ -21,7 +20,9 @@ namespace {
 // Envoy multiplies by ten: the last digit is the epoch's, modulo three.
 std::uint32_t scaled(std::uint32_t base_id) { return base_id * 10; }
 
-std::string memory_name(std::uint32_t base_id) { return fmt::format("/envoy_shared_memory_{}", scaled(base_id)); }
+std::string memory_name(std::uint32_t base_id) {
+  return fmt::format("/envoy_shared_memory_{}", scaled(base_id));
+}
 
 // The layout of Envoy's hot restart version 11.104 (`envoy --hot-restart-version`: version and size).
 struct SharedMemory {

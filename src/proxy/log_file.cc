@@ -1,11 +1,11 @@
 #include "proxy/log_file.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include "proxy/descriptor.h"
 

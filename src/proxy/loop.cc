@@ -1,12 +1,12 @@
 #include "proxy/loop.h"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 namespace sluice::proxy {
 
@@ -61,7 +61,8 @@ void Loop::run() {
         run_posted();
         continue;
       }
-      // By id: an earlier callback may have ended this watch, and its descriptor's number may be another's by now.
+      // By id: an earlier callback may have ended this watch, and its descriptor's number may be another's by
+      // now.
       const auto found = watched_.find(event.data.u64);
       if (found == watched_.end()) continue;
       const std::shared_ptr<Watched> watched = found->second;
@@ -86,7 +87,8 @@ Loop::Watch Loop::watch(int descriptor, std::uint32_t events, std::function<void
   result.loop_ = this;
   result.id_ = next_id_++;
   epoll_event event{.events = events, .data = {.u64 = result.id_}};
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) std::abort();  // not a descriptor to wait for
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0)
+    std::abort();  // not a descriptor to wait for
   watched_[result.id_] = std::make_shared<Watched>(Watched{descriptor, std::move(callback)});
   return result;
 }

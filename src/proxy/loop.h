@@ -1,7 +1,7 @@
 // An event loop: one thread waits for descriptors, for times, and for work that other threads post.
 //
-// What is waited for lasts as long as its handle (Watch, Timer): destroying the handle cancels it, also from within a
-// callback, its own included. After run() has returned the handles may still be destroyed.
+// What is waited for lasts as long as its handle (Watch, Timer): destroying the handle cancels it, also from
+// within a callback, its own included. After run() has returned the handles may still be destroyed.
 //
 // Threads: post() from any; the rest from the thread that calls run(), or before it is called.
 #pragma once
@@ -67,7 +67,8 @@ class Loop {
   void post(std::function<void()> work);
 
   // `events` are epoll's; the callback gets those that happened. The descriptor must outlive the watch.
-  [[nodiscard]] Watch watch(int descriptor, std::uint32_t events, std::function<void(std::uint32_t)> callback);
+  [[nodiscard]] Watch watch(int descriptor, std::uint32_t events,
+                            std::function<void(std::uint32_t)> callback);
   [[nodiscard]] Timer after(std::chrono::milliseconds delay, std::function<void()> callback);
 
  private:

@@ -1,14 +1,13 @@
 // Loop, records, command lines, log files, processes: each by itself.
-#include <signal.h>
-#include <sys/epoll.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "proxy/command_line.h"
 #include "proxy/hot_restart.h"
@@ -29,7 +28,10 @@ using testing::ElementsAre;
 TEST(Loop, TimersFireInOrderAndCanBeCancelled) {
   Loop loop;
   std::vector<int> fired;
-  const Loop::Timer late = loop.after(milliseconds(20), [&] { fired.push_back(2); loop.quit(); });
+  const Loop::Timer late = loop.after(milliseconds(20), [&] {
+    fired.push_back(2);
+    loop.quit();
+  });
   const Loop::Timer early = loop.after(milliseconds(5), [&] { fired.push_back(1); });
   Loop::Timer never = loop.after(milliseconds(1), [&] { fired.push_back(0); });
   EXPECT_TRUE(never.pending());
@@ -171,7 +173,8 @@ TEST(Process, IsFoundByWhatIsRecordedAndByNothingLess) {
   auto started = start_process({.arguments = {"/bin/sleep", "60"}, .mark = "SLUICE_PROXY=mark"});
   ASSERT_TRUE(started) << started.error();
   const Sleeper sleeper{*std::move(started)};
-  ASSERT_TRUE(wait_until([&] { return has_in_environment(sleeper.started.process.pid, "SLUICE_PROXY=mark"); }));
+  ASSERT_TRUE(
+      wait_until([&] { return has_in_environment(sleeper.started.process.pid, "SLUICE_PROXY=mark"); }));
   const ProcessRecord right = record_of(sleeper.started);
 
   ProcessRecord record = right;
@@ -248,11 +251,12 @@ TEST(CommandLine, HasEverything) {
                         .log_levels = {{"default", "warn"}, {"http", "debug"}, {"upstream", "trace"}},
                         .extra_args = {"--own", "1"},
                         .drain_timeout = milliseconds(1500)};
-  EXPECT_THAT(make_arguments(proxy, {"--common"}, {"/r/b.json", "/r/x", 77, 3}),
-              ElementsAre("--config-path", "/r/b.json", "--base-id", "77", "--restart-epoch", "3", "--socket-path",
-                          "/r/x", "--socket-mode", "600", "--skip-hot-restart-on-no-parent", "--drain-time-s", "2",
-                          "--parent-shutdown-time-s", "4", "--concurrency", "2", "--log-level", "warn",
-                          "--component-log-level", "http:debug,upstream:trace", "--common", "--own", "1"));
+  EXPECT_THAT(
+      make_arguments(proxy, {"--common"}, {"/r/b.json", "/r/x", 77, 3}),
+      ElementsAre("--config-path", "/r/b.json", "--base-id", "77", "--restart-epoch", "3", "--socket-path",
+                  "/r/x", "--socket-mode", "600", "--skip-hot-restart-on-no-parent", "--drain-time-s", "2",
+                  "--parent-shutdown-time-s", "4", "--concurrency", "2", "--log-level", "warn",
+                  "--component-log-level", "http:debug,upstream:trace", "--common", "--own", "1"));
 }
 
 TEST(CommandLine, DrainTimeIsNeverZero) {
@@ -291,9 +295,7 @@ TEST(LogFile, RotationKeepsTheEnd) {
   EXPECT_EQ(read_file(path), "more") << "whoever appends goes on";
 }
 
-TEST(HotRestart, MemoryOfAnUnknownLayoutIsLeftAlone) {
-  EXPECT_FALSE(forget_failed_epoch(choose_base_id()));
-}
+TEST(HotRestart, MemoryOfAnUnknownLayoutIsLeftAlone) { EXPECT_FALSE(forget_failed_epoch(choose_base_id())); }
 
 }  // namespace
 }  // namespace sluice::proxy

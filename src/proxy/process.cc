@@ -1,14 +1,5 @@
 #include "proxy/process.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -21,7 +12,15 @@
 #include <memory>
 #include <thread>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace sluice::proxy {
 namespace {
@@ -46,14 +45,16 @@ bool contains_entry(std::string_view environment, std::string_view entry) {
 // By number: the header of glibc 2.36 declares them as C++ functions.
 int open_pidfd(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
 
-std::string error_text(std::string_view what, int error) { return fmt::format("{}: {}", what, strerrordesc_np(error)); }
+std::string error_text(std::string_view what, int error) {
+  return fmt::format("{}: {}", what, strerrordesc_np(error));
+}
 
 constexpr int kPidDescriptor = 3;
 constexpr int kKnownDescriptor = 4;
 
-// The outer shell ends at once, so that the keeper belongs to init. The keeper starts $3 and following with $1 in their
-// environment, tells its pid, waits for descriptor 4 to be closed (until then even a dead one keeps its pid) and for the
-// end, and writes the exit status (of a signal: 128 and its number) into $2.
+// The outer shell ends at once, so that the keeper belongs to init. The keeper starts $3 and following with
+// $1 in their environment, tells its pid, waits for descriptor 4 to be closed (until then even a dead one
+// keeps its pid) and for the end, and writes the exit status (of a signal: 128 and its number) into $2.
 constexpr char kKeeper[] = R"({
   { [ -z "$1" ] || export "$1"; shift 2; exec "$@"; } 3>&- 4<&- &
   echo $! >&3
@@ -189,7 +190,8 @@ std::expected<Started, std::string> start_process(const Start& start) {
   Attributes spawn;
   ::posix_spawn_file_actions_addopen(&spawn.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   const int append = O_WRONLY | O_CREAT | O_APPEND;
-  for (const auto& [fd, path] : {std::pair(STDOUT_FILENO, &start.out_path), {STDERR_FILENO, &start.error_path}}) {
+  for (const auto& [fd, path] :
+       {std::pair(STDOUT_FILENO, &start.out_path), {STDERR_FILENO, &start.error_path}}) {
     if (!path->empty()) ::posix_spawn_file_actions_addopen(&spawn.actions, fd, path->c_str(), append, 0600);
   }
   // By way of numbers that neither has: the one must not close the other.
@@ -250,7 +252,8 @@ Exit read_exit(const std::string& exit_path) {
   while (true) {
     const std::string text = exit_path.empty() ? "" : read_all(exit_path);
     int code = 0;
-    if (text.ends_with('\n') && std::from_chars(text.data(), text.data() + text.size(), code).ec == std::errc()) {
+    if (text.ends_with('\n') &&
+        std::from_chars(text.data(), text.data() + text.size(), code).ec == std::errc()) {
       if (code > kSignalBase) return {.known = true, .signaled = true, .code = code - kSignalBase};
       return {.known = true, .signaled = false, .code = code};
     }

@@ -1,12 +1,13 @@
 // Processes of the operating system: starting one that outlives us, and knowing one again.
 //
-// What we start is not our child but a keeper's: a shell that waits for it and writes down how it ended. Envoy asks the
-// kernel for SIGTERM when its parent dies (PR_SET_PDEATHSIG, as the child of its own hot restarter), so a parent of its
-// own is what lets it outlive us; and how it ended stays known to whoever adopts it.
+// What we start is not our child but a keeper's: a shell that waits for it and writes down how it ended.
+// Envoy asks the kernel for SIGTERM when its parent dies (PR_SET_PDEATHSIG, as the child of its own hot
+// restarter), so a parent of its own is what lets it outlive us; and how it ended stays known to whoever
+// adopts it.
 //
-// A pid says little: the kernel gives it to another process once its owner is gone. What names a process is the pid
-// with its start time, within one boot. For an Envoy whose pid we never learnt (we died while we started it), a mark
-// in its environment is the name.
+// A pid says little: the kernel gives it to another process once its owner is gone. What names a process is
+// the pid with its start time, within one boot. For an Envoy whose pid we never learnt (we died while we
+// started it), a mark in its environment is the name.
 //
 // Threads: any.
 #pragma once
@@ -44,7 +45,7 @@ struct Start {
   std::string mark;                    // "NAME=value": added to our environment
   std::string out_path;                // where its output goes, appended; empty: where ours goes
   std::string error_path;
-  std::string exit_path;               // where the keeper writes how it ended; empty: nowhere
+  std::string exit_path;  // where the keeper writes how it ended; empty: nowhere
 };
 
 struct Started {
@@ -52,8 +53,9 @@ struct Started {
   Descriptor pidfd;
 };
 
-// In a session of its own, with no descriptor of ours but the standard ones. What is wrong with running the file is the
-// error. For some microseconds after success the executable and the environment may still read as ours or as empty.
+// In a session of its own, with no descriptor of ours but the standard ones. What is wrong with running the
+// file is the error. For some microseconds after success the executable and the environment may still read as
+// ours or as empty.
 std::expected<Started, std::string> start_process(const Start& start);
 
 // A descriptor of exactly this process; none if it is gone or the pid is another's by now.
@@ -63,9 +65,9 @@ Descriptor open_process(const Process& process);
 void send_signal(const Descriptor& pidfd, int signal);
 
 struct Exit {
-  bool known = false;   // false where no keeper has written it down
+  bool known = false;  // false where no keeper has written it down
   bool signaled = false;
-  int code = 0;         // exit status or signal
+  int code = 0;  // exit status or signal
   // "exited with status 1", "killed by signal 9 (Killed)", "gone".
   std::string to_string() const;
 };

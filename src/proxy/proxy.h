@@ -1,16 +1,17 @@
-// Runs real Envoys as child processes, one a proxy: writes the bootstrap, starts, waits until it is ready, restarts
-// with back-off when it dies, hot-restarts when its bootstrap changes, drains when it is told to stop.
+// Runs real Envoys as child processes, one a proxy: writes the bootstrap, starts, waits until it is ready,
+// restarts with back-off when it dies, hot-restarts when its bootstrap changes, drains when it is told to
+// stop.
 //
-// An Envoy outlives the sluice that started it. A state file (pid, start time from /proc/<pid>/stat, bootstrap hash,
-// base id, restart epoch) under a lock lets the next sluice adopt it, through a pidfd; a pid whose start time is not
-// the recorded one is not ours and is never touched.
+// An Envoy outlives the sluice that started it. A state file (pid, start time from /proc/<pid>/stat,
+// bootstrap hash, base id, restart epoch) under a lock lets the next sluice adopt it, through a pidfd; a pid
+// whose start time is not the recorded one is not ours and is never touched.
 //
-// A change never takes a serving Envoy away: the new epoch starts beside the old one, and if it does not come up, the
-// old one goes on. A proxy that dies is started with the newest configuration, or with the last one that worked when
-// the newest is known not to.
+// A change never takes a serving Envoy away: the new epoch starts beside the old one, and if it does not come
+// up, the old one goes on. A proxy that dies is started with the newest configuration, or with the last one
+// that worked when the newest is known not to.
 //
-// Threads: one thread of its own inside; every method may be called from any thread and does not block, except
-// stop() and the destructor.
+// Threads: one thread of its own inside; every method may be called from any thread and does not block,
+// except stop() and the destructor.
 #pragma once
 
 #include <chrono>
@@ -37,11 +38,11 @@ enum class LogTo : std::uint8_t {
 struct Options {
   std::string envoy_path;               // binary
   std::vector<std::string> extra_args;  // appended to every Envoy's command line
-  std::string run_dir;                  // state files, bootstraps, logs, admin sockets; created with mode 0700
-  std::string xds_socket;               // Unix socket of ads::Server
+  std::string run_dir;     // state files, bootstraps, logs, admin sockets; created with mode 0700
+  std::string xds_socket;  // Unix socket of ads::Server
   std::chrono::milliseconds restart_delay_max{5'000};  // back-off doubles from 50 ms up to this
-  // How the bootstrap is made: xds::render_bootstrap, or a test's own. Must be set; called on the runner's thread,
-  // and equal arguments must give equal texts.
+  // How the bootstrap is made: xds::render_bootstrap, or a test's own. Must be set; called on the runner's
+  // thread, and equal arguments must give equal texts.
   std::function<std::expected<std::string, Problem>(const ir::Proxy&, const xds::BootstrapPlaces&)> render;
   LogTo log_to = LogTo::kFiles;
   std::uint64_t log_max_bytes = 64u << 20;  // a log file is looked at every few seconds and cut at this size
@@ -49,7 +50,8 @@ struct Options {
   std::chrono::milliseconds hot_restart_timeout{60'000};
 };
 
-// Of a proxy as a whole, not of one process: while a hot restart is under way, or has failed, a proxy is kReady.
+// Of a proxy as a whole, not of one process: while a hot restart is under way, or has failed, a proxy is
+// kReady.
 enum class State : std::uint8_t { kStarting, kReady, kDraining, kExited, kBackingOff };
 
 struct Event {
@@ -65,21 +67,23 @@ class Runner {
  public:
   virtual ~Runner() = default;  // leaves the Envoys running, for the next sluice to adopt
 
-  // Starts, adopts or (when its bootstrap or arguments changed) hot-restarts the Envoy of this proxy. Of several
-  // changes in a row the newest counts. Does nothing when nothing changed, and after stop().
+  // Starts, adopts or (when its bootstrap or arguments changed) hot-restarts the Envoy of this proxy. Of
+  // several changes in a row the newest counts. Does nothing when nothing changed, and after stop().
   virtual void ensure(const ir::Proxy& proxy) = 0;
   // Drains and ends the Envoy of a proxy that is no more. The last event of it is kExited.
   virtual void remove(const ir::ProxyKey& proxy) = 0;
-  // Drains and ends all of them: SIGTERM's way. Returns when they are gone; drain_timeout and some seconds bound it.
-  // Not to be called from on_event.
+  // Drains and ends all of them: SIGTERM's way. Returns when they are gone; drain_timeout and some seconds
+  // bound it. Not to be called from on_event.
   virtual void stop() = 0;
-  // The proxies, sorted, whose Envoys were found running at the start and were neither ensured nor removed since.
-  // Without either they go on as they are, and are not restarted when they die.
+  // The proxies, sorted, whose Envoys were found running at the start and were neither ensured nor removed
+  // since. Without either they go on as they are, and are not restarted when they die.
   virtual std::vector<ir::ProxyKey> adopted() const = 0;
 };
 
-// Takes the lock of run_dir. Returns null and fills in *problem when another sluice holds it or run_dir is unusable.
-// on_event is called on the runner's thread, never after the destructor; it may call ensure() and remove().
-std::unique_ptr<Runner> start_runner(const Options& options, std::function<void(Event)> on_event, Problem* problem);
+// Takes the lock of run_dir. Returns null and fills in *problem when another sluice holds it or run_dir is
+// unusable. on_event is called on the runner's thread, never after the destructor; it may call ensure() and
+// remove().
+std::unique_ptr<Runner> start_runner(const Options& options, std::function<void(Event)> on_event,
+                                     Problem* problem);
 
 }  // namespace sluice::proxy

@@ -1,8 +1,5 @@
 #include "proxy/record.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -11,8 +8,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace sluice::proxy {
 namespace {
@@ -106,7 +105,8 @@ std::optional<Started> find_process(ProcessRecord& record) {
     record.process = found.front();
   }
   Descriptor pidfd = open_process(record.process);
-  // Its pid cannot change hands unnoticed any more, so what /proc says is about this process if it still lives after.
+  // Its pid cannot change hands unnoticed any more, so what /proc says is about this process if it still
+  // lives after.
   if (!pidfd || (record.ready && executable_of(record.process.pid) != record.executable) ||
       !has_in_environment(record.process.pid, record.mark) ||
       start_time_of(record.process.pid) != record.process.start_time) {

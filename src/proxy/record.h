@@ -1,7 +1,7 @@
 // What is remembered of a proxy on disk, so that the next sluice finds its Envoys again.
 //
-// A process is recorded before it is started, with a mark that will be in its environment, and once more with its pid
-// afterwards: whenever sluice dies, every Envoy it has started can be found, by pid or by mark.
+// A process is recorded before it is started, with a mark that will be in its environment, and once more with
+// its pid afterwards: whenever sluice dies, every Envoy it has started can be found, by pid or by mark.
 //
 // Threads: plain values.
 #pragma once
@@ -34,15 +34,15 @@ enum class Role : std::uint8_t {
 
 struct ProcessRecord {
   Role role = Role::kCurrent;
-  std::string mark;       // "SLUICE_PROXY=…" in its environment; no two are equal
+  std::string mark;  // "SLUICE_PROXY=…" in its environment; no two are equal
   std::string boot_id;
-  Process process;        // pid 0: about to be started
+  Process process;         // pid 0: about to be started
   std::string executable;  // known once it is ready
-  std::string files;      // what the names of its files in run_dir begin with
+  std::string files;       // what the names of its files in run_dir begin with
   std::uint32_t base_id = 0;
   std::uint32_t restart_epoch = 0;
   Configuration configuration;
-  bool ready = false;     // was seen to be
+  bool ready = false;  // was seen to be
 
   bool operator==(const ProcessRecord&) const = default;
 };
@@ -62,8 +62,8 @@ std::string encode_record(const ProxyRecord& record);
 // Empty if `text` is no record.
 std::optional<ProxyRecord> decode_record(std::string_view text);
 
-// The process of this record if it lives: pid, start time, boot and mark must all agree, and the executable if it
-// was ready (what is started may be a script that becomes Envoy). The pid is filled in where it was not
+// The process of this record if it lives: pid, start time, boot and mark must all agree, and the executable
+// if it was ready (what is started may be a script that becomes Envoy). The pid is filled in where it was not
 // known yet.
 std::optional<Started> find_process(ProcessRecord& record);
 

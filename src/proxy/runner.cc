@@ -1,8 +1,3 @@
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
@@ -15,7 +10,11 @@
 #include <thread>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "proxy/hot_restart.h"
 #include "proxy/proxy.h"
@@ -52,7 +51,8 @@ std::optional<Problem> prepare_run_dir(const std::string& run_dir) {
   }
   // Who can write here can have any process taken for an Envoy of ours, and talk to the admin interfaces.
   if (status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return problem("value/run-dir", fmt::format("others may write to `{}`", run_dir), "use a folder of your own");
+    return problem("value/run-dir", fmt::format("others may write to `{}`", run_dir),
+                   "use a folder of your own");
   }
   // "/<short name>" and the longest that is appended to it.
   const std::size_t longest = run_dir.size() + 1 + kShortName + kLongestSocketSuffix;
@@ -70,10 +70,12 @@ class ThreadedRunner final : public Runner {
   ThreadedRunner(Options options, std::function<void(Event)> on_event, Descriptor lock)
       : options_(std::move(options)),
         lock_(std::move(lock)),
-        around_{.loop = loop_,
-                .options = options_,
-                .report = std::move(on_event),
-                .finished = [this](const ir::ProxyKey& proxy) { loop_.post([this, proxy] { forget(proxy); }); }} {}
+        around_{
+            .loop = loop_,
+            .options = options_,
+            .report = std::move(on_event),
+            .finished = [this](const ir::ProxyKey& proxy) { loop_.post([this, proxy] { forget(proxy); }); }} {
+  }
 
   ~ThreadedRunner() override {
     loop_.post([this] { loop_.quit(); });
@@ -86,10 +88,12 @@ class ThreadedRunner final : public Runner {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(options_.run_dir, error)) {
       const std::string file = entry.path().filename();
-      if (!file.ends_with(kStateEnd) || !is_short_name(file.substr(0, file.size() - kStateEnd.size()))) continue;
+      if (!file.ends_with(kStateEnd) || !is_short_name(file.substr(0, file.size() - kStateEnd.size())))
+        continue;
       std::optional<ProxyRecord> record = decode_record(read_file(entry.path()).value_or(""));
       if (!record) {
-        return problem("value/run-dir", fmt::format("`{}` is not a state file of this version", entry.path().string()),
+        return problem("value/run-dir",
+                       fmt::format("`{}` is not a state file of this version", entry.path().string()),
                        "end the Envoys that run there, and remove it");
       }
       const ir::ProxyKey key = record->proxy;
@@ -121,7 +125,8 @@ class ThreadedRunner final : public Runner {
     loop_.post([this, proxy] {
       if (stopping_) return;
       std::unique_ptr<Supervisor>& supervisor = supervisors_[proxy.key];
-      if (!supervisor || supervisor->finished()) supervisor = std::make_unique<Supervisor>(around_, proxy.key);
+      if (!supervisor || supervisor->finished())
+        supervisor = std::make_unique<Supervisor>(around_, proxy.key);
       supervisor->ensure(proxy);
     });
   }
@@ -211,7 +216,8 @@ class ThreadedRunner final : public Runner {
 
 }  // namespace
 
-std::unique_ptr<Runner> start_runner(const Options& options, std::function<void(Event)> on_event, Problem* result) {
+std::unique_ptr<Runner> start_runner(const Options& options, std::function<void(Event)> on_event,
+                                     Problem* result) {
   Options absolute = options;
   std::error_code error;
   absolute.run_dir = fs::absolute(fs::path(options.run_dir) / "", error).lexically_normal().parent_path();
@@ -222,7 +228,8 @@ std::unique_ptr<Runner> start_runner(const Options& options, std::function<void(
   }
   Descriptor lock(::open((run_dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) {
-    *result = problem("value/run-dir", fmt::format("cannot write to `{}`: {}", run_dir, strerrordesc_np(errno)));
+    *result =
+        problem("value/run-dir", fmt::format("cannot write to `{}`: {}", run_dir, strerrordesc_np(errno)));
     return nullptr;
   }
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {

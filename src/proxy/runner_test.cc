@@ -1,7 +1,4 @@
 // The runner with a stand-in for Envoy.
-#include <signal.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +6,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
 
 #include "proxy/process.h"
 #include "proxy/record.h"
@@ -63,7 +62,9 @@ class FakeRunnerTest : public RunnerTest {
     std::filesystem::rename(folder_.file("connections.new"), folder_.file("connections"));
   }
   std::string state_file() const { return run_dir() + "/" + short_name(kKey) + ".state"; }
-  ProxyRecord record() const { return decode_record(read_file(state_file()).value_or("")).value_or(ProxyRecord{}); }
+  ProxyRecord record() const {
+    return decode_record(read_file(state_file()).value_or("")).value_or(ProxyRecord{});
+  }
 
   // Ensures it and waits until it is ready.
   int start_ready(const ir::Proxy& which) {
@@ -72,7 +73,8 @@ class FakeRunnerTest : public RunnerTest {
     return events_.at(events_.wait(State::kReady, from)).pid;
   }
   int wait_for_message(const std::string& part, int from = 0) const {
-    return events_.wait([&](const Event& event) { return event.message.find(part) != event.message.npos; }, from);
+    return events_.wait([&](const Event& event) { return event.message.find(part) != event.message.npos; },
+                        from);
   }
 };
 

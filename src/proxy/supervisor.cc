@@ -1,10 +1,5 @@
 #include "proxy/supervisor.h"
 
-#include <signal.h>
-#include <sys/epoll.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -13,6 +8,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "proxy/command_line.h"
 #include "proxy/hot_restart.h"
@@ -37,7 +36,8 @@ constexpr int kMostUnanswered = 3;
 constexpr int kQuotedLines = 5;
 
 // "|" as a query may hold it. The filter is a regular expression.
-constexpr std::string_view kConnectionStats = "/stats?filter=downstream_cx_active%7Cserver%5C.total_connections";
+constexpr std::string_view kConnectionStats =
+    "/stats?filter=downstream_cx_active%7Cserver%5C.total_connections";
 
 // The open connections to its listeners, or nothing when the text does not tell.
 std::optional<std::uint64_t> count_connections(std::string_view stats) {
@@ -149,8 +149,8 @@ std::expected<Configuration, Problem> Supervisor::configuration_of(const ir::Pro
   const std::vector<std::string> arguments = make_arguments(proxy, around_.options.extra_args, {});
   const std::string& path = around_.options.envoy_path;
   return Configuration{.bootstrap_hash = hash_text(*bootstrap),
-                       .arguments_hash = hash_text(fmt::format("{}\n{}\n{}", path, file_identity(path),
-                                                               fmt::join(arguments, "\n")))};
+                       .arguments_hash = hash_text(
+                           fmt::format("{}\n{}\n{}", path, file_identity(path), fmt::join(arguments, "\n")))};
 }
 
 // ---- what is wanted --------------------------------------------------------------------------
@@ -190,7 +190,8 @@ const Supervisor::Wanted& Supervisor::target() const {
 }
 
 void Supervisor::advance() {
-  // One change at a time; when it is through, this is called again and takes the newest of what came meanwhile.
+  // One change at a time; when it is through, this is called again and takes the newest of what came
+  // meanwhile.
   if (record_.removing || finished_ || !wanted_ || successor_ || (current_ && current_->ending)) return;
   if (current_ && refused_ == wanted_->configuration && !current_->drained) return;
   const Wanted& next = target();
@@ -205,7 +206,8 @@ void Supervisor::advance() {
     return kill(*current_);
   }
   if (!draining_.empty()) {
-    // Envoy ends the oldest epoch when a third one starts. It gets at least the least time that is for draining.
+    // Envoy ends the oldest epoch when a third one starts. It gets at least the least time that is for
+    // draining.
     const auto since = std::chrono::duration_cast<milliseconds>(Clock::now() - taken_over_);
     if (since < record_.min_drain) {
       next_change_ = around_.loop.after(record_.min_drain - since, [this] { advance(); });
@@ -226,8 +228,8 @@ void Supervisor::start(Role role, Wanted wanted, std::uint32_t base_id, std::uin
   const std::uint64_t serial = record_.next_serial++;
   std::random_device random;
   process.record = {.role = role,
-                    .mark = fmt::format("SLUICE_PROXY={}/{}.{}.{:08x}{:08x}", around_.options.run_dir, name_, serial,
-                                        random(), random()),
+                    .mark = fmt::format("SLUICE_PROXY={}/{}.{}.{:08x}{:08x}", around_.options.run_dir, name_,
+                                        serial, random(), random()),
                     .boot_id = boot_id(),
                     .files = fmt::format("{}.{}", name_, serial),
                     .base_id = base_id,
@@ -249,8 +251,8 @@ void Supervisor::start(Role role, Wanted wanted, std::uint32_t base_id, std::uin
   save();
   if (role == Role::kSuccessor) {
     expect_in_time(process);
-    report(State::kReady, fmt::format("hot restart: epoch {} (pid {}) starts", restart_epoch,
-                                      process.record.process.pid));
+    report(State::kReady,
+           fmt::format("hot restart: epoch {} (pid {}) starts", restart_epoch, process.record.process.pid));
   } else {
     report(State::kStarting, fmt::format("started with base id {}", base_id));
   }
@@ -276,7 +278,8 @@ std::expected<void, std::string> Supervisor::try_start(Running& process) {
                       .hot_restart_path = path_of(name_),
                       .base_id = record.base_id,
                       .restart_epoch = record.restart_epoch};
-  std::ranges::move(make_arguments(proxy, around_.options.extra_args, launch), std::back_inserter(start.arguments));
+  std::ranges::move(make_arguments(proxy, around_.options.extra_args, launch),
+                    std::back_inserter(start.arguments));
   process.error_log_start = file_size(start.error_path);
   std::expected<Started, std::string> started = start_process(start);
   if (!started) return std::unexpected(started.error());
@@ -299,7 +302,8 @@ Supervisor::RunningPtr Supervisor::adopt(ProcessRecord record) {
 void Supervisor::resume() {
   for (Running* each : all()) watch(*each);
   for (const RunningPtr& each : draining_) {
-    each->deadline = around_.loop.after(record_.drain_timeout + kOldEpochGrace, [this, &each = *each] { end(each); });
+    each->deadline =
+        around_.loop.after(record_.drain_timeout + kOldEpochGrace, [this, &each = *each] { end(each); });
   }
   taken_over_ = Clock::now();
   if (record_.removing) {
@@ -315,7 +319,8 @@ void Supervisor::resume() {
 }
 
 void Supervisor::watch(Running& process) {
-  process.exit = around_.loop.watch(process.pidfd.get(), EPOLLIN, [this, &process](auto) { exited(&process); });
+  process.exit =
+      around_.loop.watch(process.pidfd.get(), EPOLLIN, [this, &process](auto) { exited(&process); });
 }
 
 void Supervisor::kill(Running& process) { send_signal(process.pidfd, SIGKILL); }
@@ -341,8 +346,8 @@ void Supervisor::poll_readiness(Running& process) {
       [this, &process](const std::optional<AdminAnswer>& answer) {
         if (answer && answer->status == 200 && answer->body.starts_with("LIVE")) return became_ready(process);
         const bool slow = Clock::now() - process.started > kSlowAfter;
-        process.poll =
-            around_.loop.after(slow ? kSlowReadyPoll : kReadyPoll, [this, &process] { poll_readiness(process); });
+        process.poll = around_.loop.after(slow ? kSlowReadyPoll : kReadyPoll,
+                                          [this, &process] { poll_readiness(process); });
       });
 }
 
@@ -361,8 +366,8 @@ void Supervisor::became_ready(Running& process) {
 }
 
 void Supervisor::promote() {
-  // The new epoch tells the old one to drain, and after its parent-shutdown-time to exit. If the new one dies before,
-  // nobody tells it.
+  // The new epoch tells the old one to drain, and after its parent-shutdown-time to exit. If the new one dies
+  // before, nobody tells it.
   const ir::Duration patience =
       (ensured_ ? parent_shutdown_time(*ensured_) : record_.drain_timeout) + kOldEpochGrace;
   current_->record.role = Role::kDraining;
@@ -428,7 +433,8 @@ void Supervisor::exited(Running* process) {
 void Supervisor::successor_failed(const Running& process, const std::string& reason) {
   refused_ = process.record.configuration;
   report(state(),
-         fmt::format("hot restart failed, epoch {} goes on: {}", current_ ? current_->record.restart_epoch : 0, reason),
+         fmt::format("hot restart failed, epoch {} goes on: {}",
+                     current_ ? current_->record.restart_epoch : 0, reason),
          bootstrap_problem(reason));
   if (current_ && current_->drained) {
     // There is nothing to go back to, so it is tried again; not without end at full speed.
@@ -442,7 +448,8 @@ void Supervisor::current_failed(const Running& process, const std::string& reaso
   std::optional<Problem> problem;
   if (of_itself) {
     problem = bootstrap_problem(reason);
-    if (good_ && good_->configuration != process.record.configuration) refused_ = process.record.configuration;
+    if (good_ && good_->configuration != process.record.configuration)
+      refused_ = process.record.configuration;
   }
   around_.report(Event{.proxy = record_.proxy,
                        .state = State::kExited,
@@ -457,8 +464,8 @@ void Supervisor::current_failed(const Running& process, const std::string& reaso
   const int doublings = std::min(failures_ - 1, 20);
   ++failures_;
   if (doublings >= 0) {
-    const milliseconds delay = std::min<milliseconds>(kFirstRestartDelay * (1 << doublings),
-                                                      around_.options.restart_delay_max);
+    const milliseconds delay =
+        std::min<milliseconds>(kFirstRestartDelay * (1 << doublings), around_.options.restart_delay_max);
     restart_ = around_.loop.after(delay, [this] { advance(); });
     report(State::kBackingOff, fmt::format("next start in {} ms", delay.count()));
     return;
@@ -492,8 +499,8 @@ void Supervisor::begin_drain() {
   const std::string socket = admin_socket_of(current_->record);
   drain_call_ = std::make_unique<AdminCall>(
       around_.loop, socket, "POST", "/drain_listeners?graceful", kAdminTimeout, [this, socket](const auto&) {
-        drain_call_ = std::make_unique<AdminCall>(around_.loop, socket, "POST", "/healthcheck/fail", kAdminTimeout,
-                                                  [this](const auto&) { poll_connections(); });
+        drain_call_ = std::make_unique<AdminCall>(around_.loop, socket, "POST", "/healthcheck/fail",
+                                                  kAdminTimeout, [this](const auto&) { poll_connections(); });
       });
 }
 
@@ -548,7 +555,8 @@ std::vector<std::string> Supervisor::files_in_use() const {
 void Supervisor::save() {
   record_.processes.clear();
   for (const Running* each : all()) record_.processes.push_back(each->record);
-  const std::expected<void, std::string> written = write_file(path_of(name_ + ".state"), encode_record(record_));
+  const std::expected<void, std::string> written =
+      write_file(path_of(name_ + ".state"), encode_record(record_));
   if (!written) report(state(), written.error());
 }
 

@@ -11,8 +11,9 @@
 //
 //        remove: the current one drains, then everything is ended
 //
-// A refused configuration is not tried again until another one was wanted; a proxy that dies meanwhile is started
-// with the last one that worked. Every change of the processes is on disk before the next one happens.
+// A refused configuration is not tried again until another one was wanted; a proxy that dies meanwhile is
+// started with the last one that worked. Every change of the processes is on disk before the next one
+// happens.
 //
 // Threads: the loop's; the constructor and the destructor also while the loop does not run.
 #pragma once
@@ -59,7 +60,8 @@ class Supervisor {
   void ensure(const ir::Proxy& proxy);
   void remove();
 
-  // Of adopted processes: reports them and goes on with what they were at. The first call on the loop's thread.
+  // Of adopted processes: reports them and goes on with what they were at. The first call on the loop's
+  // thread.
   void resume();
   void rotate_logs();
 
@@ -139,8 +141,8 @@ class Supervisor {
 
   std::optional<ir::Proxy> ensured_;  // the last one, as it was given
   std::optional<Wanted> wanted_;
-  std::optional<Wanted> good_;             // the last one that became ready
-  std::optional<Configuration> refused_;   // an Envoy did not come up with it
+  std::optional<Wanted> good_;            // the last one that became ready
+  std::optional<Configuration> refused_;  // an Envoy did not come up with it
   RunningPtr current_;
   RunningPtr successor_;
   std::vector<RunningPtr> draining_;

@@ -1,5 +1,5 @@
-// What the tests of this module share: a folder that goes away with all processes started in it, a record of events,
-// and a stand-in for Envoy that does as it is told.
+// What the tests of this module share: a folder that goes away with all processes started in it, a record of
+// events, and a stand-in for Envoy that does as it is told.
 #pragma once
 
 #include <chrono>
@@ -76,8 +76,8 @@ std::vector<int> processes_of(const std::string& run_dir);
 
 // Writes a stand-in for Envoy and returns its path. What it does is in its bootstrap:
 //   {"admin": path, "die": message, "never_ready": true, "log": folder}
-// It appends its arguments to log/starts, a JSON object a line, and the requests to its admin interface to log/calls,
-// and takes the number of its open connections from log/connections.
+// It appends its arguments to log/starts, a JSON object a line, and the requests to its admin interface to
+// log/calls, and takes the number of its open connections from log/connections.
 std::string write_fake_envoy(const Folder& folder);
 std::vector<nlohmann::json> read_lines(const std::string& path);
 

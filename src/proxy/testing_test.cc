@@ -1,15 +1,15 @@
 #include "proxy/testing.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <thread>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "proxy/process.h"
 
@@ -136,7 +136,8 @@ void RunnerTest::TearDown() {
   EXPECT_TRUE(wait_until([&] { return processes_of(run_dir()).empty(); }));
   if (HasFailure()) {
     for (const Event& event : events_.all()) {
-      std::printf("event: state %d pid %d: %s\n", static_cast<int>(event.state), event.pid, event.message.c_str());
+      std::printf("event: state %d pid %d: %s\n", static_cast<int>(event.state), event.pid,
+                  event.message.c_str());
     }
   }
 }
@@ -147,7 +148,8 @@ std::vector<int> processes_of(const std::string& run_dir) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     const std::string name = entry.path().filename();
     int pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc() || !alive(pid)) continue;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc() || !alive(pid))
+      continue;
     std::ifstream in(entry.path() / "environ", std::ios::binary);
     const std::string environment{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
     if (environment.find("SLUICE_PROXY=" + run_dir + "/") != environment.npos) result.push_back(pid);
