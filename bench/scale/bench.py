@@ -293,6 +293,7 @@ def main() -> int:
     table = render(rows)
     print(table)
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(
         f"# Scale, end to end\n\n{datetime.date.today()}, commit {commit.strip()}, {os.cpu_count()} CPUs, "
         f"{platform.machine()}; load average {os.getloadavg()[0]:.1f}. By `bench/scale/bench.py`, which says what is "
