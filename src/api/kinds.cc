@@ -9,7 +9,9 @@
 #include "api/declarations.h"
 #include "schema/bind.h"
 #include "schema/check.h"
+#include "schema/encode.h"
 #include "schema/type.h"
+#include "tree/write.h"
 
 namespace sluice::api {
 
@@ -234,6 +236,23 @@ template const GroupKind& kind_of<Service>();
 template const GroupKind& kind_of<EndpointSlice>();
 template const GroupKind& kind_of<Secret>();
 template const GroupKind& kind_of<ConfigMap>();
+
+std::string write_object(const Object& object) {
+  const KindEntry& entry = kKinds[object.index()];
+  const Tree bound = std::visit(
+      [&object](const auto& one) { return schema::encode(*one, types()[object.index()]); }, object);
+  std::vector<Tree::Member> members;
+  members.push_back(
+      {.key = "apiVersion", .value = Tree::string(api_version_of(entry, entry.versions.names[0]))});
+  members.push_back({.key = "kind", .value = Tree::string(std::string(entry.kind))});
+  for (const Tree::Member& member : bound.members()) members.push_back(member);
+  return to_json(Tree::map(std::move(members)));
+}
+
+std::string api_version_of(const GroupKind& kind) {
+  const KindEntry* const entry = find_entry(kind.group(), kind.kind());
+  return entry == nullptr ? "" : api_version_of(*entry, entry->versions.names[0]);
+}
 
 bool is_namespaced(const GroupKind& kind) {
   const KindEntry* const entry = find_entry(kind.group(), kind.kind());

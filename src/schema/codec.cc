@@ -1,5 +1,6 @@
 #include "schema/codec.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -21,17 +22,46 @@ std::optional<std::int64_t> whole(const Tree& tree) {
   return static_cast<std::int64_t>(value);
 }
 
+constexpr std::string_view kBase64Letters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 constexpr std::array<signed char, 256> make_base64_values() {
   std::array<signed char, 256> values{};
   values.fill(-1);
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
-    values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<signed char>(i);
+  for (std::size_t i = 0; i < kBase64Letters.size(); ++i) {
+    values[static_cast<unsigned char>(kBase64Letters[i])] = static_cast<signed char>(i);
   }
   return values;
 }
 
 constexpr std::array<signed char, 256> kBase64Values = make_base64_values();
+
+// Of a duration.
+constexpr std::size_t kMaxParts = 4;
+constexpr std::size_t kMaxDigits = 5;
+constexpr std::int64_t kMaxPart = 99'999;
+
+struct Unit {
+  std::string_view name;
+  std::int64_t milliseconds;
+};
+constexpr std::array<Unit, 4> kUnits{{{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+
+// The duration in so many parts of each unit at most; empty where it takes more. As each unit is a multiple
+// of the next, taking as many as possible of the largest finds a way where there is one.
+std::string in_parts(std::int64_t rest, const std::array<std::int64_t, kUnits.size()>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < kUnits.size(); ++i) {
+    for (std::int64_t part = 0; part < parts[i]; ++part) {
+      const std::int64_t count = std::min(rest / kUnits[i].milliseconds, kMaxPart);
+      if (count == 0) break;
+      text += std::to_string(count);
+      text += kUnits[i].name;
+      rest -= count * kUnits[i].milliseconds;
+    }
+  }
+  return rest == 0 ? text : "";
+}
 
 }  // namespace
 
@@ -110,9 +140,42 @@ int enum_index(const Tree& tree, const Type& type) {
   return -1;
 }
 
+Tree load_bool(const void* source, const Type&) { return Tree::boolean(*static_cast<const bool*>(source)); }
+
+Tree load_int32(const void* source, const Type&) {
+  return Tree::integer(*static_cast<const std::int32_t*>(source));
+}
+
+Tree load_int64(const void* source, const Type&) {
+  return Tree::integer(*static_cast<const std::int64_t*>(source));
+}
+
+Tree load_double(const void* source, const Type&) {
+  return Tree::number(*static_cast<const double*>(source));
+}
+
+Tree load_string(const void* source, const Type& type) {
+  const std::string& text = *static_cast<const std::string*>(source);
+  return Tree::string(type.format == "byte" ? encode_base64(text) : text);
+}
+
+Tree load_duration(const void* source, const Type&) {
+  return Tree::string(format_duration(*static_cast<const std::chrono::milliseconds*>(source)));
+}
+
+Tree load_tree(const void* source, const Type&) { return *static_cast<const Tree*>(source); }
+
+Tree load_int_or_string(const void* source, const Type&) {
+  const auto& value = *static_cast<const std::variant<std::int32_t, std::string>*>(source);
+  if (const auto* const text = std::get_if<std::string>(&value)) return Tree::string(*text);
+  return Tree::integer(std::get<std::int32_t>(value));
+}
+
+Tree enum_name(std::size_t index, const Type& type) {
+  return index < type.values.size() ? Tree::string(type.values[index]) : Tree();
+}
+
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  constexpr std::size_t kMaxParts = 4;
-  constexpr std::size_t kMaxDigits = 5;
   if (text.empty()) return std::nullopt;
   std::int64_t total = 0;
   for (std::size_t part = 0; !text.empty(); ++part) {
@@ -138,6 +201,26 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     total += value;
   }
   return std::chrono::milliseconds(total);
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
+  const std::int64_t total = duration.count();
+  if (total <= 0) return "0s";
+  if (const std::string text = in_parts(total, {1, 1, 1, 1}); !text.empty()) return text;
+  // Eleven years and more: some units repeat, and others are left out.
+  constexpr auto kParts = static_cast<std::int64_t>(kMaxParts);
+  for (std::int64_t h = 0; h <= kParts; ++h) {
+    for (std::int64_t m = 0; h + m <= kParts; ++m) {
+      for (std::int64_t s = 0; h + m + s <= kParts; ++s) {
+        if (const std::string text = in_parts(total, {h, m, s, kParts - h - m - s}); !text.empty()) {
+          return text;
+        }
+      }
+    }
+  }
+  // No text says it exactly.
+  return in_parts(std::min(total / kUnits[0].milliseconds, kParts * kMaxPart) * kUnits[0].milliseconds,
+                  {kParts, 0, 0, 0});
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {
@@ -170,6 +253,22 @@ std::optional<std::string> decode_base64(std::string_view text) {
   } else {
     out.push_back(static_cast<char>(bits >> 10));
     out.push_back(static_cast<char>(bits >> 2));
+  }
+  return out;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t held = std::min<std::size_t>(bytes.size() - i, 3);
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      bits = (bits << 8) | (j < held ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+    }
+    for (std::size_t j = 0; j < 4; ++j) {
+      out.push_back(j <= held ? kBase64Letters[(bits >> (18 - 6 * j)) & 63] : '=');
+    }
   }
   return out;
 }

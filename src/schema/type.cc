@@ -37,6 +37,7 @@ Type of_kind(Type::Kind kind) {
 }
 
 void* same_place(void* parent) { return parent; }
+const void* same_place_to_read(const void* parent) { return parent; }
 
 const Type& any_type() {
   static const Type* const type = new Type();
@@ -241,6 +242,7 @@ Field flattened(std::string name, Type type) {
   static constexpr Codec kCodec{.kind = Codec::Kind::kStruct};
   Field result = field(std::move(name), std::move(type));
   result.at = same_place;
+  result.get = same_place_to_read;
   result.codec = &kCodec;
   return result;
 }

@@ -3,8 +3,8 @@
 // Types are tables made at run time: an object has fields, each with a name, a Type, a default and an
 // accessor; a list and a map have an item Type; scalars have patterns, enumerations and limits, after
 // OpenAPI's words as Kubernetes uses them. Everything that walks a Type is an ordinary function (check.h,
-// bind.h), so a new use of the declarations costs one function and no templates. A Type is built by chained
-// calls and copied freely:
+// bind.h, encode.h), so a new use of the declarations costs one function and no templates. A Type is built by
+// chained calls and copied freely:
 //
 //   Type listener = object<Listener>({
 //       field<&Listener::name>("name", string().length(1, 253).matches(kSubdomain)).required(),
@@ -136,6 +136,8 @@ struct Field {
   std::optional<Tree> default_value;
   // The member's place in the struct (made if optional), and how it takes a value; nullptr: bound nowhere.
   void* (*at)(void* parent) = nullptr;
+  // The same place to read from; null where an optional is empty.
+  const void* (*get)(const void* parent) = nullptr;
   const Codec* codec = nullptr;
 
   Field required() &&;
@@ -170,6 +172,7 @@ template <auto... kMembers>
 Field field(std::string name, Type type) {
   Field result = field(std::move(name), std::move(type));
   result.at = &member_at<kMembers...>;
+  result.get = &find_member<kMembers...>;
   result.codec = codec_of<member_type_t<kMembers...>>();
   return result;
 }

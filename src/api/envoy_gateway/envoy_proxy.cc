@@ -290,8 +290,14 @@ bool store_routing_type(void* target, const Tree& tree, const Type&) {
   return true;
 }
 
+Tree load_routing_type(const void* source, const Type&) {
+  const bool is_service = *static_cast<const RoutingType*>(source) == RoutingType::kService;
+  return Tree::string(is_service ? "Service" : "Endpoint");
+}
+
 Field routing_type() {
-  static constexpr Codec kCodec{.kind = Codec::Kind::kScalar, .store = store_routing_type};
+  static constexpr Codec kCodec{
+      .kind = Codec::Kind::kScalar, .store = store_routing_type, .load = load_routing_type};
   Field result = field<&EnvoyProxySpec::routing_type>("routingType", string());
   result.codec = &kCodec;
   return result;
