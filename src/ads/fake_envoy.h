@@ -4,12 +4,12 @@
 // "dns" is a cluster without EDS; "secret=NAME", "routes=NAME", "cluster=NAME" are references. An empty
 // ClusterLoadAssignment is the real one.
 //
-// What is modelled: a cluster that is new or changed warms until its endpoints (and secrets) have come after it; while
-// one warms, no CDS answer goes out, except during initialisation, when CDS is answered at once and LDS is asked for
-// only when all clusters are ready. A listener warms until its route tables and secrets are there. Subscriptions
-// follow from clusters and listeners and go out before the answer to what caused them. A refused delta response is
-// remembered for none of its resources; of CDS and LDS the good ones are applied, of the others those before the bad
-// one.
+// What is modelled: a cluster that is new or changed warms until its endpoints (and secrets) have come after it, or the
+// wait for them ends. While one warms no CDS request goes out, neither an answer nor the first one of a new stream;
+// except during initialisation, when CDS is answered at once and LDS is asked for only when all clusters are ready. A
+// listener warms until its route tables and secrets are there. Subscriptions follow from clusters and listeners and go
+// out before the answer to what caused them. A refused delta response is remembered for none of its resources; of CDS
+// and LDS the good ones are applied, of the others those before the bad one.
 #pragma once
 
 #include <algorithm>
@@ -44,6 +44,8 @@ class FakeEnvoy {
 
   // "slow" clusters that warm become ready.
   void finish_slow();
+  // initial_fetch_timeout: what warms no longer waits for endpoints.
+  void time_out();
   // Listeners that were removed or replaced let go of their route tables.
   void drain();
 
@@ -96,6 +98,7 @@ class FakeEnvoy {
 
   Variant variant_;
   std::array<Subscription, xds::kResourceTypes> subs_;
+  bool connected_ = false;
   bool got_clusters_ = false;
   bool initialised_ = false;
   std::set<std::string> fresh_endpoints_;  // warming clusters whose endpoints have come
@@ -107,6 +110,7 @@ class FakeEnvoy {
 
 inline void FakeEnvoy::connect() {
   outbox.clear();
+  connected_ = true;
   for (Subscription& s : subs_) {
     s.asked = false;
     s.names.clear();
@@ -115,7 +119,8 @@ inline void FakeEnvoy::connect() {
   }
   for (int i = 0; i < xds::kResourceTypes; ++i) {
     const auto type = static_cast<Type>(i);
-    if (type == Type::kCluster || (type == Type::kListener && initialised_)) ask(type, {}, {}, {});
+    if (type == Type::kCluster && warming.empty()) ask(type, {}, {}, {});
+    if (type == Type::kListener && initialised_) ask(type, {}, {}, {});
     if (!wildcard(type)) update_subscription(type, false);
   }
 }
@@ -181,6 +186,11 @@ inline void FakeEnvoy::update_subscription(Type type, bool again) {
 inline void FakeEnvoy::answer(Type type, Answer answer) {
   Subscription& s = sub(type);
   if (type == Type::kCluster && initialised_ && !warming.empty()) {
+    // State-of-the-world has one answer to all, with the last error.
+    if (variant_ == Variant::kSotw && !s.held_answers.empty()) {
+      if (!answer.error) answer.error = s.held_answers.back().error;
+      s.held_answers.clear();
+    }
     s.held_answers.push_back(std::move(answer));
     return;
   }
@@ -207,7 +217,8 @@ inline void FakeEnvoy::progress() {
     slow_done_.erase(it->first);
     it = warming.erase(it);
   }
-  if (warming.empty()) {
+  if (warming.empty() && connected_) {
+    if (!sub(Type::kCluster).asked) ask(Type::kCluster, {}, {}, {});
     auto& answers = sub(Type::kCluster).held_answers;
     while (!answers.empty()) {
       ask(Type::kCluster, {}, {}, answers.front());
@@ -240,6 +251,11 @@ inline void FakeEnvoy::finish_slow() {
       if (has(bytes, "slow")) slow_done_.insert(name);
     }
   }
+  progress();
+}
+
+inline void FakeEnvoy::time_out() {
+  for (const auto& [name, bytes] : warming) fresh_endpoints_.insert(name);
   progress();
 }
 
@@ -282,8 +298,8 @@ inline void FakeEnvoy::on_response(const Response& response) {
         listeners.erase(it);
       }
       warming_listeners.erase(name);
-    } else {
-      unblocked_.insert(name);
+    } else if (type == Type::kSecret) {
+      unblocked_.insert(name);  // Envoy 1.40 goes on without a secret, but not without a route table
     }
   }
   for (const ResourcePtr& r : response.resources) {

@@ -118,6 +118,14 @@ class Play {
     now = end;
   }
 
+  // Time passes, and the session is told.
+  void pass(std::chrono::milliseconds by) {
+    now += by;
+    if (!session) return;
+    if (const auto at = session->wake_at(); at && *at <= now) session->on_time(now);
+    collect();
+  }
+
   std::uint64_t acknowledged() const {
     std::uint64_t newest = 0;
     for (const Event& event : events) {

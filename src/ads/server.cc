@@ -25,6 +25,8 @@ namespace {
 
 constexpr int kMaxMessageBytes = 100 << 20;
 constexpr std::chrono::milliseconds kShutdown{500};
+// For a response that is being written when its stream is to end.
+constexpr std::chrono::milliseconds kLastWrite{200};
 // Nodes whose memory is kept while they are away.
 constexpr std::size_t kRememberedNodes = 1'000;
 
@@ -46,7 +48,8 @@ class Loop {
     Variant variant = Variant::kDelta;
     std::unique_ptr<Session> session;  // from the first request on
     bool writing = false;
-    std::optional<grpc::Status> ending;  // finished once nothing is being written
+    std::optional<grpc::Status> ending;  // finished once nothing is being written,
+    Time cancel_at;                      // which is cancelled then
   };
   using Connections = std::map<std::uint64_t, Connection>;
 
@@ -84,9 +87,13 @@ class Loop {
 void Loop::run() {
   while (!quit_) {
     std::optional<Time> wake;
+    const auto by = [&](Time at) { wake = wake ? std::min(*wake, at) : at; };
     for (const auto& [number, connection] : connections_) {
-      if (!connection.session || connection.writing) continue;
-      if (auto at = connection.session->wake_at()) wake = wake ? std::min(*wake, *at) : at;
+      if (connection.ending) {
+        by(connection.cancel_at);
+      } else if (connection.session && !connection.writing) {
+        if (auto at = connection.session->wake_at()) by(*at);
+      }
     }
     std::vector<Message> messages = inbox_.take(wake);
     now_ = std::chrono::steady_clock::now();
@@ -94,6 +101,10 @@ void Loop::run() {
       std::visit([this](auto& m) { on(std::move(m)); }, message);
     }
     for (auto& [number, connection] : connections_) {
+      if (connection.ending && connection.cancel_at <= now_) {
+        connection.stream->cancel();
+        connection.cancel_at = Time::max();
+      }
       if (!connection.session) continue;
       if (changed_.contains(connection.session->proxy())) {
         connection.session->on_state(store_.find(connection.session->proxy()), now_);
@@ -212,7 +223,7 @@ void Loop::close(std::uint64_t number, Connection& connection, const grpc::Statu
   }
   if (connection.writing) {
     connection.ending = status;
-    connection.stream->cancel();
+    connection.cancel_at = now_ + kLastWrite;
     return;
   }
   connection.stream->finish(status);

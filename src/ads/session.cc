@@ -32,16 +32,25 @@ bool has_wildcard(Type type) { return type == Type::kCluster || type == Type::kL
 // Types whose resources wait for clusters.
 bool has_gate(Type type) { return type == Type::kListener || type == Type::kRoutes; }
 
-ResourcePtr empty_endpoints(std::string_view cluster) {
-  ir::Endpoints endpoints;
-  endpoints.cluster = cluster;
+// What Envoy may be told of a name that nobody knows, so that it goes on: no endpoints, no routes.
+ResourcePtr empty_resource(Type type, const std::string& name) {
   auto resource = std::make_shared<Resource>();
-  resource->type = Type::kEndpoints;
-  resource->name = cluster;
-  resource->bytes = std::make_shared<const std::string>(xds::render_endpoints(endpoints));
-  resource->version = xds::content_hash(*resource->bytes);
+  resource->type = type;
+  resource->name = name;
+  std::string bytes;
+  if (type == Type::kEndpoints) {
+    ir::Endpoints endpoints;
+    endpoints.cluster = name;
+    bytes = xds::render_endpoints(endpoints);
+  } else {
+    bytes = xds::assemble_routes(name, {});
+  }
+  resource->version = xds::content_hash(bytes);
+  resource->bytes = std::make_shared<const std::string>(std::move(bytes));
   return resource;
 }
+// A cluster or listener that waits for one of these is held up by "there is no such thing", too.
+bool has_empty(Type type) { return type == Type::kEndpoints || type == Type::kRoutes; }
 
 // What the node has, but only it knows the bytes of.
 ResourcePtr unknown(Type type, const std::string& name, std::uint64_t version) {
@@ -192,13 +201,12 @@ std::vector<Event> Session::take_events() { return std::exchange(events_, {}); }
 
 Memory Session::take_memory() {
   Memory memory = std::move(memory_);
-  const Channel& clusters = channel(Type::kCluster);
   const Channel& endpoints = channel(Type::kEndpoints);
-  memory.held.clear();
   if (variant_ == Variant::kSotw) {
-    for (const Channel* ch : {&clusters, &endpoints}) {
-      const Type type = ch == &clusters ? Type::kCluster : Type::kEndpoints;
-      for (const auto& [name, item] : ch->items) {
+    for (Type type : {Type::kCluster, Type::kEndpoints, Type::kListener}) {
+      if (!channel(type).resolved) continue;  // it did not stay long enough
+      std::erase_if(memory.held, [&](const auto& known) { return known.first.first == type; });
+      for (const auto& [name, item] : channel(type).items) {
         if (item.held && item.held->bytes) memory.held[{type, name}] = item.held;
       }
     }
@@ -269,8 +277,8 @@ ResourcePtr Session::brought(Type type, const std::string& name, const std::stri
   if (auto it = memory_.refusals.find({type, name}); it != memory_.refusals.end() && is(it->second.fallback)) {
     return it->second.fallback;
   }
-  if (type == Type::kEndpoints) {
-    ResourcePtr empty = empty_endpoints(name);
+  if (has_empty(type)) {
+    ResourcePtr empty = empty_resource(type, name);
     if (is(empty)) return empty;
   }
   std::uint64_t number = 0;
@@ -281,6 +289,7 @@ ResourcePtr Session::brought(Type type, const std::string& name, const std::stri
 void Session::resolve(Type type, Time now) {
   Channel& ch = channel(type);
   ch.resolved = true;
+  if (type == Type::kCluster) gates_changed_ = true;
   for (const auto& [name, refusal] : memory_.refusals) {
     if (name.first != type) continue;
     const ProxyState::Entry* entry = state_->find(type, name.second);
@@ -302,9 +311,7 @@ void Session::resolve(Type type, Time now) {
       ++it;
       continue;
     }
-    const ProxyState::Entry* entry = state_->find(type, it->second);
-    const bool live = entry && entry->resource;
-    if (ch.wildcard && !live && !ch.items.contains(it->second)) hold(it->second, unknown(type, it->second, 0));
+    if (ch.wildcard && !live(type, it->second) && !ch.items.contains(it->second)) hold(it->second, unknown(type, it->second, 0));
     it = memory_.doubtful.erase(it);
   }
   if (variant_ == Variant::kSotw) {
@@ -324,11 +331,18 @@ void Session::resolve(Type type, Time now) {
       for (auto& [name, item] : ch.items) {
         if (ResourcePtr resource = wanted(type, name, &item)) hold(name, std::move(resource));
       }
-    } else if (type == Type::kCluster && ch.wildcard) {
-      for (const auto& [name, resource] : memory_.held) {
-        const ProxyState::Entry* entry = state_->find(type, name.second);
-        if (name.first == type && !(entry && entry->resource)) hold(name.second, resource);
+    } else {
+      if (type == Type::kCluster && ch.initial_version.empty()) memory_.held.clear();  // a new Envoy
+      if (has_wildcard(type) && ch.wildcard) {
+        for (const auto& [name, resource] : memory_.held) {
+          if (name.first == type) hold(name.second, resource);
+        }
+        ch.whole_first = !ch.initial_version.empty();
+      } else if (type == Type::kRoutes && !ch.initial_version.empty()) {
+        for (const auto& [name, item] : ch.items) hold(name, unknown(type, name, 0));
       }
+      // Whatever it acknowledged last may have been overtaken.
+      for (auto& [name, item] : ch.items) item.force = true;
     }
   }
   consider_all(type, now);
@@ -408,8 +422,11 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
     const SentItem& culprit = items.front();
     Item& item = ch.items.find(culprit.name)->second;
     memory_.refusals[{type, culprit.name}] = {culprit.resource->version, message, item.held};
-    events_.push_back(
-        Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, message, commit});
+    // That an older version was bad is of no interest any more.
+    const ProxyState::Entry* entry = state_->find(type, culprit.name);
+    if (entry && entry->resource && entry->resource->version == culprit.resource->version) {
+      events_.push_back(Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, message, commit});
+    }
     if (item.sent == culprit.resource) {
       item.on_way = false;
       put(type, item, item.held, nullptr, now);
@@ -437,30 +454,31 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
 
 // ---- what the node is to hold ------------------------------------------------------------------
 
-ResourcePtr Session::wanted(Type type, std::string_view name, const Item* item) const {
+ResourcePtr Session::wanted(Type type, const std::string& name, const Item* item) const {
   const ProxyState::Entry* entry = state_->find(type, name);
   if (entry && entry->resource) {
-    if (!memory_.refusals.empty()) {
-      auto it = memory_.refusals.find({type, std::string(name)});
-      if (it != memory_.refusals.end() && it->second.version == entry->resource->version) return it->second.fallback;
-    }
-    return entry->resource;
+    if (memory_.refusals.empty()) return entry->resource;
+    auto it = memory_.refusals.find({type, name});
+    if (it == memory_.refusals.end() || it->second.version != entry->resource->version) return entry->resource;
+    if (it->second.fallback) return it->second.fallback;
   }
-  if (type != Type::kEndpoints) return nullptr;
+  if (!has_empty(type)) return nullptr;
 
-  // Endpoints go with their cluster, and whoever asks is answered.
-  const ProxyState::Entry* cluster = state_->find(Type::kCluster, name);
-  if (!cluster || !cluster->resource) {
-    if (item && item->held) return item->held;
-    if (!memory_.held.empty()) {
-      auto it = memory_.held.find({type, std::string(name)});
-      if (it != memory_.held.end()) return it->second;
-    }
+  // Whoever asks is answered. But endpoints go with their cluster, and a route table when it is no longer asked for.
+  if (item && item->held && !(type == Type::kEndpoints && live(Type::kCluster, name))) return item->held;
+  if (type == Type::kEndpoints && !live(Type::kCluster, name) && !memory_.held.empty()) {
+    auto it = memory_.held.find({type, name});
+    if (it != memory_.held.end()) return it->second;
   }
-  return empty_endpoints(name);
+  return empty_resource(type, name);
 }
 
-Session::Need Session::need(Type type, std::string_view name, const Item& item) const {
+bool Session::live(Type type, const std::string& name) const {
+  const ProxyState::Entry* entry = state_->find(type, name);
+  return entry && entry->resource;
+}
+
+Session::Need Session::need(Type type, const std::string& name, const Item& item) const {
   const ResourcePtr resource = wanted(type, name, &item);
   const ResourcePtr& latest = item.on_way ? item.sent : item.held;
   if (resource) {
@@ -477,16 +495,16 @@ void Session::consider(Type type, const std::string& name, Time now) {
   Channel& ch = channel(type);
   if (!state_ || !ch.resolved) return;
   const ProxyState::Entry* entry = state_->find(type, name);
-  const bool live = entry && entry->resource;
+  const bool is_live = entry && entry->resource;
   if (!memory_.refusals.empty()) {
     auto refusal = memory_.refusals.find({type, name});
-    if (refusal != memory_.refusals.end() && !(live && entry->resource->version == refusal->second.version)) {
+    if (refusal != memory_.refusals.end() && !(is_live && entry->resource->version == refusal->second.version)) {
       memory_.refusals.erase(refusal);
     }
   }
 
   auto it = ch.items.find(name);
-  if (it == ch.items.end() && ch.wildcard && live) {
+  if (it == ch.items.end() && ch.wildcard && is_live) {
     it = ch.items.emplace(name, Item{.id = ++ids_}).first;
   }
   if (it != ch.items.end()) {
@@ -496,7 +514,7 @@ void Session::consider(Type type, const std::string& name, Time now) {
     const bool removal = type == Type::kCluster && what == Need::kRemove && (item.on_way ? item.sent : item.held);
     set_dirty(type, name, item, what != Need::kNothing && !removal);
     if (type == Type::kCluster) consider_cluster(name, &item, now);
-    if (!live && !item.named && !item.held && !item.on_way) drop_item(type, name, now);
+    if (!is_live && !item.named && !item.held && !item.on_way) drop_item(type, name, now);
   }
   // Whether endpoints are to be empty or to stay depends on their cluster.
   if (type == Type::kCluster && channel(Type::kEndpoints).items.contains(name)) consider(Type::kEndpoints, name, now);
@@ -596,7 +614,8 @@ void Session::drop_item(Type type, const std::string& name, Time now) {
 
 bool Session::gated(const Resource& resource, std::uint64_t commit) const {
   const Channel& ch = channel(Type::kCluster);
-  if (!ch.subscribed) return false;
+  // A node that comes back while clusters warm asks for clusters only when they are warm.
+  if (!ch.resolved) return !resource.clusters.empty();
   const auto blocks = [&](const std::string& cluster) {
     auto it = ch.items.find(cluster);
     if (it == ch.items.end() || !it->second.held) return true;
@@ -615,6 +634,18 @@ bool Session::gated(const Resource& resource, std::uint64_t commit) const {
   });
 }
 
+bool Session::may_go_latched(const Item& item) const {
+  if (!item.latched || gated(*item.latched, item.latched_commit)) return false;
+  // One of its clusters may have been dropped since, before the node had it.
+  const Channel& ch = channel(Type::kCluster);
+  return std::ranges::all_of(item.latched->clusters, [&](const std::string& cluster) {
+    const ProxyState::Entry* entry = state_->find(Type::kCluster, cluster);
+    if (entry && (entry->resource || entry->commit <= item.latched_commit)) return true;
+    auto it = ch.items.find(cluster);
+    return it != ch.items.end() && it->second.held;
+  });
+}
+
 void Session::latch_gated() {
   for (Type type : {Type::kListener, Type::kRoutes}) {
     Channel& ch = channel(type);
@@ -622,7 +653,7 @@ void Session::latch_gated() {
       for (const std::string& name : *names) {
         Item& item = ch.items.find(name)->second;
         // One that may go by now goes first.
-        if (item.latched && !gated(*item.latched, item.latched_commit)) continue;
+        if (may_go_latched(item)) continue;
         item.latched = wanted(type, name, &item);
         item.latched_commit = cursor_;
       }
@@ -712,6 +743,7 @@ std::optional<Response> Session::next_of(Type type, Time now) {
       if (bytes >= kResponseBytes && !whole(type)) break;
     }
   }
+  if (ch.whole_first && !ch.gated.empty()) return std::nullopt;
   if (batch.empty() && !(ch.owes_answer && ch.dirty.empty() && ch.gated.empty())) return std::nullopt;
   return send(type, std::move(batch), now);
 }
@@ -724,10 +756,14 @@ bool Session::plan(Type type, const std::string& name, bool again, std::vector<S
   Need what = need(type, name, item);
   ResourcePtr resource = wanted(type, name, &item);
   if (again && item.on_way) {
-    // What is to go away but may have arrived is settled first: only then it is known what the node holds.
-    if (!resource && type != Type::kListener) resource = item.sent;
-    if (resource && !resource->bytes) resource = item.sent;
-    what = resource ? Need::kSend : Need::kRemove;
+    // The same once more, even if there is a newer one: only then it is known what the node holds. A listener that is
+    // to go can go at once.
+    const bool gone = type == Type::kListener && !resource;
+    batch.push_back({name, item.id, gone ? nullptr : item.sent});
+    return true;
+  }
+  if (what == Need::kRemove && type == Type::kCluster && (item.on_way ? item.sent : item.held)) {
+    what = Need::kNothing;  // its removal has its own time
   }
   if (what == Need::kNothing) {
     set_dirty(type, name, item, false);
@@ -737,9 +773,7 @@ bool Session::plan(Type type, const std::string& name, bool again, std::vector<S
   if (resource && has_gate(type)) {
     const ProxyState::Entry* entry = state_->find(type, name);
     if (gated(*resource, entry ? entry->commit : cursor_)) {
-      if (again && item.on_way) {
-        resource = item.sent;  // which passed the gate once
-      } else if (item.latched && !gated(*item.latched, item.latched_commit)) {
+      if (may_go_latched(item)) {
         resource = item.latched;
       } else {
         ch.dirty.erase(name);
@@ -759,6 +793,7 @@ Response Session::send(Type type, std::vector<SentItem> batch, Time now) {
   response.nonce = fmt::format("{}", ++nonces_);
   ch.last_nonce = response.nonce;
   ch.owes_answer = false;
+  ch.whole_first = false;
 
   if (type == Type::kCluster) latch_gated();
   for (const SentItem& sent : batch) {
@@ -797,7 +832,7 @@ Response Session::send(Type type, std::vector<SentItem> batch, Time now) {
     std::uint64_t sum = 0;
     for (const auto& [name, item] : ch.items) {
       const ResourcePtr& resource = item.on_way && on_way.contains(name) ? item.sent : item.held;
-      if (!resource) continue;
+      if (!resource || !resource->bytes) continue;
       sum += version_part(name, resource->version);
       response.resources.push_back(resource);
     }

@@ -87,8 +87,8 @@ struct Memory {
   };
   using Name = std::pair<xds::ResourceType, std::string>;
   std::map<Name, Refusal> refusals;
-  // State-of-the-world only: the clusters that the node held, and their endpoints. It will not say what it has, and
-  // a response without one that its routes still name would take that from it.
+  // State-of-the-world only: the clusters, endpoints and listeners that the node held. It will not say what it has, and
+  // a response without one that is still used would take that from it.
   std::map<Name, ResourcePtr> held;
   // Delta only: clusters and listeners that the node may have applied without knowing so itself, from a response that
   // it refused as a whole.
@@ -161,6 +161,8 @@ class Session {
     bool wildcard = false;
     bool had_names = false;    // state-of-the-world: an empty list no longer means everything
     bool owes_answer = false;  // even an empty one
+    // State-of-the-world: the node holds what is not known, so the first response must lack nothing.
+    bool whole_first = false;
     std::map<std::string, Item, std::less<>> items;
     NameSet dirty;
     NameSet gated;  // dirty, but waiting for clusters
@@ -194,8 +196,9 @@ class Session {
   void refuse(Type type, std::vector<SentItem> items, std::uint64_t commit, const std::string& message, Time now);
 
   // What the node is to hold; null: nothing.
-  ResourcePtr wanted(Type type, std::string_view name, const Item* item) const;
-  Need need(Type type, std::string_view name, const Item& item) const;
+  ResourcePtr wanted(Type type, const std::string& name, const Item* item) const;
+  bool live(Type type, const std::string& name) const;  // in the store
+  Need need(Type type, const std::string& name, const Item& item) const;
   // Brings the books on one name up to date; to be called whenever something about it has changed. May drop the item:
   // `name` is not its key.
   void consider(Type type, const std::string& name, Time now);
@@ -204,6 +207,7 @@ class Session {
   void set_dirty(Type type, const std::string& name, Item& item, bool dirty);
   void drop_item(Type type, const std::string& name, Time now);
   bool gated(const Resource& resource, std::uint64_t commit) const;
+  bool may_go_latched(const Item& item) const;
   void latch_gated();
 
   // Changes what is held and on its way, and counts which clusters that uses.
