@@ -85,17 +85,15 @@ Rendered render_route_table(const translate::RouteTablePlan& plan, const flow::G
   return table;
 }
 
-Rendered render_eds(const XdsKey& key, const translate::ClusterRow& row,
-                    const Table<NamespacedName, translate::ServiceEndpoints>& services, Reads& reads) {
-  ir::Endpoints endpoints{.cluster = key.name, .localities = row.fixed};
-  if (row.service_port) {
-    const translate::ServiceEndpoints* all = reads.get(services, row.service_port->first);
-    if (all != nullptr) {
-      const auto port = all->by_port.find(row.service_port->second);
-      if (port != all->by_port.end()) endpoints.localities = port->second;
-    }
-  }
-  return rendered(xds::render_endpoints(endpoints));
+// The endpoints of a cluster: its own, or those of the Service's port that it follows.
+std::vector<ir::Locality> localities_of(const translate::ClusterRow& row,
+                                        const Table<NamespacedName, translate::ServiceEndpoints>& services,
+                                        Reads& reads) {
+  if (!row.service_port) return row.fixed;
+  const translate::ServiceEndpoints* all = reads.get(services, row.service_port->first);
+  if (all == nullptr) return {};
+  const auto port = all->by_port.find(row.service_port->second);
+  return port == all->by_port.end() ? std::vector<ir::Locality>() : port->second;
 }
 
 // The translation of an object, or of its last good version where a proxy refused this one.
@@ -168,13 +166,13 @@ struct Pipeline::Tables {
         return translate::join_slices(slices, view != nullptr && view->prefer_local_zone,
                                       view != nullptr && view->publish_not_ready);
       });
-  const Table<NamespacedName, translate::ReadyPorts>& ready_ports = graph.map(
-      "ready ports", endpoints_of, [](const NamespacedName&, const translate::ServiceEndpoints& of_service) {
-        translate::ReadyPorts ports;
-        for (const auto& [port, localities] : of_service.by_port) ports.insert(port);
-        return ports;
+  const Table<NamespacedName, translate::ServiceReadiness>& readiness = graph.map(
+      "readiness of services", endpoints_of, [](const NamespacedName&, const translate::ServiceEndpoints& of_service) {
+        translate::ServiceReadiness row{.ports = {}, .addresses = of_service.addresses, .names = of_service.names};
+        for (const auto& [port, localities] : of_service.by_port) row.ports.insert(port);
+        return row;
       });
-  const translate::Projections projections{classes, namespace_labels, grants_in, certificates, services, ready_ports};
+  const translate::Projections projections{classes, namespace_labels, grants_in, certificates, services, readiness};
 
   // ---- Gateways and their proxies ----
   const Table<NamespacedName, translate::GatewayPlan>& gateways =
@@ -253,14 +251,19 @@ struct Pipeline::Tables {
       "cluster rows", routes,
       [](const NamespacedName&, const translate::RouteResult& result) { return result.clusters; });
   const RenderedTable& clusters =
-      graph.map("clusters", cluster_rows, [](const XdsKey&, const translate::ClusterRow& row) {
-        return rendered(xds::render_cluster(row.cluster));
+      graph.map("clusters", cluster_rows, [this](const XdsKey&, const translate::ClusterRow& row, Reads& reads) {
+        if (row.cluster.discovery != ir::Discovery::kDns || !row.service_port) {
+          return rendered(xds::render_cluster(row.cluster));
+        }
+        ir::Cluster resolving = row.cluster;
+        resolving.dns_localities = localities_of(row, endpoints_of, reads);
+        return rendered(xds::render_cluster(resolving));
       });
   const RenderedTable& endpoints = graph.map(
       "endpoints", cluster_rows,
       [this](const XdsKey& key, const translate::ClusterRow& row, Reads& reads) -> std::optional<Rendered> {
         if (row.cluster.discovery != ir::Discovery::kEds) return std::nullopt;
-        return render_eds(key, row, endpoints_of, reads);
+        return rendered(xds::render_endpoints({.cluster = key.name, .localities = localities_of(row, endpoints_of, reads)}));
       });
 
   // ---- statuses ----

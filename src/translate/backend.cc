@@ -89,8 +89,17 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
   }
   cluster.prefer_local_zone = service->prefer_local_zone;
   resolved.row.service_port = {name, port->name};
-  const ReadyPorts* ready = reads.get(reader.tables.ready_ports, name);
-  resolved.has_endpoints = ready != nullptr && ready->contains(port->name);
+  const ServiceReadiness* readiness = reads.get(reader.tables.readiness, name);
+  resolved.has_endpoints = readiness != nullptr && readiness->ports.contains(port->name);
+  if (readiness != nullptr && readiness->names) {
+    if (readiness->addresses) {
+      return std::unexpected(failure("UnsupportedAddressType", "support/mixed-slices", "",
+                                     fmt::format("Service {} has EndpointSlices of names and of addresses, which one "
+                                                 "cluster cannot have",
+                                                 name.to_string())));
+    }
+    cluster.discovery = ir::Discovery::kDns;
+  }
   return resolved;
 }
 
@@ -229,7 +238,9 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
     auto operator<=>(const Found&) const = default;
   };
   std::map<std::string, std::vector<Found>, std::less<>> found;
+  ServiceEndpoints joined;
   for (const api::EndpointSlice* slice : slices) {
+    (slice->address_type == "FQDN" ? joined.names : joined.addresses) = true;
     for (const api::EndpointPort& port : slice->ports) {
       if (!port.port || port.protocol == "UDP" || port.protocol == "SCTP") continue;
       std::vector<Found>& here = found[port.name];
@@ -248,7 +259,6 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
       }
     }
   }
-  ServiceEndpoints joined;
   for (auto& [port, endpoints] : found) {
     // KEP-1669: terminating endpoints that still serve are for when there is nobody else.
     const bool any_ready = std::ranges::any_of(endpoints, &Found::ready);

@@ -170,17 +170,26 @@ struct ServiceView {
 // gone is absent.
 struct ServiceEndpoints {
   std::map<std::string, std::vector<ir::Locality>, std::less<>> by_port;
+  bool addresses = false;  // some slice is of IP addresses
+  bool names = false;      // some slice is of names to resolve (addressType FQDN)
 
   bool operator==(const ServiceEndpoints&) const = default;
 };
 
-// The port names for which a Service has endpoints: what routes may know of endpoints, for their conditions.
-using ReadyPorts = std::set<std::string, std::less<>>;
+// What routes may know of a Service's endpoints: for which port names there are any, and how they are found.
+struct ServiceReadiness {
+  std::set<std::string, std::less<>> ports;
+  bool addresses = false;
+  bool names = false;
+
+  bool operator==(const ServiceReadiness&) const = default;
+};
 
 // A cluster, and where its endpoints come from.
 struct ClusterRow {
   ir::Cluster cluster;
-  // Of an EDS cluster, exactly one: the Service's port whose EndpointSlices it follows, or endpoints of its own.
+  // Exactly one: the Service's port whose EndpointSlices it follows, or endpoints of its own (of a cluster that
+  // resolves names: in the cluster).
   std::optional<std::pair<NamespacedName, std::string>> service_port;
   std::vector<ir::Locality> fixed;
 

@@ -35,7 +35,7 @@ struct Projections {
   const flow::Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in;  // by the grants' namespace
   const flow::Table<NamespacedName, CertificateRow>& certificates;
   const flow::Table<NamespacedName, ServiceView>& services;
-  const flow::Table<NamespacedName, ReadyPorts>& ready_ports;
+  const flow::Table<NamespacedName, ServiceReadiness>& readiness;
 };
 
 }  // namespace sluice::translate
