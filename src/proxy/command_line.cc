@@ -26,11 +26,11 @@ std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vecto
       "--config-path", launch.bootstrap_path, "--base-id", fmt::to_string(launch.base_id), "--restart-epoch",
       fmt::to_string(launch.restart_epoch),
       // Sockets in a folder of the owner's, rather than abstract ones that everybody on the host may talk to.
-      "--socket-path", launch.hot_restart_path, "--socket-mode", "600",
-      // The old epoch may die at any moment; then the new one starts as if it were the first.
-      "--skip-hot-restart-on-no-parent", "--drain-time-s", fmt::to_string(drain_time(proxy).count()),
-      "--parent-shutdown-time-s",
+      "--socket-path", launch.hot_restart_path, "--socket-mode", "600", "--drain-time-s",
+      fmt::to_string(drain_time(proxy).count()), "--parent-shutdown-time-s",
       fmt::to_string(std::chrono::duration_cast<seconds>(parent_shutdown_time(proxy)).count())};
+  // The old epoch may die at any moment; then the new one starts as if it were the first.
+  if (launch.restart_epoch > 0) result.push_back("--skip-hot-restart-on-no-parent");
   if (proxy.concurrency) {
     result.insert(result.end(), {"--concurrency", fmt::to_string(*proxy.concurrency)});
   }

@@ -254,8 +254,8 @@ TEST(CommandLine, HasEverything) {
   EXPECT_THAT(
       make_arguments(proxy, {"--common"}, {"/r/b.json", "/r/x", 77, 3}),
       ElementsAre("--config-path", "/r/b.json", "--base-id", "77", "--restart-epoch", "3", "--socket-path",
-                  "/r/x", "--socket-mode", "600", "--skip-hot-restart-on-no-parent", "--drain-time-s", "2",
-                  "--parent-shutdown-time-s", "4", "--concurrency", "2", "--log-level", "warn",
+                  "/r/x", "--socket-mode", "600", "--drain-time-s", "2", "--parent-shutdown-time-s", "4",
+                  "--skip-hot-restart-on-no-parent", "--concurrency", "2", "--log-level", "warn",
                   "--component-log-level", "http:debug,upstream:trace", "--common", "--own", "1"));
 }
 
