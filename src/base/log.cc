@@ -24,8 +24,9 @@ void log(Level level, std::string_view message, const nlohmann::ordered_json& fi
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   const auto second = std::chrono::floor<std::chrono::seconds>(now);
   nlohmann::ordered_json line;
-  line["time"] = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(second)),
-                             (now - second).count());
+  line["time"] =
+      fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(second)),
+                  (now - second).count());
   line["level"] = kNames[static_cast<std::size_t>(level)];
   line["msg"] = message;
   if (fields.is_object()) line.update(fields);

@@ -1,7 +1,8 @@
 // Structured log lines on standard error: one JSON object a line, for machines and for `jq`.
 //
 //   log(Level::kInfo, "commit", {{"commit", 7}, {"changed", {"HTTPRoute default/web"}}});
-//   {"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"commit","commit":7,"changed":["HTTPRoute default/web"]}
+//   {"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"commit","commit":7,"changed":["HTTPRoute
+//   default/web"]}
 //
 // Never put what a user keeps secret into a field.
 //

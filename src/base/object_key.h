@@ -1,8 +1,8 @@
 // Names for the user's objects.
 //
 // A GroupKind is interned: copying it is copying a pointer, comparing for equality is comparing pointers,
-// ordering is by text ("" < "gateway.networking.k8s.io"). An ObjectKey names one object of the user's, whatever
-// its version: HTTPRoute default/web is one object in v1 and in v1beta1.
+// ordering is by text ("" < "gateway.networking.k8s.io"). An ObjectKey names one object of the user's,
+// whatever its version: HTTPRoute default/web is one object in v1 and in v1beta1.
 //
 // Threads: everything here may be used from any thread.
 #pragma once

@@ -1,9 +1,9 @@
 // What is wrong with something the user wrote.
 //
-// A Problem is a value. Readers and translation make them, the control loop collects them, `check` prints them and
-// conditions quote them. Whoever makes a problem fills in what it knows: the tree and schema know the position,
-// translation knows the object and the path of the field, and the source that read the object turns those two into
-// a position later (source/files.h: locate).
+// A Problem is a value. Readers and translation make them, the control loop collects them, `check` prints
+// them and conditions quote them. Whoever makes a problem fills in what it knows: the tree and schema know
+// the position, translation knows the object and the path of the field, and the source that read the object
+// turns those two into a position later (source/files.h: locate).
 //
 // Threads: plain values.
 #pragma once
@@ -28,8 +28,9 @@ struct Where {
 enum class Severity : std::uint8_t { kError, kWarning };
 
 struct Problem {
-  // "schema/…" is what an API server would refuse; "value/…", "reference/…", "conflict/…" and "support/…" the rest;
-  // "syntax/…" is text that is no YAML or JSON. The second part is a word or two in kebab case: "unknown-field".
+  // "schema/…" is what an API server would refuse; "value/…", "reference/…", "conflict/…" and "support/…" the
+  // rest; "syntax/…" is text that is no YAML or JSON. The second part is a word or two in kebab case:
+  // "unknown-field".
   std::string code;
   Severity severity = Severity::kError;
   Where where;

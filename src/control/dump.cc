@@ -43,7 +43,8 @@ Dump translate_all(const source::Batch& batch, const translate::Settings& settin
 
   Dump dump;
   std::map<ir::ProxyKey, std::map<std::string_view, std::vector<std::string>>> proxies;
-  pipeline.proxies().for_each([&](const ir::ProxyKey& proxy, const translate::ProxyPlan&) { proxies[proxy]; });
+  pipeline.proxies().for_each(
+      [&](const ir::ProxyKey& proxy, const translate::ProxyPlan&) { proxies[proxy]; });
   for (const auto& [section, type] : kSections) {
     const RenderedTable& table = pipeline.resources(type);
     for (const translate::XdsKey& key : table.sorted_keys()) {
@@ -68,7 +69,8 @@ Dump translate_all(const source::Batch& batch, const translate::Settings& settin
   nlohmann::json statuses = nlohmann::json::array();
   for (const Pipeline::Statuses& kind : pipeline.statuses()) {
     for (const NamespacedName& name : kind.table.sorted_keys()) {
-      statuses.push_back(status::document({kind.kind, name}, *kind.table.get(name), settings.controller_name));
+      statuses.push_back(
+          status::document({kind.kind, name}, *kind.table.get(name), settings.controller_name));
     }
   }
   dump.status_yaml = status::to_yaml(statuses);
@@ -106,7 +108,8 @@ std::expected<translate::Settings, Problem> read_settings(const std::string& fil
     return value != nullptr && value->is_string() ? value->as_string() : std::string();
   };
   settings.implied_class = text_of("gatewayClassName");
-  if (const std::string name = text_of("gatewayControllerName"); !name.empty()) settings.controller_name = name;
+  if (const std::string name = text_of("gatewayControllerName"); !name.empty())
+    settings.controller_name = name;
   if (const std::string name = text_of("envoyProxyForGatewayClass"); !name.empty()) {
     settings.class_envoy_proxy = split(name);
   }

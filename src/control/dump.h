@@ -22,7 +22,8 @@ struct Dump {
 // Runs the whole of a batch through a new pipeline.
 Dump translate_all(const source::Batch& batch, const translate::Settings& settings);
 
-// The settings in a file of options (YAML); unknown ones are left alone, because the file may be another program's.
+// The settings in a file of options (YAML); unknown ones are left alone, because the file may be another
+// program's.
 std::expected<translate::Settings, Problem> read_settings(const std::string& file);
 
 }  // namespace sluice::control

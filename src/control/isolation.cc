@@ -6,7 +6,8 @@
 
 namespace sluice::control {
 
-void Isolation::changed(std::uint64_t commit, const ObjectKey& object, const std::set<std::string>& aggregates) {
+void Isolation::changed(std::uint64_t commit, const ObjectKey& object,
+                        const std::set<std::string>& aggregates) {
   // A new version of a held object gets a chance of its own: its refusal is of the version before.
   held_.erase(object);
   for (auto& [aggregate, hunt] : hunts_) {

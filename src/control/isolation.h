@@ -1,17 +1,18 @@
 // Finds the objects that a proxy refuses, so that each harms only itself.
 //
-// A proxy answers for whole resources: a route table with a thousand routes is taken or refused as one. What the user
-// wrote are objects. Isolation keeps which objects changed since the proxy last said yes (the suspects), and when it
-// says no:
+// A proxy answers for whole resources: a route table with a thousand routes is taken or refused as one. What
+// the user wrote are objects. Isolation keeps which objects changed since the proxy last said yes (the
+// suspects), and when it says no:
 //
 //   one suspect    it is guilty: refused, until it changes again
-//   more           all of them are held back, so that the rest is served at once; then they are let go half by half,
+//   more           all of them are held back, so that the rest is served at once; then they are let go half
+//   by half,
 //                  and the half that is refused again is halved again
 //
 // Held back or guilty, an object is served as its last good version, or hardly at all (translate/refusal.h).
 //
-// The loop is: changed() after a commit, acknowledged() and rejected() as the proxies answer, and whenever take()
-// has orders, they are carried out and the next commit made.
+// The loop is: changed() after a commit, acknowledged() and rejected() as the proxies answer, and whenever
+// take() has orders, they are carried out and the next commit made.
 //
 // Threads: one at a time. Knows no clock and does no I/O.
 #pragma once
@@ -35,7 +36,8 @@ class Isolation {
   // The object is gone.
   void forget(const ObjectKey& object);
 
-  // A proxy serves these aggregates as of this commit (and all before it), or has refused them (see rejected).
+  // A proxy serves these aggregates as of this commit (and all before it), or has refused them (see
+  // rejected).
   void acknowledged(const std::set<std::string>& aggregates, std::uint64_t commit);
   // A proxy refused the aggregate as of this commit. Comes before the acknowledgement of that commit.
   void rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message);

@@ -7,7 +7,9 @@
 namespace sluice::control {
 namespace {
 
-ObjectKey route(int i) { return {.kind = {"gateway.networking.k8s.io", "HTTPRoute"}, .name = {"default", "r" + std::to_string(i)}}; }
+ObjectKey route(int i) {
+  return {.kind = {"gateway.networking.k8s.io", "HTTPRoute"}, .name = {"default", "r" + std::to_string(i)}};
+}
 
 // A proxy that refuses a table while it holds a bad object's new version, and the loop around it.
 class World {

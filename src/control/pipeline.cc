@@ -48,10 +48,12 @@ struct HostRow {
   bool operator==(const HostRow&) const = default;
 };
 
-HostRow render_host(const HostKey& key, const flow::GroupRows<NamespacedName, translate::RouteResult>& routes) {
+HostRow render_host(const HostKey& key,
+                    const flow::GroupRows<NamespacedName, translate::RouteResult>& routes) {
   std::vector<std::pair<NamespacedName, const translate::Contribution*>> contributions;
   for (const auto& [name, result] : routes) {
-    const auto at = std::ranges::lower_bound(result.contributions, key, {}, [](const auto& c) { return c.first; });
+    const auto at =
+        std::ranges::lower_bound(result.contributions, key, {}, [](const auto& c) { return c.first; });
     contributions.emplace_back(name, &at->second);
   }
   const translate::MergedHost merged = translate::merge_host(key.host, contributions);
@@ -60,7 +62,8 @@ HostRow render_host(const HostKey& key, const flow::GroupRows<NamespacedName, tr
           .overlaps = merged.overlaps};
 }
 
-Rendered render_route_table(const translate::RouteTablePlan& plan, const flow::GroupRows<HostKey, HostRow>& hosts) {
+Rendered render_route_table(const translate::RouteTablePlan& plan,
+                            const flow::GroupRows<HostKey, HostRow>& hosts) {
   std::vector<std::string_view> bytes;
   std::vector<std::string_view> names;
   std::set<std::string_view> served;
@@ -98,7 +101,8 @@ std::vector<ir::Locality> localities_of(const translate::ClusterRow& row,
 
 // The translation of an object, or of its last good version where a proxy refused this one.
 template <typename T, typename Translate>
-auto unless_refused(const NamespacedName& name, const T& object, const Refusal<T>* refusal, Translate translate) {
+auto unless_refused(const NamespacedName& name, const T& object, const Refusal<T>* refusal,
+                    Translate translate) {
   if (refusal == nullptr || *refusal->refused != object) return translate(object);
   const ObjectKey key{.kind = api::kind_of<T>(), .name = name};
   if (refusal->last_good != nullptr) {
@@ -141,13 +145,12 @@ struct Pipeline::Tables {
   const Table<NamespacedName, api::StringMap>& namespace_labels =
       graph.map("namespace labels", in.namespaces,
                 [](const NamespacedName&, const api::Namespace& n) { return n.metadata.labels; });
-  const Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in = graph.index(
-      "grants by namespace", in.reference_grants,
-      [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_; });
+  const Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in =
+      graph.index("grants by namespace", in.reference_grants,
+                  [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_; });
   const Table<NamespacedName, translate::CertificateRow>& certificates =
-      graph.map("certificates", in.secrets, [](const NamespacedName&, const api::Secret& s) {
-        return translate::read_certificate(s);
-      });
+      graph.map("certificates", in.secrets,
+                [](const NamespacedName&, const api::Secret& s) { return translate::read_certificate(s); });
   const Table<NamespacedName, translate::ServiceView>& services =
       graph.map("services", in.services,
                 [](const NamespacedName&, const api::Service& s) { return translate::view_service(s); });
@@ -166,17 +169,20 @@ struct Pipeline::Tables {
         return translate::join_slices(slices, view != nullptr && view->prefer_local_zone,
                                       view != nullptr && view->publish_not_ready);
       });
-  const Table<NamespacedName, translate::ServiceReadiness>& readiness = graph.map(
-      "readiness of services", endpoints_of, [](const NamespacedName&, const translate::ServiceEndpoints& of_service) {
-        translate::ServiceReadiness row{.ports = {}, .addresses = of_service.addresses, .names = of_service.names};
-        for (const auto& [port, localities] : of_service.by_port) row.ports.insert(port);
-        return row;
-      });
-  const translate::Projections projections{classes, namespace_labels, grants_in, certificates, services, readiness};
+  const Table<NamespacedName, translate::ServiceReadiness>& readiness =
+      graph.map("readiness of services", endpoints_of,
+                [](const NamespacedName&, const translate::ServiceEndpoints& of_service) {
+                  translate::ServiceReadiness row{
+                      .ports = {}, .addresses = of_service.addresses, .names = of_service.names};
+                  for (const auto& [port, localities] : of_service.by_port) row.ports.insert(port);
+                  return row;
+                });
+  const translate::Projections projections{classes,      namespace_labels, grants_in,
+                                           certificates, services,         readiness};
 
   // ---- Gateways and their proxies ----
-  const Table<NamespacedName, translate::GatewayPlan>& gateways =
-      graph.map("gateways", in.gateways, [this](const NamespacedName& name, const api::Gateway& g, Reads& reads) {
+  const Table<NamespacedName, translate::GatewayPlan>& gateways = graph.map(
+      "gateways", in.gateways, [this](const NamespacedName& name, const api::Gateway& g, Reads& reads) {
         return unless_refused(name, g, reads.get(refused_gateways, name), [&](const api::Gateway& version) {
           return translate::plan_gateway(name, version, settings, in, projections, reads);
         });
@@ -190,35 +196,37 @@ struct Pipeline::Tables {
         for (const auto& [name, plan] : reads.group(gateways_of, proxy)) plans.push_back(plan);
         return translate::plan_proxy(proxy, std::move(plans), settings);
       });
-  const Table<NamespacedName, translate::GatewayPlan>& served_gateways = graph.map_many(
-      "served gateways", proxies, [](const ir::ProxyKey&, const translate::ProxyPlan& plan) {
+  const Table<NamespacedName, translate::GatewayPlan>& served_gateways =
+      graph.map_many("served gateways", proxies, [](const ir::ProxyKey&, const translate::ProxyPlan& plan) {
         Rows<NamespacedName, translate::GatewayPlan> rows;
-        for (const translate::GatewayPlan& gateway : plan.gateways) rows.emplace_back(gateway.gateway, gateway);
+        for (const translate::GatewayPlan& gateway : plan.gateways)
+          rows.emplace_back(gateway.gateway, gateway);
         return rows;
       });
-  const Table<NamespacedName, translate::AttachPoints>& attach_points =
-      graph.map("attach points", served_gateways, [this](const NamespacedName&, const translate::GatewayPlan& plan) {
+  const Table<NamespacedName, translate::AttachPoints>& attach_points = graph.map(
+      "attach points", served_gateways, [this](const NamespacedName&, const translate::GatewayPlan& plan) {
         return translate::attach_points(plan, settings);
       });
 
   // ---- routes ----
-  const Table<NamespacedName, translate::RouteResult>& routes =
-      graph.map("routes", in.http_routes, [this](const NamespacedName& name, const api::HTTPRoute& r, Reads& reads) {
+  const Table<NamespacedName, translate::RouteResult>& routes = graph.map(
+      "routes", in.http_routes, [this](const NamespacedName& name, const api::HTTPRoute& r, Reads& reads) {
         return unless_refused(name, r, reads.get(refused_routes, name), [&](const api::HTTPRoute& version) {
-          return translate::translate_http_route(name, version, settings, in, projections, attach_points, reads);
+          return translate::translate_http_route(name, version, settings, in, projections, attach_points,
+                                                 reads);
         });
       });
-  const Index<HostKey, NamespacedName, translate::RouteResult>& routes_of = graph.index(
-      "routes by host", routes, [](const NamespacedName&, const translate::RouteResult& result) {
+  const Index<HostKey, NamespacedName, translate::RouteResult>& routes_of =
+      graph.index("routes by host", routes, [](const NamespacedName&, const translate::RouteResult& result) {
         std::vector<HostKey> keys;
         for (const auto& [host, contribution] : result.contributions) keys.push_back(host);
         return keys;
       });
-  const Table<HostKey, HostRow>& hosts = graph.group("hosts", routes_of, [this](const HostKey& host, Reads& reads) {
-    return render_host(host, reads.group(routes_of, host));
-  });
-  const Index<std::string, HostKey, HostRow>& hosts_of =
-      graph.index("hosts by route table", hosts, [](const HostKey& key, const HostRow&) { return key.table; });
+  const Table<HostKey, HostRow>& hosts = graph.group(
+      "hosts", routes_of,
+      [this](const HostKey& host, Reads& reads) { return render_host(host, reads.group(routes_of, host)); });
+  const Index<std::string, HostKey, HostRow>& hosts_of = graph.index(
+      "hosts by route table", hosts, [](const HostKey& key, const HostRow&) { return key.table; });
 
   // ---- what ADS serves ----
   const Table<XdsKey, translate::RouteTablePlan>& route_table_plans = graph.map_many(
@@ -227,10 +235,11 @@ struct Pipeline::Tables {
         for (const auto& table : plan.route_tables) rows.emplace_back(XdsKey{proxy, table.name}, table);
         return rows;
       });
-  const RenderedTable& route_tables = graph.map(
-      "route tables", route_table_plans, [this](const XdsKey& key, const translate::RouteTablePlan& plan, Reads& reads) {
-        return render_route_table(plan, reads.group(hosts_of, key.name));
-      });
+  const RenderedTable& route_tables =
+      graph.map("route tables", route_table_plans,
+                [this](const XdsKey& key, const translate::RouteTablePlan& plan, Reads& reads) {
+                  return render_route_table(plan, reads.group(hosts_of, key.name));
+                });
   const RenderedTable& listeners =
       graph.map_many("listeners", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
         Rows<XdsKey, Rendered> rows;
@@ -250,8 +259,8 @@ struct Pipeline::Tables {
   const Table<XdsKey, translate::ClusterRow>& cluster_rows = graph.map_many(
       "cluster rows", routes,
       [](const NamespacedName&, const translate::RouteResult& result) { return result.clusters; });
-  const RenderedTable& clusters =
-      graph.map("clusters", cluster_rows, [this](const XdsKey&, const translate::ClusterRow& row, Reads& reads) {
+  const RenderedTable& clusters = graph.map(
+      "clusters", cluster_rows, [this](const XdsKey&, const translate::ClusterRow& row, Reads& reads) {
         if (row.cluster.discovery != ir::Discovery::kDns || !row.service_port) {
           return rendered(xds::render_cluster(row.cluster));
         }
@@ -263,15 +272,17 @@ struct Pipeline::Tables {
       "endpoints", cluster_rows,
       [this](const XdsKey& key, const translate::ClusterRow& row, Reads& reads) -> std::optional<Rendered> {
         if (row.cluster.discovery != ir::Discovery::kEds) return std::nullopt;
-        return rendered(xds::render_endpoints({.cluster = key.name, .localities = localities_of(row, endpoints_of, reads)}));
+        return rendered(xds::render_endpoints(
+            {.cluster = key.name, .localities = localities_of(row, endpoints_of, reads)}));
       });
 
   // ---- statuses ----
-  const Index<translate::ListenerKey, NamespacedName, translate::RouteResult>& attached = graph.index(
-      "attached routes", routes, [](const NamespacedName&, const translate::RouteResult& result) {
+  const Index<translate::ListenerKey, NamespacedName, translate::RouteResult>& attached =
+      graph.index("attached routes", routes, [](const NamespacedName&, const translate::RouteResult& result) {
         std::vector<translate::ListenerKey> keys;
         for (const translate::ParentStatus& parent : result.parents) {
-          for (const std::string& listener : parent.attached_listeners) keys.push_back({parent.gateway, listener});
+          for (const std::string& listener : parent.attached_listeners)
+            keys.push_back({parent.gateway, listener});
         }
         return keys;
       });
@@ -294,42 +305,42 @@ struct Pipeline::Tables {
              Reads& reads) -> std::optional<translate::ObjectStatus> {
         const api::Gateway* gateway = reads.get(in.gateways, name);
         if (gateway == nullptr) return std::nullopt;
-        translate::ObjectStatus status =
-            translate::gateway_status(*gateway, plan, [&](const translate::ListenerKey& listener) {
-              return reads.group(attached, listener).size();
-            });
+        translate::ObjectStatus status = translate::gateway_status(
+            *gateway, plan,
+            [&](const translate::ListenerKey& listener) { return reads.group(attached, listener).size(); });
         if (const ProxyState* state = reads.get(proxy_states, plan.proxy)) {
           translate::add_proxy_conditions(status, state->ready && state->programmed, state->message);
         }
         return status;
       });
-  const StatusTable& route_statuses = graph.map(
-      "statuses of routes", routes,
-      [this](const NamespacedName& name, const translate::RouteResult& result,
-             Reads& reads) -> std::optional<translate::ObjectStatus> {
-        const api::HTTPRoute* route = reads.get(in.http_routes, name);
-        if (route == nullptr || result.parents.empty()) return std::nullopt;
-        std::map<std::string, std::set<NamespacedName>> overlaps;
-        for (const auto& [host, row] : reads.group(overlaps_of, name)) {
-          const auto mine = row.overlaps.find(name);
-          if (mine != row.overlaps.end()) overlaps[host.table].insert(mine->second.begin(), mine->second.end());
-        }
-        return translate::route_status(*route, result, overlaps);
-      });
-  const StatusTable& backend_statuses =
-      graph.map("statuses of backends", in.backends, [this](const NamespacedName&, const api::Backend& backend) {
-        return translate::backend_status(backend, settings);
-      });
+  const StatusTable& route_statuses =
+      graph.map("statuses of routes", routes,
+                [this](const NamespacedName& name, const translate::RouteResult& result,
+                       Reads& reads) -> std::optional<translate::ObjectStatus> {
+                  const api::HTTPRoute* route = reads.get(in.http_routes, name);
+                  if (route == nullptr || result.parents.empty()) return std::nullopt;
+                  std::map<std::string, std::set<NamespacedName>> overlaps;
+                  for (const auto& [host, row] : reads.group(overlaps_of, name)) {
+                    const auto mine = row.overlaps.find(name);
+                    if (mine != row.overlaps.end())
+                      overlaps[host.table].insert(mine->second.begin(), mine->second.end());
+                  }
+                  return translate::route_status(*route, result, overlaps);
+                });
+  const StatusTable& backend_statuses = graph.map("statuses of backends", in.backends,
+                                                  [this](const NamespacedName&, const api::Backend& backend) {
+                                                    return translate::backend_status(backend, settings);
+                                                  });
   const Index<NamespacedName, NamespacedName, translate::GatewayPlan>& gateways_with = graph.index(
-      "gateways by EnvoyProxy", served_gateways, [](const NamespacedName&, const translate::GatewayPlan& plan) {
-        return plan.own_envoy_proxy;
-      });
+      "gateways by EnvoyProxy", served_gateways,
+      [](const NamespacedName&, const translate::GatewayPlan& plan) { return plan.own_envoy_proxy; });
   const StatusTable& envoy_proxy_statuses =
       graph.map("statuses of EnvoyProxies", in.envoy_proxies,
                 [this](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy,
                        Reads& reads) -> std::optional<translate::ObjectStatus> {
                   std::vector<NamespacedName> used_by;
-                  for (const auto& [gateway, plan] : reads.group(gateways_with, name)) used_by.push_back(gateway);
+                  for (const auto& [gateway, plan] : reads.group(gateways_with, name))
+                    used_by.push_back(gateway);
                   if (used_by.empty()) return std::nullopt;
                   return translate::envoy_proxy_status(envoy_proxy, used_by);
                 });
@@ -343,9 +354,9 @@ struct Pipeline::Tables {
   // The input table of a bound type.
   template <typename T>
   Input<NamespacedName, T>& table() const {
-    const auto inputs = std::tie(in.gateway_classes, in.gateways, in.http_routes, in.reference_grants, in.backends,
-                                 in.envoy_proxies, in.namespaces, in.services, in.endpoint_slices, in.secrets,
-                                 in.config_maps);
+    const auto inputs = std::tie(in.gateway_classes, in.gateways, in.http_routes, in.reference_grants,
+                                 in.backends, in.envoy_proxies, in.namespaces, in.services,
+                                 in.endpoint_slices, in.secrets, in.config_maps);
     return std::get<Input<NamespacedName, T>&>(inputs);
   }
 };
@@ -391,18 +402,27 @@ flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }
 
 const RenderedTable& Pipeline::resources(ResourceType type) const {
   switch (type) {
-    case ResourceType::kCluster: return tables_->clusters;
-    case ResourceType::kEndpoints: return tables_->endpoints;
-    case ResourceType::kSecret: return tables_->secrets;
-    case ResourceType::kListener: return tables_->listeners;
-    case ResourceType::kRoutes: return tables_->route_tables;
+    case ResourceType::kCluster:
+      return tables_->clusters;
+    case ResourceType::kEndpoints:
+      return tables_->endpoints;
+    case ResourceType::kSecret:
+      return tables_->secrets;
+    case ResourceType::kListener:
+      return tables_->listeners;
+    case ResourceType::kRoutes:
+      return tables_->route_tables;
   }
   std::abort();
 }
 
 const flow::Table<ir::ProxyKey, translate::ProxyPlan>& Pipeline::proxies() const { return tables_->proxies; }
-const flow::Table<NamespacedName, translate::RouteResult>& Pipeline::routes() const { return tables_->routes; }
-const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() const { return tables_->gateways; }
+const flow::Table<NamespacedName, translate::RouteResult>& Pipeline::routes() const {
+  return tables_->routes;
+}
+const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() const {
+  return tables_->gateways;
+}
 const std::vector<Pipeline::Statuses>& Pipeline::statuses() const { return tables_->statuses; }
 
 std::vector<Problem> Pipeline::problems() const {

@@ -1,8 +1,8 @@
-// The whole dataflow, from the user's objects to the bytes that ADS serves: tables, declared in pipeline.cc on one
-// screen.
+// The whole dataflow, from the user's objects to the bytes that ADS serves: tables, declared in pipeline.cc
+// on one screen.
 //
-// Objects go in, commit() runs what they concern, and the output tables tell what changed. Rejections go in like any
-// other input (see refuse).
+// Objects go in, commit() runs what they concern, and the output tables tell what changed. Rejections go in
+// like any other input (see refuse).
 //
 // Threads: belongs to the control thread.
 #pragma once
@@ -23,8 +23,9 @@ namespace sluice::control {
 // A resource as ADS serves it.
 struct Rendered {
   std::shared_ptr<const std::string> bytes;
-  std::uint64_t version = 0;                            // xds::content_hash of bytes
-  std::shared_ptr<const std::vector<std::string>> clusters;  // of a route table: those it sends to, sorted; else null
+  std::uint64_t version = 0;  // xds::content_hash of bytes
+  std::shared_ptr<const std::vector<std::string>>
+      clusters;  // of a route table: those it sends to, sorted; else null
 
   bool operator==(const Rendered& o) const { return version == o.version && *bytes == *o.bytes; }
 };
@@ -43,9 +44,9 @@ struct Refusal {
 
 // What is known of the process that a Gateway's listeners are in.
 struct ProxyState {
-  bool ready = false;         // it runs and answers
-  bool programmed = false;    // and has acknowledged a commit with its listeners
-  std::string message;        // why not, for people
+  bool ready = false;       // it runs and answers
+  bool programmed = false;  // and has acknowledged a commit with its listeners
+  std::string message;      // why not, for people
 
   bool operator==(const ProxyState&) const = default;
 };
@@ -85,7 +86,8 @@ class Pipeline {
   // One table a kind that has statuses.
   const std::vector<Statuses>& statuses() const;
 
-  // What is wrong with the objects that went in, sorted. Where a problem stands in a file is the source's knowledge.
+  // What is wrong with the objects that went in, sorted. Where a problem stands in a file is the source's
+  // knowledge.
   std::vector<Problem> problems() const;
 
  private:

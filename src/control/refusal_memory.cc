@@ -15,7 +15,8 @@ namespace {
 using nlohmann::json;
 
 template <typename T>
-void put(RefusalMemory::Refusals<T>& refusals, const NamespacedName& name, std::shared_ptr<const Refusal<T>> refusal) {
+void put(RefusalMemory::Refusals<T>& refusals, const NamespacedName& name,
+         std::shared_ptr<const Refusal<T>> refusal) {
   if (refusal == nullptr) {
     refusals.erase(name);
   } else {
@@ -44,7 +45,8 @@ void write(const RefusalMemory::Refusals<T>& refusals, json& list) {
   }
 }
 
-// The object in a document that write_object() made; null when it is of another kind, or of another version of us.
+// The object in a document that write_object() made; null when it is of another kind, or of another version
+// of us.
 template <typename T>
 std::shared_ptr<const T> read_version(const Tree* tree, NamespacedName* name) {
   if (tree == nullptr || !tree->is_map()) return nullptr;
@@ -92,11 +94,13 @@ void RefusalMemory::set(const NamespacedName& gateway, std::shared_ptr<const Ref
   put(gateways_, gateway, std::move(refusal));
 }
 
-bool RefusalMemory::holds(const NamespacedName& name, const std::shared_ptr<const api::HTTPRoute>& route) const {
+bool RefusalMemory::holds(const NamespacedName& name,
+                          const std::shared_ptr<const api::HTTPRoute>& route) const {
   return holds_version(routes_, name, route);
 }
 
-bool RefusalMemory::holds(const NamespacedName& name, const std::shared_ptr<const api::Gateway>& gateway) const {
+bool RefusalMemory::holds(const NamespacedName& name,
+                          const std::shared_ptr<const api::Gateway>& gateway) const {
   return holds_version(gateways_, name, gateway);
 }
 

@@ -1,5 +1,5 @@
-// The versions of objects that proxies refused, across restarts: a file, so that the next sluice serves the last good
-// versions from the start and asks no proxy to refuse the same again.
+// The versions of objects that proxies refused, across restarts: a file, so that the next sluice serves the
+// last good versions from the start and asks no proxy to refuse the same again.
 //
 // Threads: one at a time.
 #pragma once

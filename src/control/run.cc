@@ -12,17 +12,16 @@
 #include <thread>
 #include <variant>
 
+#include <fmt/format.h>
 #include <malloc.h>
 #include <pthread.h>
-
-#include <fmt/format.h>
 
 #include "ads/server.h"
 #include "base/log.h"
 #include "control/isolation.h"
 #include "control/mailbox.h"
-#include "control/refusal_memory.h"
 #include "control/pipeline.h"
+#include "control/refusal_memory.h"
 #include "proxy/proxy.h"
 #include "source/files.h"
 #include "status/document.h"
@@ -38,6 +37,9 @@ using xds::ResourceType;
 
 // Statuses are for people and scripts to look at: at most so often they are written.
 constexpr std::chrono::milliseconds kStatusInterval{500};
+// After this many runs of stages so much memory has come and gone that giving it back is worth some
+// milliseconds.
+constexpr std::uint64_t kRunsWorthATrim = 5'000;
 
 struct Stop {
   int signal;
@@ -80,7 +82,7 @@ class Control {
   void carry_out(const std::vector<Isolation::Order>& orders);
   void commit();
   void note_changes();
-  void serve();
+  std::vector<ir::ProxyKey> serve();
   void report_problems();
   void write_statuses();
 
@@ -95,6 +97,7 @@ class Control {
 
   std::uint64_t commit_ = 0;
   bool dirty_ = false;
+  std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
   std::set<ObjectKey> ordered_;       // held back or let go since the last commit
   std::map<ir::ProxyKey, Proxy> proxies_;
@@ -119,14 +122,16 @@ bool Control::start() {
   proxies.xds_socket = xds_socket;
   proxies.render = xds::render_bootstrap;
   // The runner first: it takes the lock that makes this folder ours.
-  runner_ = proxy::start_runner(proxies, [this](proxy::Event event) { mailbox_.post(std::move(event)); }, &problem);
+  runner_ =
+      proxy::start_runner(proxies, [this](proxy::Event event) { mailbox_.post(std::move(event)); }, &problem);
   if (runner_ != nullptr) {
     ads::Options ads;
     ads.socket_path = xds_socket;
     ads_ = ads::start_server(ads, [this](ads::Event event) { mailbox_.post(std::move(event)); }, &problem);
   }
   if (runner_ == nullptr || ads_ == nullptr) {
-    log(Level::kError, "cannot start", {{"code", problem.code}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
+    log(Level::kError, "cannot start",
+        {{"code", problem.code}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
     return false;
   }
   source::Batch first;
@@ -142,7 +147,6 @@ bool Control::start() {
   for (const ir::ProxyKey& orphan : runner_->adopted()) {
     if (!proxies_.contains(orphan)) runner_->remove(orphan);
   }
-  malloc_trim(0);  // what reading took and translation does not need
   return true;
 }
 
@@ -192,38 +196,43 @@ void Control::handle(source::Batch batch) {
 }
 
 void Control::handle(ads::Event event) {
-  std::visit(
-      Overloaded{
-          [](const ads::Connected& e) {
-            log(Level::kInfo, "connected", {{"proxy", e.proxy}, {"node", e.node}});
-          },
-          [](const ads::Disconnected& e) {
-            log(Level::kInfo, "disconnected", {{"proxy", e.proxy}, {"node", e.node}});
-          },
-          [this](const ads::Acknowledged& e) {
-            log(Level::kInfo, "acknowledged", {{"proxy", e.proxy}, {"node", e.node}, {"commit", e.commit}});
-            const auto proxy = proxies_.find(e.proxy);
-            if (proxy == proxies_.end()) return;
-            const bool first = proxy->second.acknowledged == 0;
-            proxy->second.acknowledged = std::max(proxy->second.acknowledged, e.commit);
-            isolation_.acknowledged(proxy->second.aggregates, e.commit);
-            if (first) {
-              pipeline_.set_proxy_state(e.proxy, {proxy->second.ready, true, ""});
-              dirty_ = true;
-            }
-          },
-          [this](const ads::Rejected& e) {
-            log(Level::kError, "rejected",
-                {{"proxy", e.proxy}, {"node", e.node}, {"type", xds::type_url(e.type)}, {"resource", e.name},
-                 {"commit", e.commit}, {"message", e.message}});
-            if (e.type == ResourceType::kRoutes) isolation_.rejected(e.name, e.commit, e.message);
-            if (e.type == ResourceType::kListener) isolation_.rejected(e.proxy, e.commit, e.message);
-          },
-          [](const ads::Stuck& e) {
-            log(Level::kWarning, "clusters do not get warm", {{"proxy", e.proxy}, {"node", e.node}, {"clusters", e.clusters}});
-          },
-      },
-      event);
+  std::visit(Overloaded{
+                 [](const ads::Connected& e) {
+                   log(Level::kInfo, "connected", {{"proxy", e.proxy}, {"node", e.node}});
+                 },
+                 [](const ads::Disconnected& e) {
+                   log(Level::kInfo, "disconnected", {{"proxy", e.proxy}, {"node", e.node}});
+                 },
+                 [this](const ads::Acknowledged& e) {
+                   log(Level::kInfo, "acknowledged",
+                       {{"proxy", e.proxy}, {"node", e.node}, {"commit", e.commit}});
+                   const auto proxy = proxies_.find(e.proxy);
+                   if (proxy == proxies_.end()) return;
+                   const bool first = proxy->second.acknowledged == 0;
+                   proxy->second.acknowledged = std::max(proxy->second.acknowledged, e.commit);
+                   isolation_.acknowledged(proxy->second.aggregates, e.commit);
+                   if (first) {
+                     pipeline_.set_proxy_state(e.proxy, {proxy->second.ready, true, ""});
+                     dirty_ = true;
+                   }
+                 },
+                 [this](const ads::Rejected& e) {
+                   log(Level::kError, "rejected",
+                       {{"proxy", e.proxy},
+                        {"node", e.node},
+                        {"type", xds::type_url(e.type)},
+                        {"resource", e.name},
+                        {"commit", e.commit},
+                        {"message", e.message}});
+                   if (e.type == ResourceType::kRoutes) isolation_.rejected(e.name, e.commit, e.message);
+                   if (e.type == ResourceType::kListener) isolation_.rejected(e.proxy, e.commit, e.message);
+                 },
+                 [](const ads::Stuck& e) {
+                   log(Level::kWarning, "clusters do not get warm",
+                       {{"proxy", e.proxy}, {"node", e.node}, {"clusters", e.clusters}});
+                 },
+             },
+             event);
   for (const ObjectKey& good : isolation_.take_good()) {
     if (good.kind == api::kind_of<api::HTTPRoute>()) {
       if (auto row = pipeline_.object<api::HTTPRoute>(good.name)) good_routes_[good.name] = std::move(row);
@@ -266,14 +275,17 @@ void Control::carry_out(const std::vector<Isolation::Order>& orders) {
 void Control::handle(proxy::Event event) {
   static constexpr std::string_view kNames[] = {"starting", "ready", "draining", "exited", "backing off"};
   log(Level::kInfo, "proxy",
-      {{"proxy", event.proxy}, {"state", kNames[static_cast<std::size_t>(event.state)]}, {"pid", event.pid},
+      {{"proxy", event.proxy},
+       {"state", kNames[static_cast<std::size_t>(event.state)]},
+       {"pid", event.pid},
        {"message", event.message}});
   const auto proxy = proxies_.find(event.proxy);
   if (proxy == proxies_.end()) return;
   proxy->second.problem = event.problem;
   proxy->second.ready = event.state == proxy::State::kReady;
   proxy->second.message = event.message;
-  pipeline_.set_proxy_state(event.proxy, {proxy->second.ready, proxy->second.acknowledged > 0, event.message});
+  pipeline_.set_proxy_state(event.proxy,
+                            {proxy->second.ready, proxy->second.acknowledged > 0, event.message});
   dirty_ = true;
 }
 
@@ -282,16 +294,22 @@ void Control::commit() {
   const std::uint64_t before = thread_cpu_us();
   const flow::CommitStats stats = pipeline_.commit();
   ++commit_;
+  runs_since_trim_ += stats.runs;
   isolation_.trial_committed(commit_);
   note_changes();
-  serve();
+  const std::vector<ir::ProxyKey> served = serve();
   const std::uint64_t cpu_us = thread_cpu_us() - before;
   if (!changed_.empty()) {
     constexpr std::size_t kNamed = 20;
     const std::size_t all = changed_.size();
     if (all > kNamed) changed_.resize(kNamed);
     log(Level::kInfo, "commit",
-        {{"commit", commit_}, {"changed", changed_}, {"objects", all}, {"runs", stats.runs}, {"cpu_us", cpu_us}});
+        {{"commit", commit_},
+         {"changed", changed_},
+         {"objects", all},
+         {"proxies", served},
+         {"runs", stats.runs},
+         {"cpu_us", cpu_us}});
     changed_.clear();
   }
   report_problems();
@@ -324,8 +342,9 @@ void Control::note_changes() {
   ordered_.clear();
 }
 
-// Hands ADS and the runner what the commit changed.
-void Control::serve() {
+// Hands ADS and the runner what the commit changed. The proxies for which it changed something: they will
+// acknowledge.
+std::vector<ir::ProxyKey> Control::serve() {
   std::map<ir::ProxyKey, ads::Update> updates;
   for (const ResourceType type : {ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kSecret,
                                   ResourceType::kListener, ResourceType::kRoutes}) {
@@ -356,7 +375,8 @@ void Control::serve() {
     const bool fresh = !proxies_.contains(change.key);
     Proxy& proxy = proxies_[change.key];
     proxy.aggregates = {change.key};
-    for (const translate::RouteTablePlan& table : change.after->route_tables) proxy.aggregates.insert(table.name);
+    for (const translate::RouteTablePlan& table : change.after->route_tables)
+      proxy.aggregates.insert(table.name);
     const ir::Proxy& process = change.after->proxy;
     if (fresh || !(proxy.process == process)) {
       proxy.process = process;
@@ -369,10 +389,13 @@ void Control::serve() {
       log(Level::kInfo, "proxy added", {{"proxy", change.key}, {"ports", process.ports}});
     }
   }
+  std::vector<ir::ProxyKey> served;
   for (auto& [proxy, update] : updates) {
+    served.push_back(proxy);
     update.commit = commit_;
     ads_->update(proxy, std::move(update));
   }
+  return served;
 }
 
 // Logs each problem once, when it comes and when it goes.
@@ -388,13 +411,17 @@ void Control::report_problems() {
   for (const Problem& problem : now) {
     if (reported_.contains(problem)) continue;
     log(problem.severity == Severity::kError ? Level::kError : Level::kWarning, "problem",
-        {{"code", problem.code}, {"object", problem.object.to_string()},
+        {{"code", problem.code},
+         {"object", problem.object.to_string()},
          {"where", fmt::format("{}:{}:{}", problem.where.file, problem.where.line, problem.where.column)},
-         {"path", problem.path}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
+         {"path", problem.path},
+         {"problem", problem.message},
+         {"suggestion", problem.suggestion}});
   }
   for (const Problem& problem : reported_) {
     if (!now.contains(problem)) {
-      log(Level::kInfo, "problem gone", {{"code", problem.code}, {"object", problem.object.to_string()}, {"problem", problem.message}});
+      log(Level::kInfo, "problem gone",
+          {{"code", problem.code}, {"object", problem.object.to_string()}, {"problem", problem.message}});
     }
   }
   reported_ = std::move(now);
@@ -403,21 +430,25 @@ void Control::report_problems() {
 // Writes <run_dir>/status.yaml, whole.
 void Control::write_statuses() {
   statuses_due_.reset();
-  nlohmann::json statuses = nlohmann::json::array();
-  for (const Pipeline::Statuses& kind : pipeline_.statuses()) {
-    for (const NamespacedName& name : kind.table.sorted_keys()) {
-      statuses.push_back(
-          status::document({kind.kind, name}, *kind.table.get(name), options_.settings.controller_name));
-    }
-  }
   const std::string file = options_.run_dir + "/status.yaml";
   {
     std::ofstream out(file + ".new", std::ios::trunc);
-    out << status::to_yaml(statuses);
+    for (const Pipeline::Statuses& kind : pipeline_.statuses()) {
+      for (const NamespacedName& name : kind.table.sorted_keys()) {
+        const ObjectKey object{kind.kind, name};
+        // A list of one after the other is one list.
+        out << status::to_yaml(nlohmann::json::array(
+            {status::document(object, *kind.table.get(name), options_.settings.controller_name)}));
+      }
+    }
   }
   std::error_code error;
   std::filesystem::rename(file + ".new", file, error);
   if (error) log(Level::kWarning, "cannot write statuses", {{"file", file}, {"error", error.message()}});
+  if (runs_since_trim_ > kRunsWorthATrim) {
+    malloc_trim(0);  // what reading and sending so much has taken
+    runs_since_trim_ = 0;
+  }
 }
 
 }  // namespace

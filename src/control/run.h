@@ -9,7 +9,7 @@
 namespace sluice::control {
 
 struct RunOptions {
-  std::vector<std::string> paths;       // of resources
+  std::vector<std::string> paths;  // of resources
   std::string envoy_path;
   std::vector<std::string> envoy_args;  // appended to every Envoy's command line
   // Sockets, bootstraps, logs, state. Created with mode 0700. One sluice a folder.
@@ -17,8 +17,8 @@ struct RunOptions {
   translate::Settings settings;
 };
 
-// Serves until SIGTERM or SIGINT, then drains and ends the Envoys. The exit code: 0, or 1 when it could not start.
-// Call from the main thread, before any other is started: it blocks those signals.
+// Serves until SIGTERM or SIGINT, then drains and ends the Envoys. The exit code: 0, or 1 when it could not
+// start. Call from the main thread, before any other is started: it blocks those signals.
 int run(const RunOptions& options);
 
 }  // namespace sluice::control

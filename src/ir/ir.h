@@ -1,11 +1,12 @@
 // What the data plane should do, in its own words: no Gateway API, no protobuf.
 //
-// Translation makes these values from resources; src/xds renders them. A proxy (the Envoys of one Gateway, or of all
-// merged ones) serves Listeners; an HTTP filter chain of a listener names a route table; a route table is a set of
-// VirtualHosts; their routes name Clusters; a cluster's Endpoints come by EDS unless they are names to resolve.
+// Translation makes these values from resources; src/xds renders them. A proxy (the Envoys of one Gateway, or
+// of all merged ones) serves Listeners; an HTTP filter chain of a listener names a route table; a route table
+// is a set of VirtualHosts; their routes name Clusters; a cluster's Endpoints come by EDS unless they are
+// names to resolve.
 //
-// Every value compares with ==, holds no positions of the user's lists, and names nothing after an index or a weight:
-// equal inputs make equal values, whatever order they were written in.
+// Every value compares with ==, holds no positions of the user's lists, and names nothing after an index or a
+// weight: equal inputs make equal values, whatever order they were written in.
 //
 // Threads: plain values.
 #pragma once
@@ -19,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/boxed.h"
 #include "base/object_key.h"
 
 namespace sluice::ir {
@@ -91,10 +93,10 @@ struct SubjectAltName {
 
 struct UpstreamTls {
   std::string sni;  // empty: the Host of the request is sent, and checked against the certificate
-  bool sni_from_endpoint = false;                  // ... or the hostname of the endpoint
-  std::string validation_secret;                   // SDS name of the CA; empty: no verification
-  std::optional<std::string> certificate_secret;   // SDS name of the client certificate
-  std::vector<SubjectAltName> subject_alt_names;   // one of them has to be in the certificate
+  bool sni_from_endpoint = false;                 // ... or the hostname of the endpoint
+  std::string validation_secret;                  // SDS name of the CA; empty: no verification
+  std::optional<std::string> certificate_secret;  // SDS name of the client certificate
+  std::vector<SubjectAltName> subject_alt_names;  // one of them has to be in the certificate
   std::vector<std::string> alpn;
   TlsParameters parameters{.min = TlsParameters::Version::k1_2, .max = TlsParameters::Version::k1_3};
   // The rule sends to plaintext backends too: then the protocol is not negotiated, it is the same for all.
@@ -107,8 +109,9 @@ struct Cluster {
   std::string name;
   Discovery discovery = Discovery::kEds;
   UpstreamProtocol protocol = UpstreamProtocol::kHttp1;
-  std::optional<UpstreamTls> tls;
-  // Of a kDns cluster: names (and addresses) to resolve; empty for kEds, whose Endpoints are a row of their own.
+  Boxed<UpstreamTls> tls;
+  // Of a kDns cluster: names (and addresses) to resolve; empty for kEds, whose Endpoints are a row of their
+  // own.
   std::vector<Locality> dns_localities;
   bool prefer_local_zone = false;  // Service trafficDistribution PreferClose/PreferSameZone
   bool ipv6_preferred = false;     // DNS family of an IPv6 proxy
@@ -188,7 +191,8 @@ struct Rewrite {
   std::optional<std::string> host_header;  // the value of this header
   bool host_of_endpoint = false;           // Endpoint::hostname, or the name that was resolved
   std::optional<RegexRewrite> host_from_path;
-  bool append_x_forwarded_host = true;  // the old host goes into X-Forwarded-Host (of the rule's rewrite only)
+  bool append_x_forwarded_host =
+      true;  // the old host goes into X-Forwarded-Host (of the rule's rewrite only)
   std::optional<PathRewrite> path;
 
   bool operator==(const Rewrite&) const = default;
@@ -207,7 +211,7 @@ struct WeightedCluster {
   std::uint32_t weight = 1;
   HeaderChanges request_headers;
   HeaderChanges response_headers;
-  std::optional<Rewrite> rewrite;
+  Boxed<Rewrite> rewrite;
 
   bool operator==(const WeightedCluster&) const = default;
 };
@@ -223,14 +227,14 @@ struct Retry {
 
 struct Forward {
   std::vector<WeightedCluster> clusters;  // at least one, weights not all 0
-  std::optional<Rewrite> rewrite;
+  Boxed<Rewrite> rewrite;
   std::vector<Mirror> mirrors;
   std::optional<Duration> timeout;  // 0: none
   std::optional<Duration> idle_timeout;
-  std::optional<Retry> retry;
+  Boxed<Retry> retry;
   bool websocket = true;  // HTTP/1.1 upgrades to WebSocket pass; not for gRPC
-  // Where a cluster is missing the answer is 500, not 503. It is 500 anyway with an invalid reference among the
-  // clusters or with changes of their own.
+  // Where a cluster is missing the answer is 500, not 503. It is 500 anyway with an invalid reference among
+  // the clusters or with changes of their own.
   bool missing_is_500 = false;
 
   bool operator==(const Forward&) const = default;
@@ -248,7 +252,7 @@ struct Redirect {
 
 struct DirectResponse {
   std::uint16_t status = 500;
-  std::string body;  // with Envoy's %COMMANDS%
+  std::string body;          // with Envoy's %COMMANDS%
   std::string content_type;  // may be empty
 
   bool operator==(const DirectResponse&) const = default;
@@ -291,8 +295,8 @@ struct Secret {
   std::string certificate_pem;
   std::string private_key_pem;
   std::string ocsp_staple;  // DER, may be empty
-  std::string ca_pem;        // inline CA, for validation
-  std::string ca_file;       // or a file the proxy can read
+  std::string ca_pem;       // inline CA, for validation
+  std::string ca_file;      // or a file the proxy can read
 
   bool operator==(const Secret&) const = default;
 };
@@ -355,8 +359,8 @@ struct Proxy {
   std::vector<std::string> extra_args;
   Duration drain_timeout{60'000};
   Duration min_drain{10'000};
-  // Bootstrap of the user's: "" or a whole one, or one to merge over ours, or JSON patches for ours, as JSON text
-  // (whoever makes this value turns the user's YAML into JSON).
+  // Bootstrap of the user's: "" or a whole one, or one to merge over ours, or JSON patches for ours, as JSON
+  // text (whoever makes this value turns the user's YAML into JSON).
   enum class BootstrapChange : std::uint8_t { kNone, kMerge, kReplace, kJsonPatch };
   BootstrapChange bootstrap_change = BootstrapChange::kNone;
   std::string bootstrap;

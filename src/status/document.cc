@@ -32,7 +32,8 @@ json reference(const api::ParentReference& ref) {
 
 bool plain(const std::string& text) {
   if (text.empty()) return false;
-  static constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "True", "False", "~"};
+  static constexpr std::string_view kWords[] = {"true", "false", "null", "yes",   "no",
+                                                "on",   "off",   "True", "False", "~"};
   if (std::ranges::find(kWords, text) != std::end(kWords)) return false;
   const auto is_plain = [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '/';
@@ -77,8 +78,11 @@ void write(const json& value, std::size_t indent, bool in_list, std::string& out
 
 }  // namespace
 
-json document(const ObjectKey& object, const translate::ObjectStatus& status, const std::string& controller_name) {
-  json out{{"apiVersion", api::api_version_of(object.kind)}, {"kind", object.kind.kind()}, {"name", object.name.name}};
+json document(const ObjectKey& object, const translate::ObjectStatus& status,
+              const std::string& controller_name) {
+  json out{{"apiVersion", api::api_version_of(object.kind)},
+           {"kind", object.kind.kind()},
+           {"name", object.name.name}};
   if (!object.name.namespace_.empty()) out["namespace"] = object.name.namespace_;
   json& fields = out["status"] = json::object();
   if (!status.conditions.empty()) fields["conditions"] = conditions_of(status.conditions, status.generation);

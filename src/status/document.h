@@ -10,8 +10,8 @@
 
 namespace sluice::status {
 
-// {apiVersion, kind, namespace, name, status: {…}}. A condition carries observedGeneration where the object has a
-// generation; times are left to who writes the status.
+// {apiVersion, kind, namespace, name, status: {…}}. A condition carries observedGeneration where the object
+// has a generation; times are left to who writes the status.
 nlohmann::json document(const ObjectKey& object, const translate::ObjectStatus& status,
                         const std::string& controller_name);
 

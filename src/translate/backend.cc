@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
-
 namespace sluice::translate {
 namespace {
 
@@ -15,7 +14,8 @@ constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-name";
 
 // https://kubernetes.io/docs/reference/networking/service-protocols/ and KEP-3726.
 ir::UpstreamProtocol protocol_of(std::string_view app_protocol) {
-  if (app_protocol == "kubernetes.io/h2c" || app_protocol == "gateway.envoyproxy.io/h2c" || app_protocol == "grpc") {
+  if (app_protocol == "kubernetes.io/h2c" || app_protocol == "gateway.envoyproxy.io/h2c" ||
+      app_protocol == "grpc") {
     return ir::UpstreamProtocol::kHttp2;
   }
   if (app_protocol == "kubernetes.io/ws" || app_protocol == "kubernetes.io/wss" ||
@@ -52,7 +52,8 @@ std::string ports_of(const ServiceView& service) {
 
 std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::BackendObjectReference& ref,
                                                                  const NamespacedName& name,
-                                                                 const BackendReader& reader, flow::Reads& reads) {
+                                                                 const BackendReader& reader,
+                                                                 flow::Reads& reads) {
   if (!ref.port) {
     return std::unexpected(failure("PortNotSpecified", "reference/port", "",
                                    fmt::format("the reference to Service {} names no port", name.to_string()),
@@ -63,13 +64,13 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
     return std::unexpected(failure("BackendNotFound", "reference/not-found", "name",
                                    fmt::format("there is no Service {}", name.to_string())));
   }
-  const auto port = std::ranges::find_if(service->ports, [&](const ServiceView::Port& p) {
-    return p.port == *ref.port && p.protocol == "TCP";
-  });
+  const auto port = std::ranges::find_if(
+      service->ports, [&](const ServiceView::Port& p) { return p.port == *ref.port && p.protocol == "TCP"; });
   if (port == service->ports.end()) {
-    return std::unexpected(failure("PortNotFound", "reference/port", "port",
-                                   fmt::format("Service {} has no TCP port {}", name.to_string(), *ref.port),
-                                   service->ports.empty() ? "" : fmt::format("it has {}", ports_of(*service))));
+    return std::unexpected(
+        failure("PortNotFound", "reference/port", "port",
+                fmt::format("Service {} has no TCP port {}", name.to_string(), *ref.port),
+                service->ports.empty() ? "" : fmt::format("it has {}", ports_of(*service))));
   }
   ResolvedBackend resolved;
   ir::Cluster& cluster = resolved.row.cluster;
@@ -93,10 +94,11 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
   resolved.has_endpoints = readiness != nullptr && readiness->ports.contains(port->name);
   if (readiness != nullptr && readiness->names) {
     if (readiness->addresses) {
-      return std::unexpected(failure("UnsupportedAddressType", "support/mixed-slices", "",
-                                     fmt::format("Service {} has EndpointSlices of names and of addresses, which one "
-                                                 "cluster cannot have",
-                                                 name.to_string())));
+      return std::unexpected(
+          failure("UnsupportedAddressType", "support/mixed-slices", "",
+                  fmt::format("Service {} has EndpointSlices of names and of addresses, which one "
+                              "cluster cannot have",
+                              name.to_string())));
     }
     cluster.discovery = ir::Discovery::kDns;
   }
@@ -132,9 +134,9 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const Names
     endpoint.hostname = e.hostname.value_or("");
     if (e.unix_path) {
       // Envoy Gateway serves Unix sockets to extension services only.
-      return std::unexpected(failure("UnsupportedAddressType", "support/unix-backend", "",
-                                     fmt::format("Backend {} is a Unix socket, which no route can send to",
-                                                 name.to_string())));
+      return std::unexpected(
+          failure("UnsupportedAddressType", "support/unix-backend", "",
+                  fmt::format("Backend {} is a Unix socket, which no route can send to", name.to_string())));
     }
     const api::HostPort& place = e.fqdn ? *e.fqdn : *e.ip;
     names = names || e.fqdn;
@@ -155,26 +157,27 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const Names
 }  // namespace
 
 std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,
-                                                                 const BackendReader& reader, flow::Reads& reads) {
+                                                                 const BackendReader& reader,
+                                                                 flow::Reads& reads) {
   const bool service = ref.group.empty() && ref.kind == "Service";
   const bool own = ref.group == kBackendGroup && ref.kind == "Backend";
   if (!service && !own) {
     std::string suggestion = "use a Service, or a Backend of group gateway.envoyproxy.io";
     if (ref.kind == "Service") suggestion = "leave out `group`: a Service is of the core group";
     if (ref.kind == "Backend") suggestion = "its group is gateway.envoyproxy.io";
-    return std::unexpected(failure("InvalidKind", "reference/kind", "kind",
-                                   fmt::format("`{}{}{}` is no kind of backend", ref.group, ref.group.empty() ? "" : "/",
-                                               ref.kind),
-                                   std::move(suggestion)));
+    return std::unexpected(failure(
+        "InvalidKind", "reference/kind", "kind",
+        fmt::format("`{}{}{}` is no kind of backend", ref.group, ref.group.empty() ? "" : "/", ref.kind),
+        std::move(suggestion)));
   }
   const NamespacedName name{ref.namespace_.value_or(reader.namespace_), ref.name};
   const GroupKind& kind = service ? api::kind_of<api::Service>() : api::kind_of<api::Backend>();
   if (!permitted({reader.from, reader.namespace_}, kind, name, reader.tables, reads)) {
-    return std::unexpected(failure(
-        "RefNotPermitted", "reference/not-permitted", "namespace",
-        fmt::format("no ReferenceGrant in namespace {} lets {} of {} refer to {} {}", name.namespace_,
-                    reader.from.kind(), reader.namespace_, ref.kind, name.name),
-        fmt::format("add a ReferenceGrant to namespace {}", name.namespace_)));
+    return std::unexpected(
+        failure("RefNotPermitted", "reference/not-permitted", "namespace",
+                fmt::format("no ReferenceGrant in namespace {} lets {} of {} refer to {} {}", name.namespace_,
+                            reader.from.kind(), reader.namespace_, ref.kind, name.name),
+                fmt::format("add a ReferenceGrant to namespace {}", name.namespace_)));
   }
   return service ? resolve_service(ref, name, reader, reads) : resolve_own_backend(name, reader, reads);
 }
@@ -191,8 +194,8 @@ ServiceView view_service(const api::Service& service) {
   if (service.spec.type == "ExternalName") view.external_name = service.spec.external_name;
   view.cluster_ip = service.spec.cluster_ip;
   view.headless = view.cluster_ip.empty() || view.cluster_ip == "None";
-  view.prefer_local_zone =
-      service.spec.traffic_distribution == "PreferClose" || service.spec.traffic_distribution == "PreferSameZone";
+  view.prefer_local_zone = service.spec.traffic_distribution == "PreferClose" ||
+                           service.spec.traffic_distribution == "PreferSameZone";
   view.publish_not_ready = service.spec.publish_not_ready_addresses;
   return view;
 }
@@ -208,14 +211,15 @@ std::expected<void, ReferenceFailure> check_backend(const api::Backend& backend,
   }
   for (const api::BackendEndpoint& e : backend.spec.endpoints) {
     if (e.ip && !settings.on_host && is_loopback(e.ip->host)) {
-      return std::unexpected(failure("InvalidAddress", "value/address", "",
-                                     fmt::format("{} is a loopback address: in a cluster it would be the proxy's own",
-                                                 e.ip->host)));
+      return std::unexpected(failure(
+          "InvalidAddress", "value/address", "",
+          fmt::format("{} is a loopback address: in a cluster it would be the proxy's own", e.ip->host)));
     }
     if (e.fqdn && !settings.on_host && e.fqdn->host.find('.') == std::string::npos) {
-      return std::unexpected(failure("InvalidAddress", "value/address", "",
-                                     fmt::format("`{}` has no dot: in a cluster a Backend's name has at least two parts",
-                                                 e.fqdn->host)));
+      return std::unexpected(
+          failure("InvalidAddress", "value/address", "",
+                  fmt::format("`{}` has no dot: in a cluster a Backend's name has at least two parts",
+                              e.fqdn->host)));
     }
   }
   return {};

@@ -5,7 +5,8 @@
 namespace sluice::translate {
 namespace {
 
-api::EndpointSlice slice(std::vector<api::SliceEndpoint> endpoints, std::string port = "http", std::int32_t number = 80) {
+api::EndpointSlice slice(std::vector<api::SliceEndpoint> endpoints, std::string port = "http",
+                         std::int32_t number = 80) {
   api::EndpointSlice s;
   s.address_type = "IPv4";
   s.endpoints = std::move(endpoints);
@@ -13,7 +14,8 @@ api::EndpointSlice slice(std::vector<api::SliceEndpoint> endpoints, std::string 
   return s;
 }
 
-api::SliceEndpoint endpoint(std::string address, api::EndpointConditions conditions = {}, std::string zone = "") {
+api::SliceEndpoint endpoint(std::string address, api::EndpointConditions conditions = {},
+                            std::string zone = "") {
   api::SliceEndpoint e;
   e.addresses = {std::move(address)};
   e.conditions = conditions;

@@ -35,8 +35,8 @@ std::string text_of(const ASN1_STRING* value) {
 // The DNS names that the certificate is good for. Clients look at SANs only (RFC 9525).
 std::vector<std::string> dns_names(X509* certificate) {
   std::vector<std::string> names;
-  const Names sans(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const Names sans(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; i < sk_GENERAL_NAME_num(sans.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(sans.get(), i);
     if (name->type == GEN_DNS) names.push_back(text_of(name->d.dNSName));
@@ -89,7 +89,8 @@ CertificateRow read_certificate(const api::Secret& secret) {
     return row;
   }
   if (X509_check_private_key(leaf.get(), key.get()) != 1) {
-    row.error = "must contain a matching tls.crt and tls.key: the private key does not belong to the certificate";
+    row.error =
+        "must contain a matching tls.crt and tls.key: the private key does not belong to the certificate";
     ERR_clear_error();
     return row;
   }

@@ -6,8 +6,8 @@
 
 namespace sluice::translate {
 
-// Reads the certificate chain and key of a kubernetes.io/tls Secret (fields tls.crt and tls.key). What Envoy would
-// refuse is refused here, where the message can name the user's object.
+// Reads the certificate chain and key of a kubernetes.io/tls Secret (fields tls.crt and tls.key). What Envoy
+// would refuse is refused here, where the message can name the user's object.
 CertificateRow read_certificate(const api::Secret& secret);
 
 }  // namespace sluice::translate

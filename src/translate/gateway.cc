@@ -29,8 +29,10 @@ struct Protocol {
 
 const Protocol* protocol_named(std::string_view name) {
   static const auto* const protocols = new std::vector<Protocol>{
-      {"HTTP", {"HTTPRoute", "GRPCRoute"}, "TCP", true}, {"HTTPS", {"HTTPRoute", "GRPCRoute"}, "TCP", true},
-      {"TLS", {"TLSRoute"}, "TCP", false},               {"TCP", {"TCPRoute"}, "TCP", false},
+      {"HTTP", {"HTTPRoute", "GRPCRoute"}, "TCP", true},
+      {"HTTPS", {"HTTPRoute", "GRPCRoute"}, "TCP", true},
+      {"TLS", {"TLSRoute"}, "TCP", false},
+      {"TCP", {"TCPRoute"}, "TCP", false},
       {"UDP", {"UDPRoute"}, "UDP", false},
   };
   const auto it = std::ranges::find(*protocols, name, &Protocol::name);
@@ -42,7 +44,12 @@ class ListenerReader {
  public:
   ListenerReader(const NamespacedName& gateway, std::size_t index, const api::Listener& listener,
                  const Projections& tables, flow::Reads& reads, std::vector<Problem>& problems)
-      : gateway_(gateway), index_(index), listener_(listener), tables_(tables), reads_(reads), problems_(problems) {
+      : gateway_(gateway),
+        index_(index),
+        listener_(listener),
+        tables_(tables),
+        reads_(reads),
+        problems_(problems) {
     plan_.name = listener.name;
     plan_.protocol = listener.protocol;
     plan_.hostname = listener.hostname.value_or("");
@@ -65,8 +72,8 @@ class ListenerReader {
   }
 
  private:
-  void fail(std::string type, std::string reason, std::string code, const std::string& field, std::string message,
-            std::string suggestion = "") {
+  void fail(std::string type, std::string reason, std::string code, const std::string& field,
+            std::string message, std::string suggestion = "") {
     problems_.push_back({.code = std::move(code),
                          .severity = Severity::kError,
                          .where = {},
@@ -89,7 +96,8 @@ class ListenerReader {
       const std::string field = fmt::format("allowedRoutes.kinds[{}]", i);
       if (wanted.group != kGatewayGroup) {
         fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".group",
-             fmt::format("no routes of group `{}` exist", wanted.group), fmt::format("use {}", kGatewayGroup));
+             fmt::format("no routes of group `{}` exist", wanted.group),
+             fmt::format("use {}", kGatewayGroup));
       } else if (std::ranges::find(protocol.route_kinds, wanted.kind) == protocol.route_kinds.end()) {
         fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".kind",
              fmt::format("a listener of protocol {} carries no {}", listener_.protocol, wanted.kind),
@@ -119,8 +127,8 @@ class ListenerReader {
       return;
     }
     if (listener_.tls->mode != api::TLSMode::kTerminate) {
-      fail("Accepted", "UnsupportedTLSMode", "value/tls", "tls.mode", "HTTPS ends TLS here: its mode is Terminate",
-           "use protocol TLS to pass it through");
+      fail("Accepted", "UnsupportedTLSMode", "value/tls", "tls.mode",
+           "HTTPS ends TLS here: its mode is Terminate", "use protocol TLS to pass it through");
       return;
     }
     read_certificates();
@@ -154,13 +162,13 @@ class ListenerReader {
         continue;
       }
       const NamespacedName secret{ref.namespace_.value_or(gateway_.namespace_), ref.name};
-      if (!permitted({api::kind_of<api::Gateway>(), gateway_.namespace_}, api::kind_of<api::Secret>(), secret, tables_,
-                     reads_)) {
+      if (!permitted({api::kind_of<api::Gateway>(), gateway_.namespace_}, api::kind_of<api::Secret>(), secret,
+                     tables_, reads_)) {
         reason = "RefNotPermitted";
         not_permitted_ = true;
         bad(i, "reference/not-permitted",
-            fmt::format("no ReferenceGrant in namespace {} lets Gateways of {} use Secret {}", secret.namespace_,
-                        gateway_.namespace_, secret.name));
+            fmt::format("no ReferenceGrant in namespace {} lets Gateways of {} use Secret {}",
+                        secret.namespace_, gateway_.namespace_, secret.name));
         continue;
       }
       const CertificateRow* certificate = reads_.get(tables_.certificates, secret);
@@ -176,14 +184,15 @@ class ListenerReader {
     const bool some = !plan_.certificates.empty();
     if (some) reason = "PartiallyInvalidCertificateRef";
     if (malformed_kind && !some) reason = "InvalidCertificateRef";
-    set_condition(plan_.conditions, {"ResolvedRefs", false, reason, fmt::format("{}", fmt::join(messages, "; "))});
+    set_condition(plan_.conditions,
+                  {"ResolvedRefs", false, reason, fmt::format("{}", fmt::join(messages, "; "))});
     // The listener itself is fine; only what it refers to is not (GEP-3159 as Envoy Gateway reads it).
     if (!not_permitted_ || some) {
       set_condition(plan_.conditions, {"Accepted", true, "Accepted", "The listener is accepted"});
     }
     if (some) {
-      set_condition(plan_.conditions,
-                    {"Programmed", true, "Programmed", "The listener is served with the certificates that are valid"});
+      set_condition(plan_.conditions, {"Programmed", true, "Programmed",
+                                       "The listener is served with the certificates that are valid"});
     }
   }
 
@@ -207,13 +216,11 @@ struct Ref {
   GatewayPlan* gateway;
   ListenerPlan* listener;
 
-  std::string to_string() const {
-    return fmt::format("{}/{}", gateway->gateway.to_string(), listener->name);
-  }
+  std::string to_string() const { return fmt::format("{}/{}", gateway->gateway.to_string(), listener->name); }
 };
 
-// Listeners that cannot stand side by side on one socket are refused, all of them: which one the user meant, nobody
-// knows (Gateway API, Gateway.spec.listeners).
+// Listeners that cannot stand side by side on one socket are refused, all of them: which one the user meant,
+// nobody knows (Gateway API, Gateway.spec.listeners).
 void find_conflicts(std::vector<Ref>& listeners, std::vector<Problem>& problems) {
   std::map<std::pair<std::uint16_t, std::string_view>, std::vector<Ref>> by_port;
   for (const Ref& ref : listeners) {
@@ -238,7 +245,9 @@ void find_conflicts(std::vector<Ref>& listeners, std::vector<Problem>& problems)
     set_condition(ref.listener->conditions, {"Conflicted", true, std::move(reason), std::move(text)});
   };
   // HTTPS and TLS share a socket by server name; HTTP and TCP have one each.
-  const auto family = [](std::string_view protocol) { return protocol == "TLS" ? std::string_view("HTTPS") : protocol; };
+  const auto family = [](std::string_view protocol) {
+    return protocol == "TLS" ? std::string_view("HTTPS") : protocol;
+  };
   for (auto& [port, here] : by_port) {
     if (here.size() < 2) continue;
     const bool mixed = std::ranges::any_of(here, [&](const Ref& r) {
@@ -257,8 +266,8 @@ void find_conflicts(std::vector<Ref>& listeners, std::vector<Problem>& problems)
   }
 }
 
-// RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate covers it.
-// They would meet the wrong listener, so neither speaks HTTP/2.
+// RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate
+// covers it. They would meet the wrong listener, so neither speaks HTTP/2.
 void find_overlaps(std::vector<Ref>& listeners, bool merged) {
   std::vector<Ref> https;
   for (const Ref& ref : listeners) {
@@ -267,12 +276,15 @@ void find_overlaps(std::vector<Ref>& listeners, bool merged) {
   const auto note = [merged](const Ref& on, const Ref& other, std::string_view what, const std::string& mine,
                              const std::string& theirs, std::string reason) {
     if (find_condition(on.listener->conditions, "OverlappingTLSConfig") != nullptr) return;
-    set_condition(on.listener->conditions,
-                  {"OverlappingTLSConfig", true, std::move(reason),
-                   fmt::format("The {} {} overlaps with {} of listener {}{}", what, mine, theirs, other.listener->name,
-                               merged ? " of Gateway " + other.gateway->gateway.to_string() : "")});
+    set_condition(
+        on.listener->conditions,
+        {"OverlappingTLSConfig", true, std::move(reason),
+         fmt::format("The {} {} overlaps with {} of listener {}{}", what, mine, theirs, other.listener->name,
+                     merged ? " of Gateway " + other.gateway->gateway.to_string() : "")});
   };
-  const auto overlap = [](const std::string& a, const std::string& b) { return covers(a, b) || covers(b, a); };
+  const auto overlap = [](const std::string& a, const std::string& b) {
+    return covers(a, b) || covers(b, a);
+  };
   for (const Ref& a : https) {
     for (const Ref& b : https) {
       if (a.listener == b.listener || a.listener->port != b.listener->port) continue;
@@ -304,14 +316,16 @@ void finish_conditions(ListenerPlan& listener) {
   const bool overlaps_only = listener.conditions.size() == 1 &&
                              find_condition(listener.conditions, "OverlappingTLSConfig") != nullptr;
   if (listener.conditions.empty() || overlaps_only) {
-    set_condition(listener.conditions, {"Programmed", true, "Programmed", "The listener's configuration is being served"});
+    set_condition(listener.conditions,
+                  {"Programmed", true, "Programmed", "The listener's configuration is being served"});
     set_condition(listener.conditions, {"Accepted", true, "Accepted", "The listener is accepted"});
   }
   if (find_condition(listener.conditions, "Programmed") == nullptr) {
     set_condition(listener.conditions, {"Programmed", false, "Invalid", "The other conditions say why"});
   }
   if (find_condition(listener.conditions, "ResolvedRefs") == nullptr) {
-    set_condition(listener.conditions, {"ResolvedRefs", true, "ResolvedRefs", "All references of the listener lead somewhere"});
+    set_condition(listener.conditions,
+                  {"ResolvedRefs", true, "ResolvedRefs", "All references of the listener lead somewhere"});
   }
   listener.ready = find_condition(listener.conditions, "Programmed")->status;
 }
@@ -338,9 +352,10 @@ void read_bootstrap(const api::EnvoyProxy& envoy_proxy, ir::Proxy& proxy, std::v
                         .object = {.kind = api::kind_of<api::EnvoyProxy>(),
                                    .name = {envoy_proxy.metadata.namespace_, envoy_proxy.metadata.name}},
                         .path = "spec.bootstrap.value",
-                        .message = syntax.empty() ? "a bootstrap is one YAML document"
-                                                  : fmt::format("line {} of the bootstrap: {}", syntax.front().where.line,
-                                                                syntax.front().message),
+                        .message = syntax.empty()
+                                       ? "a bootstrap is one YAML document"
+                                       : fmt::format("line {} of the bootstrap: {}",
+                                                     syntax.front().where.line, syntax.front().message),
                         .suggestion = ""});
     return;
   }
@@ -348,7 +363,8 @@ void read_bootstrap(const api::EnvoyProxy& envoy_proxy, ir::Proxy& proxy, std::v
   proxy.bootstrap = to_json(documents.front().tree);
 }
 
-ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy, std::vector<Problem>& problems) {
+ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy,
+                   std::vector<Problem>& problems) {
   ir::Proxy proxy;
   proxy.key = key;
   if (envoy_proxy == nullptr) {
@@ -379,7 +395,8 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
     if (ref->group == kEnvoyProxyGroup && ref->kind == "EnvoyProxy" && ref->namespace_) {
       row.envoy_proxy = NamespacedName{*ref->namespace_, ref->name};
     } else {
-      const std::string message = "parametersRef must name an EnvoyProxy of group gateway.envoyproxy.io with its namespace";
+      const std::string message =
+          "parametersRef must name an EnvoyProxy of group gateway.envoyproxy.io with its namespace";
       row.conditions = {{"Accepted", false, "InvalidParameters", message}};
       row.problems.push_back({.code = "reference/kind",
                               .severity = Severity::kError,
@@ -394,8 +411,8 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
 }
 
 std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::Gateway& gateway,
-                                        const Settings& settings, const Inputs& inputs, const Projections& tables,
-                                        flow::Reads& reads) {
+                                        const Settings& settings, const Inputs& inputs,
+                                        const Projections& tables, flow::Reads& reads) {
   const std::string& class_name = gateway.spec.gateway_class_name;
   const ClassRow* gateway_class = reads.get(tables.classes, NamespacedName{"", class_name});
   const bool implied = class_name == settings.implied_class;
@@ -425,11 +442,13 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
       plan.own_envoy_proxy = NamespacedName{name.namespace_, ref.name};
     } else {
       problem("reference/not-found", "spec.infrastructure.parametersRef",
-              fmt::format("there is no {} {}/{}; the settings of the class count", ref.kind, name.namespace_, ref.name));
+              fmt::format("there is no {} {}/{}; the settings of the class count", ref.kind, name.namespace_,
+                          ref.name));
     }
   }
-  const std::optional<NamespacedName> of_class =
-      gateway_class != nullptr && gateway_class->envoy_proxy ? gateway_class->envoy_proxy : settings.class_envoy_proxy;
+  const std::optional<NamespacedName> of_class = gateway_class != nullptr && gateway_class->envoy_proxy
+                                                     ? gateway_class->envoy_proxy
+                                                     : settings.class_envoy_proxy;
   std::shared_ptr<const api::EnvoyProxy> class_proxy;
   if (of_class) class_proxy = reads.get_shared(inputs.envoy_proxies, *of_class);
   if (plan.envoy_proxy == nullptr) plan.envoy_proxy = class_proxy;
@@ -473,8 +492,9 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   }
   find_overlaps(listeners, plan.gateways.size() > 1);
 
-  const api::IPFamily family =
-      envoy_proxy != nullptr ? envoy_proxy->spec.ip_family.value_or(api::IPFamily::kIPv4) : api::IPFamily::kIPv4;
+  const api::IPFamily family = envoy_proxy != nullptr
+                                   ? envoy_proxy->spec.ip_family.value_or(api::IPFamily::kIPv4)
+                                   : api::IPFamily::kIPv4;
   std::map<std::uint16_t, ir::Listener> sockets;
   std::map<std::string, std::set<std::string>> reserved;  // by route table
   std::map<std::string, ir::Secret> secrets;
@@ -500,8 +520,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     const ObjectKey owner{.kind = api::kind_of<api::Gateway>(), .name = ref.gateway->gateway};
     if (std::ranges::find(socket.owners, owner) == socket.owners.end()) socket.owners.push_back(owner);
 
-    // Plain listeners of one socket share a chain and its routes, told apart by host; each TLS listener has its own,
-    // told apart by server name.
+    // Plain listeners of one socket share a chain and its routes, told apart by host; each TLS listener has
+    // its own, told apart by server name.
     listener.route_table =
         tls ? fmt::format("{}/{}", ref.gateway->gateway.to_string(), listener.name) : socket.name;
     reserved[listener.route_table].insert(listener.hostname);
@@ -535,7 +555,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   for (const Ref& a : listeners) {
     if (a.listener->route_table.empty() || a.listener->protocol != "HTTP") continue;
     for (const std::string& hostname : reserved[a.listener->route_table]) {
-      if (hostname != a.listener->hostname && !hostname.empty()) a.listener->sibling_hostnames.push_back(hostname);
+      if (hostname != a.listener->hostname && !hostname.empty())
+        a.listener->sibling_hostnames.push_back(hostname);
     }
   }
   for (auto& [port, socket] : sockets) {
@@ -560,7 +581,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
 AttachPoints attach_points(const GatewayPlan& plan, const Settings& settings) {
   AttachPoints points;
   points.proxy = plan.proxy;
-  points.routing = settings.endpoint_routing_disabled ? api::RoutingType::kService : api::RoutingType::kEndpoint;
+  points.routing =
+      settings.endpoint_routing_disabled ? api::RoutingType::kService : api::RoutingType::kEndpoint;
   if (plan.envoy_proxy != nullptr) {
     points.routing = plan.envoy_proxy->spec.routing_type.value_or(points.routing);
     points.preserve_route_order = plan.envoy_proxy->spec.preserve_route_order;

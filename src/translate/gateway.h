@@ -1,8 +1,9 @@
-// GatewayClass and Gateway → proxies, sockets, filter chains, certificates; and the points where routes attach.
+// GatewayClass and Gateway → proxies, sockets, filter chains, certificates; and the points where routes
+// attach.
 //
-// In three steps, so that a Gateway depends on its neighbours only where they share a proxy: each Gateway by itself
-// (plan_gateway), then all that one proxy serves (plan_proxy: conflicts, overlaps, sockets), then what routes may see
-// of it (attach_points).
+// In three steps, so that a Gateway depends on its neighbours only where they share a proxy: each Gateway by
+// itself (plan_gateway), then all that one proxy serves (plan_proxy: conflicts, overlaps, sockets), then what
+// routes may see of it (attach_points).
 #pragma once
 
 #include <optional>
@@ -18,8 +19,8 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
 
 // Nothing where the Gateway is none of ours.
 std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::Gateway& gateway,
-                                        const Settings& settings, const Inputs& inputs, const Projections& tables,
-                                        flow::Reads& reads);
+                                        const Settings& settings, const Inputs& inputs,
+                                        const Projections& tables, flow::Reads& reads);
 
 // `gateways` are the plans of one proxy's Gateways, in any order.
 ProxyPlan plan_proxy(const ir::ProxyKey& proxy, std::vector<GatewayPlan> gateways, const Settings& settings);

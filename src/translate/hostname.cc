@@ -36,8 +36,8 @@ std::vector<std::string> served_hosts(const std::vector<std::string>& route_host
     auto host = intersect(wanted, listener_hostname);
     if (!host) return;
     const bool claimed = std::ranges::any_of(sibling_hostnames, [&](const std::string& sibling) {
-      return sibling != listener_hostname && covers(listener_hostname.empty() ? "*" : listener_hostname, sibling) &&
-             covers(sibling, *host);
+      return sibling != listener_hostname &&
+             covers(listener_hostname.empty() ? "*" : listener_hostname, sibling) && covers(sibling, *host);
     });
     if (!claimed) hosts.push_back(std::move(*host));
   };

@@ -15,9 +15,10 @@ bool covers(std::string_view wide, std::string_view narrow);
 // The narrower of two hosts that overlap, or nothing. "" counts as "*".
 std::optional<std::string> intersect(std::string_view a, std::string_view b);
 
-// The hosts under which a route is served on a listener, sorted and without duplicates: the intersections of its
-// hostnames (none: all) with the listener's, less what a sibling listener on the same socket claims more narrowly
-// (listener isolation, Gateway API v1 GEP-1364: a request belongs to its most specific listener only).
+// The hosts under which a route is served on a listener, sorted and without duplicates: the intersections of
+// its hostnames (none: all) with the listener's, less what a sibling listener on the same socket claims more
+// narrowly (listener isolation, Gateway API v1 GEP-1364: a request belongs to its most specific listener
+// only).
 std::vector<std::string> served_hosts(const std::vector<std::string>& route_hostnames,
                                       std::string_view listener_hostname,
                                       const std::vector<std::string>& sibling_hostnames);

@@ -19,10 +19,10 @@ constexpr ir::Duration kIdleTimeout{3'600'000};
 
 // What a rule's translation says about the route as a whole.
 struct Verdicts {
-  std::vector<std::string> dropped;             // rules whose match is invalid: their messages
-  std::vector<ReferenceFailure> unaccepted;     // filters that no rule may have
-  std::vector<ReferenceFailure> unresolved;     // references that lead nowhere
-  std::vector<std::string> without_endpoints;   // backends that nobody answers for
+  std::vector<std::string> dropped;            // rules whose match is invalid: their messages
+  std::vector<ReferenceFailure> unaccepted;    // filters that no rule may have
+  std::vector<ReferenceFailure> unresolved;    // references that lead nowhere
+  std::vector<std::string> without_endpoints;  // backends that nobody answers for
   std::vector<Problem> problems;
 };
 
@@ -43,8 +43,8 @@ struct Place {
 
 class RuleTranslator {
  public:
-  RuleTranslator(const ObjectKey& owner, const BackendReader& backends, flow::Reads& reads, Verdicts& verdicts,
-                 std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters)
+  RuleTranslator(const ObjectKey& owner, const BackendReader& backends, flow::Reads& reads,
+                 Verdicts& verdicts, std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters)
       : owner_(owner), backends_(backends), reads_(reads), verdicts_(verdicts), clusters_(clusters) {}
 
   // Appends the rule's routes, one a match.
@@ -75,7 +75,8 @@ class RuleTranslator {
 };
 
 bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 // Header names compare without case; of several changes to one header in a filter the first counts.
@@ -123,15 +124,19 @@ ir::Rewrite translate_rewrite(const api::HTTPURLRewriteFilter& filter) {
 
 ir::MatchKind kind_of_match(api::PathMatchType type) {
   switch (type) {
-    case api::PathMatchType::kExact: return ir::MatchKind::kExact;
-    case api::PathMatchType::kPathPrefix: return ir::MatchKind::kPrefix;
-    case api::PathMatchType::kRegularExpression: return ir::MatchKind::kRegex;
+    case api::PathMatchType::kExact:
+      return ir::MatchKind::kExact;
+    case api::PathMatchType::kPathPrefix:
+      return ir::MatchKind::kPrefix;
+    case api::PathMatchType::kRegularExpression:
+      return ir::MatchKind::kRegex;
   }
   return ir::MatchKind::kExact;
 }
 
 // Of several matches of one name the first counts (the specification's rule).
-std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValueMatch>& matches, bool fold_case) {
+std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValueMatch>& matches,
+                                             bool fold_case) {
   std::vector<ir::ValueMatch> values;
   values.reserve(matches.size());
   for (const api::HTTPNameValueMatch& m : matches) {
@@ -139,9 +144,10 @@ std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValu
       return fold_case ? same_name(v.name, m.name) : v.name == m.name;
     });
     if (known) continue;
-    values.push_back({.name = m.name,
-                      .kind = m.type == api::StringMatchType::kExact ? ir::MatchKind::kExact : ir::MatchKind::kRegex,
-                      .value = m.value});
+    values.push_back(
+        {.name = m.name,
+         .kind = m.type == api::StringMatchType::kExact ? ir::MatchKind::kExact : ir::MatchKind::kRegex,
+         .value = m.value});
   }
   return values;
 }
@@ -221,7 +227,8 @@ RuleTranslator::Filters RuleTranslator::read_filters(const std::vector<api::HTTP
     };
     switch (filter.type) {
       case Type::kRequestHeaderModifier:
-        if (filter.request_header_modifier) add_header_changes(*filter.request_header_modifier, out.request_headers);
+        if (filter.request_header_modifier)
+          add_header_changes(*filter.request_header_modifier, out.request_headers);
         break;
       case Type::kResponseHeaderModifier:
         if (filter.response_header_modifier) {
@@ -306,7 +313,8 @@ std::vector<ir::WeightedCluster> RuleTranslator::read_backends(const api::HTTPRo
   return clusters;
 }
 
-// Envoy Gateway has one cluster for the endpoints of a rule, and one a backend where they are found in different ways.
+// Envoy Gateway has one cluster for the endpoints of a rule, and one a backend where they are found in
+// different ways.
 bool RuleTranslator::mixes_discovery(const std::vector<ir::WeightedCluster>& parts) const {
   std::set<ir::Discovery> ways;
   for (const ir::WeightedCluster& part : parts) {
@@ -316,7 +324,8 @@ bool RuleTranslator::mixes_discovery(const std::vector<ir::WeightedCluster>& par
   return ways.size() > 1;
 }
 
-void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index, std::vector<ir::Route>& routes) {
+void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index,
+                               std::vector<ir::Route>& routes) {
   const Place place{nullptr, "spec.rules", index};
   std::string message;
   for (std::size_t m = 0; m < rule.matches.size(); ++m) {
@@ -365,7 +374,8 @@ void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index
     if (rule.retry) {
       ir::Retry retry;
       if (rule.retry->attempts) retry.attempts = static_cast<std::uint32_t>(*rule.retry->attempts);
-      for (const std::int32_t code : rule.retry->codes) retry.codes.push_back(static_cast<std::uint32_t>(code));
+      for (const std::int32_t code : rule.retry->codes)
+        retry.codes.push_back(static_cast<std::uint32_t>(code));
       if (retry.codes.empty()) retry.codes.push_back(503);
       retry.backoff = rule.retry->backoff;
       retry.per_try_timeout = per_try;
@@ -400,9 +410,12 @@ bool allows_kind(const AttachPoint& listener) {
 bool allows_namespace(const AttachPoint& listener, const std::string& gateway_namespace,
                       const std::string& route_namespace, const Projections& tables, flow::Reads& reads) {
   switch (listener.namespaces.from) {
-    case api::FromNamespaces::kAll: return true;
-    case api::FromNamespaces::kNone: return false;
-    case api::FromNamespaces::kSame: return gateway_namespace == route_namespace;
+    case api::FromNamespaces::kAll:
+      return true;
+    case api::FromNamespaces::kNone:
+      return false;
+    case api::FromNamespaces::kSame:
+      return gateway_namespace == route_namespace;
     case api::FromNamespaces::kSelector:
       return listener.namespaces.selector && check_selector(*listener.namespaces.selector) &&
              selects(*listener.namespaces.selector, labels_of_namespace(route_namespace, tables, reads));
@@ -421,7 +434,8 @@ Condition resolved_refs(const Verdicts& verdicts) {
     reasons.insert(failure.reason);
     if (std::ranges::find(messages, failure.message) == messages.end()) messages.push_back(failure.message);
   }
-  return {"ResolvedRefs", false, fmt::format("{}", fmt::join(reasons, ",")), fmt::format("{}", fmt::join(messages, "; "))};
+  return {"ResolvedRefs", false, fmt::format("{}", fmt::join(reasons, ",")),
+          fmt::format("{}", fmt::join(messages, "; "))};
 }
 
 void add_rule_conditions(const Verdicts& verdicts, std::size_t rules, Conditions& conditions) {
@@ -438,20 +452,21 @@ void add_rule_conditions(const Verdicts& verdicts, std::size_t rules, Conditions
   }
   set_condition(conditions, resolved_refs(verdicts));
   if (!verdicts.without_endpoints.empty()) {
-    set_condition(conditions,
-                  {"BackendsAvailable", false, "EndpointsNotFound",
-                   fmt::format("Nothing is ready to answer for {}", fmt::join(verdicts.without_endpoints, ", "))});
+    set_condition(conditions, {"BackendsAvailable", false, "EndpointsNotFound",
+                               fmt::format("Nothing is ready to answer for {}",
+                                           fmt::join(verdicts.without_endpoints, ", "))});
   }
 }
 
 }  // namespace
 
-RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRoute& route, const Settings& settings,
-                                 const Inputs& inputs, const Projections& tables, const AttachTable& parents,
-                                 flow::Reads& reads) {
+RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRoute& route,
+                                 const Settings& settings, const Inputs& inputs, const Projections& tables,
+                                 const AttachTable& parents, flow::Reads& reads) {
   RouteResult result;
   const ObjectKey owner{.kind = api::kind_of<api::HTTPRoute>(), .name = name};
-  // The rules depend on a parent only by the way its proxy reaches Services: one translation serves most parents.
+  // The rules depend on a parent only by the way its proxy reaches Services: one translation serves most
+  // parents.
   struct Translation {
     Verdicts verdicts;
     std::map<std::string, std::shared_ptr<const ClusterRow>> clusters;
@@ -493,7 +508,8 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
 
     std::vector<const AttachPoint*> selected;
     for (const AttachPoint& listener : points->listeners) {
-      if ((!ref.section_name || *ref.section_name == listener.name) && (!ref.port || *ref.port == listener.port)) {
+      if ((!ref.section_name || *ref.section_name == listener.name) &&
+          (!ref.port || *ref.port == listener.port)) {
         selected.push_back(&listener);
       }
     }
@@ -507,12 +523,16 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
 
     const Translation& translation = translation_for(points->routing);
     if (selected.empty()) {
-      refuse("NoMatchingParent", ref.section_name ? ".sectionName" : ref.port ? ".port" : "",
+      refuse("NoMatchingParent",
+             ref.section_name ? ".sectionName"
+             : ref.port       ? ".port"
+                              : "",
              fmt::format("Gateway {} has no such listener", gateway.to_string()));
     } else if (allowed.empty()) {
       refuse("NotAllowedByListeners", "",
-             fmt::format("no listener of Gateway {} that this parentRef selects allows HTTPRoutes from namespace {}",
-                         gateway.to_string(), name.namespace_));
+             fmt::format(
+                 "no listener of Gateway {} that this parentRef selects allows HTTPRoutes from namespace {}",
+                 gateway.to_string(), name.namespace_));
     } else {
       bool any_host = false;
       for (const AttachPoint* listener : allowed) {
@@ -532,8 +552,9 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
         }
       }
       if (!any_host) {
-        refuse("NoMatchingListenerHostname", "",
-               fmt::format("no hostname of the route is one of a listener of Gateway {}", gateway.to_string()));
+        refuse(
+            "NoMatchingListenerHostname", "",
+            fmt::format("no hostname of the route is one of a listener of Gateway {}", gateway.to_string()));
       } else {
         set_condition(status.conditions, {"Accepted", true, "Accepted", "The route is accepted"});
         for (const auto& [cluster, row] : translation.clusters) {
@@ -554,7 +575,8 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
   const auto by_key = [](const auto& a, const auto& b) { return a.first < b.first; };
   const auto same_key = [](const auto& a, const auto& b) { return a.first == b.first; };
   std::ranges::stable_sort(result.contributions, by_key);
-  result.contributions.erase(std::ranges::unique(result.contributions, same_key).begin(), result.contributions.end());
+  result.contributions.erase(std::ranges::unique(result.contributions, same_key).begin(),
+                             result.contributions.end());
   std::ranges::stable_sort(result.clusters, by_key);
   result.clusters.erase(std::ranges::unique(result.clusters, same_key).begin(), result.clusters.end());
   for (auto& [routing, translation] : translations) {

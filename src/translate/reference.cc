@@ -14,7 +14,8 @@ constexpr std::string_view kNamespaceNameLabel = "kubernetes.io/metadata.name";
 bool meets(const api::LabelSelectorRequirement& requirement, const api::StringMap& labels) {
   const auto label = labels.find(requirement.key);
   const bool there = label != labels.end();
-  const bool among = there && std::ranges::find(requirement.values, label->second) != requirement.values.end();
+  const bool among =
+      there && std::ranges::find(requirement.values, label->second) != requirement.values.end();
   if (requirement.operator_ == "In") return among;
   if (requirement.operator_ == "NotIn") return !among;
   if (requirement.operator_ == "Exists") return there;
@@ -43,7 +44,8 @@ std::expected<void, std::string> check_selector(const api::LabelSelector& select
     const bool set = r.operator_ == "In" || r.operator_ == "NotIn";
     const bool exists = r.operator_ == "Exists" || r.operator_ == "DoesNotExist";
     if (!set && !exists) {
-      return std::unexpected(fmt::format("`{}` is no operator, use In, NotIn, Exists or DoesNotExist", r.operator_));
+      return std::unexpected(
+          fmt::format("`{}` is no operator, use In, NotIn, Exists or DoesNotExist", r.operator_));
     }
     if (set && r.values.empty()) {
       return std::unexpected(fmt::format("operator {} on `{}` needs values", r.operator_, r.key));
@@ -65,7 +67,8 @@ bool selects(const api::LabelSelector& selector, const api::StringMap& labels) {
                              [&](const auto& requirement) { return meets(requirement, labels); });
 }
 
-api::StringMap labels_of_namespace(const std::string& namespace_, const Projections& tables, flow::Reads& reads) {
+api::StringMap labels_of_namespace(const std::string& namespace_, const Projections& tables,
+                                   flow::Reads& reads) {
   const api::StringMap* labels = reads.get(tables.namespace_labels, NamespacedName{"", namespace_});
   if (labels != nullptr) return *labels;
   return {{std::string(kNamespaceNameLabel), namespace_}};

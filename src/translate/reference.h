@@ -23,8 +23,9 @@ std::expected<void, std::string> check_selector(const api::LabelSelector& select
 // The selector must have passed check_selector().
 bool selects(const api::LabelSelector& selector, const api::StringMap& labels);
 
-// The labels of a namespace. One that no Namespace object describes has just its name as label, as every namespace
-// of Kubernetes has: files on a host need no Namespace objects.
-api::StringMap labels_of_namespace(const std::string& namespace_, const Projections& tables, flow::Reads& reads);
+// The labels of a namespace. One that no Namespace object describes has just its name as label, as every
+// namespace of Kubernetes has: files on a host need no Namespace objects.
+api::StringMap labels_of_namespace(const std::string& namespace_, const Projections& tables,
+                                   flow::Reads& reads);
 
 }  // namespace sluice::translate

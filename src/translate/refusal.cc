@@ -32,17 +32,18 @@ bool has_regex(const ir::RouteMatch& match) {
 RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message) {
   last_good.problems.push_back(problem(route, message));
   for (ParentStatus& parent : last_good.parents) {
-    set_condition(parent.conditions,
-                  {"PartiallyInvalid", true, std::string(kReason),
-                   fmt::format("Fall Back to the last good version, the proxy rejected this one: {}", message)});
+    set_condition(
+        parent.conditions,
+        {"PartiallyInvalid", true, std::string(kReason),
+         fmt::format("Fall Back to the last good version, the proxy rejected this one: {}", message)});
   }
   return last_good;
 }
 
 RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message) {
   refused.problems.push_back(problem(route, message));
-  const auto error = std::make_shared<const ir::RouteAction>(
-      ir::RouteAction{.action = ir::DirectResponse{.status = 500}, .request_headers = {}, .response_headers = {}});
+  const auto error = std::make_shared<const ir::RouteAction>(ir::RouteAction{
+      .action = ir::DirectResponse{.status = 500}, .request_headers = {}, .response_headers = {}});
   std::map<const std::vector<ir::Route>*, std::shared_ptr<const std::vector<ir::Route>>> by_original;
   for (auto& [host, contribution] : refused.contributions) {
     auto& routes = by_original[contribution.routes.get()];
@@ -59,8 +60,8 @@ RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std
   }
   refused.clusters.clear();
   for (ParentStatus& parent : refused.parents) {
-    set_condition(parent.conditions,
-                  {"Accepted", false, std::string(kReason), fmt::format("The proxy rejected the route: {}", message)});
+    set_condition(parent.conditions, {"Accepted", false, std::string(kReason),
+                                      fmt::format("The proxy rejected the route: {}", message)});
   }
   return refused;
 }
@@ -79,8 +80,8 @@ std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, con
                                          const std::string& message) {
   if (!refused) return refused;
   refused->problems.push_back(problem(gateway, message));
-  set_condition(refused->conditions,
-                {"Programmed", false, std::string(kReason), fmt::format("The proxy rejected the Gateway: {}", message)});
+  set_condition(refused->conditions, {"Programmed", false, std::string(kReason),
+                                      fmt::format("The proxy rejected the Gateway: {}", message)});
   refused->accepted = false;
   return refused;
 }

@@ -1,5 +1,5 @@
-// What is served in place of a version of an object that a proxy refused: its last good version, else as little as
-// can be. The conditions say so in the proxy's words.
+// What is served in place of a version of an object that a proxy refused: its last good version, else as
+// little as can be. The conditions say so in the proxy's words.
 #pragma once
 
 #include <optional>
@@ -14,8 +14,8 @@ RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const 
 std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,
                                           const std::string& message);
 
-// There was no good version. A route answers 500 for all of its matches that no proxy can refuse; a Gateway has no
-// listener that serves.
+// There was no good version. A route answers 500 for all of its matches that no proxy can refuse; a Gateway
+// has no listener that serves.
 RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message);
 std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,
                                          const std::string& message);

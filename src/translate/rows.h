@@ -34,8 +34,8 @@ struct ClassRow {
 
 // ---- certificates ----------------------------------------------------------------------------
 
-// A Secret read as a certificate and its key. Kept apart from the Secret so that a listener does not depend on the
-// rest of it.
+// A Secret read as a certificate and its key. Kept apart from the Secret so that a listener does not depend
+// on the rest of it.
 struct CertificateRow {
   std::string error;  // why it cannot be served, without the secret's name; empty: it can
   std::string certificate_pem;
@@ -51,8 +51,8 @@ struct CertificateRow {
 struct ListenerPlan {
   std::string name;
   std::string protocol;
-  std::string hostname;        // empty: every host
-  std::uint16_t port = 0;      // the user's
+  std::string hostname;         // empty: every host
+  std::uint16_t port = 0;       // the user's
   std::uint16_t bind_port = 0;  // the proxy's
   std::vector<api::RouteGroupKind> supported_kinds;
   api::RouteNamespaces namespaces;
@@ -79,15 +79,17 @@ struct GatewayPlan {
   bool accepted = true;  // false: nothing of it is served
 
   bool operator==(const GatewayPlan& o) const {
-    return gateway == o.gateway && own_envoy_proxy == o.own_envoy_proxy && creation_timestamp == o.creation_timestamp && proxy == o.proxy &&
-           (envoy_proxy == o.envoy_proxy || (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
+    return gateway == o.gateway && own_envoy_proxy == o.own_envoy_proxy &&
+           creation_timestamp == o.creation_timestamp && proxy == o.proxy &&
+           (envoy_proxy == o.envoy_proxy ||
+            (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
            listeners == o.listeners && conditions == o.conditions && problems == o.problems &&
            accepted == o.accepted;
   }
 };
 
-// The route tables of a proxy and the hosts that each keeps for its listeners though no route is there (so that a
-// request for them is a 404 and does not fall through to a wider listener).
+// The route tables of a proxy and the hosts that each keeps for its listeners though no route is there (so
+// that a request for them is a 404 and does not fall through to a wider listener).
 struct RouteTablePlan {
   std::string name;
   std::vector<std::string> reserved_hosts;  // sorted
@@ -166,8 +168,8 @@ struct ServiceView {
   bool operator==(const ServiceView&) const = default;
 };
 
-// Endpoints of a Service that may get requests, by the name of the Service's port. A port all of whose endpoints are
-// gone is absent.
+// Endpoints of a Service that may get requests, by the name of the Service's port. A port all of whose
+// endpoints are gone is absent.
 struct ServiceEndpoints {
   std::map<std::string, std::vector<ir::Locality>, std::less<>> by_port;
   bool addresses = false;  // some slice is of IP addresses
@@ -188,8 +190,8 @@ struct ServiceReadiness {
 // A cluster, and where its endpoints come from.
 struct ClusterRow {
   ir::Cluster cluster;
-  // Exactly one: the Service's port whose EndpointSlices it follows, or endpoints of its own (of a cluster that
-  // resolves names: in the cluster).
+  // Exactly one: the Service's port whose EndpointSlices it follows, or endpoints of its own (of a cluster
+  // that resolves names: in the cluster).
   std::optional<std::pair<NamespacedName, std::string>> service_port;
   std::vector<ir::Locality> fixed;
 
@@ -225,7 +227,7 @@ struct HostKey {
 // What a route brings to one host.
 struct Contribution {
   std::string creation_timestamp;
-  bool keep_order = false;  // EnvoyProxy preserveRouteOrder
+  bool keep_order = false;                               // EnvoyProxy preserveRouteOrder
   std::shared_ptr<const std::vector<ir::Route>> routes;  // in the order of the route's rules and matches
 
   bool operator==(const Contribution& o) const {
@@ -234,7 +236,8 @@ struct Contribution {
   }
 };
 
-// Everything that comes of one HTTPRoute. Its status is a column like the others: delete the route and it is gone.
+// Everything that comes of one HTTPRoute. Its status is a column like the others: delete the route and it is
+// gone.
 struct RouteResult {
   std::vector<ParentStatus> parents;
   std::vector<std::pair<HostKey, Contribution>> contributions;
@@ -245,8 +248,8 @@ struct RouteResult {
     const auto same = [](const auto& a, const auto& b) {
       return a.first == b.first && (a.second == b.second || *a.second == *b.second);
     };
-    return parents == o.parents && contributions == o.contributions && std::ranges::equal(clusters, o.clusters, same) &&
-           problems == o.problems;
+    return parents == o.parents && contributions == o.contributions &&
+           std::ranges::equal(clusters, o.clusters, same) && problems == o.problems;
   }
 };
 
@@ -281,7 +284,7 @@ struct ListenerStatus {
 struct ObjectStatus {
   std::int64_t generation = 0;
   Conditions conditions;
-  std::vector<ListenerStatus> listeners;                              // Gateway
+  std::vector<ListenerStatus> listeners;                               // Gateway
   std::vector<std::pair<api::ParentReference, Conditions>> parents;    // routes
   std::vector<std::pair<api::ParentReference, Conditions>> ancestors;  // policies, EnvoyProxy
 

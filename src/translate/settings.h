@@ -1,4 +1,5 @@
-// What the control plane was started with, as far as translation depends on it. Fixed for the life of a pipeline.
+// What the control plane was started with, as far as translation depends on it. Fixed for the life of a
+// pipeline.
 #pragma once
 
 #include <map>
@@ -10,17 +11,18 @@
 namespace sluice::translate {
 
 struct Settings {
-  // Gateways of this class are ours though no GatewayClass object says so; empty: only those of GatewayClass objects
-  // with our controller name.
+  // Gateways of this class are ours though no GatewayClass object says so; empty: only those of GatewayClass
+  // objects with our controller name.
   std::string implied_class;
   std::string controller_name = "gateway.envoyproxy.io/gatewayclass-controller";
   // EnvoyProxy of the class, where there is no GatewayClass object to name it.
   std::optional<NamespacedName> class_envoy_proxy;
   bool merge_gateways = false;
-  // The kind Backend is off by default in a cluster (it can name addresses that no Service would) and on on a host.
+  // The kind Backend is off by default in a cluster (it can name addresses that no Service would) and on on a
+  // host.
   bool backend_enabled = true;
-  // On a host ports are bound as asked; in a cluster the proxy is not root, and ports below 1024 are shifted by
-  // kPrivilegedPortShift and mapped back by the Service.
+  // On a host ports are bound as asked; in a cluster the proxy is not root, and ports below 1024 are shifted
+  // by kPrivilegedPortShift and mapped back by the Service.
   bool on_host = true;
   // Send to the Service's cluster IP instead of to its endpoints (EnvoyProxy routingType Service).
   bool endpoint_routing_disabled = false;

@@ -40,7 +40,8 @@ void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::stri
   } else if (programmed) {
     status.conditions.push_back({"Programmed", true, "Programmed", "The proxy serves the Gateway"});
   } else {
-    status.conditions.push_back({"Programmed", false, "Pending", message.empty() ? "The proxy is not ready" : message});
+    status.conditions.push_back(
+        {"Programmed", false, "Pending", message.empty() ? "The proxy is not ready" : message});
   }
 }
 
@@ -58,9 +59,10 @@ ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result
       for (const NamespacedName& other : found->second) others.insert("HTTPRoute " + other.to_string());
     }
     if (!others.empty()) {
-      set_condition(conditions, {"RouteRulesOverlap", true, "RouteRulesOverlap",
-                                 fmt::format("The same match is claimed by {}: the older route gets the requests",
-                                             fmt::join(others, ", "))});
+      set_condition(conditions,
+                    {"RouteRulesOverlap", true, "RouteRulesOverlap",
+                     fmt::format("The same match is claimed by {}: the older route gets the requests",
+                                 fmt::join(others, ", "))});
     }
     status.parents.emplace_back(parent.parent_ref, std::move(conditions));
   }
@@ -80,7 +82,8 @@ ObjectStatus backend_status(const api::Backend& backend, const Settings& setting
   return status;
 }
 
-ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::vector<NamespacedName>& gateways) {
+ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy,
+                                const std::vector<NamespacedName>& gateways) {
   ObjectStatus status;
   status.generation = envoy_proxy.metadata.generation;
   for (const NamespacedName& gateway : gateways) {

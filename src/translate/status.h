@@ -28,6 +28,7 @@ ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result
 ObjectStatus backend_status(const api::Backend& backend, const Settings& settings);
 
 // `gateways` are those that the EnvoyProxy is there for.
-ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::vector<NamespacedName>& gateways);
+ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy,
+                                const std::vector<NamespacedName>& gateways);
 
 }  // namespace sluice::translate

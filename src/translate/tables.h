@@ -1,5 +1,5 @@
-// The tables that translation reads. Declared and wired in control/pipeline.cc; a stage may only read those declared
-// before it.
+// The tables that translation reads. Declared and wired in control/pipeline.cc; a stage may only read those
+// declared before it.
 #pragma once
 
 #include "api/kinds.h"
@@ -28,7 +28,8 @@ struct Inputs {
   static Inputs declare(flow::Graph& graph);
 };
 
-// What the stages read besides: projections, so that a change that does not matter to a reader does not rerun it.
+// What the stages read besides: projections, so that a change that does not matter to a reader does not rerun
+// it.
 struct Projections {
   const flow::Table<NamespacedName, ClassRow>& classes;
   const flow::Table<NamespacedName, api::StringMap>& namespace_labels;

@@ -22,9 +22,12 @@ struct Rank {
 
 int rank_of(ir::MatchKind kind) {
   switch (kind) {
-    case ir::MatchKind::kExact: return 0;
-    case ir::MatchKind::kRegex: return 1;
-    case ir::MatchKind::kPrefix: return 2;
+    case ir::MatchKind::kExact:
+      return 0;
+    case ir::MatchKind::kRegex:
+      return 1;
+    case ir::MatchKind::kPrefix:
+      return 2;
   }
   return 3;
 }
@@ -79,7 +82,9 @@ MergedHost merge_host(const std::string& host,
     merged.host.routes.push_back(*candidates[i].what);
     // Equal matches have equal ranks: they stand close together.
     for (std::size_t j = i; j-- > 0 && candidates[j].rank == candidates[i].rank;) {
-      if (candidates[j].route == candidates[i].route || candidates[j].what->match != candidates[i].what->match) continue;
+      if (candidates[j].route == candidates[i].route ||
+          candidates[j].what->match != candidates[i].what->match)
+        continue;
       const NamespacedName& older = by_age[candidates[j].route]->first;
       const NamespacedName& younger = by_age[candidates[i].route]->first;
       merged.overlaps[younger].insert(older);

@@ -16,10 +16,10 @@ struct MergedHost {
   bool operator==(const MergedHost&) const = default;
 };
 
-// Precedence is the specification's (HTTPRouteRule.matches): exact path, then regular expression, then the longest
-// prefix; a method; more headers (of as many, more exact ones), more query parameters; then the oldest route, then
-// the first by namespace and name, then the order within the route. Of two routes that claim the same match the older
-// wins; both hear of it in their conditions.
+// Precedence is the specification's (HTTPRouteRule.matches): exact path, then regular expression, then the
+// longest prefix; a method; more headers (of as many, more exact ones), more query parameters; then the
+// oldest route, then the first by namespace and name, then the order within the route. Of two routes that
+// claim the same match the older wins; both hear of it in their conditions.
 MergedHost merge_host(const std::string& host,
                       const std::vector<std::pair<NamespacedName, const Contribution*>>& contributions);
 

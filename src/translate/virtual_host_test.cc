@@ -7,7 +7,9 @@ namespace {
 
 using ir::MatchKind;
 
-ir::RouteMatch path(MatchKind kind, std::string value) { return {.path = {.kind = kind, .value = std::move(value)}}; }
+ir::RouteMatch path(MatchKind kind, std::string value) {
+  return {.path = {.kind = kind, .value = std::move(value)}};
+}
 
 ir::RouteMatch with_headers(ir::RouteMatch match, std::vector<std::string> names) {
   for (std::string& name : names) match.headers.push_back({.name = std::move(name), .value = "x"});
@@ -42,8 +44,9 @@ MergedHost merge(const std::vector<Of>& routes, bool keep_order = false) {
 std::vector<std::string> order(const MergedHost& merged) {
   std::vector<std::string> out;
   for (const ir::Route& route : merged.host.routes) {
-    out.push_back(route.owner.name.name + ":" + route.match.path.value + (route.match.method.empty() ? "" : "!") +
-                  std::string(route.match.headers.size(), 'h') + std::string(route.match.query_params.size(), 'q'));
+    out.push_back(route.owner.name.name + ":" + route.match.path.value +
+                  (route.match.method.empty() ? "" : "!") + std::string(route.match.headers.size(), 'h') +
+                  std::string(route.match.query_params.size(), 'q'));
   }
   return out;
 }
@@ -51,8 +54,10 @@ std::vector<std::string> order(const MergedHost& merged) {
 using Order = std::vector<std::string>;
 
 TEST(VirtualHost, ExactPathsComeBeforeRegularExpressionsBeforeLongerPrefixes) {
-  EXPECT_EQ(order(merge({{"r", "", {path(MatchKind::kPrefix, "/"), path(MatchKind::kPrefix, "/abc"),
-                                    path(MatchKind::kRegex, "/a.*"), path(MatchKind::kExact, "/a")}}})),
+  EXPECT_EQ(order(merge({{"r",
+                          "",
+                          {path(MatchKind::kPrefix, "/"), path(MatchKind::kPrefix, "/abc"),
+                           path(MatchKind::kRegex, "/a.*"), path(MatchKind::kExact, "/a")}}})),
             (Order{"r:/a", "r:/a.*", "r:/abc", "r:/"}));
 }
 
@@ -61,9 +66,11 @@ TEST(VirtualHost, OfEqualPathsAMethodThenHeadersThenQueryParametersDecide) {
   method.method = "GET";
   ir::RouteMatch query = path(MatchKind::kPrefix, "/a");
   query.query_params.push_back({.name = "q", .value = "1"});
-  EXPECT_EQ(order(merge({{"r", "",
-                          {path(MatchKind::kPrefix, "/a"), query, with_headers(path(MatchKind::kPrefix, "/a"), {"x"}),
-                           with_headers(path(MatchKind::kPrefix, "/a"), {"x", "y"}), method}}})),
+  EXPECT_EQ(order(merge(
+                {{"r",
+                  "",
+                  {path(MatchKind::kPrefix, "/a"), query, with_headers(path(MatchKind::kPrefix, "/a"), {"x"}),
+                   with_headers(path(MatchKind::kPrefix, "/a"), {"x", "y"}), method}}})),
             (Order{"r:/a!", "r:/ahh", "r:/ah", "r:/aq", "r:/a"}));
 }
 
@@ -86,9 +93,10 @@ TEST(VirtualHost, PreservedOrderIsTheOrderOfTheText) {
 }
 
 TEST(VirtualHost, RoutesThatClaimOneMatchHearOfEachOther) {
-  const MergedHost merged = merge({{"a", "", {path(MatchKind::kPrefix, "/x"), path(MatchKind::kPrefix, "/x")}},
-                                   {"b", "", {path(MatchKind::kPrefix, "/x")}},
-                                   {"c", "", {path(MatchKind::kPrefix, "/y")}}});
+  const MergedHost merged =
+      merge({{"a", "", {path(MatchKind::kPrefix, "/x"), path(MatchKind::kPrefix, "/x")}},
+             {"b", "", {path(MatchKind::kPrefix, "/x")}},
+             {"c", "", {path(MatchKind::kPrefix, "/y")}}});
   const NamespacedName a{"default", "a"};
   const NamespacedName b{"default", "b"};
   EXPECT_EQ(merged.overlaps, (Overlaps{{a, {b}}, {b, {a}}}));
