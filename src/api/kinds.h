@@ -55,8 +55,9 @@ enum class Trust {
 // nothing bound; a known kind in a version that we do not serve gives an error with the versions that we do.
 ReadObject read_object(const Tree& document, Trust trust);
 
-// The object as JSON, on one line: what is bound, with apiVersion and kind. read_object() of it gives an
-// equal value.
+// The object as JSON, on one line: what is bound, with apiVersion and kind. read_object() of it with
+// Trust::kFromServer gives an equal value, if read_object() made the object and it holds no .inf or .nan,
+// which YAML has and JSON has not. The text of a Secret has its values.
 std::string write_object(const Object& object);
 
 // The GroupKind of each bound type.

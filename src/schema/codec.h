@@ -173,7 +173,8 @@ struct First {
 template <auto... kMembers>
 using member_type_t = std::remove_pointer_t<decltype(codec_internal::resolve<kMembers...>(nullptr))>;
 
-// The place they lead to in *parent, made where an optional is empty.
+// The place they lead to in *parent, made where an optional is empty. The struct's name is the program's: of
+// two in unnamed namespaces, GCC 12 merges the functions of equal members.
 template <auto... kMembers>
 void* member_at(void* parent) {
   using Owner = typename codec_internal::First<kMembers...>::Owner;

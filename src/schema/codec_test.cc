@@ -18,6 +18,44 @@ TEST(Duration, Gep2257) {
   }
 }
 
+TEST(Duration, IsWrittenAsItIsRead) {
+  EXPECT_EQ(format_duration(milliseconds(0)), "0s");
+  EXPECT_EQ(format_duration(milliseconds(500)), "500ms");
+  EXPECT_EQ(format_duration(milliseconds(90'000)), "1m30s");
+  EXPECT_EQ(format_duration(milliseconds(3'661'001)), "1h1m1s1ms");
+  EXPECT_EQ(format_duration(milliseconds(359'996'400'000)), "99999h");
+  // Durations that take more than one part of a unit, where taking hours, minutes and seconds as they come
+  // would take more than four.
+  for (const char* const text :
+       {"99999h99999h", "99999h99999h99999h99999h", "99999h99999h99999s1ms", "99999h99999h99999s99999ms",
+        "99999h99999m99999s99999ms", "99999h99999h99999m99999s", "99999h99999h99999h99999ms",
+        "1s99999h99999h1ms", "99999h99999h99999h1m", "99999m99999m99999m99999m",
+        "99999ms99999ms99999ms99999ms", "1ms2h3s4m"}) {
+    const auto duration = parse_duration(text);
+    ASSERT_TRUE(duration.has_value()) << text;
+    EXPECT_EQ(parse_duration(format_duration(*duration)), duration)
+        << text << " " << format_duration(*duration);
+  }
+}
+
+TEST(Duration, NearestToWhatNoTextSays) {
+  EXPECT_EQ(format_duration(milliseconds(-1)), "0s");
+  EXPECT_EQ(format_duration(milliseconds::max()), "99999h99999h99999h99999h");
+}
+
+TEST(Base64, EncodesWhatItDecodes) {
+  EXPECT_EQ(encode_base64(""), "");
+  EXPECT_EQ(encode_base64("h"), "aA==");
+  EXPECT_EQ(encode_base64("hi"), "aGk=");
+  EXPECT_EQ(encode_base64("hi!"), "aGkh");
+  EXPECT_EQ(encode_base64(std::string("\0\xFF\xFF", 3)), "AP//");
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) {
+    EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
+    bytes.push_back(static_cast<char>(i));
+  }
+}
+
 TEST(Base64, DecodesAsGoDoes) {
   EXPECT_EQ(decode_base64(""), "");
   EXPECT_EQ(decode_base64("aA=="), "h");
