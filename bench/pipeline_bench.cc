@@ -1,39 +1,22 @@
-// What a commit costs, in the process: CPU, allocations, stages, bytes, at N routes. Each route has its own host,
-// Service and EndpointSlice (2 endpoints) and two path rules.
+// What a commit costs, in the process: CPU, allocations, stages, bytes, at N routes. Each route has its own
+// host, Service and EndpointSlice (2 endpoints) and two path rules.
 //
 //   pipeline_bench [N…]   prints one JSON line a size
 //
-// "full" is everything from bound objects to serialised resources, in a new pipeline. "route" and "endpoint" are the
-// medians over kEdits edits of one object each, between commits that change nothing else.
+// "full" is everything from bound objects to serialised resources, in a new pipeline. "route" and "endpoint"
+// are the medians over kEdits edits of one object each, between commits that change nothing else.
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
-#include <new>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "allocations.h"
 #include "control/pipeline.h"
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-}  // namespace
-
-// NOLINTBEGIN(misc-new-delete-overloads): every allocation counts, however it is made.
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* place = std::malloc(size)) return place;
-  throw std::bad_alloc();
-}
-void operator delete(void* place) noexcept { std::free(place); }
-void operator delete(void* place, std::size_t) noexcept { std::free(place); }
-// NOLINTEND(misc-new-delete-overloads)
 
 namespace sluice {
 namespace {
@@ -137,12 +120,12 @@ struct Cost {
 template <typename Edit>
 Cost cost_of(control::Pipeline& pipeline, Edit edit) {
   Cost cost;
-  const std::uint64_t allocated = allocations;
+  const std::uint64_t allocated = allocations();
   const double start = cpu_ms();
   edit();
   const flow::CommitStats stats = pipeline.commit();
   cost.cpu = cpu_ms() - start;
-  cost.allocations = allocations - allocated;
+  cost.allocations = allocations() - allocated;
   cost.runs = stats.runs;
   cost.bytes = bytes_pushed(pipeline);
   return cost;
@@ -154,8 +137,8 @@ Cost median(std::vector<Cost> costs) {
 }
 
 std::string json(const Cost& c) {
-  return fmt::format(R"({{"cpu_ms":{:.3f},"allocations":{},"runs":{},"bytes":{}}})", c.cpu, c.allocations, c.runs,
-                     c.bytes);
+  return fmt::format(R"({{"cpu_ms":{:.3f},"allocations":{},"runs":{},"bytes":{}}})", c.cpu, c.allocations,
+                     c.runs, c.bytes);
 }
 
 void measure(int n) {
@@ -187,8 +170,8 @@ void measure(int n) {
     const api::BoundObject new_slice = slice(i, edit);
     endpoints.push_back(cost_of(pipeline, [&] { pipeline.upsert(new_slice); }));
   }
-  fmt::print("{{\"routes\":{},\"full\":{},\"route\":{},\"endpoint\":{},\"rss_mb\":{:.1f}}}\n", n, json(median(full)),
-             json(median(routes)), json(median(endpoints)), rss_mb());
+  fmt::print("{{\"routes\":{},\"full\":{},\"route\":{},\"endpoint\":{},\"rss_mb\":{:.1f}}}\n", n,
+             json(median(full)), json(median(routes)), json(median(endpoints)), rss_mb());
   std::fflush(stdout);
 }
 

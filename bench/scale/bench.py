@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How sluice grows: N routes, each with a host, a Service and an EndpointSlice of its own, in a file of its own.
 
-usage: bench.py [--routes 10,100,1000,5000,10000] [--changes 10] [--output bench/results/scale.md]
+usage: bench.py [--routes 10,100,1000,5000,10000] [--changes 10] [--starts 5] [--output FILE]
 
 Real files, a real Envoy, real requests on loopback. For each N:
 
@@ -13,18 +13,17 @@ Real files, a real Envoy, real requests on loopback. For each N:
              plain Envoy needs to serve a changed RouteConfiguration of the same size from a file
   endpoint   the same for a change of one EndpointSlice
 
-Times are medians, with the longest in brackets. Requests follow each other on one kept connection, so a time is good
-to about one answer.
+Times are medians, with the longest in brackets: of --changes changes, and of --starts starts (above 1 000 routes of
+at most three), by turns of the plain Envoy and of sluice. Requests follow each other on one kept connection, so a time
+is good to about one answer. --output: the rows as JSON, for bench/report.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import http.client
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -90,6 +89,7 @@ class Client:
             return response.status, response.getheader("x-step", ""), response.getheader("x-backend", "")
         except (OSError, http.client.HTTPException):
             self._connection = None
+            time.sleep(0.001)  # the processes that are starting need the CPU
             return 0, "", ""
 
     def wait(self, wanted: Callable[[tuple[int, str, str]], bool], seconds: float = 120) -> int:
@@ -104,6 +104,9 @@ class Times:
 
     def add(self, begin: int, end: int) -> None:
         self._seconds.append((end - begin) / 1e9)
+
+    def seconds(self) -> dict[str, float]:
+        return {"median": statistics.median(self._seconds), "longest": max(self._seconds)} if self._seconds else {}
 
     def __str__(self) -> str:
         if not self._seconds:
@@ -127,7 +130,8 @@ def memory_of(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def measure_sluice(routes: int, changes: int) -> dict[str, Any]:
+def measure_sluice(routes: int, changes: int, row: dict[str, Any]) -> None:
+    """One start, and then so many changes of each sort; none for a start alone."""
     with Rig() as rig:
         echo = rig.echo("blue")
         fields = {"port": echo.addresses["blue"][1], "step": "0"}
@@ -141,10 +145,11 @@ def measure_sluice(routes: int, changes: int) -> dict[str, Any]:
         last = routes - 1
         client = Client(port, f"r{last}.scale.test")
         sluice = rig.sluice(resources)
-        row: dict[str, Any] = {}
         # An answer is not waited for in vain: if sluice dies, this says what it said.
         first = sluice.wait_line(lambda line: line.message == "commit", "its first commit", seconds=120)
-        row["start"] = (client.wait(lambda answer: answer[0] == 200) - sluice.started) / 1e9
+        row.setdefault("start", Times()).add(sluice.started, client.wait(lambda answer: answer[0] == 200))
+        if changes == 0:
+            return
         sluice.wait_acknowledged(first, [PROXY], seconds=60)
         time.sleep(1)
         row["rss"], row["peak"] = sluice.memory()["rss"], sluice.memory()["peak"]
@@ -166,8 +171,7 @@ def measure_sluice(routes: int, changes: int) -> dict[str, Any]:
             (only[name], lambda answer, name=name: answer[2] == name)
             for name in (["green", "blue"] * changes)[:changes]])
         row["rss after"] = sluice.memory()["rss"]
-        sluice.stop(120)
-        return row
+        # Neither is stopped: the Envoy would wait for the client's connection. Leaving ends both.
 
 
 def measure_changes(row: dict[str, Any], name: str, sluice: Sluice, resources: Resources, client: Client, route: int,
@@ -219,7 +223,7 @@ def cluster(i: int, address: tuple[str, int]) -> Object:
             "load_assignment": {"cluster_name": f"service-{i}", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]}}
 
 
-def measure_envoy(routes: int, changes: int) -> dict[str, Any]:
+def measure_envoy(routes: int, changes: int, row: dict[str, Any]) -> None:
     with Rig() as rig:
         echo, port = rig.echo("blue"), rig.port()
         clusters, table = rig.path("clusters.json"), rig.path("routes.json")
@@ -241,7 +245,9 @@ def measure_envoy(routes: int, changes: int) -> dict[str, Any]:
             "static_resources": {"listeners": [{
                 "name": "web", "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
                 "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}]}})
-        row: dict[str, Any] = {"own start": (client.wait(lambda answer: answer[0] == 200) - envoy.started) / 1e9}
+        row.setdefault("own start", Times()).add(envoy.started, client.wait(lambda answer: answer[0] == 200))
+        if changes == 0:
+            return
         times = Times()
         for step in range(1, changes + 1):
             new = rig.path("routes.json.new")
@@ -251,16 +257,14 @@ def measure_envoy(routes: int, changes: int) -> dict[str, Any]:
             times.add(begin, client.wait(lambda answer, step=step: answer[1] == str(step)))
             time.sleep(0.1)
         row["own route"] = times
-        envoy.kill()
-        return row
 
 
 # ---- the table -------------------------------------------------------------------------------------
 
 COLUMNS: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
     ("routes", lambda row: str(row["routes"])),
-    ("start", lambda row: milliseconds(row["start"])),
-    ("Envoy's own", lambda row: milliseconds(row["own start"])),
+    ("start", lambda row: str(row["start"])),
+    ("Envoy's own", lambda row: str(row["own start"])),
     ("sluice memory, at most", lambda row: f"{megabytes(row['rss'])}, {megabytes(row['peak'])}"),
     ("after the changes", lambda row: megabytes(row["rss after"])),
     ("its Envoy", lambda row: megabytes(row["envoy"])),
@@ -282,22 +286,21 @@ def render(rows: list[dict[str, Any]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--routes", default="10,100,1000,5000,10000")
-    parser.add_argument("--changes", type=int, default=10, help="of each sort, at each size")
-    parser.add_argument("--output", type=Path, default=ROOT / "bench/results/scale.md")
+    parser.add_argument("--changes", type=int, default=10, help="of each sort, at each size; at least one")
+    parser.add_argument("--starts", type=int, default=5, help="at each size; at most three above 1 000 routes")
+    parser.add_argument("--output", type=Path, help="the rows as JSON")
     arguments = parser.parse_args()
     rows = []
     for routes in (int(number) for number in arguments.routes.split(",")):
-        print(f"{routes} routes …", file=sys.stderr)
-        rows.append({"routes": routes, **measure_envoy(routes, arguments.changes),
-                     **measure_sluice(routes, arguments.changes)})
-    table = render(rows)
-    print(table)
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(
-        f"# Scale, end to end\n\n{datetime.date.today()}, commit {commit.strip()}, {os.cpu_count()} CPUs, "
-        f"{platform.machine()}; load average {os.getloadavg()[0]:.1f}. By `bench/scale/bench.py`, which says what is "
-        f"measured.\nMedian and, in brackets, the longest of {arguments.changes} changes.\n\n{table}\n")
+        row: dict[str, Any] = {"routes": routes}
+        for start in range(arguments.starts if routes <= 1000 else min(arguments.starts, 3)):
+            print(f"{routes} routes, start {start + 1} …", file=sys.stderr)
+            measure_envoy(routes, arguments.changes if start == 0 else 0, row)
+            measure_sluice(routes, arguments.changes if start == 0 else 0, row)
+        rows.append(row)
+    print(render(rows))
+    if arguments.output:
+        arguments.output.write_text(json.dumps(rows, default=Times.seconds, indent=1))
     return 0
 
 
