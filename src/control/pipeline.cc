@@ -416,6 +416,11 @@ const RenderedTable& Pipeline::resources(ResourceType type) const {
   std::abort();
 }
 
+const ObjectKey* Pipeline::owner_of_cluster(const XdsKey& cluster) const {
+  const translate::ClusterRow* row = tables_->cluster_rows.get(cluster);
+  return row == nullptr ? nullptr : &row->cluster.owner;
+}
+
 const flow::Table<ir::ProxyKey, translate::ProxyPlan>& Pipeline::proxies() const { return tables_->proxies; }
 const flow::Table<NamespacedName, translate::RouteResult>& Pipeline::routes() const {
   return tables_->routes;

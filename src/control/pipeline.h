@@ -70,6 +70,8 @@ class Pipeline {
   flow::CommitStats commit();
 
   const RenderedTable& resources(xds::ResourceType type) const;
+  // The object that a cluster is there for; null where there is no such cluster.
+  const ObjectKey* owner_of_cluster(const translate::XdsKey& cluster) const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
   const flow::Table<NamespacedName, translate::RouteResult>& routes() const;
   const flow::Table<NamespacedName, translate::GatewayPlan>& gateways() const;

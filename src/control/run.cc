@@ -79,6 +79,7 @@ class Control {
   void handle(source::Batch batch);
   void handle(ads::Event event);
   void handle(proxy::Event event);
+  void note_refusal(const ads::Rejected& rejected);
   void carry_out(const std::vector<Isolation::Order>& orders);
   void commit();
   void note_changes();
@@ -103,6 +104,15 @@ class Control {
   std::map<ir::ProxyKey, Proxy> proxies_;
   std::map<NamespacedName, std::shared_ptr<const api::HTTPRoute>> good_routes_;
   std::map<NamespacedName, std::shared_ptr<const api::Gateway>> good_gateways_;
+  // Clusters, endpoints and secrets that a proxy refused, by version: it keeps what it had, and nothing else
+  // suffers.
+  struct RefusedResource {
+    ResourceType type;
+    XdsKey key;
+    std::uint64_t version;
+    Problem problem;
+  };
+  std::vector<RefusedResource> refused_;
   std::vector<Problem> source_problems_;
   std::set<Problem> reported_;
   std::optional<Clock::time_point> statuses_due_;
@@ -176,6 +186,11 @@ int Control::run() {
   log(Level::kInfo, "stopping", {{"signal", *stop_}});
   source_.reset();
   runner_->stop();
+  for (Message& message : mailbox_.take(Clock::now())) {
+    if (auto* event = std::get_if<proxy::Event>(&message)) handle(std::move(*event));
+  }
+  pipeline_.commit();
+  write_statuses();
   return 0;
 }
 
@@ -224,6 +239,7 @@ void Control::handle(ads::Event event) {
                         {"resource", e.name},
                         {"commit", e.commit},
                         {"message", e.message}});
+                   note_refusal(e);
                    if (e.type == ResourceType::kRoutes) isolation_.rejected(e.name, e.commit, e.message);
                    if (e.type == ResourceType::kListener) isolation_.rejected(e.proxy, e.commit, e.message);
                  },
@@ -241,6 +257,24 @@ void Control::handle(ads::Event event) {
     }
   }
   carry_out(isolation_.take());
+}
+
+// A refused route table or listener is isolation's business; of the others the object is known at once.
+void Control::note_refusal(const ads::Rejected& rejected) {
+  const XdsKey key{rejected.proxy, rejected.name};
+  const ObjectKey* owner = pipeline_.owner_of_cluster(key);
+  if (rejected.type == ResourceType::kRoutes || rejected.type == ResourceType::kListener) return;
+  refused_.push_back({rejected.type,
+                      key,
+                      rejected.version,
+                      {.code = "value/rejected",
+                       .severity = Severity::kError,
+                       .where = {},
+                       .object = owner == nullptr ? ObjectKey{} : *owner,
+                       .path = "",
+                       .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
+                       .suggestion = ""}});
+  dirty_ = true;
 }
 
 void Control::carry_out(const std::vector<Isolation::Order>& orders) {
@@ -403,6 +437,15 @@ void Control::report_problems() {
   std::set<Problem> now(source_problems_.begin(), source_problems_.end());
   for (const auto& [key, proxy] : proxies_) {
     if (proxy.problem) now.insert(*proxy.problem);
+  }
+  std::erase_if(refused_, [this](const RefusedResource& r) {
+    const Rendered* present = pipeline_.resources(r.type).get(r.key);
+    return present == nullptr || present->version != r.version;
+  });
+  for (const RefusedResource& r : refused_) {
+    Problem problem = r.problem;
+    source_->locate(problem);
+    now.insert(std::move(problem));
   }
   for (Problem& problem : pipeline_.problems()) {
     source_->locate(problem);

@@ -65,6 +65,16 @@ class ListenerReader {
            "use HTTP, HTTPS, TLS, TCP or UDP");
       return std::move(plan_);
     }
+    if (!protocol->served) {
+      problems_.push_back(
+          {.code = "support/protocol",
+           .severity = Severity::kWarning,
+           .where = {},
+           .object = {.kind = api::kind_of<api::Gateway>(), .name = gateway_},
+           .path = fmt::format("spec.listeners[{}].protocol", index_),
+           .message = fmt::format("listeners of protocol {} are not served yet", protocol->name),
+           .suggestion = ""});
+    }
     read_kinds(*protocol);
     read_namespaces();
     read_tls();

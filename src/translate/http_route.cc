@@ -490,7 +490,19 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
     if (ref.group != kGatewayGroup || ref.kind != "Gateway") continue;
     const NamespacedName gateway{ref.namespace_.value_or(name.namespace_), ref.name};
     const AttachPoints* points = reads.get(parents, gateway);
-    if (points == nullptr) continue;  // no Gateway, or not ours
+    if (points == nullptr) {
+      // Another controller's Gateway is none of our business; one that does not exist is a slip.
+      if (reads.get(inputs.gateways, gateway) == nullptr) {
+        result.problems.push_back({.code = "reference/not-found",
+                                   .severity = Severity::kError,
+                                   .where = {},
+                                   .object = owner,
+                                   .path = fmt::format("spec.parentRefs[{}].name", p),
+                                   .message = fmt::format("there is no Gateway {}", gateway.to_string()),
+                                   .suggestion = ""});
+      }
+      continue;
+    }
 
     ParentStatus& status = result.parents.emplace_back();
     status.parent_ref = ref;
