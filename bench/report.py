@@ -30,12 +30,12 @@ N routes, each with its own host, Service and EndpointSlice (2 endpoints) and tw
   resources, with no server and no file. Full: a new pipeline, median of 5. One route, one endpoint: median of 101 edits
   of one object after another, each with a commit of its own. Stages run: how often a row of a table was made. Bytes:
   of the resources that changed, which is what Envoy gets, without the frames.
-- **Start, memory, file change** (`bench/scale/bench.py`): `sluice run` on a file a route, the real Envoy, real requests
-  on loopback, always for the last of the routes. Start: from the start of the process to the first right answer,
-  median of 5 (above 1 000 routes, of 3). File change: from the rename of the file to the first answer that shows it,
-  median (longest) of 10. sluice's share ends with its commit, when it has handed the resources over; the rest is
-  the way to Envoy and Envoy's own. Memory is of the process, a second after the start. A plain Envoy reads clusters and routes of the same number from files, as JSON; sluice's Envoy starts later,
-  but gets them in binary.
+- **Start, memory, file change** (`bench/scale/bench.py`): `sluice run` on a file a route, the real Envoy, real
+  requests on loopback, always for the last of the routes. Start: from the start of the process to the first right
+  answer, median of 5 (above 1 000 routes, of 3). File change: from the rename of the file to the first answer that
+  shows it, median (longest) of 10. sluice's share ends with its commit, when it has handed the resources over; the
+  rest is the way to Envoy and Envoy's own. Memory is of the process, a second after the start. A plain Envoy reads
+  clusters and routes of the same number from files, as JSON; sluice's Envoy starts later, but gets them in binary.
 - **Reading** (`read_bench`): CPU of one thread, median of 5.
 
 Envoy Gateway's figures were published with the goals, for such a machine. This run has not measured them; its full

@@ -220,7 +220,8 @@ def cluster(i: int, address: tuple[str, int]) -> Object:
     endpoint = {"address": {"socket_address": {"address": address[0], "port_value": address[1]}}}
     return {"@type": envoy_type("config.cluster.v3.Cluster"), "name": f"service-{i}", "connect_timeout": "10s",
             "type": "STATIC",
-            "load_assignment": {"cluster_name": f"service-{i}", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]}}
+            "load_assignment": {"cluster_name": f"service-{i}",
+                                "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]}}
 
 
 def measure_envoy(routes: int, changes: int, row: dict[str, Any]) -> None:
