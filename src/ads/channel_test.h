@@ -1,7 +1,7 @@
 // A client's channel for the tests.
 //
-// Apart from the tests, because gRPC's headers for channels, seen together with those for synchronous streams, need
-// another library of gRPC's at -O2.
+// Apart from the tests, because gRPC's headers for channels, seen together with those for synchronous
+// streams, need another library of gRPC's at -O2.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,8 @@
 #include <algorithm>
 
-#include "ads/protocol.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
+
+#include "ads/protocol.h"
 #include "xds/wire.h"
 
 namespace sluice::ads {
@@ -30,7 +31,8 @@ std::optional<Parsed<DeltaRequest>> parse_delta(google::protobuf::io::ZeroCopyIn
   DeltaRequest& request = parsed.request.emplace();
   request.type = *type;
   request.answer = answer_of(message);
-  request.subscribe.assign(message.resource_names_subscribe().begin(), message.resource_names_subscribe().end());
+  request.subscribe.assign(message.resource_names_subscribe().begin(),
+                           message.resource_names_subscribe().end());
   request.unsubscribe.assign(message.resource_names_unsubscribe().begin(),
                              message.resource_names_unsubscribe().end());
   for (const auto& [name, version] : message.initial_resource_versions()) {

@@ -1,15 +1,17 @@
-// A model of Envoy's discovery client for the tests, written from what Envoy does and not from what the session needs.
+// A model of Envoy's discovery client for the tests, written from what Envoy does and not from what the
+// session needs.
 //
-// A resource's bytes are words: "bad" makes it refused; "slow" keeps a cluster warming until the test says so;
-// "dns" is a cluster without EDS; "secret=NAME", "routes=NAME", "cluster=NAME" are references. An empty
+// A resource's bytes are words: "bad" makes it refused; "slow" keeps a cluster warming until the test says
+// so; "dns" is a cluster without EDS; "secret=NAME", "routes=NAME", "cluster=NAME" are references. An empty
 // ClusterLoadAssignment is the real one.
 //
-// What is modelled: a cluster that is new or changed warms until its endpoints (and secrets) have come after it, or the
-// wait for them ends. While one warms no CDS request goes out, neither an answer nor the first one of a new stream;
-// except during initialisation, when CDS is answered at once and LDS is asked for only when all clusters are ready. A
-// listener warms until its route tables and secrets are there. Subscriptions follow from clusters and listeners and go
-// out before the answer to what caused them. A refused delta response is remembered for none of its resources; of CDS
-// and LDS the good ones are applied, of the others those before the bad one.
+// What is modelled: a cluster that is new or changed warms until its endpoints (and secrets) have come after
+// it, or the wait for them ends. While one warms no CDS request goes out, neither an answer nor the first one
+// of a new stream; except during initialisation, when CDS is answered at once and LDS is asked for only when
+// all clusters are ready. A listener warms until its route tables and secrets are there. Subscriptions follow
+// from clusters and listeners and go out before the answer to what caused them. A refused delta response is
+// remembered for none of its resources; of CDS and LDS the good ones are applied, of the others those before
+// the bad one.
 #pragma once
 
 #include <algorithm>
@@ -50,10 +52,10 @@ class FakeEnvoy {
   void drain();
 
   // What it serves, as bytes.
-  std::map<std::string, std::string> clusters;         // warm
+  std::map<std::string, std::string> clusters;  // warm
   std::map<std::string, std::string> warming;
-  std::map<std::string, std::string> endpoints;        // of warm clusters
-  std::map<std::string, std::string> listeners;        // active
+  std::map<std::string, std::string> endpoints;  // of warm clusters
+  std::map<std::string, std::string> listeners;  // active
   std::map<std::string, std::string> warming_listeners;
   std::map<std::string, std::string> tables;
   std::map<std::string, std::string> secrets;
@@ -78,10 +80,10 @@ class FakeEnvoy {
 
  private:
   struct Subscription {
-    bool asked = false;             // on this stream
-    std::set<std::string> names;    // as last sent
+    bool asked = false;                           // on this stream
+    std::set<std::string> names;                  // as last sent
     std::map<std::string, std::string> versions;  // delta: known ones
-    std::string version;            // state-of-the-world
+    std::string version;                          // state-of-the-world
     std::string nonce;
     std::deque<Answer> held_answers;  // CDS while clusters warm
   };
@@ -104,7 +106,7 @@ class FakeEnvoy {
   std::set<std::string> fresh_endpoints_;  // warming clusters whose endpoints have come
   std::map<std::string, std::string> next_endpoints_;
   std::set<std::string> slow_done_;
-  std::set<std::string> unblocked_;        // route tables and secrets that were answered or refused
+  std::set<std::string> unblocked_;  // route tables and secrets that were answered or refused
   std::vector<std::string> draining_;
 };
 
@@ -147,8 +149,8 @@ inline std::set<std::string> FakeEnvoy::interest(Type type) const {
   return names;
 }
 
-inline void FakeEnvoy::ask(Type type, const std::set<std::string>& subscribe, const std::set<std::string>& unsubscribe,
-                           const Answer& answer) {
+inline void FakeEnvoy::ask(Type type, const std::set<std::string>& subscribe,
+                           const std::set<std::string>& unsubscribe, const Answer& answer) {
   Subscription& s = sub(type);
   const bool first = !std::exchange(s.asked, true);
   if (variant_ == Variant::kDelta) {
@@ -213,7 +215,8 @@ inline void FakeEnvoy::progress() {
     }
     clusters[it->first] = it->second;
     endpoints.erase(it->first);
-    if (auto next = next_endpoints_.find(it->first); next != next_endpoints_.end()) endpoints[it->first] = next->second;
+    if (auto next = next_endpoints_.find(it->first); next != next_endpoints_.end())
+      endpoints[it->first] = next->second;
     slow_done_.erase(it->first);
     it = warming.erase(it);
   }

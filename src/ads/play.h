@@ -34,7 +34,8 @@ inline Resource endpoints(const std::string& name, const std::string& words = "v
 inline Resource secret(const std::string& name, const std::string& words = "v1") {
   return resource(xds::ResourceType::kSecret, name, "secret " + words);
 }
-inline Resource routes(const std::string& name, std::vector<std::string> clusters, const std::string& words = "v1") {
+inline Resource routes(const std::string& name, std::vector<std::string> clusters,
+                       const std::string& words = "v1") {
   Resource r = resource(xds::ResourceType::kRoutes, name, "routes " + words);
   r.clusters = std::move(clusters);
   return r;
@@ -52,7 +53,8 @@ class Play {
 
   explicit Play(Variant variant) : envoy(variant), variant_(variant) {}
 
-  void commit(std::vector<Resource> changed, std::vector<std::pair<xds::ResourceType, std::string>> removed = {}) {
+  void commit(std::vector<Resource> changed,
+              std::vector<std::pair<xds::ResourceType, std::string>> removed = {}) {
     state.apply({state.commit() + 1, std::move(changed), std::move(removed)});
     if (session) session->on_state(&state, now);
     collect();
@@ -65,7 +67,9 @@ class Play {
   }
   void disconnect(Server server = Server::kRemembers) {
     memory = session->take_memory();
-    if (server == Server::kForgets) memory = {};
+    // What Envoy applied of a response that it refused it tells nobody: no new server can know, so one is
+    // told here.
+    if (server == Server::kForgets) memory = {.doubtful = std::move(memory.doubtful)};
     session.reset();
     wire_.clear();
     envoy.outbox.clear();

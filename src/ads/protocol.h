@@ -1,5 +1,5 @@
-// The two protocols on the wire: requests parsed into plain structs, responses serialised by hand (the resources are
-// serialised already, and large).
+// The two protocols on the wire: requests parsed into plain structs, responses serialised by hand (the
+// resources are serialised already, and large).
 //
 // delta.cc and sotw.cc each have one of them, protocol.cc what both need.
 //

@@ -7,18 +7,18 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
-#include <grpcpp/grpcpp.h>
+#include "envoy/service/discovery/v3/ads.grpc.pb.h"
 
 #include "ads/session.h"
 #include "ads/store.h"
 #include "ads/stream.h"
-#include "envoy/service/discovery/v3/ads.grpc.pb.h"
 
 namespace sluice::ads {
 namespace {
@@ -77,8 +77,8 @@ class Loop {
   Connections connections_;
   std::map<std::pair<ir::ProxyKey, std::string>, Memory> memories_;  // of nodes that are away
   Time now_;
-  std::set<ir::ProxyKey> changed_;         // proxies that had updates in this round
-  std::set<std::uint64_t> touched_;        // connections with something to do in this round
+  std::set<ir::ProxyKey> changed_;   // proxies that had updates in this round
+  std::set<std::uint64_t> touched_;  // connections with something to do in this round
   bool closing_ = false;
   bool quit_ = false;
   std::thread thread_;  // last: it uses the rest
@@ -274,7 +274,9 @@ class Service final : public RawAds {
 class GrpcServer final : public Server {
  public:
   GrpcServer(const Options& options, std::function<void(Event)> on_event)
-      : socket_path_(options.socket_path), loop_(options, std::move(on_event)), service_(&loop_.inbox(), &count_) {}
+      : socket_path_(options.socket_path),
+        loop_(options, std::move(on_event)),
+        service_(&loop_.inbox(), &count_) {}
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;
   ~GrpcServer() override;
@@ -304,7 +306,8 @@ bool GrpcServer::start() {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
   builder.RegisterService(&service_);
-  // Born private; the mask is the process's, but a file that another thread makes meanwhile only gets more private.
+  // Born private; the mask is the process's, but a file that another thread makes meanwhile only gets more
+  // private.
   const mode_t mask = umask(0177);
   server_ = builder.BuildAndStart();
   umask(mask);
@@ -333,7 +336,7 @@ bool make_way(const std::string& path, Problem* problem) {
   }
   path.copy(address.sun_path, path.size());
 
-  struct stat file {};
+  struct stat file{};
   if (lstat(path.c_str(), &file) != 0) {
     if (errno == ENOENT) return true;
     return fail("value/socket-path", fmt::format("`{}`: {}", path, std::strerror(errno)));
@@ -348,13 +351,15 @@ bool make_way(const std::string& path, Problem* problem) {
   if (result == 0 || error != ECONNREFUSED) {
     return fail("conflict/socket-path", fmt::format("another server listens on `{}`", path));
   }
-  if (unlink(path.c_str()) != 0) return fail("value/socket-path", fmt::format("`{}`: {}", path, std::strerror(errno)));
+  if (unlink(path.c_str()) != 0)
+    return fail("value/socket-path", fmt::format("`{}`: {}", path, std::strerror(errno)));
   return true;
 }
 
 }  // namespace
 
-std::unique_ptr<Server> start_server(const Options& options, std::function<void(Event)> on_event, Problem* problem) {
+std::unique_ptr<Server> start_server(const Options& options, std::function<void(Event)> on_event,
+                                     Problem* problem) {
   if (!make_way(options.socket_path, problem)) return nullptr;
   auto server = std::make_unique<GrpcServer>(options, std::move(on_event));
   if (!server->start()) {

@@ -1,17 +1,32 @@
-// Aggregated discovery (ADS) over gRPC: delta and state-of-the-world, on a Unix socket that only its owner may open.
+// Aggregated discovery (ADS) over gRPC: delta and state-of-the-world, on a Unix socket that only its owner
+// may open.
 //
-// The server holds, per proxy key, the newest state of every resource. The control thread hands it one Update a
-// commit; every connected node is brought there on its own, at its own pace:
+// The server holds, per proxy key, the newest state of every resource. The control thread hands it one Update
+// a commit; every connected node is brought there on its own, at its own pace:
 //
-//   clusters and endpoints first; once Envoy has acknowledged CDS (which it does only when no cluster is warming),
-//   secrets, listeners and routes; a cluster goes only after the routes that named it were acknowledged as gone, plus
-//   a grace. EDS and SDS are always answered, empty too. After an in-place cluster update its endpoints go again.
+//   clusters and endpoints first; once Envoy has acknowledged CDS (which it does only when no cluster is
+//   warming), secrets, listeners and routes; a cluster goes only after the routes that named it were
+//   acknowledged as gone, plus a grace. EDS and SDS are always answered, empty too. After an in-place cluster
+//   update its endpoints go again.
 //
-// A node that is behind gets only the newest state of each resource; a node that does not answer holds up nobody.
-// A version is the content hash: a restarted server pushes nothing that the node already has.
+// A node that is behind gets only the newest state of each resource; a node that does not answer holds up
+// nobody. A version is the content hash: a restarted server pushes nothing that the node already has.
 //
-// Threads: update() and remove() from the control thread; events arrive on gRPC threads, never under a lock that
-// update() takes.
+// A node is a stream whose first request says node.cluster = the proxy's key and node.id = a name of its own.
+// One whose proxy is not known (yet) is served when the proxy has its first update; until then it gets
+// nothing, and no error.
+//
+// A name that is asked for and does not exist is answered too, so that Envoy goes on warming: a cluster
+// without endpoints, a route table without routes, and "there is no such thing" for a secret (which only
+// delta can say).
+//
+// What a node refuses it keeps in the version that it accepted last. The refusal belongs to this node and
+// version: it is not sent there again until it changes, also not when the node comes back. A server that is
+// restarted forgets refusals and finds them again.
+//
+// Threads: update() and remove() may be called from any thread, also from an event, and only post; one thread
+// of the server's own does the work and delivers the events, one at a time, with no lock held. An event that
+// takes long delays all nodes. The server must not be destroyed from an event.
 #pragma once
 
 #include <chrono>
@@ -33,23 +48,40 @@ struct Resource {
   std::string name;
   std::uint64_t version = 0;  // xds::content_hash of bytes
   std::shared_ptr<const std::string> bytes;
-  // Clusters that a route table sends to, sorted; what its sending waits for and what it keeps alive.
+  // Clusters that a route table or listener sends to: what its sending waits for, and what it keeps alive.
+  // All of them, mirrors too; those that the store does not have are not waited for.
   std::vector<std::string> clusters;
 };
 
 // What one commit changes for one proxy.
 struct Update {
-  std::uint64_t commit = 0;  // grows
+  std::uint64_t commit = 0;  // from 1; grows from one update of a proxy to the next, or the program stops
   std::vector<Resource> changed;
   std::vector<std::pair<xds::ResourceType, std::string>> removed;
 };
 
-// What nodes did. `node` is Envoy's node id.
-struct Connected { ir::ProxyKey proxy; std::string node; };
-struct Disconnected { ir::ProxyKey proxy; std::string node; };
-// The node serves everything of this commit (and of all before it).
-struct Acknowledged { ir::ProxyKey proxy; std::string node; std::uint64_t commit = 0; };
-// The node refused these resources, in its own words. They were found one by one where the answer named several.
+// What nodes did. `node` is Envoy's node id. The two are a pair for every stream, and come around all else
+// about it; a node has two streams at once where two Envoys share an id, as in a hot restart.
+struct Connected {
+  ir::ProxyKey proxy;
+  std::string node;
+};
+struct Disconnected {
+  ir::ProxyKey proxy;
+  std::string node;
+};
+// Every resource of this commit, and of all before it, that the node asks for it has accepted, or refused,
+// and then the Rejected came before. Clusters that are to go may still be there in their grace. Comes once
+// the node has asked for clusters and for listeners; a commit that was overtaken is acknowledged by the next.
+// After a reconnection it comes again, with the newest commit.
+struct Acknowledged {
+  ir::ProxyKey proxy;
+  std::string node;
+  std::uint64_t commit = 0;
+};
+// The node refused this resource, in its own words; it was found by sending what was refused again in smaller
+// groups. Comes again on every connection of the node on which it is still held back. A version that was
+// overtaken before it was found to be at fault is not reported.
 struct Rejected {
   ir::ProxyKey proxy;
   std::string node;
@@ -59,13 +91,20 @@ struct Rejected {
   std::string message;
   std::uint64_t commit = 0;  // the newest commit that was sent with it
 };
-// These clusters have kept CDS from being acknowledged for longer than Options::stuck_after.
-struct Stuck { ir::ProxyKey proxy; std::string node; std::vector<std::string> clusters; };
+// These clusters were sent and not acknowledged for longer than Options::stuck_after; one of them at least
+// does not get warm. What names one of them waits, the rest goes on, and changes of clusters go out all the
+// same.
+struct Stuck {
+  ir::ProxyKey proxy;
+  std::string node;
+  std::vector<std::string> clusters;
+};
 using Event = std::variant<Connected, Disconnected, Acknowledged, Rejected, Stuck>;
 
 struct Options {
-  std::string socket_path;                             // created with mode 0600
-  std::chrono::milliseconds removal_grace{20'000};     // between the routes' acknowledgement and a cluster's removal
+  std::string socket_path;  // created with mode 0600
+  std::chrono::milliseconds removal_grace{
+      20'000};  // between the routes' acknowledgement and a cluster's removal
   std::chrono::milliseconds stuck_after{5'000};
 };
 
@@ -79,6 +118,7 @@ class Server {
 };
 
 // Starts serving. On failure (path too long, in use by a live server …) returns null and fills in *problem.
-std::unique_ptr<Server> start_server(const Options& options, std::function<void(Event)> on_event, Problem* problem);
+std::unique_ptr<Server> start_server(const Options& options, std::function<void(Event)> on_event,
+                                     Problem* problem);
 
 }  // namespace sluice::ads

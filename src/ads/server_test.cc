@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -11,8 +12,12 @@
 #include <thread>
 
 #include <arpa/inet.h>
-#include <csignal>
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
+#include <grpcpp/client_context.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,19 +25,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
-#include <gmock/gmock.h>
-#include <google/protobuf/util/json_util.h>
-#include <grpcpp/client_context.h>
-#include <gtest/gtest.h>
-
-#include "ads/channel_test.h"
-#include "ads/protocol.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/service/discovery/v3/ads.grpc.pb.h"
+
+#include "ads/channel_test.h"
+#include "ads/protocol.h"
 
 namespace sluice::ads {
 namespace {
@@ -126,7 +126,7 @@ class ServerTest : public ::testing::Test {
 TEST_F(ServerTest, TheSocketIsTheOwnersAlone) {
   server_ = start();
   ASSERT_TRUE(server_);
-  struct stat file {};
+  struct stat file{};
   ASSERT_EQ(stat(options_.socket_path.c_str(), &file), 0);
   EXPECT_EQ(file.st_mode & 0777U, 0600U);
   server_.reset();
@@ -267,7 +267,8 @@ TEST_F(ServerTest, ALargeRouteTableArrivesWhole) {
   ASSERT_TRUE(server_);
   std::string bytes;
   for (int i = 0; bytes.size() < (20U << 20U); ++i) bytes += fmt::format("{} ", i);
-  server_->update("proxy", {1, {resource(Type::kRoutes, "web", bytes), resource(Type::kRoutes, "api", "small")}, {}});
+  server_->update("proxy",
+                  {1, {resource(Type::kRoutes, "web", bytes), resource(Type::kRoutes, "api", "small")}, {}});
   const auto ads = stub();
   grpc::ClientContext context;
   const auto stream = ads->DeltaAggregatedResources(&context);
@@ -358,23 +359,27 @@ std::string from_json(const std::string& json) {
 }
 
 Resource envoy_cluster(const std::string& name, const std::string& timeout = "1s") {
-  return resource(Type::kCluster, name, from_json<envoy::config::cluster::v3::Cluster>(fmt::format(
-      R"({{"name": "{}", "type": "EDS", "connect_timeout": "{}",
+  return resource(Type::kCluster, name,
+                  from_json<envoy::config::cluster::v3::Cluster>(fmt::format(
+                      R"({{"name": "{}", "type": "EDS", "connect_timeout": "{}",
            "eds_cluster_config": {{"eds_config": {{"ads": {{}}, "resource_api_version": "V3"}}}}}})",
-      name, timeout)));
+                      name, timeout)));
 }
 
 Resource envoy_endpoints(const std::string& name, const std::string& pipe) {
-  return resource(Type::kEndpoints, name, from_json<envoy::config::endpoint::v3::ClusterLoadAssignment>(fmt::format(
-      R"({{"cluster_name": "{}", "endpoints": [{{"lb_endpoints": [
+  return resource(Type::kEndpoints, name,
+                  from_json<envoy::config::endpoint::v3::ClusterLoadAssignment>(fmt::format(
+                      R"({{"cluster_name": "{}", "endpoints": [{{"lb_endpoints": [
            {{"endpoint": {{"address": {{"pipe": {{"path": "{}"}}}}}}}}]}}]}})",
-      name, pipe)));
+                      name, pipe)));
 }
 
 // `extra` is more of the filter chain, as JSON that ends with a comma.
 Resource envoy_listener(const std::string& name, const std::string& table, const std::string& extra = "") {
-  return resource(Type::kListener, name, from_json<envoy::config::listener::v3::Listener>(fmt::format(
-      R"({{"name": "{}", "address": {{"socket_address": {{"address": "127.0.0.1", "port_value": 0}}}},
+  return resource(
+      Type::kListener, name,
+      from_json<envoy::config::listener::v3::Listener>(fmt::format(
+          R"({{"name": "{}", "address": {{"socket_address": {{"address": "127.0.0.1", "port_value": 0}}}},
            "filter_chains": [{{{} "filters": [{{"name": "envoy.filters.network.http_connection_manager",
              "typed_config": {{
                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -383,7 +388,7 @@ Resource envoy_listener(const std::string& name, const std::string& table, const
                "http_filters": [{{"name": "envoy.filters.http.router", "typed_config": {{
                  "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}}}]
              }}}}]}}]}})",
-      name, extra, table)));
+          name, extra, table)));
 }
 
 // Path → cluster; everything is rewritten to /ready.
@@ -392,16 +397,18 @@ Resource envoy_routes(const std::string& name, const std::vector<std::pair<std::
   std::string json;
   std::vector<std::string> clusters;
   for (const auto& [path, cluster] : paths) {
-    json += fmt::format(R"({}{{"match": {{"path": "{}"}}, "route": {{"cluster": "{}", "prefix_rewrite": "/ready"}}}})",
-                        json.empty() ? "" : ",", path, cluster);
+    json += fmt::format(
+        R"({}{{"match": {{"path": "{}"}}, "route": {{"cluster": "{}", "prefix_rewrite": "/ready"}}}})",
+        json.empty() ? "" : ",", path, cluster);
     clusters.push_back(cluster);
   }
   std::ranges::sort(clusters);
-  return resource(Type::kRoutes, name,
-                  from_json<envoy::config::route::v3::RouteConfiguration>(fmt::format(
-                      R"({{"name": "{}", "virtual_hosts": [{{"name": "all", "domains": [{}], "routes": [{}]}}]}})",
-                      name, domains, json)),
-                  clusters);
+  return resource(
+      Type::kRoutes, name,
+      from_json<envoy::config::route::v3::RouteConfiguration>(fmt::format(
+          R"({{"name": "{}", "virtual_hosts": [{{"name": "all", "domains": [{}], "routes": [{}]}}]}})", name,
+          domains, json)),
+      clusters);
 }
 
 class EnvoyTest : public ServerTest, public ::testing::WithParamInterface<Variant> {
@@ -442,8 +449,8 @@ class EnvoyTest : public ServerTest, public ::testing::WithParamInterface<Varian
       const int out = open(log.c_str(), O_WRONLY | O_CREAT, 0600);
       dup2(out, 1);
       dup2(out, 2);
-      execl("build/envoy/envoy", "envoy", "-c", config.c_str(), "--concurrency", "1", "--disable-hot-restart", "-l",
-            "warning", nullptr);
+      execl("build/envoy/envoy", "envoy", "-c", config.c_str(), "--concurrency", "1", "--disable-hot-restart",
+            "-l", "warning", nullptr);
       _exit(127);
     }
   }
@@ -452,10 +459,12 @@ class EnvoyTest : public ServerTest, public ::testing::WithParamInterface<Varian
   static std::string http(int fd, const sockaddr* address, socklen_t size, const std::string& path) {
     std::string answer;
     if (connect(fd, address, size) == 0) {
-      const std::string request = fmt::format("GET {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n", path);
+      const std::string request =
+          fmt::format("GET {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n", path);
       if (::write(fd, request.data(), request.size()) > 0) {
         char buffer[4096];
-        for (ssize_t n; (n = ::read(fd, buffer, sizeof(buffer))) > 0;) answer.append(buffer, static_cast<std::size_t>(n));
+        for (ssize_t n; (n = ::read(fd, buffer, sizeof(buffer))) > 0;)
+          answer.append(buffer, static_cast<std::size_t>(n));
       }
     }
     ::close(fd);
@@ -465,14 +474,16 @@ class EnvoyTest : public ServerTest, public ::testing::WithParamInterface<Varian
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     (dir_ / "admin.sock").string().copy(address.sun_path, sizeof(address.sun_path) - 1);
-    return http(socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&address), sizeof(address), path);
+    return http(socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&address), sizeof(address),
+                path);
   }
   std::string get(const std::string& path) const {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port_);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return http(socket(AF_INET, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&address), sizeof(address), path);
+    return http(socket(AF_INET, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&address), sizeof(address),
+                path);
   }
   // Tries until the text is there.
   template <typename Ask>
@@ -512,8 +523,8 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
   options_.removal_grace = 300ms;
   server_ = start();
   ASSERT_TRUE(server_);
-  const std::vector<Resource> first = {envoy_cluster("a"), envoy_endpoints("a", pipe), envoy_listener("http", "web"),
-                                       envoy_routes("web", {{"/a", "a"}})};
+  const std::vector<Resource> first = {envoy_cluster("a"), envoy_endpoints("a", pipe),
+                                       envoy_listener("http", "web"), envoy_routes("web", {{"/a", "a"}})};
   server_->update("proxy", {1, first, {}});
   start_envoy();
   ASSERT_TRUE(events_.acknowledged(1));
@@ -531,8 +542,10 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
   EXPECT_THAT(get("/a"), HasSubstr("LIVE"));
 
   // A new cluster and its route.
-  server_->update("proxy", {3, {envoy_cluster("b"), envoy_endpoints("b", pipe),
-                                envoy_routes("web", {{"/a", "a"}, {"/b", "b"}})}, {}});
+  server_->update("proxy", {3,
+                            {envoy_cluster("b"), envoy_endpoints("b", pipe),
+                             envoy_routes("web", {{"/a", "a"}, {"/b", "b"}})},
+                            {}});
   ASSERT_TRUE(events_.acknowledged(3));
   EXPECT_THAT(get("/b"), HasSubstr("LIVE"));
 
@@ -544,7 +557,8 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
   EXPECT_THAT(get("/a"), HasSubstr("LIVE"));
 
   // A cluster without endpoints is warm, too.
-  server_->update("proxy", {5, {envoy_cluster("c"), envoy_routes("web", {{"/a", "a"}, {"/c", "c"}})},
+  server_->update("proxy", {5,
+                            {envoy_cluster("c"), envoy_routes("web", {{"/a", "a"}, {"/c", "c"}})},
                             {{Type::kCluster, "b"}, {Type::kEndpoints, "b"}}});
   ASSERT_TRUE(events_.acknowledged(5));
   EXPECT_THAT(get("/c"), HasSubstr("503"));
@@ -559,11 +573,13 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
   EXPECT_EQ(clusters.find("b::"), std::string::npos) << clusters;
 
   // A bad cluster and a good one: the good one lives.
-  const Resource bad = resource(Type::kCluster, "bad", from_json<envoy::config::cluster::v3::Cluster>(
-                     R"({"name": "bad", "type": "STATIC", "connect_timeout": "-1s"})"));
+  const Resource bad = resource(Type::kCluster, "bad",
+                                from_json<envoy::config::cluster::v3::Cluster>(
+                                    R"({"name": "bad", "type": "STATIC", "connect_timeout": "-1s"})"));
   events_.clear();
-  server_->update("proxy", {6, {bad, envoy_cluster("d"), envoy_endpoints("d", pipe),
-                                envoy_routes("web", {{"/a", "a"}, {"/d", "d"}})},
+  server_->update("proxy", {6,
+                            {bad, envoy_cluster("d"), envoy_endpoints("d", pipe),
+                             envoy_routes("web", {{"/a", "a"}, {"/d", "d"}})},
                             {{Type::kCluster, "c"}}});
   const auto rejected_cluster = events_.wait<Rejected>();
   ASSERT_TRUE(rejected_cluster);
@@ -572,12 +588,16 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
   EXPECT_THAT(get("/d"), HasSubstr("LIVE"));
 
   // The server restarts without a memory: nothing is pushed that Envoy has.
-  std::vector<Resource> all = {envoy_cluster("a", "2s"), envoy_endpoints("a", pipe), envoy_cluster("d"),
-                               envoy_endpoints("d", pipe), envoy_listener("http", "web"),
+  std::vector<Resource> all = {envoy_cluster("a", "2s"),
+                               envoy_endpoints("a", pipe),
+                               envoy_cluster("d"),
+                               envoy_endpoints("d", pipe),
+                               envoy_listener("http", "web"),
                                envoy_routes("web", {{"/a", "a"}, {"/d", "d"}})};
   server_->update("proxy", {7, {}, {{Type::kCluster, "bad"}}});
   ASSERT_TRUE(events_.acknowledged(7));
-  for (int i = 0; i < 100 && admin("/clusters").find("c::") != std::string::npos; ++i) std::this_thread::sleep_for(50ms);
+  for (int i = 0; i < 100 && admin("/clusters").find("c::") != std::string::npos; ++i)
+    std::this_thread::sleep_for(50ms);
   const std::string cds = stat("cluster_manager.cds.update_success");
   const std::string lds = stat("listener_manager.lds.update_success");
   const std::string rds = stat("http.http.rds.web.update_success");

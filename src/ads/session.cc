@@ -91,7 +91,9 @@ Session::Session(Variant variant, ir::ProxyKey proxy, std::string node, const Op
       node_(std::move(node)),
       removal_grace_(options.removal_grace),
       stuck_after_(options.stuck_after),
-      memory_(std::move(memory)) {}
+      memory_(std::move(memory)) {
+  for (const auto& [name, refusal] : memory_.refusals) use_fallback(refusal, 1, Time());
+}
 
 bool Session::whole(Type type) const { return variant_ == Variant::kSotw && has_wildcard(type); }
 
@@ -105,13 +107,16 @@ void Session::on_state(const ProxyState* state, Time now) {
   commits_.push_back(cursor_);
   if (commits_.size() > kCommits) commits_.pop_front();
   if (first) {
+    review_refusals(now);
     for (Type type : kTypes) {
       if (channel(type).subscribed) resolve(type, now);
     }
   } else {
     const bool told = state_->changes_since(
-        since, [&](Type type, const std::string& name, const ProxyState::Entry&) { consider(type, name, now); });
+        since,
+        [&](Type type, const std::string& name, const ProxyState::Entry&) { consider(type, name, now); });
     if (!told) {
+      review_refusals(now);
       for (Type type : kTypes) consider_all(type, now);
     }
   }
@@ -144,7 +149,8 @@ void Session::on_request(const SotwRequest& request, Time now) {
     ch.initial_version = request.version;
     ch.owes_answer = has_wildcard(type) && request.version.empty();
   } else if (!request.answer.nonce.empty()) {
-    if (request.answer.nonce != ch.last_nonce) return;  // an answer to the newest response will say it all again
+    if (request.answer.nonce != ch.last_nonce)
+      return;  // an answer to the newest response will say it all again
     on_answer(type, request.answer, now);
   }
 
@@ -214,7 +220,7 @@ Memory Session::take_memory() {
   if (variant_ == Variant::kDelta) {
     for (Type type : {Type::kCluster, Type::kListener}) {
       for (const auto& [name, item] : channel(type).items) {
-        if (item.on_way && item.sent) memory.doubtful.insert({type, name});
+        if (item.on_way) memory.doubtful.insert({type, name});
       }
     }
   }
@@ -271,10 +277,13 @@ void Session::set_wildcard(Type type, bool wildcard, Time now) {
 }
 
 ResourcePtr Session::brought(Type type, const std::string& name, const std::string& version) const {
-  const auto is = [&](const ResourcePtr& resource) { return resource && version_text(resource->version) == version; };
+  const auto is = [&](const ResourcePtr& resource) {
+    return resource && version_text(resource->version) == version;
+  };
   const ProxyState::Entry* entry = state_->find(type, name);
   if (entry && is(entry->resource)) return entry->resource;
-  if (auto it = memory_.refusals.find({type, name}); it != memory_.refusals.end() && is(it->second.fallback)) {
+  if (auto it = memory_.refusals.find({type, name});
+      it != memory_.refusals.end() && is(it->second.fallback)) {
     return it->second.fallback;
   }
   if (has_empty(type)) {
@@ -311,7 +320,8 @@ void Session::resolve(Type type, Time now) {
       ++it;
       continue;
     }
-    if (ch.wildcard && !live(type, it->second) && !ch.items.contains(it->second)) hold(it->second, unknown(type, it->second, 0));
+    if (ch.wildcard && !live(type, it->second) && !ch.items.contains(it->second))
+      hold(it->second, unknown(type, it->second, 0));
     it = memory_.doubtful.erase(it);
   }
   if (variant_ == Variant::kSotw) {
@@ -386,7 +396,12 @@ void Session::accept(Type type, const SentItem& sent, Time now) {
     put(type, item, sent.resource, nullptr, now);
     drop_pending(item.sent_since);
   } else {
-    put(type, item, sent.resource, item.sent, now);  // a newer one is on its way
+    // A newer one is on its way; and if it was removed in between, the node has nothing now.
+    const bool removed = std::ranges::any_of(ch.unanswered, [&](const Unanswered& later) {
+      return std::ranges::any_of(later.items,
+                                 [&](const SentItem& s) { return s.id == sent.id && !s.resource; });
+    });
+    put(type, item, removed ? nullptr : sent.resource, item.sent, now);
   }
   if (type == Type::kCluster && !sent.resource) {
     memory_.endpoints_due.erase(sent.name);
@@ -407,7 +422,8 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
     std::transform(begin, end, std::back_inserter(result), [](const SentItem& sent) { return sent.name; });
     return result;
   };
-  const auto removals = std::ranges::stable_partition(items, [](const SentItem& sent) { return sent.resource != nullptr; });
+  const auto removals =
+      std::ranges::stable_partition(items, [](const SentItem& sent) { return sent.resource != nullptr; });
   const auto resources_end = removals.begin();
   const std::ptrdiff_t resources = resources_end - items.begin();
   if (resources == 0) {
@@ -421,11 +437,15 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
   if (resources == 1) {
     const SentItem& culprit = items.front();
     Item& item = ch.items.find(culprit.name)->second;
-    memory_.refusals[{type, culprit.name}] = {culprit.resource->version, message, item.held};
+    forget_refusal(type, culprit.name, now);
+    const auto& refusal =
+        memory_.refusals[{type, culprit.name}] = {culprit.resource->version, message, item.held};
+    use_fallback(refusal, 1, now);
     // That an older version was bad is of no interest any more.
     const ProxyState::Entry* entry = state_->find(type, culprit.name);
     if (entry && entry->resource && entry->resource->version == culprit.resource->version) {
-      events_.push_back(Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, message, commit});
+      events_.push_back(
+          Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, message, commit});
     }
     if (item.sent == culprit.resource) {
       item.on_way = false;
@@ -434,8 +454,8 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
     }
     consider(type, culprit.name, now);
   } else {
-    // Envoy's words often name those at fault. The others go first: they are most likely good, and then they are the
-    // ground on which the suspects are tried.
+    // Envoy's words often name those at fault. The others go first: they are most likely good, and then they
+    // are the ground on which the suspects are tried.
     const auto suspects = std::stable_partition(items.begin(), resources_end, [&](const SentItem& sent) {
       return message.find(sent.name) == std::string::npos;
     });
@@ -449,7 +469,8 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
       groups.push_back(names(middle, resources_end));
     }
   }
-  ch.doubts.insert(ch.doubts.begin(), std::make_move_iterator(groups.begin()), std::make_move_iterator(groups.end()));
+  ch.doubts.insert(ch.doubts.begin(), std::make_move_iterator(groups.begin()),
+                   std::make_move_iterator(groups.end()));
 }
 
 // ---- what the node is to hold ------------------------------------------------------------------
@@ -459,12 +480,14 @@ ResourcePtr Session::wanted(Type type, const std::string& name, const Item* item
   if (entry && entry->resource) {
     if (memory_.refusals.empty()) return entry->resource;
     auto it = memory_.refusals.find({type, name});
-    if (it == memory_.refusals.end() || it->second.version != entry->resource->version) return entry->resource;
+    if (it == memory_.refusals.end() || it->second.version != entry->resource->version)
+      return entry->resource;
     if (it->second.fallback) return it->second.fallback;
   }
   if (!has_empty(type)) return nullptr;
 
-  // Whoever asks is answered. But endpoints go with their cluster, and a route table when it is no longer asked for.
+  // Whoever asks is answered. But endpoints go with their cluster, and a route table when it is no longer
+  // asked for.
   if (item && item->held && !(type == Type::kEndpoints && live(Type::kCluster, name))) return item->held;
   if (type == Type::kEndpoints && !live(Type::kCluster, name) && !memory_.held.empty()) {
     auto it = memory_.held.find({type, name});
@@ -493,15 +516,17 @@ Session::Need Session::need(Type type, const std::string& name, const Item& item
 
 void Session::consider(Type type, const std::string& name, Time now) {
   Channel& ch = channel(type);
-  if (!state_ || !ch.resolved) return;
+  if (!state_) return;
   const ProxyState::Entry* entry = state_->find(type, name);
   const bool is_live = entry && entry->resource;
   if (!memory_.refusals.empty()) {
     auto refusal = memory_.refusals.find({type, name});
-    if (refusal != memory_.refusals.end() && !(is_live && entry->resource->version == refusal->second.version)) {
-      memory_.refusals.erase(refusal);
+    if (refusal != memory_.refusals.end() &&
+        !(is_live && entry->resource->version == refusal->second.version)) {
+      forget_refusal(type, name, now);
     }
   }
+  if (!ch.resolved) return;
 
   auto it = ch.items.find(name);
   if (it == ch.items.end() && ch.wildcard && is_live) {
@@ -511,13 +536,15 @@ void Session::consider(Type type, const std::string& name, Time now) {
     Item& item = it->second;
     const Need what = need(type, name, item);
     // A cluster's removal has its own time.
-    const bool removal = type == Type::kCluster && what == Need::kRemove && (item.on_way ? item.sent : item.held);
+    const bool removal =
+        type == Type::kCluster && what == Need::kRemove && (item.on_way ? item.sent : item.held);
     set_dirty(type, name, item, what != Need::kNothing && !removal);
     if (type == Type::kCluster) consider_cluster(name, &item, now);
     if (!is_live && !item.named && !item.held && !item.on_way) drop_item(type, name, now);
   }
   // Whether endpoints are to be empty or to stay depends on their cluster.
-  if (type == Type::kCluster && channel(Type::kEndpoints).items.contains(name)) consider(Type::kEndpoints, name, now);
+  if (type == Type::kCluster && channel(Type::kEndpoints).items.contains(name))
+    consider(Type::kEndpoints, name, now);
 }
 
 void Session::consider_all(Type type, Time now) {
@@ -620,7 +647,8 @@ bool Session::gated(const Resource& resource, std::uint64_t commit) const {
     auto it = ch.items.find(cluster);
     if (it == ch.items.end() || !it->second.held) return true;
     if (it->second.on_way && !it->second.sent) return true;
-    // It can be routed to. A change of it that is no older than the resource may belong with it; a newer one does not.
+    // It can be routed to. A change of it that is no older than the resource may belong with it; a newer one
+    // does not.
     const ProxyState::Entry* entry = state_->find(Type::kCluster, cluster);
     return entry && entry->commit <= commit;
   };
@@ -682,6 +710,24 @@ void Session::put(Type type, Item& item, ResourcePtr held, ResourcePtr sent, Tim
   if ((opaque_ == 0) != (opaque_before == 0)) {
     for (auto& [name, leaving] : leaving_) schedule_removal(name, leaving, now);
   }
+}
+
+void Session::use_fallback(const Memory::Refusal& refusal, int more, Time now) {
+  if (!refusal.fallback || !has_gate(refusal.fallback->type)) return;
+  for (const std::string& cluster : refusal.fallback->clusters) count_use(cluster, more, now);
+}
+
+void Session::review_refusals(Time now) {
+  std::vector<Memory::Name> names;
+  for (const auto& [name, refusal] : memory_.refusals) names.push_back(name);
+  for (const auto& [type, name] : names) consider(type, name, now);
+}
+
+void Session::forget_refusal(Type type, const std::string& name, Time now) {
+  auto it = memory_.refusals.find({type, name});
+  if (it == memory_.refusals.end()) return;
+  use_fallback(it->second, -1, now);
+  memory_.refusals.erase(it);
 }
 
 void Session::count_use(std::string_view cluster, int more, Time now) {
@@ -756,8 +802,8 @@ bool Session::plan(Type type, const std::string& name, bool again, std::vector<S
   Need what = need(type, name, item);
   ResourcePtr resource = wanted(type, name, &item);
   if (again && item.on_way) {
-    // The same once more, even if there is a newer one: only then it is known what the node holds. A listener that is
-    // to go can go at once.
+    // The same once more, even if there is a newer one: only then it is known what the node holds. A listener
+    // that is to go can go at once.
     const bool gone = type == Type::kListener && !resource;
     batch.push_back({name, item.id, gone ? nullptr : item.sent});
     return true;
@@ -815,7 +861,8 @@ Response Session::send(Type type, std::vector<SentItem> batch, Time now) {
         // What was to wait for this cluster waits no longer.
         for (Type waiting : {Type::kListener, Type::kRoutes}) {
           for (auto& [name, other] : channel(waiting).items) {
-            if (other.latched && std::ranges::binary_search(other.latched->clusters, sent.name)) other.latched.reset();
+            if (other.latched && std::ranges::binary_search(other.latched->clusters, sent.name))
+              other.latched.reset();
           }
         }
       }

@@ -1,25 +1,29 @@
 // One stream of one node: what it wants, holds and has refused, and what it is sent next.
 //
-// A session is a machine without gRPC, clock or threads. Requests, new state and the passing of time go in; next()
-// gives the next response to write, whenever the stream can take one; events come out. So there is no queue: a
-// response is made from the newest state at the moment it can be written.
+// A session is a machine without gRPC, clock or threads. Requests, new state and the passing of time go in;
+// next() gives the next response to write, whenever the stream can take one; events come out. So there is no
+// queue: a response is made from the newest state at the moment it can be written.
 //
-// Per type there is a Channel. It knows of every name what the node holds (what it acknowledged), what is on its way,
-// and what it should hold (`wanted`: the store's resource, or the last accepted one while the node refuses that).
-// Where they differ the name is dirty. A channel has one unanswered response at most; its answer makes the resources
-// held. A refusal puts them in doubt: they go again in smaller and smaller groups, until those at fault stand alone.
+// Per type there is a Channel. It knows of every name what the node holds (what it acknowledged), what is on
+// its way, and what it should hold (`wanted`: the store's resource, or the last accepted one while the node
+// refuses that). Where they differ the name is dirty. A channel has one unanswered response at most; its
+// answer makes the resources held. A refusal puts them in doubt: they go again in smaller and smaller groups,
+// until those at fault stand alone.
 //
 // Between types:
 //   - types are served in the order of ResourceType: clusters first;
-//   - a listener or route table waits while one of its clusters is unsettled, that is sent or to be sent but not
-//     acknowledged. Under a stream of commits it may always wait for the newest cluster, so whenever clusters go out
-//     the waiting resources are latched as they are then, and go with that acknowledgement at the latest;
-//   - a cluster that goes away is kept while anything that the node holds names it, and for a grace after that;
+//   - a listener or route table waits while one of its clusters is unsettled, that is sent or to be sent but
+//   not
+//     acknowledged. Under a stream of commits it may always wait for the newest cluster, so whenever clusters
+//     go out the waiting resources are latched as they are then, and go with that acknowledgement at the
+//     latest;
+//   - a cluster that goes away is kept while anything that the node holds names it, and for a grace after
+//   that;
 //   - a cluster that is sent has its endpoints sent (again) after it.
 //
-// Both variants are this one machine. State-of-the-world differs in that acknowledgements name only the newest
-// response, that subscriptions are whole lists, that a cluster or listener response lists everything the node is to
-// hold, and that its version stands for the whole: it is made from the versions inside.
+// Both variants are this one machine. State-of-the-world differs in that acknowledgements name only the
+// newest response, that subscriptions are whole lists, that a cluster or listener response lists everything
+// the node is to hold, and that its version stands for the whole: it is made from the versions inside.
 //
 // Threads: none; the server's loop owns it.
 #pragma once
@@ -56,7 +60,8 @@ struct DeltaRequest {
   Answer answer;
   std::vector<std::string> subscribe;
   std::vector<std::string> unsubscribe;
-  std::vector<std::pair<std::string, std::string>> initial_versions;  // name, version; first request of a type only
+  std::vector<std::pair<std::string, std::string>>
+      initial_versions;  // name, version; first request of a type only
 };
 
 struct SotwRequest {
@@ -87,11 +92,11 @@ struct Memory {
   };
   using Name = std::pair<xds::ResourceType, std::string>;
   std::map<Name, Refusal> refusals;
-  // State-of-the-world only: the clusters, endpoints and listeners that the node held. It will not say what it has, and
-  // a response without one that is still used would take that from it.
+  // State-of-the-world only: the clusters, endpoints and listeners that the node held. It will not say what
+  // it has, and a response without one that is still used would take that from it.
   std::map<Name, ResourcePtr> held;
-  // Delta only: clusters and listeners that the node may have applied without knowing so itself, from a response that
-  // it refused as a whole.
+  // Delta only: clusters and listeners that the node may have without knowing so itself: it had them from a
+  // response that it refused as a whole, and their removal may not have arrived.
   std::set<Name> doubtful;
   // Clusters that were sent but whose endpoints, due to be sent again, may not have arrived.
   std::set<std::string, std::less<>> endpoints_due;
@@ -109,7 +114,8 @@ class Session {
   const ir::ProxyKey& proxy() const { return proxy_; }
   const std::string& node() const { return node_; }
 
-  // The node's proxy appeared, or had a commit. Until the first call nothing is sent. `state` outlives the session.
+  // The node's proxy appeared, or had a commit. Until the first call nothing is sent. `state` outlives the
+  // session.
   void on_state(const ProxyState* state, Time now);
   void on_request(const DeltaRequest& request, Time now);
   void on_request(const SotwRequest& request, Time now);
@@ -133,8 +139,8 @@ class Session {
     bool named = false;    // subscribed to by name
     bool force = false;    // is to be sent although unchanged
     bool on_way = false;   // `sent` has not been accepted or refused; it may be in doubt
-    ResourcePtr held;     // the node has it
-    ResourcePtr sent;     // null: its removal
+    ResourcePtr held;      // the node has it
+    ResourcePtr sent;      // null: its removal
     // The gate: what may go when `wanted` may not yet.
     ResourcePtr latched;
     std::uint64_t latched_commit = 0;
@@ -151,13 +157,13 @@ class Session {
     std::string nonce;
     Time at;
     std::uint64_t commit = 0;  // the newest at that time
-    bool stuck = false;  // has been reported
+    bool stuck = false;        // has been reported
     std::vector<SentItem> items;
   };
   using NameSet = std::set<std::string, std::less<>>;
   struct Channel {
-    bool subscribed = false;   // there was a request
-    bool resolved = false;     // what the node brought along has been compared with the store
+    bool subscribed = false;  // there was a request
+    bool resolved = false;    // what the node brought along has been compared with the store
     bool wildcard = false;
     bool had_names = false;    // state-of-the-world: an empty list no longer means everything
     bool owes_answer = false;  // even an empty one
@@ -193,14 +199,15 @@ class Session {
   ResourcePtr brought(Type type, const std::string& name, const std::string& version) const;
   void on_answer(Type type, const Answer& answer, Time now);
   void accept(Type type, const SentItem& sent, Time now);
-  void refuse(Type type, std::vector<SentItem> items, std::uint64_t commit, const std::string& message, Time now);
+  void refuse(Type type, std::vector<SentItem> items, std::uint64_t commit, const std::string& message,
+              Time now);
 
   // What the node is to hold; null: nothing.
   ResourcePtr wanted(Type type, const std::string& name, const Item* item) const;
   bool live(Type type, const std::string& name) const;  // in the store
   Need need(Type type, const std::string& name, const Item& item) const;
-  // Brings the books on one name up to date; to be called whenever something about it has changed. May drop the item:
-  // `name` is not its key.
+  // Brings the books on one name up to date; to be called whenever something about it has changed. May drop
+  // the item: `name` is not its key.
   void consider(Type type, const std::string& name, Time now);
   void consider_all(Type type, Time now);
   void consider_cluster(const std::string& name, const Item* item, Time now);
@@ -213,6 +220,10 @@ class Session {
   // Changes what is held and on its way, and counts which clusters that uses.
   void put(Type type, Item& item, ResourcePtr held, ResourcePtr sent, Time now);
   void count_use(std::string_view cluster, int more, Time now);
+  // A fallback may be sent as long as there is the refusal, whether the node holds it or not.
+  void use_fallback(const Memory::Refusal& refusal, int more, Time now);
+  void review_refusals(Time now);  // forgets those of versions that are gone
+  void forget_refusal(Type type, const std::string& name, Time now);
   void schedule_removal(const std::string& name, Leaving& leaving, Time now);
 
   bool may_send(Type type, Time now) const;
@@ -239,12 +250,13 @@ class Session {
   std::uint64_t nonces_ = 0;
   std::uint64_t ids_ = 0;
 
-  NameSet unsettled_;         // clusters that the node is to hold in a version which it has not acknowledged
+  NameSet unsettled_;  // clusters that the node is to hold in a version which it has not acknowledged
   bool gates_changed_ = false;
   std::map<std::string, Leaving, std::less<>> leaving_;
-  std::set<std::pair<Time, std::string>> removals_;  // leaving clusters that nothing names, by the end of their grace
-  std::map<std::string, int, std::less<>> uses_;     // cluster → how many held or sent resources name it
-  int opaque_ = 0;  // held resources whose clusters are not known
+  std::set<std::pair<Time, std::string>>
+      removals_;  // leaving clusters that nothing names, by the end of their grace
+  std::map<std::string, int, std::less<>> uses_;  // cluster → how many held or sent resources name it
+  int opaque_ = 0;                                // held resources whose clusters are not known
 
   std::map<std::uint64_t, int> pending_;  // dirty_since and sent_since of all items
   std::deque<std::uint64_t> commits_;     // seen and not acknowledged, oldest first

@@ -1,5 +1,5 @@
-// Random commits, refusals, latency, drains and reconnections; after every step the fake Envoy holds no route table
-// that names a cluster which it does not have warm, and in the end it holds what the store does.
+// Random commits, refusals, latency, drains and reconnections; after every step the fake Envoy holds no route
+// table that names a cluster which it does not have warm, and in the end it holds what the store does.
 #include <random>
 
 #include <gmock/gmock.h>
@@ -107,14 +107,19 @@ void World::change(Play& play) {
         listener_words[name] = version() + (pick(6) == 0 ? " bad" : "") + (pick(4) == 0 ? " secret=s1" : "");
         break;
       }
-      case 8: listeners.erase(some_name("l", 4)); break;
-      case 9: secrets[some_name("s", 3)] = version(); break;
+      case 8:
+        listeners.erase(some_name("l", 4));
+        break;
+      case 9:
+        secrets[some_name("s", 3)] = version();
+        break;
       case 10: {
         const std::string name = some_name("c", 20);
         if (clusters.contains(name)) endpoints_of[name] = version() + (pick(8) == 0 ? " bad" : "");
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
   publish(play);
@@ -140,8 +145,9 @@ void World::publish(Play& play) {
   }
   for (const auto& [name, words] : secrets) add(secret(name, words));
   for (const auto& [name, names] : tables) {
-    add(routes(name, {names.begin(), names.end()},
-               fmt::format("{}{}{}", table_words[name], names.empty() ? "" : " to=", fmt::join(names, " to="))));
+    add(routes(
+        name, {names.begin(), names.end()},
+        fmt::format("{}{}{}", table_words[name], names.empty() ? "" : " to=", fmt::join(names, " to="))));
   }
   for (const auto& [name, names] : listeners) {
     add(listener(name, {names.begin(), names.end()}, listener_words[name]));
@@ -195,12 +201,19 @@ void run(Variant variant, unsigned seed) {
       world.change(play);
     } else if (what < 90) {
       switch (random() % 3) {
-        case 0: play.request_step(); break;
-        case 1: play.server_step(); break;
-        default: play.node_step(); break;
+        case 0:
+          play.request_step();
+          break;
+        case 1:
+          play.server_step();
+          break;
+        default:
+          play.node_step();
+          break;
       }
     } else if (what < 94) {
-      play.pass(std::chrono::milliseconds(random() % 8'000));
+      // No request is on its way for as long as a grace.
+      play.pass(std::chrono::milliseconds(random() % (play.envoy.outbox.empty() ? 8'000 : 100)));
     } else if (what < 97) {
       play.envoy.finish_slow();
     } else if (what < 99) {
@@ -236,7 +249,9 @@ void run(Variant variant, unsigned seed) {
   std::set<std::string> used;
   for (const auto& [name, tables] : world.listeners) {
     auto it = envoy.listeners.find(name);
-    EXPECT_TRUE(it != envoy.listeners.end() && it->second.starts_with("listener " + world.listener_words[name])) << name;
+    EXPECT_TRUE(it != envoy.listeners.end() &&
+                it->second.starts_with("listener " + world.listener_words[name]))
+        << name;
     used.insert(tables.begin(), tables.end());
   }
   EXPECT_EQ(envoy.listeners.size(), world.listeners.size());

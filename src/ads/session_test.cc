@@ -225,7 +225,8 @@ TEST_P(SessionTest, AClusterWithoutEndpointsGetsAnEmptyAnswer) {
   EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", "endpoints v1")));
   play.commit({}, {{xds::ResourceType::kEndpoints, "a"}});
   play.settle();
-  EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", xds::render_endpoints(none)))) << "its cluster is still there";
+  EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", xds::render_endpoints(none))))
+      << "its cluster is still there";
 }
 
 TEST_P(SessionTest, EndpointChurnCostsOneResource) {
@@ -255,7 +256,8 @@ TEST_P(SessionTest, RoutesMoveOnUnderAStreamOfNewClusters) {
   std::vector<std::string> names = {"a"};
   for (int i = 100; i < 150; ++i) {
     names.push_back(fmt::format("c{}", i));
-    play.commit({cluster(names.back()), endpoints(names.back()), routes("web", names, fmt::format("v{}", i))});
+    play.commit(
+        {cluster(names.back()), endpoints(names.back()), routes("web", names, fmt::format("v{}", i))});
     // Commits come faster than a cluster warms.
     for (int n = 0; n < 3; ++n) play.step();
   }
@@ -547,12 +549,14 @@ TEST_F(RawSessionTest, AStateOfTheWorldAnswerToAnOldNonceIsIgnored) {
   auto response = sotw.next(now);
   ASSERT_THAT(names(response), ElementsAre("web"));
   sotw.on_request(SotwRequest{.type = kRoutes, .answer = {"77", {}}, .names = {}}, now);
-  sotw.on_request(SotwRequest{.type = kRoutes, .answer = {response->nonce, {}}, .version = response->version,
-                              .names = {"web"}},
-                  now);
+  sotw.on_request(
+      SotwRequest{
+          .type = kRoutes, .answer = {response->nonce, {}}, .version = response->version, .names = {"web"}},
+      now);
   EXPECT_FALSE(sotw.next(now));
   // An empty list, after one that was not, is no wildcard.
-  sotw.on_request(SotwRequest{.type = kRoutes, .answer = {response->nonce, {}}, .version = response->version}, now);
+  sotw.on_request(SotwRequest{.type = kRoutes, .answer = {response->nonce, {}}, .version = response->version},
+                  now);
   state.apply({2, {routes("web", {}, "v2")}, {}});
   sotw.on_state(&state, now);
   EXPECT_FALSE(sotw.next(now));

@@ -1,5 +1,6 @@
-#include "ads/protocol.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
+
+#include "ads/protocol.h"
 #include "xds/wire.h"
 
 namespace sluice::ads {
@@ -35,7 +36,8 @@ std::vector<Piece> serialize_sotw(const Response& response) {
   xds::append_field(frame.text(), kVersionInfo, std::string_view(response.version));
   xds::append_field(frame.text(), kTypeUrl, type_url);
   xds::append_field(frame.text(), kNonce, std::string_view(response.nonce));
-  for (const ResourcePtr& resource : response.resources) frame.append_any(kResources, type_url, resource->bytes);
+  for (const ResourcePtr& resource : response.resources)
+    frame.append_any(kResources, type_url, resource->bytes);
   return frame.take();
 }
 

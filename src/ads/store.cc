@@ -30,7 +30,10 @@ void ProxyState::apply(const Update& update) {
   commit_ = update.commit;
   for (const auto& [type, name] : update.removed) change(type, name, nullptr);
   for (const Resource& resource : update.changed) {
-    change(resource.type, resource.name, std::make_shared<const Resource>(resource));
+    auto copy = std::make_shared<Resource>(resource);
+    if (!std::ranges::is_sorted(copy->clusters)) std::ranges::sort(copy->clusters);
+    copy->clusters.erase(std::ranges::unique(copy->clusters).begin(), copy->clusters.end());
+    change(resource.type, resource.name, std::move(copy));
   }
   if (removals_ > std::max(kRemembered, log_.size() / 2)) forget_removals();
 }

@@ -1,8 +1,9 @@
-// The newest state of every proxy: per proxy, (type, name) → the newest resource and the commit that made it so.
+// The newest state of every proxy: per proxy, (type, name) → the newest resource and the commit that made it
+// so.
 //
-// A reader remembers the commit up to which it has looked, and asks what has changed since: each name comes once,
-// however often it changed. Removed names are remembered as such for a while, so that a reader which is a few commits
-// behind learns of them; one that is far behind is told to look at everything.
+// A reader remembers the commit up to which it has looked, and asks what has changed since: each name comes
+// once, however often it changed. Removed names are remembered as such for a while, so that a reader which is
+// a few commits behind learns of them; one that is far behind is told to look at everything.
 //
 // Cost: apply() is O(changed · log resources), a read is O(changed since). Bytes are shared, never copied.
 //
@@ -38,12 +39,13 @@ class ProxyState {
   // Calls visit(name, entry) for every name of the type; also for removed ones that are remembered.
   template <typename Visit>
   void each(xds::ResourceType type, Visit visit) const;
-  // Calls visit(type, name, entry) for what changed in commits after `since`, oldest first. False, and no call, when
-  // that reaches back further than removals are remembered: then look at each() and at what you hold yourself.
+  // Calls visit(type, name, entry) for what changed in commits after `since`, oldest first. False, and no
+  // call, when that reaches back further than removals are remembered: then look at each() and at what you
+  // hold yourself.
   template <typename Visit>
   bool changes_since(std::uint64_t since, Visit visit) const;
 
-  // Commits grow; a resource whose version is unchanged is no change.
+  // Commits grow; a resource whose version is unchanged is no change. Clusters are sorted from here on.
   void apply(const Update& update);
 
  private:

@@ -11,8 +11,9 @@ namespace {
 grpc::Slice share(const Piece& piece) {
   auto* owner = new Piece(piece);
   // gRPC does not write to it, it only has no word for that.
-  return grpc::Slice(const_cast<char*>(piece->data()), piece->size(),  // NOLINT(cppcoreguidelines-pro-type-const-cast)
-                     [](void* user) { delete static_cast<Piece*>(user); }, owner);
+  return grpc::Slice(
+      const_cast<char*>(piece->data()), piece->size(),  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+      [](void* user) { delete static_cast<Piece*>(user); }, owner);
 }
 
 template <typename Request>
@@ -85,7 +86,10 @@ void Stream::OnReadDone(bool ok) {
 void Stream::OnWriteDone(bool /*ok*/) { inbox_->post(Written{number_}); }
 
 void Stream::OnDone() {
-  StreamCount* count = count_;
+  StreamCount* count = nullptr;
+  {
+    count = count_;
+  }
   delete this;
   count->add(-1);
 }

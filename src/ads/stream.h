@@ -1,10 +1,10 @@
 // One gRPC stream: carries messages between the wire and the server's loop, and decides nothing.
 //
-// A stream reads one request and hands it over; it reads the next one when it is told to. So a node that sends faster
-// than the loop works waits. It writes one response at a time.
+// A stream reads one request and hands it over; it reads the next one when it is told to. So a node that
+// sends faster than the loop works waits. It writes one response at a time.
 //
-// Life: gRPC makes a stream and deletes it after the loop has called finish(), once all that was under way has ended.
-// The loop calls finish() exactly once, with no write under way, and nothing after it.
+// Life: gRPC makes a stream and deletes it after the loop has called finish(), once all that was under way
+// has ended. The loop calls finish() exactly once, with no write under way, and nothing after it.
 //
 // Threads: on_* callbacks come on gRPC's threads and only post to the inbox; the rest is called by the loop.
 #pragma once
@@ -27,12 +27,30 @@ namespace sluice::ads {
 class Stream;
 
 // What is posted to the loop. Streams are named by number: one that is finished may be gone.
-struct Opened { std::uint64_t stream; Variant variant; Stream* handle; };
-struct Received { std::uint64_t stream; std::optional<Node> node; std::variant<std::monostate, DeltaRequest, SotwRequest> request; };
-struct Written { std::uint64_t stream; };
-struct Ended { std::uint64_t stream; grpc::Status status; };  // by the node, or by what it sent
-struct NewState { ir::ProxyKey proxy; Update update; };
-struct Removed { ir::ProxyKey proxy; };
+struct Opened {
+  std::uint64_t stream;
+  Variant variant;
+  Stream* handle;
+};
+struct Received {
+  std::uint64_t stream;
+  std::optional<Node> node;
+  std::variant<std::monostate, DeltaRequest, SotwRequest> request;
+};
+struct Written {
+  std::uint64_t stream;
+};
+struct Ended {
+  std::uint64_t stream;
+  grpc::Status status;
+};  // by the node, or by what it sent
+struct NewState {
+  ir::ProxyKey proxy;
+  Update update;
+};
+struct Removed {
+  ir::ProxyKey proxy;
+};
 struct Closing {};  // the server closes: no stream is to live
 struct Quit {};     // the loop is to end
 using Message = std::variant<Opened, Received, Written, Ended, NewState, Removed, Closing, Quit>;
