@@ -81,6 +81,10 @@ class Control {
   void handle(proxy::Event event);
   void note_refusal(const ads::Rejected& rejected);
   void carry_out(const std::vector<Isolation::Order>& orders);
+  template <typename T>
+  void drop_refusal(const NamespacedName& name, const RefusalMemory::Refusals<T>& refusals);
+  template <typename T>
+  bool is_ordered(const ObjectKey& object) const;
   void commit();
   void note_changes();
   std::vector<ir::ProxyKey> serve();
@@ -100,7 +104,8 @@ class Control {
   bool dirty_ = false;
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
-  std::set<ObjectKey> ordered_;       // held back or let go since the last commit
+  // Held back or let go since the last commit, with the version that was committed then.
+  std::map<ObjectKey, std::shared_ptr<const void>> ordered_;
   std::map<ir::ProxyKey, Proxy> proxies_;
   std::map<NamespacedName, std::shared_ptr<const api::HTTPRoute>> good_routes_;
   std::map<NamespacedName, std::shared_ptr<const api::Gateway>> good_gateways_;
@@ -149,8 +154,14 @@ bool Control::start() {
                                 [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
   const bool nothing = first.upserted.empty();
   handle(std::move(first));
-  for (const auto& [route, refusal] : refusals_.routes()) pipeline_.refuse(route, refusal);
-  for (const auto& [gateway, refusal] : refusals_.gateways()) pipeline_.refuse(gateway, refusal);
+  for (const auto& [route, refusal] : refusals_.routes()) {
+    pipeline_.refuse(route, refusal);
+    if (refusal->last_good != nullptr) good_routes_[route] = refusal->last_good;
+  }
+  for (const auto& [gateway, refusal] : refusals_.gateways()) {
+    pipeline_.refuse(gateway, refusal);
+    if (refusal->last_good != nullptr) good_gateways_[gateway] = refusal->last_good;
+  }
   if (nothing) log(Level::kWarning, "no resources yet", {{"paths", options_.paths}});
   dirty_ = true;
   commit();
@@ -202,8 +213,13 @@ void Control::handle(source::Batch batch) {
   for (const ObjectKey& object : batch.deleted) {
     pipeline_.erase(object);
     isolation_.forget(object);
-    good_routes_.erase(object.name);
-    good_gateways_.erase(object.name);
+    if (object.kind == api::kind_of<api::HTTPRoute>()) {
+      good_routes_.erase(object.name);
+      drop_refusal<api::HTTPRoute>(object.name, refusals_.routes());
+    } else if (object.kind == api::kind_of<api::Gateway>()) {
+      good_gateways_.erase(object.name);
+      drop_refusal<api::Gateway>(object.name, refusals_.gateways());
+    }
     changed_.push_back(object.to_string());
   }
   source_problems_ = std::move(batch.problems);
@@ -252,8 +268,10 @@ void Control::handle(ads::Event event) {
   for (const ObjectKey& good : isolation_.take_good()) {
     if (good.kind == api::kind_of<api::HTTPRoute>()) {
       if (auto row = pipeline_.object<api::HTTPRoute>(good.name)) good_routes_[good.name] = std::move(row);
-    } else if (auto row = pipeline_.object<api::Gateway>(good.name)) {
-      good_gateways_[good.name] = std::move(row);
+      drop_refusal<api::HTTPRoute>(good.name, refusals_.routes());
+    } else {
+      if (auto row = pipeline_.object<api::Gateway>(good.name)) good_gateways_[good.name] = std::move(row);
+      drop_refusal<api::Gateway>(good.name, refusals_.gateways());
     }
   }
   carry_out(isolation_.take());
@@ -277,6 +295,25 @@ void Control::note_refusal(const ads::Rejected& rejected) {
   dirty_ = true;
 }
 
+// For the object is gone, or a later version of it is good: going back to what was refused then is another
+// try, and the last good version is not that of then.
+template <typename T>
+void Control::drop_refusal(const NamespacedName& name, const RefusalMemory::Refusals<T>& refusals) {
+  if (!refusals.contains(name)) return;
+  const std::shared_ptr<const Refusal<T>> none;
+  refusals_.set(name, none);
+  refusals_.save();
+  pipeline_.refuse(name, none);
+  dirty_ = true;
+}
+
+// True where isolation's order is all that is new of the object.
+template <typename T>
+bool Control::is_ordered(const ObjectKey& object) const {
+  const auto at = ordered_.find(object);
+  return at != ordered_.end() && at->second == pipeline_.object<T>(object.name);
+}
+
 void Control::carry_out(const std::vector<Isolation::Order>& orders) {
   for (const Isolation::Order& order : orders) {
     const NamespacedName& name = order.object.name;
@@ -290,15 +327,16 @@ void Control::carry_out(const std::vector<Isolation::Order>& orders) {
       return refusal;
     };
     if (order.object.kind == api::kind_of<api::HTTPRoute>()) {
+      ordered_[order.object] = pipeline_.object<api::HTTPRoute>(name);
       auto refusal = refusal_of(good_routes_);
       refusals_.set(name, refusal);
       pipeline_.refuse(name, std::move(refusal));
     } else {
+      ordered_[order.object] = pipeline_.object<api::Gateway>(name);
       auto refusal = refusal_of(good_gateways_);
       refusals_.set(name, refusal);
       pipeline_.refuse(name, std::move(refusal));
     }
-    ordered_.insert(order.object);
     log(order.hold ? Level::kError : Level::kInfo, order.hold ? "held back" : "let go",
         {{"object", order.object.to_string()}});
     dirty_ = true;
@@ -361,14 +399,14 @@ void Control::note_changes() {
     const bool same = change.before != nullptr && change.after != nullptr &&
                       change.before->contributions == change.after->contributions;
     const ObjectKey route{.kind = api::kind_of<api::HTTPRoute>(), .name = change.key};
-    if (same || change.after == nullptr || ordered_.contains(route)) continue;
+    if (same || change.after == nullptr || is_ordered<api::HTTPRoute>(route)) continue;
     if (!refusals_.holds(change.key, pipeline_.object<api::HTTPRoute>(change.key))) {
       isolation_.changed(commit_, route, tables);
     }
   }
   for (const auto& change : pipeline_.gateways().changes()) {
     const ObjectKey gateway{.kind = api::kind_of<api::Gateway>(), .name = change.key};
-    if (change.after == nullptr || ordered_.contains(gateway)) continue;
+    if (change.after == nullptr || is_ordered<api::Gateway>(gateway)) continue;
     if (!refusals_.holds(change.key, pipeline_.object<api::Gateway>(change.key))) {
       isolation_.changed(commit_, gateway, {change.after->proxy});
     }
@@ -497,6 +535,11 @@ void Control::write_statuses() {
 }  // namespace
 
 int run(const RunOptions& options) {
+  // One thread does nearly all of the work, so one arena is enough; and what is large, as a route table is
+  // with every change, comes from the kernel and goes back there at once.
+  constexpr int kLarge = 256 * 1024;
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_THRESHOLD, kLarge);
   Control control(options);
   return control.run();
 }

@@ -1,0 +1,631 @@
+#include "control/pipeline.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "control/dump.h"
+#include "source/files.h"
+#include "status/document.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+using xds::ResourceType;
+
+constexpr ResourceType kTypes[] = {ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kSecret,
+                                   ResourceType::kListener, ResourceType::kRoutes};
+
+// ---- the order of objects ----------------------------------------------------------------------
+
+const std::filesystem::path kCases = "../shared/parity/cases";
+
+struct Case {
+  std::string name;
+  translate::Settings settings;
+  std::vector<api::BoundObject> objects;
+};
+
+std::vector<Case> read_cases() {
+  std::vector<Case> cases;
+  for (const auto& entry : std::filesystem::directory_iterator(kCases)) {
+    source::Batch batch;
+    const auto source = source::read_files({entry.path() / "in.yaml"}, &batch);
+    const auto settings = read_settings(entry.path() / "options.yaml");
+    if (!settings) {
+      ADD_FAILURE() << entry.path() << ": " << settings.error().message;
+      continue;
+    }
+    cases.push_back({entry.path().filename(), *settings, std::move(batch.upserted)});
+  }
+  std::ranges::sort(cases, {}, &Case::name);
+  return cases;
+}
+
+// All that a pipeline says, each part under its name.
+std::map<std::string, std::string> all_of(const Pipeline& pipeline) {
+  std::map<std::string, std::string> parts;
+  for (const ResourceType type : kTypes) {
+    const RenderedTable& table = pipeline.resources(type);
+    for (const translate::XdsKey& key : table.sorted_keys()) {
+      const Rendered& resource = *table.get(key);
+      std::string& text = parts[fmt::format("{} {} {}", xds::type_url(type), key.proxy, key.name)];
+      text = *resource.bytes;
+      if (resource.clusters != nullptr) {
+        for (const std::string& cluster : *resource.clusters) text += "\n" + cluster;
+      }
+      EXPECT_EQ(resource.version, xds::content_hash(*resource.bytes));
+    }
+  }
+  for (const Pipeline::Statuses& kind : pipeline.statuses()) {
+    for (const NamespacedName& name : kind.table.sorted_keys()) {
+      const ObjectKey object{.kind = kind.kind, .name = name};
+      parts["status of " + object.to_string()] =
+          status::document(object, *kind.table.get(name), "controller").dump(1);
+    }
+  }
+  for (const ir::ProxyKey& key : pipeline.proxies().sorted_keys()) {
+    const ir::Proxy& proxy = pipeline.proxies().get(key)->proxy;
+    parts["proxy " + key] = fmt::format("{} {} {} {}", proxy.concurrency.value_or(0), proxy.bootstrap,
+                                        fmt::join(proxy.extra_args, " "), fmt::join(proxy.ports, " "));
+  }
+  std::string& problems = parts["problems"];
+  for (const Problem& problem : pipeline.problems()) {
+    problems += fmt::format("{} {} {}: {} ({})\n", problem.code, problem.object.to_string(), problem.path,
+                            problem.message, problem.suggestion);
+  }
+  return parts;
+}
+
+// Feeds the objects one by one, in any order, and commits, deletes, adds again and replaces on the way.
+class Wanderer {
+ public:
+  // `others`: objects of the same keys with other content.
+  Wanderer(const Case& of, const std::map<ObjectKey, std::vector<const api::BoundObject*>>& others,
+           unsigned seed)
+      : case_(of), others_(others), random_(seed), pipeline_(of.settings) {}
+
+  const Pipeline& wander() {
+    std::vector<const api::BoundObject*> left;
+    for (const api::BoundObject& object : case_.objects) left.push_back(&object);
+    std::vector<const api::BoundObject*> fed;
+    std::ranges::shuffle(left, random_);
+    // Each object goes back at most so often that this ends.
+    std::size_t detours = case_.objects.size();
+    while (!left.empty()) {
+      const api::BoundObject* object = left.back();
+      left.pop_back();
+      if (one_in(6)) feed_another(*object);
+      pipeline_.upsert(*object);
+      fed.push_back(object);
+      if (one_in(3)) pipeline_.commit();
+      if (detours > 0 && one_in(4)) {
+        --detours;
+        std::swap(fed[pick(fed.size())], fed.back());
+        const api::BoundObject* gone = fed.back();
+        fed.pop_back();
+        pipeline_.erase(gone->key);
+        left.insert(left.begin() + static_cast<std::ptrdiff_t>(pick(left.size() + 1)), gone);
+        if (one_in(2)) pipeline_.commit();
+      }
+    }
+    pipeline_.commit();
+    return pipeline_;
+  }
+
+ private:
+  std::size_t pick(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random_); }
+  bool one_in(std::size_t n) { return pick(n) == 0; }
+
+  void feed_another(const api::BoundObject& object) {
+    const auto& versions = others_.at(object.key);
+    pipeline_.upsert(*versions[pick(versions.size())]);
+    if (one_in(2)) pipeline_.commit();
+  }
+
+  const Case& case_;
+  const std::map<ObjectKey, std::vector<const api::BoundObject*>>& others_;
+  std::mt19937 random_;
+  Pipeline pipeline_;
+};
+
+TEST(Pipeline, TheOrderOfObjectsNeverMatters) {
+  if (!std::filesystem::exists(kCases)) {
+    std::puts("pipeline_test: no ../shared/parity here, orders are not compared");
+    return;
+  }
+  constexpr unsigned kSeeds = 5;
+  const std::vector<Case> cases = read_cases();
+  // The cases name their objects alike, so that each has other versions of another's.
+  std::map<ObjectKey, std::vector<const api::BoundObject*>> versions;
+  for (const Case& one : cases) {
+    for (const api::BoundObject& object : one.objects) versions[object.key].push_back(&object);
+  }
+  std::size_t resources = 0;
+  for (const Case& one : cases) {
+    Pipeline fresh(one.settings);
+    for (const api::BoundObject& object : one.objects) fresh.upsert(object);
+    fresh.commit();
+    const auto expected = all_of(fresh);
+    resources += expected.size();
+    for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+      Wanderer wanderer(one, versions, seed);
+      const auto wandered = all_of(wanderer.wander());
+      if (wandered == expected) continue;
+      for (const auto& [name, text] : expected) {
+        const auto found = wandered.find(name);
+        EXPECT_TRUE(found != wandered.end() && found->second == text)
+            << one.name << ", seed " << seed << ": " << name << "\n"
+            << text << "\nis\n"
+            << (found == wandered.end() ? "absent" : found->second);
+      }
+      for (const auto& [name, text] : wandered) {
+        EXPECT_TRUE(expected.contains(name)) << one.name << ", seed " << seed << ": " << name << " is left";
+      }
+    }
+  }
+  EXPECT_GT(cases.size(), 500U);
+  EXPECT_GT(resources, 4'000U);
+}
+
+// ---- objects made here -------------------------------------------------------------------------
+
+template <typename T>
+api::BoundObject bound(const std::string& name, T value) {
+  value.metadata.name = name;
+  value.metadata.namespace_ = "default";
+  return {.key = {.kind = api::kind_of<T>(), .name = {"default", name}},
+          .api_version = "",
+          .object = std::make_shared<const T>(std::move(value))};
+}
+
+translate::Settings settings() {
+  translate::Settings settings;
+  settings.implied_class = "sluice";
+  return settings;
+}
+
+// One HTTP listener a hostname, all on one port.
+api::BoundObject gateway(const std::vector<std::string>& hostnames = {""}) {
+  api::Gateway g;
+  g.spec.gateway_class_name = "sluice";
+  for (const std::string& hostname : hostnames) {
+    api::Listener listener{
+        .name = fmt::format("l{}", g.spec.listeners.size()), .port = 8080, .protocol = "HTTP"};
+    if (!hostname.empty()) listener.hostname = hostname;
+    g.spec.listeners.push_back(std::move(listener));
+  }
+  return bound("gateway", std::move(g));
+}
+
+struct To {
+  std::string service;
+  int weight = 1;
+};
+
+api::HTTPRouteRule rule(const std::string& prefix, const std::vector<To>& services) {
+  api::HTTPRouteRule made;
+  made.matches = {{.path = {.type = api::PathMatchType::kPathPrefix, .value = prefix}}};
+  for (const To& to : services) {
+    api::HTTPBackendRef ref;
+    ref.ref.name = to.service;
+    ref.ref.port = 80;
+    ref.weight = to.weight;
+    made.backend_refs.push_back(std::move(ref));
+  }
+  return made;
+}
+
+api::HTTPRoute http_route(const std::vector<std::string>& hostnames, std::vector<api::HTTPRouteRule> rules) {
+  api::HTTPRoute r;
+  r.spec.parent_refs.resize(1);
+  r.spec.parent_refs[0].name = "gateway";
+  r.spec.hostnames = hostnames;
+  r.spec.rules = std::move(rules);
+  return r;
+}
+
+api::BoundObject service(const std::string& name) {
+  api::Service s;
+  s.spec.cluster_ip = "10.0.0.1";
+  s.spec.ports = {{.name = "http", .port = 80}};
+  return bound(name, std::move(s));
+}
+
+api::BoundObject slice(const std::string& of_service, const std::string& address) {
+  api::EndpointSlice s;
+  s.metadata.labels["kubernetes.io/service-name"] = of_service;
+  s.address_type = "IPv4";
+  s.ports = {{.name = "http", .port = 8080}};
+  s.endpoints.resize(1);
+  s.endpoints[0].addresses = {address};
+  return bound(of_service + "-x", std::move(s));
+}
+
+void feed_service(Pipeline& pipeline, const std::string& name) {
+  pipeline.upsert(service(name));
+  pipeline.upsert(slice(name, "10.1.0.1"));
+}
+
+// The one route table, in protobuf JSON.
+json route_table(const Pipeline& pipeline) {
+  const RenderedTable& tables = pipeline.resources(ResourceType::kRoutes);
+  EXPECT_EQ(tables.size(), 1U);
+  const auto keys = tables.sorted_keys();
+  return keys.empty() ? json()
+                      : json::parse(xds::to_json(ResourceType::kRoutes, *tables.get(keys[0])->bytes));
+}
+
+// By host: what the routes do, in their order: "/a 500", "/a" with the clusters after it.
+std::map<std::string, std::vector<std::string>> hosts(const Pipeline& pipeline) {
+  std::map<std::string, std::vector<std::string>> hosts;
+  const json table = route_table(pipeline);
+  for (const json& host : table.value("virtualHosts", json::array())) {
+    std::vector<std::string> routes;
+    for (const json& route : host.value("routes", json::array())) {
+      const json& match = route["match"];
+      std::string text = match.contains("pathSeparatedPrefix")
+                             ? match["pathSeparatedPrefix"].get<std::string>()
+                             : match.value("prefix", "?");
+      if (route.contains("directResponse")) {
+        text += fmt::format(" {}", route["directResponse"]["status"].get<int>());
+      } else {
+        const json& to = route["route"];
+        if (to.contains("cluster")) text += " " + to["cluster"].get<std::string>();
+        for (const json& part :
+             to.value("weightedClusters", json::object()).value("clusters", json::array())) {
+          text += fmt::format(" {}={}", part["name"].get<std::string>(), part.value("weight", 0));
+        }
+      }
+      routes.push_back(std::move(text));
+    }
+    for (const json& domain : host["domains"]) hosts[domain.get<std::string>()] = routes;
+  }
+  return hosts;
+}
+
+std::set<std::string> names_of(const RenderedTable& table) {
+  std::set<std::string> names;
+  table.for_each([&names](const translate::XdsKey& key, const Rendered&) { names.insert(key.name); });
+  return names;
+}
+
+// The condition of a route for its only parent, or null.
+const translate::Condition* condition(const Pipeline& pipeline, const std::string& route,
+                                      std::string_view type) {
+  for (const Pipeline::Statuses& kind : pipeline.statuses()) {
+    if (kind.kind != api::kind_of<api::HTTPRoute>()) continue;
+    const translate::ObjectStatus* status = kind.table.get({"default", route});
+    if (status == nullptr || status->parents.size() != 1) return nullptr;
+    const auto& conditions = status->parents[0].second;
+    const auto at = std::ranges::find(conditions, type, &translate::Condition::type);
+    return at == conditions.end() ? nullptr : &*at;
+  }
+  return nullptr;
+}
+
+// ---- what an edit runs -------------------------------------------------------------------------
+
+// Ten thousand routes with a host, a Service and an EndpointSlice each.
+class AmongTenThousand : public testing::Test {
+ protected:
+  static constexpr int kRoutes = 10'000;
+
+  static api::BoundObject route(int i, const std::string& prefix) {
+    return bound(fmt::format("r{}", i),
+                 http_route({fmt::format("h{}.example.com", i)},
+                            {rule(prefix, {{fmt::format("s{}", i)}}), rule("/", {{fmt::format("s{}", i)}})}));
+  }
+
+  void SetUp() override {
+    pipeline_.upsert(gateway());
+    for (int i = 0; i < kRoutes; ++i) {
+      pipeline_.upsert(route(i, "/api"));
+      feed_service(pipeline_, fmt::format("s{}", i));
+    }
+    const flow::CommitStats first = pipeline_.commit();
+    ASSERT_EQ(first.of("routes").runs, static_cast<unsigned>(kRoutes));
+    ASSERT_EQ(pipeline_.resources(ResourceType::kCluster).size(), static_cast<std::size_t>(kRoutes));
+  }
+
+  // The stages that ran, with how often.
+  static std::map<std::string_view, unsigned> runs(const flow::CommitStats& stats) {
+    std::map<std::string_view, unsigned> runs;
+    for (const flow::StageStats& stage : stats.stages) {
+      if (stage.runs > 0) runs[stage.name] = stage.runs;
+    }
+    return runs;
+  }
+
+  std::size_t changes(ResourceType type) const { return pipeline_.resources(type).changes().size(); }
+
+  Pipeline pipeline_{settings()};
+};
+
+using Runs = std::map<std::string_view, unsigned>;
+
+TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
+  pipeline_.upsert(route(4'711, "/next"));
+  EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"routes", 1},
+                                            {"hosts", 1},
+                                            {"route tables", 1},
+                                            {"cluster rows", 1},
+                                            {"statuses of gateways", 1},
+                                            {"statuses of gateways", 1},
+                                            {"statuses of routes", 1}}))
+      << "a route";
+  EXPECT_EQ(changes(ResourceType::kRoutes), 1U);
+  EXPECT_EQ(changes(ResourceType::kCluster) + changes(ResourceType::kEndpoints), 0U);
+
+  pipeline_.upsert(slice("s4711", "10.1.0.2"));
+  EXPECT_EQ(runs(pipeline_.commit()),
+            (Runs{{"endpoints of services", 1}, {"readiness of services", 1}, {"endpoints", 1}}))
+      << "an EndpointSlice";
+  EXPECT_EQ(changes(ResourceType::kEndpoints), 1U);
+
+  pipeline_.upsert(slice("s4711", "10.1.0.2"));
+  EXPECT_EQ(pipeline_.commit().runs, 0U) << "nothing";
+
+  // A label of a Service is nothing that anyone reads.
+  api::BoundObject labelled = service("s4711");
+  api::Service with_label = *std::get<std::shared_ptr<const api::Service>>(labelled.object);
+  with_label.metadata.labels["team"] = "a";
+  pipeline_.upsert(bound("s4711", std::move(with_label)));
+  EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"services", 1}})) << "a Service's label";
+
+  // The last endpoint goes: the route is told, and it alone.
+  pipeline_.erase(slice("s4711", "").key);
+  const flow::CommitStats gone = pipeline_.commit();
+  EXPECT_EQ(gone.of("routes").runs, 1U) << "a Service's last endpoint";
+  EXPECT_EQ(gone.of("hosts").runs, 1U) << "a Service's last endpoint";
+
+  pipeline_.erase(route(1, "").key);
+  const flow::CommitStats removed = pipeline_.commit();
+  EXPECT_EQ(removed.of("route tables").runs, 1U) << "a route removed";
+  EXPECT_EQ(removed.of("hosts").runs, 0U) << "a route removed";
+  EXPECT_EQ(changes(ResourceType::kCluster), 1U) << "a route removed";
+  EXPECT_EQ(changes(ResourceType::kEndpoints), 1U) << "a route removed";
+}
+
+// ---- refusals ----------------------------------------------------------------------------------
+
+class Refused : public testing::Test {
+ protected:
+  Refused() {
+    pipeline_.upsert(gateway());
+    feed_service(pipeline_, "blue");
+    feed_service(pipeline_, "green");
+    feed_route({rule("/", {{"blue"}})});
+    pipeline_.upsert(bound("other", http_route({"other.example.com"}, {rule("/", {{"blue"}})})));
+    pipeline_.commit();
+    good_ = pipeline_.object<api::HTTPRoute>(kName);
+    before_ = hosts(pipeline_);
+  }
+
+  void feed_route(std::vector<api::HTTPRouteRule> rules) {
+    pipeline_.upsert(bound("web", http_route({"web.example.com"}, std::move(rules))));
+  }
+
+  void refuse(std::shared_ptr<const api::HTTPRoute> last_good) {
+    pipeline_.commit();  // what is refused has been served
+    pipeline_.commit();
+    using Words = Refusal<api::HTTPRoute>;
+    pipeline_.refuse(kName,
+                     std::make_shared<const Words>(Words{.refused = pipeline_.object<api::HTTPRoute>(kName),
+                                                         .last_good = std::move(last_good),
+                                                         .message = "no such thing as %NOPE%"}));
+    pipeline_.commit();
+  }
+
+  std::vector<std::string> served() { return hosts(pipeline_)["web.example.com"]; }
+
+  const NamespacedName kName{"default", "web"};
+  Pipeline pipeline_{settings()};
+  std::shared_ptr<const api::HTTPRoute> good_;
+  std::map<std::string, std::vector<std::string>> before_;
+};
+
+TEST_F(Refused, TheLastGoodVersionIsServed) {
+  feed_route({rule("/next", {{"green"}})});
+  pipeline_.commit();
+  ASSERT_NE(hosts(pipeline_), before_);
+  refuse(good_);
+  EXPECT_EQ(hosts(pipeline_), before_);
+  EXPECT_EQ(names_of(pipeline_.resources(ResourceType::kCluster)).size(), 1U);
+
+  const translate::Condition* partially = condition(pipeline_, "web", "PartiallyInvalid");
+  ASSERT_NE(partially, nullptr);
+  EXPECT_TRUE(partially->status);
+  EXPECT_NE(partially->message.find("no such thing as %NOPE%"), std::string::npos) << partially->message;
+  ASSERT_NE(condition(pipeline_, "web", "Accepted"), nullptr);
+  EXPECT_TRUE(condition(pipeline_, "web", "Accepted")->status);
+  EXPECT_EQ(condition(pipeline_, "other", "PartiallyInvalid"), nullptr);
+
+  const auto problems = pipeline_.problems();
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].code, "value/rejected");
+  EXPECT_EQ(problems[0].object.to_string(), "HTTPRoute default/web");
+}
+
+TEST_F(Refused, WithoutAGoodVersionItIs500) {
+  feed_route({rule("/", {{"green"}}), rule("/next", {{"blue"}})});
+  refuse(nullptr);
+  EXPECT_EQ(served(), (std::vector<std::string>{"/next 500", "/ 500"}));
+  EXPECT_EQ(hosts(pipeline_)["other.example.com"], before_["other.example.com"]);
+  EXPECT_EQ(names_of(pipeline_.resources(ResourceType::kCluster)).size(), 1U);
+
+  const translate::Condition* accepted = condition(pipeline_, "web", "Accepted");
+  ASSERT_NE(accepted, nullptr);
+  EXPECT_FALSE(accepted->status);
+  EXPECT_NE(accepted->message.find("no such thing as %NOPE%"), std::string::npos) << accepted->message;
+}
+
+TEST_F(Refused, AnotherVersionIsTriedAgain) {
+  feed_route({rule("/next", {{"green"}})});
+  refuse(good_);
+  feed_route({rule("/after", {{"green"}})});
+  pipeline_.commit();
+  ASSERT_EQ(served().size(), 1U);
+  EXPECT_TRUE(served()[0].starts_with("/after ")) << served()[0];
+  EXPECT_EQ(condition(pipeline_, "web", "PartiallyInvalid"), nullptr);
+  EXPECT_TRUE(pipeline_.problems().empty());
+  // And the one that was refused is refused again without asking anybody.
+  feed_route({rule("/next", {{"green"}})});
+  pipeline_.commit();
+  EXPECT_EQ(hosts(pipeline_), before_);
+}
+
+TEST_F(Refused, WhatIsTakenBackIsServed) {
+  feed_route({rule("/next", {{"green"}})});
+  refuse(good_);
+  pipeline_.refuse(kName, std::shared_ptr<const Refusal<api::HTTPRoute>>());
+  pipeline_.commit();
+  EXPECT_TRUE(served()[0].starts_with("/next ")) << served()[0];
+}
+
+TEST_F(Refused, TheLastGoodVersionFollowsItsServices) {
+  feed_route({rule("/next", {{"green"}})});
+  refuse(good_);
+  pipeline_.erase(service("blue").key);
+  pipeline_.commit();
+  EXPECT_EQ(served(), std::vector<std::string>{"/ 500"});
+}
+
+// ---- clusters ----------------------------------------------------------------------------------
+
+TEST(Pipeline, ClusterNamesDependOnNeitherWeightsNorPlaces) {
+  Pipeline pipeline(settings());
+  pipeline.upsert(gateway());
+  for (const char* name : {"blue", "green", "red"}) feed_service(pipeline, name);
+  const auto clusters_with = [&pipeline](std::vector<api::HTTPRouteRule> rules) {
+    pipeline.upsert(bound("web", http_route({"web.example.com"}, std::move(rules))));
+    pipeline.commit();
+    return names_of(pipeline.resources(ResourceType::kCluster));
+  };
+  const auto first = clusters_with({rule("/a", {{"blue", 1}, {"green", 9}}), rule("/b", {{"red"}})});
+  EXPECT_EQ(first.size(), 3U);
+  const auto untouched = [&](const char* what) {
+    EXPECT_TRUE(pipeline.resources(ResourceType::kCluster).changes().empty()) << what;
+    EXPECT_TRUE(pipeline.resources(ResourceType::kEndpoints).changes().empty()) << what;
+  };
+  EXPECT_EQ(clusters_with({rule("/a", {{"blue", 5}, {"green", 5}}), rule("/b", {{"red"}})}), first);
+  untouched("weights");
+  EXPECT_EQ(clusters_with({rule("/a", {{"green", 5}, {"blue", 5}}), rule("/b", {{"red"}})}), first);
+  untouched("backendRefs exchanged");
+  EXPECT_EQ(clusters_with({rule("/b", {{"red"}}), rule("/a", {{"blue", 5}, {"green", 5}})}), first);
+  untouched("rules exchanged");
+  EXPECT_EQ(clusters_with({rule("/0", {{"red"}}), rule("/b", {{"red"}}), rule("/a", {{"blue"}, {"green"}})}),
+            first);
+  untouched("a rule before them");
+}
+
+TEST(Pipeline, RulesAndRoutesShareTheClusterOfAService) {
+  Pipeline pipeline(settings());
+  pipeline.upsert(gateway());
+  feed_service(pipeline, "blue");
+  pipeline.upsert(
+      bound("web", http_route({"a.example.com"}, {rule("/a", {{"blue"}}), rule("/b", {{"blue"}})})));
+  pipeline.upsert(bound("shop", http_route({"b.example.com"}, {rule("/", {{"blue"}})})));
+  pipeline.commit();
+  EXPECT_EQ(pipeline.resources(ResourceType::kCluster).size(), 1U);
+  EXPECT_EQ(pipeline.resources(ResourceType::kEndpoints).size(), 1U);
+  // It stays for as long as somebody needs it.
+  pipeline.erase({.kind = api::kind_of<api::HTTPRoute>(), .name = {"default", "shop"}});
+  pipeline.commit();
+  EXPECT_TRUE(pipeline.resources(ResourceType::kCluster).changes().empty());
+  pipeline.erase({.kind = api::kind_of<api::HTTPRoute>(), .name = {"default", "web"}});
+  pipeline.commit();
+  EXPECT_EQ(pipeline.resources(ResourceType::kCluster).size(), 0U);
+  EXPECT_EQ(pipeline.resources(ResourceType::kEndpoints).size(), 0U);
+}
+
+// ---- listener isolation ------------------------------------------------------------------------
+
+// What answers a request for this host: the narrowest of the virtual hosts.
+std::vector<std::string> answer(const std::map<std::string, std::vector<std::string>>& hosts,
+                                const std::string& host) {
+  if (const auto exact = hosts.find(host); exact != hosts.end()) return exact->second;
+  for (std::size_t dot = host.find('.'); dot != std::string::npos; dot = host.find('.', dot + 1)) {
+    if (const auto wild = hosts.find("*" + host.substr(dot)); wild != hosts.end()) return wild->second;
+  }
+  const auto all = hosts.find("*");
+  return all == hosts.end() ? std::vector<std::string>() : all->second;
+}
+
+class Listeners : public testing::Test {
+ protected:
+  Listeners() {
+    pipeline_.upsert(gateway({"", "*.example.com", "*.foo.example.com", "abc.foo.example.com"}));
+    feed_service(pipeline_, "blue");
+  }
+
+  // A route on one listener (l0 is the widest), for every host of it.
+  void attach(int listener) {
+    api::HTTPRoute route = http_route({}, {rule(fmt::format("/l{}", listener), {{"blue"}})});
+    route.spec.parent_refs[0].section_name = fmt::format("l{}", listener);
+    pipeline_.upsert(bound(fmt::format("r{}", listener), std::move(route)));
+  }
+
+  // The listeners whose routes answer for the host: "0" or "12", empty for a 404.
+  std::string listeners_of(const std::string& host) {
+    std::string found;
+    for (const std::string& route : answer(hosts(pipeline_), host)) found += route.substr(2, 1);
+    return found;
+  }
+
+  Pipeline pipeline_{settings()};
+};
+
+TEST_F(Listeners, EachAnswersForItsHostsOnly) {
+  for (int i = 0; i < 4; ++i) attach(i);
+  pipeline_.commit();
+  EXPECT_EQ(listeners_of("other.org"), "0");
+  EXPECT_EQ(listeners_of("bar.example.com"), "1");
+  EXPECT_EQ(listeners_of("bar.foo.example.com"), "2");
+  EXPECT_EQ(listeners_of("abc.foo.example.com"), "3");
+}
+
+TEST_F(Listeners, ARequestForANarrowerOneDoesNotFallThrough) {
+  attach(0);
+  pipeline_.commit();
+  EXPECT_EQ(listeners_of("other.org"), "0");
+  for (const char* host : {"bar.example.com", "bar.foo.example.com", "abc.foo.example.com"}) {
+    EXPECT_EQ(listeners_of(host), "") << host;
+  }
+  attach(2);
+  pipeline_.commit();
+  EXPECT_EQ(listeners_of("bar.foo.example.com"), "2");
+  EXPECT_EQ(listeners_of("abc.foo.example.com"), "");
+  EXPECT_EQ(listeners_of("bar.example.com"), "");
+  // What a listener claims it claims for as long as it is there.
+  pipeline_.upsert(gateway({"", "*.example.com"}));
+  pipeline_.commit();
+  EXPECT_EQ(listeners_of("bar.foo.example.com"), "");
+  pipeline_.upsert(gateway({""}));
+  pipeline_.commit();
+  EXPECT_EQ(listeners_of("bar.foo.example.com"), "0");
+}
+
+TEST_F(Listeners, ARoutesHostnameGoesToTheNarrowestOnly) {
+  // One route for all listeners that names a host of the narrowest.
+  pipeline_.upsert(bound("all", http_route({"abc.foo.example.com"}, {rule("/l9", {{"blue"}})})));
+  attach(0);
+  pipeline_.commit();
+  EXPECT_EQ(listeners_of("abc.foo.example.com"), "9");
+  EXPECT_EQ(listeners_of("bar.foo.example.com"), "");
+  const auto all = hosts(pipeline_);
+  EXPECT_EQ(std::ranges::count_if(all, [](const auto& host) { return !host.second.empty(); }), 2);
+}
+
+}  // namespace
+}  // namespace sluice::control
