@@ -17,6 +17,11 @@ lint     | no     | scripts/lint.sh --quick && python scripts/check_includes_tes
 unit     | no     | scripts/build.sh release unit_tests && run_ctest release unit
 asan     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
 tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
+golden   | no     | python test/golden/run.py
+rig      | no     | scripts/build.sh release sluice echo load && python test/rig/rig_test.py && PYTHONPATH=test/rig python test/change/timeline_test.py
+reject   | no     | python test/reject/reject_test.py
+change   | no     | python test/change/change_test.py
+parity   | yes    | python test/parity/run.py
 '
 # Without these there is nothing to test. They are counted only when they fail.
 needed=' install build '

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 from change_test import SETTLE_NS, Expected, Outage, Step, Timeline
-from rig import Record
+from rig import Record, run_tests
 
 MS = 1_000_000
 BLUE, GREEN = frozenset({(200, "blue")}), frozenset({(200, "green")})
@@ -75,4 +75,4 @@ class TimelineTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

@@ -35,6 +35,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -564,3 +565,18 @@ def endpoint_slice(name: str, service_name: str, port: int, hosts: Iterable[str]
 def tls_secret(name: str, certificate: str, key: str) -> Object:
     return _object("v1", "Secret", name, type="kubernetes.io/tls",
                    stringData={"tls.crt": certificate, "tls.key": key})
+
+
+# ---- results -------------------------------------------------------------------------------------
+
+
+def run_tests() -> None:
+    """unittest.main(), which leaves its counts in $RESULTS for test/run.sh, added to those that are there."""
+    result = unittest.main(module="__main__", exit=False).result
+    if results := os.environ.get("RESULTS"):
+        counts = Path(results, "counts")
+        before = [int(word) for word in counts.read_text().split()] if counts.exists() else [0, 0, 0]
+        failed, skipped = len({str(test) for test, _ in result.failures + result.errors}), len(result.skipped)
+        now = [result.testsRun - failed - skipped, failed, skipped]
+        counts.write_text(" ".join(str(a + b) for a, b in zip(before, now)) + "\n")
+    sys.exit(0 if result.wasSuccessful() else 1)

@@ -10,7 +10,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from rig import MARK, Object, Rig, StaticEnvoy, Target, get, make_certificate, wait_answer, wait_for
+from rig import MARK, Object, Rig, StaticEnvoy, Target, get, make_certificate, run_tests, wait_answer, wait_for
 
 
 def proxy_bootstrap(port: int, address: tuple[str, int], tls: tuple[str, str] | None = None) -> Object:
@@ -124,4 +124,4 @@ class RigTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

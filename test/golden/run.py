@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Golden texts: what `sluice translate` makes of the small inputs in cases/, to the letter.
+
+usage: run.py [--update]
+
+cases/<case>/in.yaml (and options.yaml, where a case has options) → cases/<case>/xds/*.json and status.yaml. Without
+--update any difference is shown and fails; with it the texts are written anew, to be read as a diff.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BUILD = Path(os.environ.get("SLUICE_BUILD", HERE.parents[1] / "build/release"))
+CASES = HERE / "cases"
+
+
+def translate(case: Path, folder: Path) -> None:
+    command = [BUILD / "sluice", "translate", "-f", case / "in.yaml", "--output", folder]
+    if (case / "options.yaml").exists():
+        command += ["--options", case / "options.yaml"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    (folder / "problems.txt").write_text(result.stderr.replace(str(case), "cases/" + case.name))
+    if result.returncode not in (0, 1):
+        sys.exit(f"golden: {case.name}: sluice translate ended with {result.returncode}:\n{result.stderr}")
+
+
+def texts(folder: Path) -> dict[str, str]:
+    names = [*folder.glob("xds/*.json"), *folder.glob("status.yaml"), *folder.glob("problems.txt")]
+    return {str(path.relative_to(folder)): path.read_text() for path in names}
+
+
+def update(case: Path, made: Path) -> None:
+    shutil.rmtree(case / "xds", ignore_errors=True)
+    for name, text in texts(made).items():
+        (case / name).parent.mkdir(exist_ok=True)
+        (case / name).write_text(text)
+
+
+def differs(case: Path, made: Path) -> bool:
+    want, got = texts(case), texts(made)
+    for name in sorted(want.keys() | got.keys()):
+        lines = difflib.unified_diff(want.get(name, "").splitlines(True), got.get(name, "").splitlines(True),
+                                     f"{case.name}/{name}", "made now")
+        sys.stdout.writelines(lines)
+    return want != got
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--update", action="store_true")
+    arguments = parser.parse_args()
+    cases = sorted(path.parent for path in CASES.glob("*/in.yaml"))
+    different = 0
+    for case in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            translate(case, Path(folder))
+            if arguments.update:
+                update(case, Path(folder))
+            elif differs(case, Path(folder)):
+                different += 1
+    if results := os.environ.get("RESULTS"):
+        Path(results, "counts").write_text(f"{len(cases) - different} {different} 0\n")
+    print(f"golden: {len(cases)} cases" + (", written" if arguments.update else f", {different} differ"))
+    return 1 if different or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
