@@ -59,7 +59,7 @@ class Loop {
   void on(Written message);
   void on(Ended message);
   void on(NewState message);
-  void on(Removed message);
+  void on(const Removed& message);
   void on(Closing message);
   void on(Quit message);
 
@@ -176,7 +176,7 @@ void Loop::on(NewState message) {
   changed_.insert(std::move(message.proxy));
 }
 
-void Loop::on(Removed message) {
+void Loop::on(const Removed& message) {
   for (auto it = connections_.begin(); it != connections_.end();) {
     auto& [number, connection] = *it++;
     if (connection.session && connection.session->proxy() == message.proxy) {

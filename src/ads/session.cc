@@ -220,7 +220,7 @@ Memory Session::take_memory() {
   if (variant_ == Variant::kDelta) {
     for (Type type : {Type::kCluster, Type::kListener}) {
       for (const auto& [name, item] : channel(type).items) {
-        if (item.on_way) memory.doubtful.insert({type, name});
+        if (item.on_way || item.doubtful) memory.doubtful.insert({type, name});
       }
     }
   }
@@ -320,8 +320,8 @@ void Session::resolve(Type type, Time now) {
       ++it;
       continue;
     }
-    if (ch.wildcard && !live(type, it->second) && !ch.items.contains(it->second))
-      hold(it->second, unknown(type, it->second, 0));
+    if (ch.wildcard && !ch.items.contains(it->second))
+      ch.items[it->second] = {.id = ++ids_, .doubtful = true};
     it = memory_.doubtful.erase(it);
   }
   if (variant_ == Variant::kSotw) {
@@ -348,6 +348,7 @@ void Session::resolve(Type type, Time now) {
           if (name.first == type) hold(name.second, resource);
         }
         ch.whole_first = !ch.initial_version.empty();
+        ch.owes_answer = true;  // it may hold what is to go
       } else if (type == Type::kRoutes && !ch.initial_version.empty()) {
         for (const auto& [name, item] : ch.items) hold(name, unknown(type, name, 0));
       }
@@ -382,6 +383,7 @@ void Session::on_answer(Type type, const Answer& answer, Time now) {
     }
   }
   std::vector<SentItem> all;
+  all.reserve(items.size());
   for (auto& [name, sent] : items) all.push_back(std::move(sent));
   refuse(type, std::move(all), answered.back().commit, *answer.error, now);
 }
@@ -391,6 +393,7 @@ void Session::accept(Type type, const SentItem& sent, Time now) {
   auto it = ch.items.find(sent.name);
   if (it == ch.items.end() || it->second.id != sent.id) return;  // unsubscribed meanwhile
   Item& item = it->second;
+  item.doubtful = false;
   if (item.on_way && item.sent == sent.resource) {
     item.on_way = false;
     put(type, item, sent.resource, nullptr, now);
@@ -534,6 +537,10 @@ void Session::consider(Type type, const std::string& name, Time now) {
   }
   if (it != ch.items.end()) {
     Item& item = it->second;
+    if (item.doubtful && !is_live && !item.on_way) {
+      item.doubtful = false;
+      if (!item.held) put(type, item, unknown(type, name, 0), nullptr, now);  // so that it is removed
+    }
     const Need what = need(type, name, item);
     // A cluster's removal has its own time.
     const bool removal =
@@ -633,8 +640,7 @@ void Session::drop_item(Type type, const std::string& name, Time now) {
       leaving_.erase(leaving);
     }
   }
-  const std::string copy = name;  // `name` may be the key
-  ch.items.erase(copy);
+  ch.items.erase(it);
 }
 
 // ---- clusters and those who name them ----------------------------------------------------------
@@ -719,6 +725,7 @@ void Session::use_fallback(const Memory::Refusal& refusal, int more, Time now) {
 
 void Session::review_refusals(Time now) {
   std::vector<Memory::Name> names;
+  names.reserve(memory_.refusals.size());
   for (const auto& [name, refusal] : memory_.refusals) names.push_back(name);
   for (const auto& [type, name] : names) consider(type, name, now);
 }

@@ -135,12 +135,13 @@ class Session {
 
   // A name that the node subscribes to, or that a wildcard covers.
   struct Item {
-    std::uint64_t id = 0;  // tells an item from one that had its name before
-    bool named = false;    // subscribed to by name
-    bool force = false;    // is to be sent although unchanged
-    bool on_way = false;   // `sent` has not been accepted or refused; it may be in doubt
-    ResourcePtr held;      // the node has it
-    ResourcePtr sent;      // null: its removal
+    std::uint64_t id = 0;   // tells an item from one that had its name before
+    bool named = false;     // subscribed to by name
+    bool force = false;     // is to be sent although unchanged
+    bool on_way = false;    // `sent` has not been accepted or refused; it may be in doubt
+    bool doubtful = false;  // the node may have it in a version that is not known
+    ResourcePtr held;       // the node has it
+    ResourcePtr sent;       // null: its removal
     // The gate: what may go when `wanted` may not yet.
     ResourcePtr latched;
     std::uint64_t latched_commit = 0;

@@ -277,6 +277,15 @@ TEST_P(SessionTest, AReconnectingNodeThatHasEverythingGetsNothing) {
   EXPECT_EQ(play.acknowledged(), 1U);
 }
 
+TEST_P(SessionTest, AReconnectingNodeLosesWhatIsNoMore) {
+  serve_one();
+  play.disconnect(Play::Server::kForgets);
+  play.commit({}, {{xds::ResourceType::kListener, "http"}});
+  play.connect();
+  play.settle();
+  EXPECT_THAT(envoy.listeners, IsEmpty());
+}
+
 TEST_P(SessionTest, AReconnectingNodeGetsTheDifference) {
   play.commit({cluster("a"), endpoints("a"), cluster("b"), endpoints("b"), routes("web", {"a", "b"}),
                listener("http", {"web"})});
