@@ -44,6 +44,10 @@ class FakeEnvoy {
   // Requests to the server, oldest first.
   std::deque<AnyRequest> outbox;
 
+  // By hand: it asks for these, once on a stream; it refuses, whatever it is.
+  void ask_for(Type type, const std::set<std::string>& names);
+  void refuse(const Response& response);
+
   // "slow" clusters that warm become ready.
   void finish_slow();
   // initial_fetch_timeout: what warms no longer waits for endpoints.
@@ -246,6 +250,17 @@ inline void FakeEnvoy::progress() {
     initialised_ = true;
     ask(Type::kListener, {}, {}, {});
   }
+}
+
+inline void FakeEnvoy::ask_for(Type type, const std::set<std::string>& names) {
+  if (sub(type).asked) return;
+  if (!wildcard(type)) sub(type).names = names;
+  ask(type, wildcard(type) ? std::set<std::string>() : names, {}, {});
+}
+
+inline void FakeEnvoy::refuse(const Response& response) {
+  sub(response.type).nonce = response.nonce;
+  ask(response.type, {}, {}, {.nonce = response.nonce, .error = "no"});
 }
 
 inline void FakeEnvoy::finish_slow() {

@@ -84,6 +84,12 @@ class Play {
     wire_.push_back(*std::move(response));
     return true;
   }
+  std::optional<Response> take_from_wire() {
+    if (wire_.empty()) return std::nullopt;
+    Response response = std::move(wire_.front());
+    wire_.pop_front();
+    return response;
+  }
   bool node_step() {
     if (wire_.empty()) return false;
     const Response response = std::move(wire_.front());

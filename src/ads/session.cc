@@ -440,10 +440,19 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
   if (resources == 1) {
     const SentItem& culprit = items.front();
     Item& item = ch.items.find(culprit.name)->second;
-    forget_refusal(type, culprit.name, now);
-    const auto& refusal =
-        memory_.refusals[{type, culprit.name}] = {culprit.resource->version, message, item.held};
-    use_fallback(refusal, 1, now);
+    const ResourcePtr best = offered(type, culprit.name, &item);
+    auto known = memory_.refusals.find({type, culprit.name});
+    if (best && culprit.resource->version == best->version) {
+      forget_refusal(type, culprit.name, now);
+      ResourcePtr fallback = same_version(item.held, best) ? nullptr : item.held;
+      Memory::Refusal refusal{best->version, message, std::move(fallback)};
+      use_fallback(refusal, 1, now);
+      memory_.refusals[{type, culprit.name}] = std::move(refusal);
+    } else if (known != memory_.refusals.end()) {
+      // Not even what was sent in its place is good, on a node that was started anew.
+      use_fallback(known->second, -1, now);
+      known->second.bare = !std::exchange(known->second.fallback, nullptr);
+    }
     // That an older version was bad is of no interest any more.
     const ProxyState::Entry* entry = state_->find(type, culprit.name);
     if (entry && entry->resource && entry->resource->version == culprit.resource->version) {
@@ -478,15 +487,9 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
 
 // ---- what the node is to hold ------------------------------------------------------------------
 
-ResourcePtr Session::wanted(Type type, const std::string& name, const Item* item) const {
+ResourcePtr Session::offered(Type type, const std::string& name, const Item* item) const {
   const ProxyState::Entry* entry = state_->find(type, name);
-  if (entry && entry->resource) {
-    if (memory_.refusals.empty()) return entry->resource;
-    auto it = memory_.refusals.find({type, name});
-    if (it == memory_.refusals.end() || it->second.version != entry->resource->version)
-      return entry->resource;
-    if (it->second.fallback) return it->second.fallback;
-  }
+  if (entry && entry->resource) return entry->resource;
   if (!has_empty(type)) return nullptr;
 
   // Whoever asks is answered. But endpoints go with their cluster, and a route table when it is no longer
@@ -497,6 +500,17 @@ ResourcePtr Session::wanted(Type type, const std::string& name, const Item* item
     if (it != memory_.held.end()) return it->second;
   }
   return empty_resource(type, name);
+}
+
+ResourcePtr Session::wanted(Type type, const std::string& name, const Item* item) const {
+  ResourcePtr resource = offered(type, name, item);
+  if (!resource || memory_.refusals.empty()) return resource;
+  auto it = memory_.refusals.find({type, name});
+  if (it == memory_.refusals.end() || it->second.version != resource->version) return resource;
+  if (it->second.fallback) return it->second.fallback;
+  if (!has_empty(type) || it->second.bare) return nullptr;
+  ResourcePtr empty = empty_resource(type, name);
+  return same_version(empty, resource) ? nullptr : empty;
 }
 
 bool Session::live(Type type, const std::string& name) const {
@@ -523,9 +537,10 @@ void Session::consider(Type type, const std::string& name, Time now) {
   const ProxyState::Entry* entry = state_->find(type, name);
   const bool is_live = entry && entry->resource;
   if (!memory_.refusals.empty()) {
+    auto known = ch.items.find(name);
+    const ResourcePtr best = offered(type, name, known == ch.items.end() ? nullptr : &known->second);
     auto refusal = memory_.refusals.find({type, name});
-    if (refusal != memory_.refusals.end() &&
-        !(is_live && entry->resource->version == refusal->second.version)) {
+    if (refusal != memory_.refusals.end() && !(best && best->version == refusal->second.version)) {
       forget_refusal(type, name, now);
     }
   }

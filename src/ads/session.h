@@ -89,6 +89,7 @@ struct Memory {
     std::uint64_t version = 0;
     std::string message;
     ResourcePtr fallback;
+    bool bare = false;  // nothing is sent in its place, not even an empty resource
   };
   using Name = std::pair<xds::ResourceType, std::string>;
   std::map<Name, Refusal> refusals;
@@ -203,7 +204,8 @@ class Session {
   void refuse(Type type, std::vector<SentItem> items, std::uint64_t commit, const std::string& message,
               Time now);
 
-  // What the node is to hold; null: nothing.
+  // What there is for the node, and what it is to hold as far as it has not refused that; null: nothing.
+  ResourcePtr offered(Type type, const std::string& name, const Item* item) const;
   ResourcePtr wanted(Type type, const std::string& name, const Item* item) const;
   bool live(Type type, const std::string& name) const;  // in the store
   Need need(Type type, const std::string& name, const Item& item) const;

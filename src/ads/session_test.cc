@@ -464,6 +464,23 @@ TEST(DeltaSessionTest, WhatDoesNotExistIsSaid) {
   EXPECT_THAT(play.envoy.tables, ElementsAre(Key("none")));
 }
 
+TEST_P(SessionTest, ANodeThatRefusesEverythingIsLeftInPeace) {
+  play.commit({cluster("a", "bad"), endpoints("a", "bad"), cluster("b"), routes("web", {"a"}, "bad"),
+               listener("http", {"web", "none"}, "bad")});
+  play.connect();
+  int answers = 0;
+  for (; answers < 1'000 && (play.request_step() || play.server_step()); ++answers) {
+    while (auto response = play.take_from_wire()) {
+      for (auto type :
+           {xds::ResourceType::kListener, xds::ResourceType::kRoutes, xds::ResourceType::kEndpoints}) {
+        play.envoy.ask_for(type, {"a", "b", "web", "none"});
+      }
+      play.envoy.refuse(*response);
+    }
+  }
+  EXPECT_LT(answers, 1'000);
+}
+
 // Requests by hand.
 class RawSessionTest : public ::testing::Test {
  protected:
