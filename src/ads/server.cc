@@ -1,7 +1,10 @@
 #include "ads/server.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <set>
 #include <thread>
@@ -27,7 +30,7 @@ constexpr int kMaxMessageBytes = 100 << 20;
 constexpr std::chrono::milliseconds kShutdown{500};
 // For a response that is being written when its stream is to end.
 constexpr std::chrono::milliseconds kLastWrite{200};
-// Nodes whose memory is kept while they are away.
+// Nodes whose memory is kept while they are away; more are met as new ones when they come back.
 constexpr std::size_t kRememberedNodes = 1'000;
 
 // The one thread that owns store and sessions.
@@ -57,7 +60,7 @@ class Loop {
   void on(Opened message);
   void on(Received message);
   void on(Written message);
-  void on(Ended message);
+  void on(const Ended& message);
   void on(NewState message);
   void on(const Removed& message);
   void on(Closing message);
@@ -166,7 +169,7 @@ void Loop::on(Written message) {
   touched_.insert(it->first);
 }
 
-void Loop::on(Ended message) {
+void Loop::on(const Ended& message) {
   auto it = connections_.find(message.stream);
   if (it != connections_.end() && !it->second.ending) close(it->first, it->second, message.status);
 }
