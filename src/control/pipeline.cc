@@ -11,6 +11,7 @@
 #include "translate/gateway.h"
 #include "translate/hostname.h"
 #include "translate/http_route.h"
+#include "translate/proxy_plan.h"
 #include "translate/reference.h"
 #include "translate/refusal.h"
 #include "translate/status.h"

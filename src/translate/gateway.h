@@ -1,13 +1,11 @@
-// GatewayClass and Gateway → proxies, sockets, filter chains, certificates; and the points where routes
-// attach.
+// GatewayClass and Gateway, and the points where routes attach.
 //
 // In three steps, so that a Gateway depends on its neighbours only where they share a proxy: each Gateway by
-// itself (plan_gateway), then all that one proxy serves (plan_proxy: conflicts, overlaps, sockets), then what
-// routes may see of it (attach_points).
+// itself (plan_gateway), then all that one proxy serves (translate/proxy_plan.h: conflicts, overlaps,
+// sockets), then what routes may see of it (attach_points).
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "translate/settings.h"
 #include "translate/tables.h"
@@ -21,9 +19,6 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
 std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::Gateway& gateway,
                                         const Settings& settings, const Inputs& inputs,
                                         const Projections& tables, flow::Reads& reads);
-
-// `gateways` are the plans of one proxy's Gateways, in any order.
-ProxyPlan plan_proxy(const ir::ProxyKey& proxy, std::vector<GatewayPlan> gateways, const Settings& settings);
 
 AttachPoints attach_points(const GatewayPlan& plan, const Settings& settings);
 

@@ -49,6 +49,8 @@ struct CertificateRow {
 // ---- gateways and their listeners -----------------------------------------------------------
 
 struct ListenerPlan {
+  ObjectKey owner;        // the Gateway that it is of
+  std::size_t index = 0;  // its place there, for paths of problems
   std::string name;
   std::string protocol;
   std::string hostname;         // empty: every host

@@ -1,0 +1,207 @@
+#include "translate/listener.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "translate/reference.h"
+
+namespace sluice::translate {
+namespace {
+
+constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
+
+// Reads one listener by itself.
+class ListenerReader {
+ public:
+  ListenerReader(const ObjectKey& owner, std::size_t index, const api::Listener& listener,
+                 const Projections& tables, flow::Reads& reads, std::vector<Problem>& problems)
+      : listener_(listener), tables_(tables), reads_(reads), problems_(problems) {
+    plan_.owner = owner;
+    plan_.index = index;
+    plan_.name = listener.name;
+    plan_.protocol = listener.protocol;
+    plan_.hostname = listener.hostname.value_or("");
+    plan_.port = static_cast<std::uint16_t>(listener.port);
+    plan_.namespaces = listener.allowed_routes.namespaces;
+  }
+
+  ListenerPlan read() {
+    const Protocol* protocol = protocol_named(listener_.protocol);
+    if (protocol == nullptr) {
+      fail("Accepted", "UnsupportedProtocol", "value/protocol", "protocol",
+           fmt::format("`{}` is no protocol of a listener", listener_.protocol),
+           "use HTTP, HTTPS, TLS, TCP or UDP");
+      return std::move(plan_);
+    }
+    if (!protocol->served) {
+      problems_.push_back(
+          {.code = "support/protocol",
+           .severity = Severity::kWarning,
+           .where = {},
+           .object = plan_.owner,
+           .path = fmt::format("spec.listeners[{}].protocol", plan_.index),
+           .message = fmt::format("listeners of protocol {} are not served yet", protocol->name),
+           .suggestion = ""});
+    }
+    read_kinds(*protocol);
+    read_namespaces();
+    read_tls();
+    return std::move(plan_);
+  }
+
+ private:
+  void fail(std::string type, std::string reason, std::string code, const std::string& field,
+            std::string message, std::string suggestion = "") {
+    problems_.push_back({.code = std::move(code),
+                         .severity = Severity::kError,
+                         .where = {},
+                         .object = plan_.owner,
+                         .path = fmt::format("spec.listeners[{}].{}", plan_.index, field),
+                         .message = message,
+                         .suggestion = std::move(suggestion)});
+    set_condition(plan_.conditions, {std::move(type), false, std::move(reason), std::move(message)});
+  }
+
+  void read_kinds(const Protocol& protocol) {
+    if (listener_.allowed_routes.kinds.empty()) {
+      for (const std::string_view kind : protocol.route_kinds) {
+        plan_.supported_kinds.push_back({std::string(kGatewayGroup), std::string(kind)});
+      }
+      return;
+    }
+    for (std::size_t i = 0; i < listener_.allowed_routes.kinds.size(); ++i) {
+      const api::RouteGroupKind& wanted = listener_.allowed_routes.kinds[i];
+      const std::string field = fmt::format("allowedRoutes.kinds[{}]", i);
+      if (wanted.group != kGatewayGroup) {
+        fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".group",
+             fmt::format("no routes of group `{}` exist", wanted.group),
+             fmt::format("use {}", kGatewayGroup));
+      } else if (std::ranges::find(protocol.route_kinds, wanted.kind) == protocol.route_kinds.end()) {
+        fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".kind",
+             fmt::format("a listener of protocol {} carries no {}", listener_.protocol, wanted.kind),
+             fmt::format("use {}", fmt::join(protocol.route_kinds, " or ")));
+      } else {
+        plan_.supported_kinds.push_back(wanted);
+      }
+    }
+  }
+
+  void read_namespaces() {
+    const api::RouteNamespaces& namespaces = listener_.allowed_routes.namespaces;
+    if (namespaces.from != api::FromNamespaces::kSelector) return;
+    if (!namespaces.selector) {
+      fail("Programmed", "Invalid", "value/selector", "allowedRoutes.namespaces",
+           "`from: Selector` needs a `selector`");
+    } else if (const auto good = check_selector(*namespaces.selector); !good) {
+      fail("Programmed", "Invalid", "value/selector", "allowedRoutes.namespaces.selector", good.error());
+    }
+  }
+
+  void read_tls() {
+    if (listener_.protocol != "HTTPS") return;
+    if (!listener_.tls) {
+      fail("Programmed", "Invalid", "value/tls", "protocol", "a listener of protocol HTTPS needs `tls`",
+           "add `tls.certificateRefs`");
+      return;
+    }
+    if (listener_.tls->mode != api::TLSMode::kTerminate) {
+      fail("Accepted", "UnsupportedTLSMode", "value/tls", "tls.mode",
+           "HTTPS ends TLS here: its mode is Terminate", "use protocol TLS to pass it through");
+      return;
+    }
+    read_certificates();
+  }
+
+  void read_certificates() {
+    const auto& refs = listener_.tls->certificate_refs;
+    if (refs.empty()) {
+      fail("ResolvedRefs", "InvalidCertificateRef", "value/tls", "tls",
+           "a listener that ends TLS needs a certificate", "add `certificateRefs`");
+      return;
+    }
+    std::vector<std::string> messages;
+    std::string reason = "InvalidCertificateRef";
+    bool malformed_kind = false;
+    const auto bad = [&](std::size_t i, std::string code, std::string message) {
+      problems_.push_back({.code = std::move(code),
+                           .severity = Severity::kError,
+                           .where = {},
+                           .object = plan_.owner,
+                           .path = fmt::format("spec.listeners[{}].tls.certificateRefs[{}]", plan_.index, i),
+                           .message = message,
+                           .suggestion = ""});
+      messages.push_back(std::move(message));
+    };
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+      const api::SecretObjectReference& ref = refs[i];
+      if (!ref.group.empty() || ref.kind != "Secret") {
+        malformed_kind = true;
+        bad(i, "reference/kind", fmt::format("a certificate is in a Secret, not in a {}", ref.kind));
+        continue;
+      }
+      const NamespacedName secret{ref.namespace_.value_or(plan_.owner.name.namespace_), ref.name};
+      if (!permitted({plan_.owner.kind, plan_.owner.name.namespace_}, api::kind_of<api::Secret>(), secret,
+                     tables_, reads_)) {
+        reason = "RefNotPermitted";
+        not_permitted_ = true;
+        bad(i, "reference/not-permitted",
+            fmt::format("no ReferenceGrant in namespace {} lets Gateways of {} use Secret {}",
+                        secret.namespace_, plan_.owner.name.namespace_, secret.name));
+        continue;
+      }
+      const CertificateRow* certificate = reads_.get(tables_.certificates, secret);
+      if (certificate == nullptr) {
+        bad(i, "reference/not-found", fmt::format("there is no Secret {}", secret.to_string()));
+      } else if (!certificate->error.empty()) {
+        bad(i, "reference/certificate", fmt::format("Secret {} {}", secret.to_string(), certificate->error));
+      } else {
+        plan_.certificates.emplace_back(secret, *certificate);
+      }
+    }
+    if (messages.empty()) return;
+    const bool some = !plan_.certificates.empty();
+    if (some) reason = "PartiallyInvalidCertificateRef";
+    if (malformed_kind && !some) reason = "InvalidCertificateRef";
+    set_condition(plan_.conditions,
+                  {"ResolvedRefs", false, reason, fmt::format("{}", fmt::join(messages, "; "))});
+    // The listener itself is fine; only what it refers to is not (GEP-3159 as Envoy Gateway reads it).
+    if (!not_permitted_ || some) {
+      set_condition(plan_.conditions, {"Accepted", true, "Accepted", "The listener is accepted"});
+    }
+    if (some) {
+      set_condition(plan_.conditions, {"Programmed", true, "Programmed",
+                                       "The listener is served with the certificates that are valid"});
+    }
+  }
+
+  const api::Listener& listener_;
+  const Projections& tables_;
+  flow::Reads& reads_;
+  std::vector<Problem>& problems_;
+  ListenerPlan plan_;
+  bool not_permitted_ = false;
+};
+
+}  // namespace
+
+const Protocol* protocol_named(std::string_view name) {
+  static const auto* const protocols = new std::vector<Protocol>{
+      {"HTTP", {"HTTPRoute", "GRPCRoute"}, "TCP", true},
+      {"HTTPS", {"HTTPRoute", "GRPCRoute"}, "TCP", true},
+      {"TLS", {"TLSRoute"}, "TCP", false},
+      {"TCP", {"TCPRoute"}, "TCP", false},
+      {"UDP", {"UDPRoute"}, "UDP", false},
+  };
+  const auto it = std::ranges::find(*protocols, name, &Protocol::name);
+  return it == protocols->end() ? nullptr : &*it;
+}
+
+ListenerPlan read_listener(const ObjectKey& owner, std::size_t index, const api::Listener& listener,
+                           const Projections& tables, flow::Reads& reads, std::vector<Problem>& problems) {
+  return ListenerReader(owner, index, listener, tables, reads, problems).read();
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,306 @@
+#include "translate/proxy_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "translate/hostname.h"
+#include "translate/listener.h"
+#include "tree/parse.h"
+#include "tree/write.h"
+
+namespace sluice::translate {
+namespace {
+
+// True where no condition says that the listener cannot be served.
+bool may_serve(const ListenerPlan& listener) {
+  const Condition* programmed = find_condition(listener.conditions, "Programmed");
+  return listener.conditions.empty() || (programmed != nullptr && programmed->status);
+}
+
+struct Ref {
+  GatewayPlan* gateway;
+  ListenerPlan* listener;
+
+  std::string to_string() const { return fmt::format("{}/{}", gateway->gateway.to_string(), listener->name); }
+};
+
+// Listeners that cannot stand side by side on one socket are refused, all of them: which one the user meant,
+// nobody knows (Gateway API, Gateway.spec.listeners).
+void find_conflicts(std::vector<Ref>& listeners, std::vector<Problem>& problems) {
+  std::map<std::pair<std::uint16_t, std::string_view>, std::vector<Ref>> by_port;
+  for (const Ref& ref : listeners) {
+    if (const Protocol* p = protocol_named(ref.listener->protocol)) {
+      by_port[{ref.listener->port, p->transport}].push_back(ref);
+    }
+  }
+  const auto refuse = [&problems](const std::vector<Ref>& all, const Ref& ref, std::string reason,
+                                  std::string_view message) {
+    std::vector<std::string> names;
+    for (const Ref& other : all) names.push_back(other.to_string());
+    std::ranges::sort(names);
+    std::string text = fmt::format("{}: {}", message, fmt::join(names, ", "));
+    problems.push_back({.code = "conflict/listener",
+                        .severity = Severity::kError,
+                        .where = {},
+                        .object = ref.listener->owner,
+                        .path = fmt::format("spec.listeners[{}]", ref.listener->index),
+                        .message = text,
+                        .suggestion = ""});
+    set_condition(ref.listener->conditions, {"Conflicted", true, std::move(reason), std::move(text)});
+  };
+  // HTTPS and TLS share a socket by server name; HTTP and TCP have one each.
+  const auto family = [](std::string_view protocol) {
+    return protocol == "TLS" ? std::string_view("HTTPS") : protocol;
+  };
+  for (auto& [port, here] : by_port) {
+    if (here.size() < 2) continue;
+    const bool mixed = std::ranges::any_of(here, [&](const Ref& r) {
+      return family(r.listener->protocol) != family(here.front().listener->protocol);
+    });
+    std::map<std::string, std::vector<Ref>> by_host;
+    for (const Ref& ref : here) by_host[ref.listener->hostname].push_back(ref);
+    for (const Ref& ref : here) {
+      const std::vector<Ref>& same_host = by_host[ref.listener->hostname];
+      if (mixed && family(ref.listener->protocol) != "UDP") {
+        refuse(here, ref, "ProtocolConflict", "the listeners of one port need compatible protocols");
+      } else if (same_host.size() > 1 && ref.listener->protocol != "UDP") {
+        refuse(same_host, ref, "HostnameConflict", "the listeners of one port need different hostnames");
+      }
+    }
+  }
+}
+
+// RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate
+// covers it. They would meet the wrong listener, so neither speaks HTTP/2.
+void find_overlaps(std::vector<Ref>& listeners, bool merged) {
+  std::vector<Ref> https;
+  for (const Ref& ref : listeners) {
+    if (ref.listener->protocol == "HTTPS" && may_serve(*ref.listener)) https.push_back(ref);
+  }
+  const auto note = [merged](const Ref& on, const Ref& other, std::string_view what, const std::string& mine,
+                             const std::string& theirs, std::string reason) {
+    if (find_condition(on.listener->conditions, "OverlappingTLSConfig") != nullptr) return;
+    set_condition(
+        on.listener->conditions,
+        {"OverlappingTLSConfig", true, std::move(reason),
+         fmt::format("The {} {} overlaps with {} of listener {}{}", what, mine, theirs, other.listener->name,
+                     merged ? " of Gateway " + other.gateway->gateway.to_string() : "")});
+  };
+  const auto overlap = [](const std::string& a, const std::string& b) {
+    return covers(a, b) || covers(b, a);
+  };
+  for (const Ref& a : https) {
+    for (const Ref& b : https) {
+      if (a.listener == b.listener || a.listener->port != b.listener->port) continue;
+      for (const auto& [secret_a, cert_a] : a.listener->certificates) {
+        for (const auto& [secret_b, cert_b] : b.listener->certificates) {
+          for (const std::string& x : cert_a.dns_names) {
+            for (const std::string& y : cert_b.dns_names) {
+              if (!overlap(x, y)) continue;
+              a.listener->http1_only = true;
+              note(a, b, "certificate's name", x, y, "OverlappingCertificates");
+            }
+          }
+        }
+      }
+    }
+  }
+  for (const Ref& a : https) {
+    for (const Ref& b : https) {
+      if (a.listener == b.listener || a.listener->port != b.listener->port) continue;
+      const std::string mine = a.listener->hostname.empty() ? "*" : a.listener->hostname;
+      const std::string theirs = b.listener->hostname.empty() ? "*" : b.listener->hostname;
+      if (overlap(mine, theirs)) note(a, b, "hostname", mine, theirs, "OverlappingHostnames");
+    }
+  }
+}
+
+// Conditions that a listener always has, after all that is wrong has been said.
+void finish_conditions(ListenerPlan& listener) {
+  const bool overlaps_only = listener.conditions.size() == 1 &&
+                             find_condition(listener.conditions, "OverlappingTLSConfig") != nullptr;
+  if (listener.conditions.empty() || overlaps_only) {
+    set_condition(listener.conditions,
+                  {"Programmed", true, "Programmed", "The listener's configuration is being served"});
+    set_condition(listener.conditions, {"Accepted", true, "Accepted", "The listener is accepted"});
+  }
+  if (find_condition(listener.conditions, "Programmed") == nullptr) {
+    set_condition(listener.conditions, {"Programmed", false, "Invalid", "The other conditions say why"});
+  }
+  if (find_condition(listener.conditions, "ResolvedRefs") == nullptr) {
+    set_condition(listener.conditions,
+                  {"ResolvedRefs", true, "ResolvedRefs", "All references of the listener lead somewhere"});
+  }
+  listener.ready = find_condition(listener.conditions, "Programmed")->status;
+}
+
+std::string secret_name(const NamespacedName& secret) { return "secret/" + secret.to_string(); }
+
+// The user's changes to the bootstrap, as JSON. What is no YAML is a problem, and changes nothing.
+void read_bootstrap(const api::EnvoyProxy& envoy_proxy, ir::Proxy& proxy, std::vector<Problem>& problems) {
+  using Change = ir::Proxy::BootstrapChange;
+  const api::ProxyBootstrap& bootstrap = *envoy_proxy.spec.bootstrap;
+  if (bootstrap.type == api::BootstrapType::kJSONPatch) {
+    if (!bootstrap.json_patches) return;
+    proxy.bootstrap_change = Change::kJsonPatch;
+    proxy.bootstrap = to_json(*bootstrap.json_patches);
+    return;
+  }
+  if (!bootstrap.value) return;
+  std::vector<Problem> syntax;
+  const std::vector<Document> documents = parse(*bootstrap.value, "", &syntax);
+  if (!syntax.empty() || documents.size() != 1) {
+    problems.push_back({.code = "value/bootstrap",
+                        .severity = Severity::kError,
+                        .where = {},
+                        .object = {.kind = api::kind_of<api::EnvoyProxy>(),
+                                   .name = {envoy_proxy.metadata.namespace_, envoy_proxy.metadata.name}},
+                        .path = "spec.bootstrap.value",
+                        .message = syntax.empty()
+                                       ? "a bootstrap is one YAML document"
+                                       : fmt::format("line {} of the bootstrap: {}",
+                                                     syntax.front().where.line, syntax.front().message),
+                        .suggestion = ""});
+    return;
+  }
+  proxy.bootstrap_change = bootstrap.type == api::BootstrapType::kMerge ? Change::kMerge : Change::kReplace;
+  proxy.bootstrap = to_json(documents.front().tree);
+}
+
+ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy,
+                   std::vector<Problem>& problems) {
+  ir::Proxy proxy;
+  proxy.key = key;
+  if (envoy_proxy == nullptr) {
+    proxy.log_levels = {{"default", "warn"}};
+    return proxy;
+  }
+  const api::EnvoyProxySpec& spec = envoy_proxy->spec;
+  if (spec.concurrency) proxy.concurrency = static_cast<std::uint32_t>(*spec.concurrency);
+  proxy.log_levels.assign(spec.logging.level.begin(), spec.logging.level.end());
+  proxy.extra_args = spec.extra_args;
+  if (spec.shutdown) {
+    proxy.drain_timeout = spec.shutdown->drain_timeout.value_or(proxy.drain_timeout);
+    proxy.min_drain = spec.shutdown->min_drain_duration.value_or(proxy.min_drain);
+  }
+  if (spec.bootstrap) read_bootstrap(*envoy_proxy, proxy, problems);
+  return proxy;
+}
+
+}  // namespace
+
+ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways, const Settings& settings) {
+  ProxyPlan plan;
+  std::ranges::sort(gateways, {}, [](const GatewayPlan& g) {
+    return std::tuple(g.creation_timestamp.empty(), g.creation_timestamp, g.gateway);
+  });
+  plan.gateways = std::move(gateways);
+  const api::EnvoyProxy* envoy_proxy = plan.gateways.front().envoy_proxy.get();
+  plan.proxy = proxy_of(key, envoy_proxy, plan.gateways.front().problems);
+
+  std::vector<Ref> listeners;
+  for (GatewayPlan& gateway : plan.gateways) {
+    for (ListenerPlan& listener : gateway.listeners) listeners.push_back({&gateway, &listener});
+  }
+  std::vector<Problem> conflicts;
+  find_conflicts(listeners, conflicts);
+  for (Problem& conflict : conflicts) {
+    const auto of = std::ranges::find(plan.gateways, conflict.object.name, &GatewayPlan::gateway);
+    of->problems.push_back(std::move(conflict));
+  }
+  find_overlaps(listeners, plan.gateways.size() > 1);
+
+  const api::IPFamily family = envoy_proxy != nullptr
+                                   ? envoy_proxy->spec.ip_family.value_or(api::IPFamily::kIPv4)
+                                   : api::IPFamily::kIPv4;
+  std::map<std::uint16_t, ir::Listener> sockets;
+  std::map<std::string, std::set<std::string>> reserved;  // by route table
+  std::map<std::string, ir::Secret> secrets;
+  std::set<std::uint16_t> ports;
+  for (const Ref& ref : listeners) {
+    ListenerPlan& listener = *ref.listener;
+    finish_conditions(listener);
+    const Protocol* protocol = protocol_named(listener.protocol);
+    if (protocol == nullptr || !protocol->served || !listener.ready || !ref.gateway->accepted) continue;
+    const bool tls = listener.protocol == "HTTPS";
+    const bool shifted = !settings.on_host && listener.port < 1024;
+    listener.bind_port = static_cast<std::uint16_t>(listener.port + (shifted ? kPrivilegedPortShift : 0));
+    ports.insert(listener.bind_port);
+
+    ir::Listener& socket = sockets[listener.bind_port];
+    if (socket.name.empty()) {
+      socket.name = fmt::format("{}:{}", key, listener.bind_port);
+      socket.address = family == api::IPFamily::kIPv4 ? "0.0.0.0" : "::";
+      socket.dual_stack = family == api::IPFamily::kDualStack;
+      socket.port = listener.bind_port;
+      socket.access_log = ir::AccessLog{};
+    }
+    if (std::ranges::find(socket.owners, listener.owner) == socket.owners.end()) {
+      socket.owners.push_back(listener.owner);
+    }
+
+    // Plain listeners of one socket share a chain and its routes, told apart by host; each TLS listener has
+    // its own, told apart by server name.
+    listener.route_table =
+        tls ? fmt::format("{}/{}", ref.gateway->gateway.to_string(), listener.name) : socket.name;
+    reserved[listener.route_table].insert(listener.hostname);
+    const auto chain_at = std::ranges::find(socket.chains, listener.route_table, &ir::HttpChain::name);
+    if (chain_at != socket.chains.end()) continue;
+    ir::HttpChain chain;
+    chain.name = listener.route_table;
+    chain.route_table = listener.route_table;
+    chain.stat_prefix = fmt::format("{}-{}", tls ? "https" : "http", listener.bind_port);
+    chain.access_log = ir::AccessLog{};
+    if (tls) {
+      if (!listener.hostname.empty()) chain.server_names = {listener.hostname};
+      chain.tls.emplace();
+      chain.tls->alpn = listener.http1_only ? std::vector<std::string>{"http/1.1"}
+                                            : std::vector<std::string>{"h2", "http/1.1"};
+      for (const auto& [name, certificate] : listener.certificates) {
+        const std::string sds = secret_name(name);
+        chain.tls->certificate_secrets.push_back(sds);
+        secrets[sds] = {.name = sds,
+                        .certificate_pem = certificate.certificate_pem,
+                        .private_key_pem = certificate.private_key_pem,
+                        .ocsp_staple = certificate.ocsp_staple,
+                        .ca_pem = "",
+                        .ca_file = ""};
+      }
+    }
+    socket.chains.push_back(std::move(chain));
+  }
+
+  // Who shares a socket with whom, for listener isolation.
+  for (const Ref& a : listeners) {
+    if (a.listener->route_table.empty() || a.listener->protocol != "HTTP") continue;
+    for (const std::string& hostname : reserved[a.listener->route_table]) {
+      if (hostname != a.listener->hostname && !hostname.empty())
+        a.listener->sibling_hostnames.push_back(hostname);
+    }
+  }
+  for (auto& [port, socket] : sockets) {
+    std::ranges::sort(socket.chains, {}, &ir::HttpChain::name);
+    std::ranges::sort(socket.owners);
+    plan.listeners.push_back(std::move(socket));
+  }
+  for (auto& [name, secret] : secrets) plan.secrets.push_back(std::move(secret));
+  for (auto& [table, hosts] : reserved) {
+    RouteTablePlan& row = plan.route_tables.emplace_back();
+    row.name = table;
+    if (hosts.size() > 1) {
+      for (const std::string& host : hosts) {
+        if (!host.empty()) row.reserved_hosts.push_back(host);
+      }
+    }
+  }
+  plan.proxy.ports.assign(ports.begin(), ports.end());
+  return plan;
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,15 @@
+// All that one proxy serves: the listeners of its Gateways side by side, with their conflicts and overlaps,
+// as sockets, filter chains and certificates.
+#pragma once
+
+#include <vector>
+
+#include "translate/settings.h"
+#include "translate/tables.h"
+
+namespace sluice::translate {
+
+// `gateways` are the plans of one proxy's Gateways, in any order.
+ProxyPlan plan_proxy(const ir::ProxyKey& proxy, std::vector<GatewayPlan> gateways, const Settings& settings);
+
+}  // namespace sluice::translate
