@@ -429,6 +429,15 @@ const flow::Table<NamespacedName, translate::RouteResult>& Pipeline::routes() co
 const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() const {
   return tables_->gateways;
 }
+const flow::Table<XdsKey, translate::ClusterRow>& Pipeline::cluster_rows() const {
+  return tables_->cluster_rows;
+}
+const flow::Table<NamespacedName, translate::ServiceView>& Pipeline::services() const {
+  return tables_->services;
+}
+const flow::Table<NamespacedName, translate::ServiceEndpoints>& Pipeline::endpoints_of_services() const {
+  return tables_->endpoints_of;
+}
 const std::vector<Pipeline::Statuses>& Pipeline::statuses() const { return tables_->statuses; }
 
 std::vector<Problem> Pipeline::problems() const {

@@ -75,6 +75,10 @@ class Pipeline {
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
   const flow::Table<NamespacedName, translate::RouteResult>& routes() const;
   const flow::Table<NamespacedName, translate::GatewayPlan>& gateways() const;
+  // Clusters as translation made them, and what their endpoints are found in.
+  const flow::Table<translate::XdsKey, translate::ClusterRow>& cluster_rows() const;
+  const flow::Table<NamespacedName, translate::ServiceView>& services() const;
+  const flow::Table<NamespacedName, translate::ServiceEndpoints>& endpoints_of_services() const;
 
   // The object as it went in, or null.
   template <typename T>

@@ -471,6 +471,7 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
     Verdicts verdicts;
     std::map<std::string, std::shared_ptr<const ClusterRow>> clusters;
     std::shared_ptr<const std::vector<ir::Route>> routes;
+    std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
   };
   std::map<api::RoutingType, Translation> translations;
   const auto translation_for = [&](api::RoutingType routing) -> const Translation& {
@@ -480,8 +481,13 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
     const BackendReader backends{owner.kind, name.namespace_, routing, settings, inputs, tables};
     RuleTranslator rules(owner, backends, reads, t.verdicts, t.clusters);
     std::vector<ir::Route> routes;
-    for (std::size_t i = 0; i < route.spec.rules.size(); ++i) rules.translate(route.spec.rules[i], i, routes);
+    std::vector<std::uint32_t> indexes;
+    for (std::size_t i = 0; i < route.spec.rules.size(); ++i) {
+      rules.translate(route.spec.rules[i], i, routes);
+      indexes.resize(routes.size(), static_cast<std::uint32_t>(i));
+    }
     t.routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
+    t.rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
     return t;
   };
 
@@ -560,7 +566,8 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
           result.contributions.push_back({{.table = listener->route_table, .host = host},
                                           {.creation_timestamp = route.metadata.creation_timestamp,
                                            .keep_order = points->preserve_route_order,
-                                           .routes = translation.routes}});
+                                           .routes = translation.routes,
+                                           .rules = translation.rules}});
         }
       }
       if (!any_host) {

@@ -231,10 +231,13 @@ struct Contribution {
   std::string creation_timestamp;
   bool keep_order = false;                               // EnvoyProxy preserveRouteOrder
   std::shared_ptr<const std::vector<ir::Route>> routes;  // in the order of the route's rules and matches
+  // Of each of these, the index of the rule that it is from; for people who want to see the place.
+  std::shared_ptr<const std::vector<std::uint32_t>> rules;
 
   bool operator==(const Contribution& o) const {
+    const auto same = [](const auto& a, const auto& b) { return a == b || (a && b && *a == *b); };
     return creation_timestamp == o.creation_timestamp && keep_order == o.keep_order &&
-           (routes == o.routes || *routes == *o.routes);
+           same(routes, o.routes) && same(rules, o.rules);
   }
 };
 
