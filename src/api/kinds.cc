@@ -1,5 +1,6 @@
 #include "api/kinds.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <utility>
@@ -19,15 +20,23 @@ namespace {
 
 // The versions that upstream serves, the one to write first in front.
 struct Served {
-  std::array<std::string_view, 2> names;
+  std::array<std::string_view, 3> names;
 
   bool contains(std::string_view version) const {
-    return !version.empty() && (version == names[0] || version == names[1]);
+    return !version.empty() && std::ranges::find(names, version) != names.end();
   }
 };
-constexpr Served kV1{{"v1", ""}};
-constexpr Served kV1AndBeta{{"v1", "v1beta1"}};
-constexpr Served kV1Alpha1{{"v1alpha1", ""}};
+constexpr Served kV1{{"v1", "", ""}};
+constexpr Served kV1AndBeta{{"v1", "v1beta1", ""}};
+constexpr Served kV1Alpha1{{"v1alpha1", "", ""}};
+constexpr Served kV1AndAlpha2{{"v1", "v1alpha2", ""}};
+constexpr Served kV1AndAlphas{{"v1", "v1alpha3", "v1alpha2"}};
+
+// A version whose schema is not that of the others. It is bound to the same struct.
+struct OtherSchema {
+  std::string_view version;
+  schema::Type (*declare)();
+};
 
 // Binds into a new T and finishes what fields alone cannot.
 using MakeObject = std::optional<Object> (*)(const Tree& document, const schema::Type& type,
@@ -41,6 +50,7 @@ struct KindEntry {
   bool is_namespaced;
   schema::Type (*declare)();
   MakeObject make;
+  OtherSchema other = {"", nullptr};
 };
 
 // stringData wins over data, as in the API server.
@@ -70,6 +80,27 @@ constexpr KindEntry kKinds[] = {
     {kGatewayApi, "GatewayClass", kV1AndBeta, false, gateway_class_type, make<GatewayClass>},
     {kGatewayApi, "Gateway", kV1AndBeta, true, gateway_type, make<Gateway>},
     {kGatewayApi, "HTTPRoute", kV1AndBeta, true, http_route_type, make<HTTPRoute>},
+    {kGatewayApi,
+     "TLSRoute",
+     kV1AndAlphas,
+     true,
+     tls_route_type,
+     make<TLSRoute>,
+     {"v1alpha2", tls_route_v1alpha2_type}},
+    {kGatewayApi,
+     "TCPRoute",
+     kV1AndAlpha2,
+     true,
+     tcp_route_type,
+     make<TCPRoute>,
+     {"v1alpha2", tcp_route_v1alpha2_type}},
+    {kGatewayApi,
+     "UDPRoute",
+     kV1AndAlpha2,
+     true,
+     udp_route_type,
+     make<UDPRoute>,
+     {"v1alpha2", udp_route_v1alpha2_type}},
     {kGatewayApi, "ReferenceGrant", kV1AndBeta, true, reference_grant_type, make<ReferenceGrant>},
     {kEnvoyGateway, "Backend", kV1Alpha1, true, backend_type, make<Backend>},
     {kEnvoyGateway, "EnvoyProxy", kV1Alpha1, true, envoy_proxy_type, make<EnvoyProxy>},
@@ -86,13 +117,27 @@ std::string api_version_of(const KindEntry& entry, std::string_view version) {
   return entry.group.empty() ? std::string(version) : fmt::format("{}/{}", entry.group, version);
 }
 
-const std::vector<schema::Type>& types() {
+// A kind's schema, and that of the version which differs.
+struct Declared {
+  schema::Type type;
+  std::optional<schema::Type> other;
+};
+
+const Declared& declared(const KindEntry& entry) {
   static const auto* const all = [] {
-    auto* const declared = new std::vector<schema::Type>();
-    for (const KindEntry& entry : kKinds) declared->push_back(entry.declare());
-    return declared;
+    auto* const made = new std::vector<Declared>();
+    for (const KindEntry& one : kKinds) {
+      made->push_back({one.declare(), {}});
+      if (one.other.declare != nullptr) made->back().other = one.other.declare();
+    }
+    return made;
   }();
-  return *all;
+  return (*all)[static_cast<std::size_t>(&entry - kKinds)];
+}
+
+const schema::Type& type_of(const KindEntry& entry, std::string_view version) {
+  const Declared& of_kind = declared(entry);
+  return of_kind.other && version == entry.other.version ? *of_kind.other : of_kind.type;
 }
 
 const KindEntry* find_entry(std::string_view group, std::string_view kind) {
@@ -155,8 +200,8 @@ Problem unknown_kind(const Tree& document, std::string_view api_version, const s
 Problem unserved_version(const Tree& document, const KindEntry& entry, std::string_view version) {
   std::string suggestion =
       fmt::format("write `apiVersion: {}`", api_version_of(entry, entry.versions.names[0]));
-  if (!entry.versions.names[1].empty()) {
-    suggestion += fmt::format(" or `{}`", api_version_of(entry, entry.versions.names[1]));
+  for (std::size_t i = 1; i < entry.versions.names.size() && !entry.versions.names[i].empty(); ++i) {
+    suggestion += fmt::format(" or `{}`", api_version_of(entry, entry.versions.names[i]));
   }
   Problem problem =
       problem_at(*document.find("apiVersion"), "schema/unserved-version",
@@ -203,8 +248,7 @@ ReadObject read_object(const Tree& document, Trust trust) {
   } else if (!entry->versions.contains(version)) {
     result.problems.push_back(unserved_version(document, *entry, version));
   } else {
-    const auto index = static_cast<std::size_t>(entry - kKinds);
-    const schema::Type& type = types()[index];
+    const schema::Type& type = type_of(*entry, version);
     if (trust == Trust::kFromServer || schema::check(document, type, &result.problems)) {
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {
@@ -228,6 +272,9 @@ const GroupKind& kind_of() {
 template const GroupKind& kind_of<GatewayClass>();
 template const GroupKind& kind_of<Gateway>();
 template const GroupKind& kind_of<HTTPRoute>();
+template const GroupKind& kind_of<TLSRoute>();
+template const GroupKind& kind_of<TCPRoute>();
+template const GroupKind& kind_of<UDPRoute>();
 template const GroupKind& kind_of<ReferenceGrant>();
 template const GroupKind& kind_of<Backend>();
 template const GroupKind& kind_of<EnvoyProxy>();
@@ -239,8 +286,8 @@ template const GroupKind& kind_of<ConfigMap>();
 
 std::string write_object(const Object& object) {
   const KindEntry& entry = kKinds[object.index()];
-  const Tree bound = std::visit(
-      [&object](const auto& one) { return schema::encode(*one, types()[object.index()]); }, object);
+  const Tree bound =
+      std::visit([&entry](const auto& one) { return schema::encode(*one, declared(entry).type); }, object);
   std::vector<Tree::Member> members;
   members.push_back(
       {.key = "apiVersion", .value = Tree::string(api_version_of(entry, entry.versions.names[0]))});

@@ -424,5 +424,59 @@ TEST(Kinds, Scopes) {
   EXPECT_EQ(kind_of<EndpointSlice>(), GroupKind("discovery.k8s.io", "EndpointSlice"));
 }
 
+// ---- TLSRoute, TCPRoute, UDPRoute ----------------------------------------------------------------
+
+TEST(ReadObject, TLSRoute) {
+  const TLSRoute route = bound<TLSRoute>(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: mail}
+spec:
+  parentRefs: [{name: gw, sectionName: tls}]
+  hostnames: ["*.example.com"]
+  rules:
+  - name: all
+    backendRefs: [{name: a, port: 993}, {name: b, namespace: other, port: 993, weight: 3}]
+)");
+  EXPECT_EQ(route.spec.parent_refs[0].section_name, "tls");
+  EXPECT_EQ(route.spec.hostnames, std::vector<std::string>{"*.example.com"});
+  ASSERT_EQ(route.spec.rules.size(), 1u);
+  EXPECT_EQ(route.spec.rules[0].name, "all");
+  ASSERT_EQ(route.spec.rules[0].backend_refs.size(), 2u);
+  EXPECT_EQ(route.spec.rules[0].backend_refs[0].ref.kind, "Service");
+  EXPECT_EQ(route.spec.rules[0].backend_refs[0].weight, 1);
+  EXPECT_EQ(route.spec.rules[0].backend_refs[1].ref.namespace_, "other");
+  EXPECT_EQ(route.spec.rules[0].backend_refs[1].weight, 3);
+}
+
+// v1 has one rule and at least one hostname; v1alpha2 many and none.
+TEST(ReadObject, StreamRouteVersionsDiffer) {
+  const auto text = [](std::string_view kind, std::string_view version, std::string_view hostnames) {
+    return fmt::format(
+        "apiVersion: gateway.networking.k8s.io/{}\nkind: {}\nmetadata: {{name: a}}\nspec:\n{}"
+        "  rules:\n  - backendRefs: [{{name: a, port: 1}}]\n  - backendRefs: [{{name: b, port: 1}}]\n",
+        version, kind, hostnames);
+  };
+  for (const std::string_view kind : {"TLSRoute", "TCPRoute", "UDPRoute"}) {
+    EXPECT_EQ(problems_of(text(kind, "v1alpha2", "")), "") << kind;
+  }
+  EXPECT_EQ(bound<TCPRoute>(text("TCPRoute", "v1alpha2", "")).spec.rules.size(), 2u);
+  EXPECT_EQ(problems_of(text("TCPRoute", "v1", "")),
+            "6:3 spec.rules schema/items: 2 items, at most 1 is allowed");
+  for (const std::string_view version : {"v1", "v1alpha3"}) {
+    EXPECT_EQ(problems_of(text("TLSRoute", version, "  hostnames: [a.example, 10.0.0.1]\n")),
+              "5:26 spec.hostnames[1] schema/hostname: an IP address is no hostname: a TLS handshake names a "
+              "host (use the name that clients ask for)\n"
+              "7:3 spec.rules schema/items: 2 items, at most 1 is allowed")
+        << version;
+    EXPECT_NE(problems_of(text("TLSRoute", version, "")).find("spec.hostnames schema/required"),
+              std::string::npos)
+        << version;
+  }
+  EXPECT_EQ(problems_of(text("UDPRoute", "v1alpha3", "")),
+            "1:13 apiVersion schema/unserved-version: UDPRoute is not served in version `v1alpha3` (write "
+            "`apiVersion: gateway.networking.k8s.io/v1` or `gateway.networking.k8s.io/v1alpha2`)");
+}
+
 }  // namespace
 }  // namespace sluice::api

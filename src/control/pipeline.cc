@@ -355,9 +355,10 @@ struct Pipeline::Tables {
   // The input table of a bound type.
   template <typename T>
   Input<NamespacedName, T>& table() const {
-    const auto inputs = std::tie(in.gateway_classes, in.gateways, in.http_routes, in.reference_grants,
-                                 in.backends, in.envoy_proxies, in.namespaces, in.services,
-                                 in.endpoint_slices, in.secrets, in.config_maps);
+    const auto inputs =
+        std::tie(in.gateway_classes, in.gateways, in.http_routes, in.tls_routes, in.tcp_routes, in.udp_routes,
+                 in.reference_grants, in.backends, in.envoy_proxies, in.namespaces, in.services,
+                 in.endpoint_slices, in.secrets, in.config_maps);
     return std::get<Input<NamespacedName, T>&>(inputs);
   }
 };

@@ -16,6 +16,9 @@ struct Inputs {
   Resources<api::GatewayClass>& gateway_classes;
   Resources<api::Gateway>& gateways;
   Resources<api::HTTPRoute>& http_routes;
+  Resources<api::TLSRoute>& tls_routes;
+  Resources<api::TCPRoute>& tcp_routes;
+  Resources<api::UDPRoute>& udp_routes;
   Resources<api::ReferenceGrant>& reference_grants;
   Resources<api::Backend>& backends;
   Resources<api::EnvoyProxy>& envoy_proxies;

@@ -23,11 +23,6 @@ constexpr Pattern kProtocol{
     "`HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, or a protocol of an implementation's as in "
     "`example.com/protocol`"};
 
-bool is_ip_address(const std::string& text) {
-  unsigned char bytes[sizeof(in6_addr)];
-  return inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1;
-}
-
 bool is_hostname(std::string_view text) {
   static const auto* const regex = new re2::RE2(kWildcardSubdomain.regex);
   return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *regex);

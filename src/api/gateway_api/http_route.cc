@@ -1,7 +1,5 @@
 #include <array>
-#include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "api/declarations.h"
@@ -494,12 +492,6 @@ Type backend_refs() {
   return list(backend_ref).max_items(16);
 }
 
-std::string rule_of_same_name(const Value& rules) {
-  std::set<std::string_view> names;
-  return rules.first(
-      [&names](const Value& rule) { return rule.has("name") && !names.insert(rule["name"].text()).second; });
-}
-
 Type route_rules() {
   const Type rule =
       object(
@@ -569,58 +561,7 @@ Type route_rules() {
                    return total <= kMaxMatches;
                  },
              .suggestion = "split the route"})
-      .with({.name = "rule-name",
-             .message = "an earlier rule has the same name",
-             .holds = [](const Value& self) { return rule_of_same_name(self).empty(); },
-             .suggestion = "rename one of them",
-             .culprit = rule_of_same_name});
-}
-
-// ---- parents -------------------------------------------------------------------------------------
-
-using ParentName = std::tuple<std::string_view, std::string_view, std::string_view, std::string_view>;
-
-ParentName parent_name(const Value& parent) {
-  return {parent["group"].text(), parent["kind"].text(), parent["namespace"].text(), parent["name"].text()};
-}
-
-std::string repeated_parent(const Value& parents) {
-  std::set<std::tuple<ParentName, std::string_view, std::int64_t>> seen;
-  return parents.first([&seen](const Value& parent) {
-    return !seen.emplace(parent_name(parent), parent["sectionName"].text(), parent["port"].integer()).second;
-  });
-}
-
-Type parent_refs() {
-  const Type parent_ref = object({
-      field<&ParentReference::group>("group", group_name()).defaults_to("gateway.networking.k8s.io"),
-      field<&ParentReference::kind>("kind", kind_name()).defaults_to("Gateway"),
-      field<&ParentReference::namespace_>("namespace", namespace_name()),
-      field<&ParentReference::name>("name", object_name()).required(),
-      field<&ParentReference::section_name>("sectionName", section_name()),
-      field<&ParentReference::port>("port", port_number()),
-  });
-  return list(parent_ref)
-      .max_items(32)
-      .with({.name = "parent-refs",
-             .message =
-                 "of several references to one parent, some name a `sectionName` or `port` and some do not",
-             .holds =
-                 [](const Value& self) {
-                   return self.all([&self](const Value& one) {
-                     return self.all([&one](const Value& other) {
-                       return parent_name(one) != parent_name(other) ||
-                              (one["sectionName"].text().empty() == other["sectionName"].text().empty() &&
-                               (one["port"].integer() == 0) == (other["port"].integer() == 0));
-                     });
-                   });
-                 },
-             .suggestion = "give each of them a `sectionName`, or each of them a `port`"})
-      .with({.name = "parent-refs",
-             .message = "an earlier reference names the same parent",
-             .holds = [](const Value& self) { return repeated_parent(self).empty(); },
-             .suggestion = "remove one, or give them different values of `sectionName` or `port`",
-             .culprit = repeated_parent});
+      .with(rule_names_differ());
 }
 
 }  // namespace

@@ -25,8 +25,16 @@ schema::Type secret_object_reference();   // to SecretObjectReference
 schema::Type object_reference();          // to ObjectReference
 schema::Type backend_object_reference();  // to BackendObjectReference, with the rule about ports
 
+schema::Type backend_refs();  // to std::vector<BackendRef>, at least one
+schema::Type parent_refs();   // to std::vector<ParentReference>, with the rules about doubles
+
 // A reference to a Service names a port.
 schema::Rule service_needs_port();
+// No two rules of a route have the same name.
+schema::Rule rule_names_differ();
+
+// An address of either family.
+bool is_ip_address(const std::string& text);
 
 // The root of a kind: apiVersion, kind, metadata, spec, and a status that is not looked at.
 template <typename T>

@@ -1,4 +1,5 @@
-// Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, ReferenceGrant.
+// Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, TLSRoute,
+// TCPRoute, UDPRoute, ReferenceGrant.
 //
 // Types keep the names of the specification, fields turn mechanically: backendRefs is backend_refs. Defaults
 // are those of the upstream schemas and are filled in by the binding, so a plain member always has a value
@@ -429,6 +430,59 @@ struct HTTPRoute {
   HTTPRouteSpec spec;
 
   bool operator==(const HTTPRoute&) const = default;
+};
+
+// ---- TLSRoute, TCPRoute, UDPRoute -------------------------------------------------------------
+
+struct BackendRef {
+  BackendObjectReference ref;  // its fields stand beside the weight in the text
+  std::int32_t weight = 1;
+
+  bool operator==(const BackendRef&) const = default;
+};
+
+// A rule of a route that forwards connections or datagrams as they are.
+struct StreamRouteRule {
+  std::optional<std::string> name;
+  std::vector<BackendRef> backend_refs;
+
+  bool operator==(const StreamRouteRule&) const = default;
+};
+
+struct TLSRouteSpec {
+  std::vector<ParentReference> parent_refs;
+  std::vector<std::string> hostnames;  // of the TLS handshake (SNI)
+  std::vector<StreamRouteRule> rules;
+
+  bool operator==(const TLSRouteSpec&) const = default;
+};
+
+struct TLSRoute {
+  ObjectMeta metadata;
+  TLSRouteSpec spec;
+
+  bool operator==(const TLSRoute&) const = default;
+};
+
+struct StreamRouteSpec {
+  std::vector<ParentReference> parent_refs;
+  std::vector<StreamRouteRule> rules;
+
+  bool operator==(const StreamRouteSpec&) const = default;
+};
+
+struct TCPRoute {
+  ObjectMeta metadata;
+  StreamRouteSpec spec;
+
+  bool operator==(const TCPRoute&) const = default;
+};
+
+struct UDPRoute {
+  ObjectMeta metadata;
+  StreamRouteSpec spec;
+
+  bool operator==(const UDPRoute&) const = default;
 };
 
 // ---- ReferenceGrant --------------------------------------------------------------------------
