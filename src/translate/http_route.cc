@@ -1,51 +1,32 @@
 #include "translate/http_route.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <re2/re2.h>
 
-#include "translate/hostname.h"
-#include "translate/reference.h"
+#include "translate/route_backends.h"
 
 namespace sluice::translate {
 namespace {
 
-constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
 // Envoy Gateway's: without a limit of its own, a stream that is silent for so long ends.
 constexpr ir::Duration kIdleTimeout{3'600'000};
 
-// What a rule's translation says about the route as a whole.
+// What a rule's translation says about the route as a whole, besides its backends.
 struct Verdicts {
-  std::vector<std::string> dropped;            // rules whose match is invalid: their messages
-  std::vector<ReferenceFailure> unaccepted;    // filters that no rule may have
-  std::vector<ReferenceFailure> unresolved;    // references that lead nowhere
-  std::vector<std::string> without_endpoints;  // backends that nobody answers for
-  std::vector<Problem> problems;
-};
-
-// The path of a field, spelled out only when something is wrong there.
-struct Place {
-  const Place* parent;
-  std::string_view field;
-  std::optional<std::size_t> index = {};
-
-  std::string to_string() const {
-    std::string text = parent == nullptr ? "" : parent->to_string();
-    if (!text.empty() && !field.empty()) text += '.';
-    text += field;
-    if (index) text += fmt::format("[{}]", *index);
-    return text;
-  }
+  std::vector<std::string> dropped;          // rules whose match is invalid: their messages
+  std::vector<ReferenceFailure> unaccepted;  // filters that no rule may have
 };
 
 class RuleTranslator {
  public:
-  RuleTranslator(const ObjectKey& owner, const BackendReader& backends, flow::Reads& reads,
-                 Verdicts& verdicts, std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters)
-      : owner_(owner), backends_(backends), reads_(reads), verdicts_(verdicts), clusters_(clusters) {}
+  RuleTranslator(RouteBackends& backends, Verdicts& verdicts)
+      : owner_(backends.route()), backends_(backends), verdicts_(verdicts) {}
 
   // Appends the rule's routes, one a match.
   void translate(const api::HTTPRouteRule& rule, std::size_t index, std::vector<ir::Route>& routes);
@@ -64,14 +45,10 @@ class RuleTranslator {
   std::vector<ir::WeightedCluster> read_backends(const api::HTTPRouteRule& rule, const Place& place);
   bool mixes_discovery(const std::vector<ir::WeightedCluster>& parts) const;
   bool check_regex(const std::string& regex, const Place& place, std::string& message);
-  std::optional<ResolvedBackend> resolve(const api::BackendObjectReference& ref, const Place& place);
-  void report(const ReferenceFailure& failure, const Place& place);
 
   const ObjectKey& owner_;
-  const BackendReader& backends_;
-  flow::Reads& reads_;
+  RouteBackends& backends_;
   Verdicts& verdicts_;
-  std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters_;
 };
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -166,45 +143,17 @@ ir::RouteMatch translate_match(const api::HTTPRouteMatch& match) {
   return out;
 }
 
-void RuleTranslator::report(const ReferenceFailure& failure, const Place& place) {
-  const std::string path = place.to_string();
-  verdicts_.problems.push_back({.code = failure.code,
-                                .severity = Severity::kError,
-                                .where = {},
-                                .object = owner_,
-                                .path = failure.field.empty() ? path : path + "." + failure.field,
-                                .message = failure.message,
-                                .suggestion = failure.suggestion});
-}
-
-std::optional<ResolvedBackend> RuleTranslator::resolve(const api::BackendObjectReference& ref,
-                                                       const Place& place) {
-  auto resolved = resolve_backend(ref, backends_, reads_);
-  if (!resolved) {
-    report(resolved.error(), place);
-    verdicts_.unresolved.push_back(std::move(resolved.error()));
-    return std::nullopt;
-  }
-  if (!resolved->has_endpoints) {
-    verdicts_.without_endpoints.push_back(resolved->row.cluster.owner.to_string());
-  }
-  resolved->cluster = resolved->row.cluster.name;
-  auto& row = clusters_[resolved->cluster];
-  if (row == nullptr) row = std::make_shared<const ClusterRow>(resolved->row);
-  return *std::move(resolved);
-}
-
 bool RuleTranslator::check_regex(const std::string& regex, const Place& place, std::string& message) {
   const re2::RE2 compiled(regex, re2::RE2::Quiet);
   if (compiled.ok()) return true;
   message = fmt::format("`{}` is no regular expression: {}", regex, compiled.error());
-  verdicts_.problems.push_back({.code = "value/regex",
-                                .severity = Severity::kError,
-                                .where = {},
-                                .object = owner_,
-                                .path = place.to_string(),
-                                .message = message,
-                                .suggestion = ""});
+  backends_.add_problem({.code = "value/regex",
+                         .severity = Severity::kError,
+                         .where = {},
+                         .object = owner_,
+                         .path = place.to_string(),
+                         .message = message,
+                         .suggestion = ""});
   return false;
 }
 
@@ -221,8 +170,12 @@ RuleTranslator::Filters RuleTranslator::read_filters(const std::vector<api::HTTP
                                .field = "type",
                                .message = std::move(what),
                                .suggestion = ""};
-      report(failure, here);
-      (of_backend ? verdicts_.unresolved : verdicts_.unaccepted).push_back(std::move(failure));
+      if (of_backend) {
+        backends_.refuse(std::move(failure), here);
+      } else {
+        backends_.report(failure, here);
+        verdicts_.unaccepted.push_back(std::move(failure));
+      }
       out.failed = true;
     };
     switch (filter.type) {
@@ -256,7 +209,8 @@ RuleTranslator::Filters RuleTranslator::read_filters(const std::vector<api::HTTP
           break;
         }
         if (!filter.request_mirror) break;
-        const auto backend = resolve(filter.request_mirror->backend_ref, {&here, "requestMirror.backendRef"});
+        const auto backend =
+            backends_.resolve(filter.request_mirror->backend_ref, {&here, "requestMirror.backendRef"});
         if (!backend) {
           out.failed = true;
           break;
@@ -296,7 +250,7 @@ std::vector<ir::WeightedCluster> RuleTranslator::read_backends(const api::HTTPRo
     const api::HTTPBackendRef& ref = rule.backend_refs[i];
     const Place here{&place, "backendRefs", i};
     Filters filters = read_filters(ref.filters, here, true);
-    const auto backend = resolve(ref.ref, here);
+    const auto backend = backends_.resolve(ref.ref, here);
     if (ref.weight == 0) continue;
     ir::WeightedCluster part;
     part.weight = static_cast<std::uint32_t>(ref.weight);
@@ -318,8 +272,8 @@ std::vector<ir::WeightedCluster> RuleTranslator::read_backends(const api::HTTPRo
 bool RuleTranslator::mixes_discovery(const std::vector<ir::WeightedCluster>& parts) const {
   std::set<ir::Discovery> ways;
   for (const ir::WeightedCluster& part : parts) {
-    const auto cluster = clusters_.find(part.cluster);
-    if (cluster != clusters_.end()) ways.insert(cluster->second->cluster.discovery);
+    const auto cluster = backends_.clusters().find(part.cluster);
+    if (cluster != backends_.clusters().end()) ways.insert(cluster->second->cluster.discovery);
   }
   return ways.size() > 1;
 }
@@ -401,44 +355,9 @@ void RuleTranslator::translate(const api::HTTPRouteRule& rule, std::size_t index
   }
 }
 
-bool allows_kind(const AttachPoint& listener) {
-  return std::ranges::any_of(listener.supported_kinds, [](const api::RouteGroupKind& k) {
-    return k.group == kGatewayGroup && k.kind == "HTTPRoute";
-  });
-}
-
-bool allows_namespace(const AttachPoint& listener, const std::string& gateway_namespace,
-                      const std::string& route_namespace, const Projections& tables, flow::Reads& reads) {
-  switch (listener.namespaces.from) {
-    case api::FromNamespaces::kAll:
-      return true;
-    case api::FromNamespaces::kNone:
-      return false;
-    case api::FromNamespaces::kSame:
-      return gateway_namespace == route_namespace;
-    case api::FromNamespaces::kSelector:
-      return listener.namespaces.selector && check_selector(*listener.namespaces.selector) &&
-             selects(*listener.namespaces.selector, labels_of_namespace(route_namespace, tables, reads));
-  }
-  return false;
-}
-
-// Reasons of the ResolvedRefs condition, several joined as Envoy Gateway joins them.
-Condition resolved_refs(const Verdicts& verdicts) {
-  if (verdicts.unresolved.empty()) {
-    return {"ResolvedRefs", true, "ResolvedRefs", "All references of the route lead somewhere"};
-  }
-  std::set<std::string> reasons;
-  std::vector<std::string> messages;
-  for (const ReferenceFailure& failure : verdicts.unresolved) {
-    reasons.insert(failure.reason);
-    if (std::ranges::find(messages, failure.message) == messages.end()) messages.push_back(failure.message);
-  }
-  return {"ResolvedRefs", false, fmt::format("{}", fmt::join(reasons, ",")),
-          fmt::format("{}", fmt::join(messages, "; "))};
-}
-
-void add_rule_conditions(const Verdicts& verdicts, std::size_t rules, Conditions& conditions) {
+// ResolvedRefs, and what else an accepted parent is told.
+Conditions rule_conditions(const Verdicts& verdicts, const RouteBackends& backends, std::size_t rules) {
+  Conditions conditions;
   if (!verdicts.unaccepted.empty()) {
     set_condition(conditions, {"Accepted", false, verdicts.unaccepted.front().reason,
                                verdicts.unaccepted.front().message});
@@ -450,12 +369,9 @@ void add_rule_conditions(const Verdicts& verdicts, std::size_t rules, Conditions
       set_condition(conditions, {"PartiallyInvalid", true, "UnsupportedValue", "Dropped " + dropped});
     }
   }
-  set_condition(conditions, resolved_refs(verdicts));
-  if (!verdicts.without_endpoints.empty()) {
-    set_condition(conditions, {"BackendsAvailable", false, "EndpointsNotFound",
-                               fmt::format("Nothing is ready to answer for {}",
-                                           fmt::join(verdicts.without_endpoints, ", "))});
-  }
+  set_condition(conditions, backends.resolved_refs());
+  if (auto missing = backends.backends_available()) set_condition(conditions, *std::move(missing));
+  return conditions;
 }
 
 }  // namespace
@@ -468,126 +384,61 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
   // The rules depend on a parent only by the way its proxy reaches Services: one translation serves most
   // parents.
   struct Translation {
+    Translation(const ObjectKey& owner, const BackendReader& from, flow::Reads& reads)
+        : reader(from), backends(owner, reader, reads) {}
+
+    BackendReader reader;
+    RouteBackends backends;
     Verdicts verdicts;
-    std::map<std::string, std::shared_ptr<const ClusterRow>> clusters;
     std::shared_ptr<const std::vector<ir::Route>> routes;
     std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
   };
-  std::map<api::RoutingType, Translation> translations;
+  std::map<api::RoutingType, std::unique_ptr<Translation>> translations;
   const auto translation_for = [&](api::RoutingType routing) -> const Translation& {
-    const auto [it, fresh] = translations.try_emplace(routing);
-    Translation& t = it->second;
-    if (!fresh) return t;
-    const BackendReader backends{owner.kind, name.namespace_, routing, settings, inputs, tables};
-    RuleTranslator rules(owner, backends, reads, t.verdicts, t.clusters);
+    std::unique_ptr<Translation>& t = translations[routing];
+    if (t != nullptr) return *t;
+    t = std::make_unique<Translation>(
+        owner, BackendReader{owner.kind, name.namespace_, routing, settings, inputs, tables}, reads);
+    RuleTranslator rules(t->backends, t->verdicts);
     std::vector<ir::Route> routes;
     std::vector<std::uint32_t> indexes;
     for (std::size_t i = 0; i < route.spec.rules.size(); ++i) {
       rules.translate(route.spec.rules[i], i, routes);
       indexes.resize(routes.size(), static_cast<std::uint32_t>(i));
     }
-    t.routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
-    t.rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
-    return t;
+    t->routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
+    t->rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
+    return *t;
   };
 
-  for (std::size_t p = 0; p < route.spec.parent_refs.size(); ++p) {
-    const api::ParentReference& ref = route.spec.parent_refs[p];
-    if (ref.group != kGatewayGroup || ref.kind != "Gateway") continue;
-    const NamespacedName gateway{ref.namespace_.value_or(name.namespace_), ref.name};
-    const AttachPoints* points = reads.get(parents, gateway);
-    if (points == nullptr) {
-      // Another controller's Gateway is none of our business; one that does not exist is a slip.
-      if (reads.get(inputs.gateways, gateway) == nullptr) {
-        result.problems.push_back({.code = "reference/not-found",
-                                   .severity = Severity::kError,
-                                   .where = {},
-                                   .object = owner,
-                                   .path = fmt::format("spec.parentRefs[{}].name", p),
-                                   .message = fmt::format("there is no Gateway {}", gateway.to_string()),
-                                   .suggestion = ""});
-      }
-      continue;
-    }
-
-    ParentStatus& status = result.parents.emplace_back();
-    status.parent_ref = ref;
-    status.gateway = gateway;
-    const auto refuse = [&](std::string reason, std::string field, std::string message) {
-      result.problems.push_back({.code = "reference/parent",
-                                 .severity = Severity::kError,
-                                 .where = {},
-                                 .object = owner,
-                                 .path = fmt::format("spec.parentRefs[{}]{}", p, field),
-                                 .message = message,
-                                 .suggestion = ""});
-      set_condition(status.conditions, {"Accepted", false, std::move(reason), std::move(message)});
-    };
-
-    std::vector<const AttachPoint*> selected;
-    for (const AttachPoint& listener : points->listeners) {
-      if ((!ref.section_name || *ref.section_name == listener.name) &&
-          (!ref.port || *ref.port == listener.port)) {
-        selected.push_back(&listener);
+  Parents attached =
+      attach(owner, route.spec.parent_refs, route.spec.hostnames, inputs, tables, parents, reads);
+  result.problems = std::move(attached.problems);
+  for (Parent& parent : attached.parents) {
+    const Translation& translation = translation_for(parent.points->routing);
+    for (const Attachment& attachment : parent.attachments) {
+      const std::string& table = attachment.listener->route_table;
+      parent.status.route_tables.push_back(table);
+      if (translation.routes->empty()) continue;
+      for (const std::string& host : attachment.hosts) {
+        result.contributions.push_back({{.table = table, .host = host},
+                                        {.creation_timestamp = route.metadata.creation_timestamp,
+                                         .keep_order = parent.points->preserve_route_order,
+                                         .routes = translation.routes,
+                                         .rules = translation.rules}});
       }
     }
-    std::vector<const AttachPoint*> allowed;
-    for (const AttachPoint* listener : selected) {
-      if (allows_kind(*listener) &&
-          allows_namespace(*listener, gateway.namespace_, name.namespace_, tables, reads)) {
-        allowed.push_back(listener);
+    if (parent.accepted()) {
+      for (const auto& [cluster, row] : translation.backends.clusters()) {
+        result.clusters.push_back({{.proxy = parent.points->proxy, .name = cluster}, row});
       }
     }
-
-    const Translation& translation = translation_for(points->routing);
-    if (selected.empty()) {
-      refuse("NoMatchingParent",
-             ref.section_name ? ".sectionName"
-             : ref.port       ? ".port"
-                              : "",
-             fmt::format("Gateway {} has no such listener", gateway.to_string()));
-    } else if (allowed.empty()) {
-      refuse("NotAllowedByListeners", "",
-             fmt::format(
-                 "no listener of Gateway {} that this parentRef selects allows HTTPRoutes from namespace {}",
-                 gateway.to_string(), name.namespace_));
-    } else {
-      bool any_host = false;
-      for (const AttachPoint* listener : allowed) {
-        const std::vector<std::string> hosts =
-            served_hosts(route.spec.hostnames, listener->hostname, listener->sibling_hostnames);
-        if (hosts.empty()) continue;
-        any_host = true;
-        status.attached_listeners.push_back(listener->name);
-        if (!listener->ready) continue;
-        status.route_tables.push_back(listener->route_table);
-        if (translation.routes->empty()) continue;
-        for (const std::string& host : hosts) {
-          result.contributions.push_back({{.table = listener->route_table, .host = host},
-                                          {.creation_timestamp = route.metadata.creation_timestamp,
-                                           .keep_order = points->preserve_route_order,
-                                           .routes = translation.routes,
-                                           .rules = translation.rules}});
-        }
-      }
-      if (!any_host) {
-        refuse(
-            "NoMatchingListenerHostname", "",
-            fmt::format("no hostname of the route is one of a listener of Gateway {}", gateway.to_string()));
-      } else {
-        set_condition(status.conditions, {"Accepted", true, "Accepted", "The route is accepted"});
-        for (const auto& [cluster, row] : translation.clusters) {
-          result.clusters.push_back({{.proxy = points->proxy, .name = cluster}, row});
-        }
-      }
+    for (Condition& condition :
+         rule_conditions(translation.verdicts, translation.backends, route.spec.rules.size())) {
+      if (!parent.accepted() && condition.type != "ResolvedRefs") continue;
+      set_condition(parent.status.conditions, std::move(condition));
     }
-    const bool refused = !status.conditions.empty() && !status.conditions.front().status;
-    Conditions rule_conditions;
-    add_rule_conditions(translation.verdicts, route.spec.rules.size(), rule_conditions);
-    for (Condition& condition : rule_conditions) {
-      if (refused && condition.type != "ResolvedRefs") continue;
-      set_condition(status.conditions, std::move(condition));
-    }
+    result.parents.push_back(std::move(parent.status));
   }
 
   // Two parentRefs may lead to one listener; each host is brought there once.
@@ -599,9 +450,9 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
   std::ranges::stable_sort(result.clusters, by_key);
   result.clusters.erase(std::ranges::unique(result.clusters, same_key).begin(), result.clusters.end());
   for (auto& [routing, translation] : translations) {
-    for (Problem& problem : translation.verdicts.problems) {
+    for (const Problem& problem : translation->backends.problems()) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {
-        result.problems.push_back(std::move(problem));
+        result.problems.push_back(problem);
       }
     }
   }

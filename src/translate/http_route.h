@@ -1,13 +1,11 @@
 // HTTPRoute → routes on hosts, clusters, conditions.
 #pragma once
 
-#include "translate/backend.h"
+#include "translate/attach.h"
 #include "translate/settings.h"
 #include "translate/tables.h"
 
 namespace sluice::translate {
-
-using AttachTable = flow::Table<NamespacedName, AttachPoints>;
 
 // One route against the listeners of its parents. Reads what it refers to, never endpoints.
 // A rule that cannot be translated harms only itself: it is answered with 500, or dropped where not even its

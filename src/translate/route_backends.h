@@ -1,0 +1,63 @@
+// The backends of one route: what its references lead to, and what is wrong with them.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "translate/backend.h"
+#include "translate/tables.h"
+
+namespace sluice::translate {
+
+// The path of a field, spelled out only when something is wrong there.
+struct Place {
+  const Place* parent;
+  std::string_view field;
+  std::optional<std::size_t> index = {};
+
+  std::string to_string() const;
+};
+
+// Resolves references, and keeps what comes of them.
+class RouteBackends {
+ public:
+  RouteBackends(const ObjectKey& route, const BackendReader& reader, flow::Reads& reads)
+      : route_(route), reader_(reader), reads_(reads) {}
+
+  const ObjectKey& route() const { return route_; }
+
+  // Nothing where the reference leads nowhere: then that is a problem, and ResolvedRefs says it. Its cluster
+  // is among clusters() from now on.
+  std::optional<ResolvedBackend> resolve(const api::BackendObjectReference& ref, const Place& place);
+  // The same without the cluster.
+  std::optional<ResolvedBackend> look_up(const api::BackendObjectReference& ref, const Place& place);
+  void add_cluster(const ClusterRow& row);
+
+  void report(const ReferenceFailure& failure, const Place& place);  // a problem
+  void refuse(ReferenceFailure failure, const Place& place);         // and ResolvedRefs says it
+  void add_problem(Problem problem) { problems_.push_back(std::move(problem)); }
+
+  const std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters() const { return clusters_; }
+  const std::vector<Problem>& problems() const { return problems_; }
+
+  // ResolvedRefs, always; its reasons are joined as Envoy Gateway joins them. The other conditions are for
+  // parents that accept the route.
+  Condition resolved_refs() const;
+  std::optional<Condition> backends_available() const;
+
+ private:
+  const ObjectKey& route_;
+  const BackendReader& reader_;
+  flow::Reads& reads_;
+  std::map<std::string, std::shared_ptr<const ClusterRow>> clusters_;
+  std::vector<ReferenceFailure> unresolved_;
+  std::vector<std::string> without_endpoints_;  // backends that nobody answers for
+  std::vector<Problem> problems_;
+};
+
+}  // namespace sluice::translate
