@@ -22,6 +22,7 @@ schema::Type tcp_route_v1alpha2_type();
 schema::Type udp_route_type();
 schema::Type udp_route_v1alpha2_type();
 schema::Type reference_grant_type();
+schema::Type backend_tls_policy_type();
 
 // gateway.envoyproxy.io
 schema::Type backend_type();
@@ -33,6 +34,10 @@ schema::Type service_type();
 schema::Type endpoint_slice_type();
 schema::Type secret_type();
 schema::Type config_map_type();
+schema::Type cluster_trust_bundle_type();
+
+// multicluster.x-k8s.io
+schema::Type service_import_type();
 
 // metadata, bound to ObjectMeta, of a kind whose names follow `name`.
 schema::Type metadata_type(const schema::Pattern& name, std::size_t max_name_length);

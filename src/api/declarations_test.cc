@@ -202,6 +202,7 @@ TEST(Declarations, EqualUpstream) {
       {gateway_api, {"udproutes", {"v1"}, udp_route_type}},
       {gateway_api, {"udproutes", {"v1alpha2"}, udp_route_v1alpha2_type}},
       {gateway_api, {"referencegrants", {"v1", "v1beta1"}, reference_grant_type}},
+      {gateway_api, {"backendtlspolicies", {"v1", "v1alpha3"}, backend_tls_policy_type}},
       {envoy_gateway, {"backends", {"v1alpha1"}, backend_type}},
       {envoy_gateway, {"envoyproxies", {"v1alpha1"}, envoy_proxy_type}},
   };
@@ -269,6 +270,7 @@ TEST(Declarations, AreSound) {
   expect_sound(udp_route_type(), "UDPRoute");
   expect_sound(udp_route_v1alpha2_type(), "UDPRoute v1alpha2");
   expect_sound(reference_grant_type(), "ReferenceGrant");
+  expect_sound(backend_tls_policy_type(), "BackendTLSPolicy");
   expect_sound(backend_type(), "Backend");
   expect_sound(envoy_proxy_type(), "EnvoyProxy");
   expect_sound(namespace_type(), "Namespace");
@@ -276,6 +278,8 @@ TEST(Declarations, AreSound) {
   expect_sound(endpoint_slice_type(), "EndpointSlice");
   expect_sound(secret_type(), "Secret");
   expect_sound(config_map_type(), "ConfigMap");
+  expect_sound(cluster_trust_bundle_type(), "ClusterTrustBundle");
+  expect_sound(service_import_type(), "ServiceImport");
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ namespace {
 // The versions that upstream serves, the one to write first in front.
 struct Served {
   std::array<std::string_view, 3> names;
+  std::string_view deprecated = {};  // one of them
 
   bool contains(std::string_view version) const {
     return !version.empty() && std::ranges::find(names, version) != names.end();
@@ -29,7 +30,9 @@ struct Served {
 constexpr Served kV1{{"v1", "", ""}};
 constexpr Served kV1AndBeta{{"v1", "v1beta1", ""}};
 constexpr Served kV1Alpha1{{"v1alpha1", "", ""}};
+constexpr Served kV1Beta1AndAlpha1{{"v1beta1", "v1alpha1", ""}};
 constexpr Served kV1AndAlpha2{{"v1", "v1alpha2", ""}};
+constexpr Served kV1AndAlpha3{{"v1", "v1alpha3", ""}, "v1alpha3"};
 constexpr Served kV1AndAlphas{{"v1", "v1alpha3", "v1alpha2"}};
 
 // A version whose schema is not that of the others. It is bound to the same struct.
@@ -102,6 +105,7 @@ constexpr KindEntry kKinds[] = {
      make<UDPRoute>,
      {"v1alpha2", udp_route_v1alpha2_type}},
     {kGatewayApi, "ReferenceGrant", kV1AndBeta, true, reference_grant_type, make<ReferenceGrant>},
+    {kGatewayApi, "BackendTLSPolicy", kV1AndAlpha3, true, backend_tls_policy_type, make<BackendTLSPolicy>},
     {kEnvoyGateway, "Backend", kV1Alpha1, true, backend_type, make<Backend>},
     {kEnvoyGateway, "EnvoyProxy", kV1Alpha1, true, envoy_proxy_type, make<EnvoyProxy>},
     {"", "Namespace", kV1, false, namespace_type, make<Namespace>},
@@ -109,6 +113,9 @@ constexpr KindEntry kKinds[] = {
     {"discovery.k8s.io", "EndpointSlice", kV1, true, endpoint_slice_type, make<EndpointSlice>},
     {"", "Secret", kV1, true, secret_type, make<Secret>},
     {"", "ConfigMap", kV1, true, config_map_type, make<ConfigMap>},
+    {"certificates.k8s.io", "ClusterTrustBundle", kV1Beta1AndAlpha1, false, cluster_trust_bundle_type,
+     make<ClusterTrustBundle>},
+    {"multicluster.x-k8s.io", "ServiceImport", kV1Alpha1, true, service_import_type, make<ServiceImport>},
 };
 static_assert(std::size(kKinds) == std::variant_size_v<Object>);
 
@@ -210,6 +217,16 @@ Problem unserved_version(const Tree& document, const KindEntry& entry, std::stri
   return problem;
 }
 
+Problem deprecated_version(const Tree& document, const KindEntry& entry) {
+  Problem problem =
+      problem_at(*document.find("apiVersion"), "support/deprecated-version",
+                 fmt::format("version `{}` of {} is deprecated", entry.versions.deprecated, entry.kind),
+                 fmt::format("write `apiVersion: {}`", api_version_of(entry, entry.versions.names[0])));
+  problem.severity = Severity::kWarning;
+  problem.path = "apiVersion";
+  return problem;
+}
+
 }  // namespace
 
 ReadObject read_object(const Tree& document, Trust trust) {
@@ -249,6 +266,9 @@ ReadObject read_object(const Tree& document, Trust trust) {
     result.problems.push_back(unserved_version(document, *entry, version));
   } else {
     const schema::Type& type = type_of(*entry, version);
+    if (!version.empty() && version == entry->versions.deprecated) {
+      result.problems.push_back(deprecated_version(document, *entry));
+    }
     if (trust == Trust::kFromServer || schema::check(document, type, &result.problems)) {
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {
@@ -276,6 +296,7 @@ template const GroupKind& kind_of<TLSRoute>();
 template const GroupKind& kind_of<TCPRoute>();
 template const GroupKind& kind_of<UDPRoute>();
 template const GroupKind& kind_of<ReferenceGrant>();
+template const GroupKind& kind_of<BackendTLSPolicy>();
 template const GroupKind& kind_of<Backend>();
 template const GroupKind& kind_of<EnvoyProxy>();
 template const GroupKind& kind_of<Namespace>();
@@ -283,6 +304,8 @@ template const GroupKind& kind_of<Service>();
 template const GroupKind& kind_of<EndpointSlice>();
 template const GroupKind& kind_of<Secret>();
 template const GroupKind& kind_of<ConfigMap>();
+template const GroupKind& kind_of<ClusterTrustBundle>();
+template const GroupKind& kind_of<ServiceImport>();
 
 std::string write_object(const Object& object) {
   const KindEntry& entry = kKinds[object.index()];

@@ -87,6 +87,48 @@ TEST(ReadObject, UnknownKindsAreWarnings) {
   EXPECT_EQ(read("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n").problems[0].suggestion, "");
 }
 
+TEST(ReadObject, DeprecatedVersionsAreRead) {
+  const ReadObject result = read(
+      "apiVersion: gateway.networking.k8s.io/v1alpha3\nkind: BackendTLSPolicy\nmetadata: {name: a}\n"
+      "spec:\n  targetRefs: [{group: '', kind: Service, name: s}]\n"
+      "  validation: {hostname: a.example.com, wellKnownCACertificates: System}\n");
+  ASSERT_EQ(result.problems.size(), 1u);
+  EXPECT_EQ(result.problems[0].code, "support/deprecated-version");
+  EXPECT_EQ(result.problems[0].severity, Severity::kWarning);
+  EXPECT_EQ(result.problems[0].message, "version `v1alpha3` of BackendTLSPolicy is deprecated");
+  EXPECT_EQ(result.problems[0].suggestion, "write `apiVersion: gateway.networking.k8s.io/v1`");
+  ASSERT_TRUE(result.bound.has_value());
+  const auto& policy = *std::get<std::shared_ptr<const BackendTLSPolicy>>(result.bound->object);
+  EXPECT_EQ(policy.spec.target_refs.front().name, "s");
+  EXPECT_EQ(policy.spec.validation.well_known_ca_certificates, "System");
+}
+
+TEST(ReadObject, BackendTLSPolicyRules) {
+  const auto policy = [](std::string_view spec) {
+    return problems_of(
+        with("apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\n"
+             "metadata: {name: a}\nspec:\n",
+             spec));
+  };
+  EXPECT_EQ(policy("  targetRefs: [{group: '', kind: Service, name: s}]\n  validation: {hostname: a.b}\n"),
+            "6:15 spec.validation schema/ca-certificates: nothing says which CA certificates to trust (add "
+            "`caCertificateRefs`, or `wellKnownCACertificates: System`)");
+  EXPECT_EQ(policy("  targetRefs:\n  - {group: '', kind: Service, name: s}\n"
+                   "  - {group: '', kind: Service, name: s, sectionName: http}\n"
+                   "  validation: {hostname: a.b, wellKnownCACertificates: System}\n"),
+            "7:5 spec.targetRefs[1] schema/target-section: of several references to one target each needs a "
+            "`sectionName` (add `sectionName`, the name of a port)");
+  EXPECT_EQ(
+      policy("  targetRefs:\n  - {group: '', kind: Service, name: s, sectionName: http}\n"
+             "  - {group: '', kind: Service, name: s, sectionName: http}\n"
+             "  validation:\n    hostname: a.b\n    wellKnownCACertificates: System\n"
+             "    subjectAltNames: [{type: URI, hostname: c.d}]\n"),
+      "11:23 spec.validation.subjectAltNames[0] schema/subject-alt-name: a name of type `Hostname` needs "
+      "`hostname`, and one of type `URI` needs `uri` (add it)\n"
+      "11:23 spec.validation.subjectAltNames[0] schema/subject-alt-name: a name of type `Hostname` has no "
+      "`uri`, and one of type `URI` has no `hostname` (remove it, or make another name of it)");
+}
+
 TEST(ReadObject, Names) {
   EXPECT_EQ(read("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n").key.to_string(),
             "Service default/a");
@@ -305,13 +347,15 @@ spec:
   endpoints: [{ip: {address: "2001:db8::a:1", port: 0}, zone: z}, {unix: {path: /run/x}, hostname: h}]
   appProtocols: [gateway.envoyproxy.io/h2c]
   fallback: true
-  tls: {insecureSkipVerify: true}
+  tls: {insecureSkipVerify: true, minVersion: "1.3"}
 )");
   EXPECT_EQ(backend.spec.endpoints[0].ip->host, "2001:db8::a:1");
   EXPECT_EQ(backend.spec.endpoints[0].zone, "z");
   EXPECT_EQ(backend.spec.endpoints[1].unix_path, "/run/x");
   EXPECT_FALSE(backend.spec.endpoints[1].ip.has_value());
-  EXPECT_EQ(backend.spec.tls->find("insecureSkipVerify")->as_bool(), true);
+  EXPECT_TRUE(backend.spec.tls->insecure_skip_verify);
+  EXPECT_EQ(backend.spec.tls->settings.min_version, TLSVersion::k1_3);
+  EXPECT_FALSE(backend.spec.tls->settings.alpn_protocols.has_value());
   EXPECT_EQ(
       problems_of("apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: b}\nspec:\n  "
                   "endpoints: [{}]\n"),

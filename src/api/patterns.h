@@ -31,6 +31,10 @@ inline constexpr schema::Pattern kGroup{
 inline constexpr schema::Pattern kKind{R"(^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$)",
                                        "a kind: letters, digits and `-`, a letter at the front"};
 
+inline constexpr schema::Pattern kWellKnownCertificates{
+    R"(^(System|([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]))$)",
+    "`System`, or a set of an implementation's as in `example.com/name`"};
+
 // RFC 9110 fields.
 inline constexpr schema::Pattern kHeaderName{R"(^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$)",
                                              "a header name: letters, digits and any of !#$%&'*+-.^_`|~"};

@@ -613,6 +613,7 @@ TEST(WriteObject, AtRandom) {
       {tcp_route_type(), kind_of<TCPRoute>()},
       {udp_route_type(), kind_of<UDPRoute>()},
       {reference_grant_type(), kind_of<ReferenceGrant>()},
+      {backend_tls_policy_type(), kind_of<BackendTLSPolicy>()},
       {backend_type(), kind_of<Backend>()},
       {envoy_proxy_type(), kind_of<EnvoyProxy>()},
       {namespace_type(), kind_of<Namespace>()},
@@ -620,6 +621,8 @@ TEST(WriteObject, AtRandom) {
       {endpoint_slice_type(), kind_of<EndpointSlice>()},
       {secret_type(), kind_of<Secret>()},
       {config_map_type(), kind_of<ConfigMap>()},
+      {cluster_trust_bundle_type(), kind_of<ClusterTrustBundle>()},
+      {service_import_type(), kind_of<ServiceImport>()},
   };
   static_assert(std::size(kinds) == std::variant_size_v<Object>);
   for (const auto& [type, kind] : kinds) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/object_key.h"
 
@@ -23,6 +24,17 @@ struct Where {
 
   bool operator==(const Where&) const = default;
   auto operator<=>(const Where&) const = default;
+};
+
+// Another place that a problem is about: what the first one conflicts with.
+struct Related {
+  Where where;
+  ObjectKey object;
+  std::string path;
+  std::string message;  // as a Problem's: "the older policy targets it here"
+
+  bool operator==(const Related&) const = default;
+  auto operator<=>(const Related&) const = default;
 };
 
 enum class Severity : std::uint8_t { kError, kWarning };
@@ -41,6 +53,7 @@ struct Problem {
   std::string message;
   // What would probably mend it, or empty: "did you mean `failOpen`?".
   std::string suggestion;
+  std::vector<Related> also;
 
   bool operator==(const Problem&) const = default;
   auto operator<=>(const Problem&) const = default;

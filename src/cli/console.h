@@ -24,6 +24,7 @@ inline constexpr std::string_view kBold = "1";
 inline constexpr std::string_view kRed = "1;31";
 inline constexpr std::string_view kGreen = "1;32";
 inline constexpr std::string_view kMagenta = "1;35";
+inline constexpr std::string_view kCyan = "1;36";
 inline constexpr std::string_view kDim = "2";
 
 inline std::string paint(std::string_view text, std::string_view style, bool color) {

@@ -14,10 +14,10 @@ namespace {
 
 bool is_error(const Problem& problem) { return problem.severity == Severity::kError; }
 
-// Printed in front of the message, for problems that no line stands for.
-std::string field_name(const Problem& problem) {
-  if (problem.object.name.name.empty()) return problem.path;
-  return problem.object.to_string() + (problem.path.empty() ? "" : " " + problem.path);
+// Printed in front of the message, for places that no line stands for.
+std::string field_name(const ObjectKey& object, const std::string& path) {
+  if (object.name.name.empty()) return path;
+  return object.to_string() + (path.empty() ? "" : " " + path);
 }
 
 std::string place_name(const Where& where) {
@@ -27,33 +27,62 @@ std::string place_name(const Where& where) {
   return place;
 }
 
-bool may_hold_secrets(const Problem& problem) {
-  return problem.object.kind == GroupKind("", "Secret") &&
-         (problem.path.starts_with("data") || problem.path.starts_with("stringData"));
+bool may_hold_secrets(const ObjectKey& object, const std::string& path) {
+  return object.kind == GroupKind("", "Secret") &&
+         (path.starts_with("data") || path.starts_with("stringData"));
 }
 
-void print_problem(const Problem& problem, const LineOf& line_of, bool color, std::string& out) {
-  std::string place = place_name(problem.where);
-  if (problem.where.line == 0) {
-    const std::string field = field_name(problem);
+// "conf/web.yaml:12:7: ", or the object and its field.
+void print_place(const Where& where, const ObjectKey& object, const std::string& path, bool color,
+                 std::string& out) {
+  std::string place = place_name(where);
+  if (where.line == 0) {
+    const std::string field = field_name(object, path);
     if (!place.empty() && !field.empty()) place += ": ";
     place += field;
   }
   if (!place.empty()) out += paint(place + ":", kBold, color) + " ";
+}
+
+// The line and a caret under the column.
+void print_line(const Where& where, const ObjectKey& object, const std::string& path, const LineOf& line_of,
+                bool color, std::string& out) {
+  if (where.line == 0 || may_hold_secrets(object, path)) return;
+  const std::string line = line_of(where.file, where.line);
+  if (line.find_first_not_of(" \t") == std::string::npos) return;
+  const Excerpt shown = excerpt(line, where.column);
+  out += fmt::format("{:>5} | {}\n", where.line, shown.line);
+  if (where.column != 0) out += fmt::format("      | {}{}\n", shown.blanks, paint("^", kGreen, color));
+}
+
+using Json = nlohmann::ordered_json;
+
+Json json_place(const Where& where, const ObjectKey& object, const std::string& path) {
+  Json named;
+  if (object != ObjectKey()) {
+    named = {{"group", object.kind.group()},
+             {"kind", object.kind.kind()},
+             {"namespace", object.name.namespace_},
+             {"name", object.name.name}};
+  }
+  return {{"file", where.file},
+          {"line", where.line},
+          {"column", where.column},
+          {"object", std::move(named)},
+          {"path", path}};
+}
+
+void print_problem(const Problem& problem, const LineOf& line_of, bool color, std::string& out) {
+  print_place(problem.where, problem.object, problem.path, color, out);
   out += is_error(problem) ? paint("error:", kRed, color) : paint("warning:", kMagenta, color);
   out += fmt::format(" {} {}\n", problem.message, paint("[" + problem.code + "]", kDim, color));
-
-  const std::string line = problem.where.line == 0 || may_hold_secrets(problem)
-                               ? std::string()
-                               : line_of(problem.where.file, problem.where.line);
-  if (line.find_first_not_of(" \t") != std::string::npos) {
-    const Excerpt shown = excerpt(line, problem.where.column);
-    out += fmt::format("{:>5} | {}\n", problem.where.line, shown.line);
-    if (problem.where.column != 0) {
-      out += fmt::format("      | {}{}\n", shown.blanks, paint("^", kGreen, color));
-    }
-  }
+  print_line(problem.where, problem.object, problem.path, line_of, color, out);
   if (!problem.suggestion.empty()) out += fmt::format("      = {}\n", problem.suggestion);
+  for (const Related& also : problem.also) {
+    print_place(also.where, also.object, also.path, color, out);
+    out += fmt::format("{} {}\n", paint("note:", kCyan, color), also.message);
+    print_line(also.where, also.object, also.path, line_of, color, out);
+  }
 }
 
 }  // namespace
@@ -76,25 +105,20 @@ std::string count_problems(const std::vector<Problem>& problems) {
 }
 
 std::string print_json(const std::vector<Problem>& problems) {
-  using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const Problem& problem : problems) {
-    Json object;
-    if (problem.object != ObjectKey()) {
-      object = {{"group", problem.object.kind.group()},
-                {"kind", problem.object.kind.kind()},
-                {"namespace", problem.object.name.namespace_},
-                {"name", problem.object.name.name}};
+    Json also = Json::array();
+    for (const Related& related : problem.also) {
+      Json place = json_place(related.where, related.object, related.path);
+      place["message"] = related.message;
+      also.push_back(std::move(place));
     }
-    list.push_back({{"code", problem.code},
-                    {"severity", is_error(problem) ? "error" : "warning"},
-                    {"file", problem.where.file},
-                    {"line", problem.where.line},
-                    {"column", problem.where.column},
-                    {"object", std::move(object)},
-                    {"path", problem.path},
-                    {"message", problem.message},
-                    {"suggestion", problem.suggestion}});
+    Json object{{"code", problem.code}, {"severity", is_error(problem) ? "error" : "warning"}};
+    object.update(json_place(problem.where, problem.object, problem.path));
+    object["message"] = problem.message;
+    object["suggestion"] = problem.suggestion;
+    object["also"] = std::move(also);
+    list.push_back(std::move(object));
   }
   // File names need not be UTF-8.
   return list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

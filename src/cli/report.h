@@ -9,6 +9,8 @@
 //         = did you mean `failOpen`?
 //   1 error
 //
+// Other places of the same problem follow it as notes, with their lines.
+//
 // Threads: pure functions.
 #pragma once
 
@@ -31,9 +33,9 @@ std::string print_problems(const std::vector<Problem>& problems, const LineOf& l
 // "2 errors, 1 warning"; empty when there are none.
 std::string count_problems(const std::vector<Problem>& problems);
 
-// A JSON list of {code, severity, file, line, column, object, path, message, suggestion}. All members are
-// always there: unknown texts are empty, unknown numbers 0, `object` is null or {group, kind, namespace,
-// name}.
+// A JSON list of {code, severity, file, line, column, object, path, message, suggestion, also}; `also` is a
+// list of {file, line, column, object, path, message}. All members are always there: unknown texts are empty,
+// unknown numbers 0, `object` is null or {group, kind, namespace, name}.
 std::string print_json(const std::vector<Problem>& problems);
 
 bool has_errors(const std::vector<Problem>& problems);

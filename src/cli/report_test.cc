@@ -36,6 +36,26 @@ TEST(Report, LineCaretSuggestion) {
             "      = did you mean `failOpen`?\n");
 }
 
+TEST(Report, OtherPlaces) {
+  EXPECT_EQ(
+      print(
+          {.code = "conflict/policy",
+           .where = {"conf/gw.yaml", 12, 7},
+           .message = "two policies have one target",
+           .suggestion = "remove one",
+           .also =
+               {{.where = {"conf/gw.yaml", 3, 2}, .object = route(), .path = "spec", .message = "the older"},
+                {.where = {}, .object = route(), .path = "spec.rules[0]", .message = "and this"}}}),
+      "conf/gw.yaml:12:7: error: two policies have one target [conflict/policy]\n"
+      "   12 |       failedOpen: true\n"
+      "      |       ^\n"
+      "      = remove one\n"
+      "conf/gw.yaml:3:2: note: the older\n"
+      "    3 | \tport:\t\"eighty\"\n"
+      "      | \t^\n"
+      "HTTPRoute default/web spec.rules[0]: note: and this\n");
+}
+
 TEST(Report, Tabs) {
   EXPECT_EQ(print({.code = "schema/wrong-type",
                    .severity = Severity::kWarning,
@@ -107,43 +127,57 @@ TEST(Report, Counts) {
 
 TEST(Report, Json) {
   EXPECT_EQ(print_json({}), "[]\n");
-  EXPECT_EQ(print_json({{.code = "x/y",
-                         .severity = Severity::kWarning,
-                         .where = {"\xff.yaml", 3, 4},
-                         .object = route(),
-                         .path = "spec",
-                         .message = "a \"quote\"",
-                         .suggestion = "none"},
-                        {.code = "x/z", .message = "no"}}),
-            "[\n"
-            "  {\n"
-            "    \"code\": \"x/y\",\n"
-            "    \"severity\": \"warning\",\n"
-            "    \"file\": \"\uFFFD.yaml\",\n"
-            "    \"line\": 3,\n"
-            "    \"column\": 4,\n"
-            "    \"object\": {\n"
-            "      \"group\": \"gateway.networking.k8s.io\",\n"
-            "      \"kind\": \"HTTPRoute\",\n"
-            "      \"namespace\": \"default\",\n"
-            "      \"name\": \"web\"\n"
-            "    },\n"
-            "    \"path\": \"spec\",\n"
-            "    \"message\": \"a \\\"quote\\\"\",\n"
-            "    \"suggestion\": \"none\"\n"
-            "  },\n"
-            "  {\n"
-            "    \"code\": \"x/z\",\n"
-            "    \"severity\": \"error\",\n"
-            "    \"file\": \"\",\n"
-            "    \"line\": 0,\n"
-            "    \"column\": 0,\n"
-            "    \"object\": null,\n"
-            "    \"path\": \"\",\n"
-            "    \"message\": \"no\",\n"
-            "    \"suggestion\": \"\"\n"
-            "  }\n"
-            "]\n");
+  EXPECT_EQ(
+      print_json(
+          {{.code = "x/y",
+            .severity = Severity::kWarning,
+            .where = {"\xff.yaml", 3, 4},
+            .object = route(),
+            .path = "spec",
+            .message = "a \"quote\"",
+            .suggestion = "none",
+            .also = {{.where = {"b.yaml", 5, 6}, .object = {}, .path = "spec.port", .message = "here"}}},
+           {.code = "x/z", .message = "no"}}),
+      "[\n"
+      "  {\n"
+      "    \"code\": \"x/y\",\n"
+      "    \"severity\": \"warning\",\n"
+      "    \"file\": \"\uFFFD.yaml\",\n"
+      "    \"line\": 3,\n"
+      "    \"column\": 4,\n"
+      "    \"object\": {\n"
+      "      \"group\": \"gateway.networking.k8s.io\",\n"
+      "      \"kind\": \"HTTPRoute\",\n"
+      "      \"namespace\": \"default\",\n"
+      "      \"name\": \"web\"\n"
+      "    },\n"
+      "    \"path\": \"spec\",\n"
+      "    \"message\": \"a \\\"quote\\\"\",\n"
+      "    \"suggestion\": \"none\",\n"
+      "    \"also\": [\n"
+      "      {\n"
+      "        \"file\": \"b.yaml\",\n"
+      "        \"line\": 5,\n"
+      "        \"column\": 6,\n"
+      "        \"object\": null,\n"
+      "        \"path\": \"spec.port\",\n"
+      "        \"message\": \"here\"\n"
+      "      }\n"
+      "    ]\n"
+      "  },\n"
+      "  {\n"
+      "    \"code\": \"x/z\",\n"
+      "    \"severity\": \"error\",\n"
+      "    \"file\": \"\",\n"
+      "    \"line\": 0,\n"
+      "    \"column\": 0,\n"
+      "    \"object\": null,\n"
+      "    \"path\": \"\",\n"
+      "    \"message\": \"no\",\n"
+      "    \"suggestion\": \"\",\n"
+      "    \"also\": []\n"
+      "  }\n"
+      "]\n");
 }
 
 }  // namespace

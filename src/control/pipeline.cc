@@ -357,8 +357,9 @@ struct Pipeline::Tables {
   Input<NamespacedName, T>& table() const {
     const auto inputs =
         std::tie(in.gateway_classes, in.gateways, in.http_routes, in.tls_routes, in.tcp_routes, in.udp_routes,
-                 in.reference_grants, in.backends, in.envoy_proxies, in.namespaces, in.services,
-                 in.endpoint_slices, in.secrets, in.config_maps);
+                 in.reference_grants, in.backend_tls_policies, in.backends, in.envoy_proxies, in.namespaces,
+                 in.services, in.endpoint_slices, in.secrets, in.config_maps, in.cluster_trust_bundles,
+                 in.service_imports);
     return std::get<Input<NamespacedName, T>&>(inputs);
   }
 };

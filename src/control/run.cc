@@ -57,6 +57,10 @@ std::uint64_t thread_cpu_us() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
 }
 
+std::string place_name(const Where& where) {
+  return fmt::format("{}:{}:{}", where.file, where.line, where.column);
+}
+
 class Control {
  public:
   explicit Control(const RunOptions& options)
@@ -491,13 +495,18 @@ void Control::report_problems() {
   }
   for (const Problem& problem : now) {
     if (reported_.contains(problem)) continue;
+    std::vector<std::string> also;
+    for (const Related& related : problem.also) {
+      also.push_back(fmt::format("{}: {}", place_name(related.where), related.message));
+    }
     log(problem.severity == Severity::kError ? Level::kError : Level::kWarning, "problem",
         {{"code", problem.code},
          {"object", problem.object.to_string()},
-         {"where", fmt::format("{}:{}:{}", problem.where.file, problem.where.line, problem.where.column)},
+         {"where", place_name(problem.where)},
          {"path", problem.path},
          {"problem", problem.message},
-         {"suggestion", problem.suggestion}});
+         {"suggestion", problem.suggestion},
+         {"also", also}});
   }
   for (const Problem& problem : reported_) {
     if (!now.contains(problem)) {

@@ -165,7 +165,11 @@ std::vector<Problem> FileSet::duplicates() const {
                           .object = key,
                           .message = fmt::format("{} is defined twice, and {} comes first", key.to_string(),
                                                  place_name(winner.file->name, winner.line)),
-                          .suggestion = "remove one of the two, or give it another name"});
+                          .suggestion = "remove one of the two, or give it another name",
+                          .also = {{.where = {winner.file->name, winner.line, winner.column},
+                                    .object = key,
+                                    .path = "",
+                                    .message = "the first is here"}}});
     }
   }
   return problems;
@@ -177,18 +181,22 @@ Text FileSet::text(const std::string& file) const {
 }
 
 void FileSet::locate(Problem& problem) {
-  const auto found = entries_.find(problem.object);
+  locate(problem.object, problem.path, problem.where);
+  for (Related& related : problem.also) locate(related.object, related.path, related.where);
+}
+
+void FileSet::locate(const ObjectKey& object, const std::string& path, Where& where) {
+  const auto found = entries_.find(object);
   if (found == entries_.end() || found->second.claims.empty()) return;
   const Claim& claim = found->second.claims.front();
   const File& file = *claim.file;
   if (claim.line == 0) {
-    problem.where = {file.name, 0, 0};
+    where = {file.name, 0, 0};
     return;
   }
-  problem.where =
-      locator_.find(file.name, file.text, file.document_lines, claim.document, claim.ordinal, problem.path);
-  if (problem.where.line == 0) problem.where = {"", claim.line, claim.column};
-  problem.where.file = file.name;
+  where = locator_.find(file.name, file.text, file.document_lines, claim.document, claim.ordinal, path);
+  if (where.line == 0) where = {"", claim.line, claim.column};
+  where.file = file.name;
 }
 
 std::string FileSet::line(const std::string& name, std::uint32_t line) {

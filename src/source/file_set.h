@@ -87,6 +87,7 @@ class FileSet {
   void mark(Entries::iterator entry);
   void drop_claims(const File& file, Entries::iterator entry);
   std::vector<Problem> duplicates() const;
+  void locate(const ObjectKey& object, const std::string& path, Where& where);
 
   std::map<std::string, std::unique_ptr<File>> files_;
   std::set<std::string> troubled_;  // files with problems

@@ -186,7 +186,11 @@ TEST(FileSet, DuplicateNamesBothPlaces) {
                      .where = {"b.yaml", 2, 1},
                      .object = config_map_key("a"),
                      .message = "ConfigMap default/a is defined twice, and a.yaml:2 comes first",
-                     .suggestion = "remove one of the two, or give it another name"}));
+                     .suggestion = "remove one of the two, or give it another name",
+                     .also = {{.where = {"a.yaml", 2, 1},
+                               .object = config_map_key("a"),
+                               .path = "",
+                               .message = "the first is here"}}}));
 }
 
 TEST(FileSet, PathProblemsAreTold) {
@@ -259,6 +263,11 @@ TEST(FileSet, Locates) {
     EXPECT_EQ(located(files, c.object, c.path), (Where{"f.yaml", c.line, c.column}))
         << c.object << " " << c.path;
   }
+  Problem two{.object = config_map_key("nobody"),
+              .also = {{.where = {}, .object = config_map_key("a"), .path = "metadata.name", .message = ""}}};
+  files.locate(two);
+  EXPECT_EQ(two.where, Where());
+  EXPECT_EQ(two.also.front().where, (Where{"f.yaml", 6, 9}));
   EXPECT_EQ(located(files, "nobody", "metadata"), Where());
 
   // Nobody knows where a hidden object is.

@@ -26,7 +26,8 @@ class Source {
   virtual ~Source() = default;  // stops; no batch arrives after it returns
 
   // Fills in problem.where from problem.object and problem.path, as far as the source knows them: the field,
-  // or the nearest parent of it that is in the text, or the object's first line. Any thread.
+  // or the nearest parent of it that is in the text, or the object's first line. So for each of
+  // problem.also. Any thread.
   virtual void locate(Problem& problem) const = 0;
 };
 

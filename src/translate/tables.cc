@@ -10,13 +10,16 @@ Inputs Inputs::declare(flow::Graph& graph) {
           graph.input<NamespacedName, api::TCPRoute>("TCPRoute"),
           graph.input<NamespacedName, api::UDPRoute>("UDPRoute"),
           graph.input<NamespacedName, api::ReferenceGrant>("ReferenceGrant"),
+          graph.input<NamespacedName, api::BackendTLSPolicy>("BackendTLSPolicy"),
           graph.input<NamespacedName, api::Backend>("Backend"),
           graph.input<NamespacedName, api::EnvoyProxy>("EnvoyProxy"),
           graph.input<NamespacedName, api::Namespace>("Namespace"),
           graph.input<NamespacedName, api::Service>("Service"),
           graph.input<NamespacedName, api::EndpointSlice>("EndpointSlice"),
           graph.input<NamespacedName, api::Secret>("Secret"),
-          graph.input<NamespacedName, api::ConfigMap>("ConfigMap")};
+          graph.input<NamespacedName, api::ConfigMap>("ConfigMap"),
+          graph.input<NamespacedName, api::ClusterTrustBundle>("ClusterTrustBundle"),
+          graph.input<NamespacedName, api::ServiceImport>("ServiceImport")};
 }
 
 }  // namespace sluice::translate

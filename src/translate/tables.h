@@ -20,6 +20,7 @@ struct Inputs {
   Resources<api::TCPRoute>& tcp_routes;
   Resources<api::UDPRoute>& udp_routes;
   Resources<api::ReferenceGrant>& reference_grants;
+  Resources<api::BackendTLSPolicy>& backend_tls_policies;
   Resources<api::Backend>& backends;
   Resources<api::EnvoyProxy>& envoy_proxies;
   Resources<api::Namespace>& namespaces;
@@ -27,6 +28,8 @@ struct Inputs {
   Resources<api::EndpointSlice>& endpoint_slices;
   Resources<api::Secret>& secrets;
   Resources<api::ConfigMap>& config_maps;
+  Resources<api::ClusterTrustBundle>& cluster_trust_bundles;
+  Resources<api::ServiceImport>& service_imports;
 
   static Inputs declare(flow::Graph& graph);
 };

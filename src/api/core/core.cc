@@ -15,11 +15,17 @@ namespace {
 
 constexpr Pattern kConfigKey{R"(^[-._a-zA-Z0-9]+$)", "letters, digits, `-`, `_` and `.`"};
 constexpr std::size_t kMaxConfigKey = 253;
+// One of a signer has the signer's name and colons in front.
+constexpr Pattern kTrustBundleName{R"(^[^/%]+$)", "a name without `/` and `%`"};
 
 Type protocol() { return enumeration({"TCP", "UDP", "SCTP"}); }
 
 // The names of ports and the like: nothing, or a DNS label.
 Type optional_label() { return string().max_length(63).matches(kLabelNameOrNothing); }
+
+Type session_affinity_config() {
+  return object({field("clientIP", object({field("timeoutSeconds", int32().range(1, 86400))}))});
+}
 
 Type object_reference_v1() {
   return object({
@@ -77,8 +83,6 @@ Type service_type() {
                        return self.size() < 2 || self.all([](const Value& item) { return item.has("name"); });
                      },
                  .suggestion = "add `name`"});
-  const Type session_affinity_config =
-      object({field("clientIP", object({field("timeoutSeconds", int32().range(1, 86400))}))});
   const Type spec = object({
       field<&ServiceSpec::type>("type",
                                 enumeration({"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"}))
@@ -101,7 +105,7 @@ Type service_type() {
       field("loadBalancerSourceRanges", list(string())),
       field("selector", map(string())),
       field("sessionAffinity", enumeration({"ClientIP", "None", ""})),
-      field("sessionAffinityConfig", session_affinity_config),
+      field("sessionAffinityConfig", session_affinity_config()),
   });
   std::vector<Field> fields = resource_fields();
   fields.push_back(field<&Service::metadata>("metadata", metadata_type(kLabelName, 63)).required());
@@ -163,6 +167,47 @@ Type config_map_type() {
   fields.push_back(field<&ConfigMap::data>("data", data_map(string())));
   fields.push_back(field<&ConfigMap::binary_data>("binaryData", data_map(string().formatted("byte"))));
   fields.push_back(field("immutable", boolean()));
+  return object(std::move(fields));
+}
+
+Type cluster_trust_bundle_type() {
+  std::vector<Field> fields = resource_fields();
+  fields.push_back(
+      field<&ClusterTrustBundle::metadata>("metadata", metadata_type(kTrustBundleName, 253)).required());
+  fields.push_back(
+      field<&ClusterTrustBundle::spec>(
+          "spec", object({
+                      field("signerName", string()),
+                      field<&ClusterTrustBundleSpec::trust_bundle>("trustBundle", string()).required(),
+                  }))
+          .required());
+  return object(std::move(fields));
+}
+
+// What translation does not read is nobody's business here: the kind is not ours, and its status grows.
+Type service_import_type() {
+  const Type port = object({
+                               field<&ServicePort::name>("name", optional_label()),
+                               field<&ServicePort::protocol>("protocol", protocol()).defaults_to("TCP"),
+                               field<&ServicePort::app_protocol>("appProtocol", string()),
+                               field<&ServicePort::port>("port", port_number()).required(),
+                           })
+                        .preserving_unknown();
+  const Type spec =
+      object({
+                 // An API server demands it, and translation can do without.
+                 field<&ServiceImportSpec::type>("type", enumeration({"ClusterSetIP", "Headless"}))
+                     .defaults_to("ClusterSetIP"),
+                 field<&ServiceImportSpec::ips>("ips", list(string())),
+                 field<&ServiceImportSpec::ports>("ports", list(port)).required(),
+                 field("sessionAffinity", string()),
+                 field("sessionAffinityConfig", session_affinity_config()),
+             })
+          .preserving_unknown();
+  std::vector<Field> fields = resource_fields();
+  fields.push_back(field<&ServiceImport::metadata>("metadata", metadata_type(kSubdomain, 253)).required());
+  fields.push_back(field<&ServiceImport::spec>("spec", spec));
+  fields.push_back(field("status", any()));
   return object(std::move(fields));
 }
 

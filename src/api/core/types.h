@@ -1,4 +1,5 @@
-// The core Kubernetes kinds that routing reads: Namespace, Service, EndpointSlice, Secret, ConfigMap.
+// The Kubernetes kinds that routing reads: Namespace, Service, EndpointSlice, Secret, ConfigMap,
+// ClusterTrustBundle, and ServiceImport of the multi-cluster API.
 // Fields that translation never reads are checked by the schema and not bound.
 #pragma once
 
@@ -103,6 +104,37 @@ struct ConfigMap {
   StringMap binary_data;  // decoded from base64
 
   bool operator==(const ConfigMap&) const = default;
+};
+
+struct ClusterTrustBundleSpec {
+  std::string trust_bundle;  // PEM
+
+  bool operator==(const ClusterTrustBundleSpec&) const = default;
+};
+
+// CA certificates, for everybody in the cluster. Not in a namespace.
+struct ClusterTrustBundle {
+  ObjectMeta metadata;
+  ClusterTrustBundleSpec spec;
+
+  bool operator==(const ClusterTrustBundle&) const = default;
+};
+
+// A Service of another cluster (multicluster.x-k8s.io, KEP-1645). Its ports are those of a Service, and its
+// EndpointSlices name it by a label of their own.
+struct ServiceImportSpec {
+  std::string type = "ClusterSetIP";  // ClusterSetIP | Headless
+  std::vector<std::string> ips;
+  std::vector<ServicePort> ports;
+
+  bool operator==(const ServiceImportSpec&) const = default;
+};
+
+struct ServiceImport {
+  ObjectMeta metadata;
+  ServiceImportSpec spec;
+
+  bool operator==(const ServiceImport&) const = default;
 };
 
 }  // namespace sluice::api

@@ -15,10 +15,6 @@ namespace {
 constexpr Pattern kIpAddress{
     R"(^((25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)$|^(([0-9a-fA-F]{1,4}:){1,7}[0-9a-fA-F]{1,4}|::|(([0-9a-fA-F]{1,4}:){0,5})?(:[0-9a-fA-F]{1,4}){1,2})$)",
     "an IPv4 or IPv6 address"};
-constexpr Pattern kWellKnownCertificates{
-    R"(^(System|([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]))$)",
-    "`System`, or a set of an implementation's as in `example.com/name`"};
-
 // Of sun_path.
 constexpr std::size_t kMaxUnixPath = 108;
 
@@ -70,17 +66,21 @@ Type endpoint() {
 }
 
 Type tls() {
-  std::vector<Field> fields = tls_settings_fields();
+  std::vector<Field> fields = backend_tls_fields<&BackendTLSSettings::settings>();
   const Type ca_reference = object({
-      field("group", group_name()).required(),
-      field("kind", kind_name()).required(),
-      field("name", object_name()).required(),
+      field<&LocalObjectReference::group>("group", group_name()).required(),
+      field<&LocalObjectReference::kind>("kind", kind_name()).required(),
+      field<&LocalObjectReference::name>("name", object_name()).required(),
   });
-  fields.push_back(field("autoSNIFromEndpointHostname", boolean()));
-  fields.push_back(field("caCertificateRefs", list(ca_reference).max_items(8)));
-  fields.push_back(field("insecureSkipVerify", boolean()).defaults_to(false));
-  fields.push_back(field("sni", precise_hostname()));
-  fields.push_back(field("wellKnownCACertificates", string().length(1, 253).matches(kWellKnownCertificates)));
+  fields.push_back(
+      field<&BackendTLSSettings::auto_sni_from_endpoint_hostname>("autoSNIFromEndpointHostname", boolean()));
+  fields.push_back(
+      field<&BackendTLSSettings::ca_certificate_refs>("caCertificateRefs", list(ca_reference).max_items(8)));
+  fields.push_back(
+      field<&BackendTLSSettings::insecure_skip_verify>("insecureSkipVerify", boolean()).defaults_to(false));
+  fields.push_back(field<&BackendTLSSettings::sni>("sni", precise_hostname()));
+  fields.push_back(field<&BackendTLSSettings::well_known_ca_certificates>(
+      "wellKnownCACertificates", string().length(1, 253).matches(kWellKnownCertificates)));
   return object(std::move(fields))
       .with(tls_settings_rules())
       .with({

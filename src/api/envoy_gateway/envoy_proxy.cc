@@ -347,7 +347,8 @@ Type envoy_proxy_type() {
   });
   const Type spec =
       object({
-                 field("backendTLS", object(tls_settings_fields()).with(tls_settings_rules())),
+                 field<&EnvoyProxySpec::backend_tls>(
+                     "backendTLS", object(backend_tls_fields<>()).with(tls_settings_rules())),
                  field<&EnvoyProxySpec::bootstrap>("bootstrap", bootstrap()),
                  field<&EnvoyProxySpec::concurrency>("concurrency", int32()),
                  field("dynamicModules", dynamic_modules()),

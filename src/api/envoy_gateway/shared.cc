@@ -3,8 +3,6 @@
 #include <iterator>
 #include <string_view>
 
-#include "api/gateway_api/shared.h"
-
 namespace sluice::api {
 
 using namespace schema;  // NOLINT: the declarations are written in its words
@@ -29,20 +27,6 @@ bool has_ordered_versions(const Value& self) {
 }
 
 }  // namespace
-
-std::vector<Field> tls_settings_fields() {
-  const Type version = enumeration({"Auto", "1.0", "1.1", "1.2", "1.3"});
-  return {
-      field("alpnProtocols", list(string())),
-      field("ciphers", list(string())),
-      field("clientCertificateRef", secret_object_reference()),
-      field("ecdhCurves", list(string())),
-      field("fingerprints", list(enumeration({"JA3", "JA4"}))),
-      field("maxVersion", version),
-      field("minVersion", version),
-      field("signatureAlgorithms", list(string())),
-  };
-}
 
 std::vector<Rule> tls_settings_rules() {
   return {

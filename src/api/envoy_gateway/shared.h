@@ -5,12 +5,33 @@
 
 #include <vector>
 
+#include "api/envoy_gateway/types.h"
+#include "api/gateway_api/shared.h"
 #include "schema/type.h"
 
 namespace sluice::api {
 
-// The TLS settings of a connection to a backend: BackendTLSConfig. Bound nowhere: they stay a Tree.
-std::vector<schema::Field> tls_settings_fields();
+// The settings of a TLS connection to a backend, bound to the TLSSettings that the member pointers lead to:
+// backend_tls_fields<>() is for TLSSettings itself.
+template <auto... kSettings>
+std::vector<schema::Field> backend_tls_fields() {
+  using schema::enumeration;
+  using schema::field;
+  using schema::list;
+  using schema::string;
+  const schema::Type version = enumeration({"Auto", "1.0", "1.1", "1.2", "1.3"});
+  return {
+      field<kSettings..., &TLSSettings::alpn_protocols>("alpnProtocols", list(string())),
+      field<kSettings..., &TLSSettings::ciphers>("ciphers", list(string())),
+      field<kSettings..., &TLSSettings::client_certificate_ref>("clientCertificateRef",
+                                                                secret_object_reference()),
+      field<kSettings..., &TLSSettings::ecdh_curves>("ecdhCurves", list(string())),
+      field("fingerprints", list(enumeration({"JA3", "JA4"}))),
+      field<kSettings..., &TLSSettings::max_version>("maxVersion", version),
+      field<kSettings..., &TLSSettings::min_version>("minVersion", version),
+      field<kSettings..., &TLSSettings::signature_algorithms>("signatureAlgorithms", list(string())),
+  };
+}
 std::vector<schema::Rule> tls_settings_rules();
 
 }  // namespace sluice::api

@@ -32,6 +32,32 @@ struct BackendEndpoint {
   bool operator==(const BackendEndpoint&) const = default;
 };
 
+enum class TLSVersion : std::uint8_t { kAuto, k1_0, k1_1, k1_2, k1_3 };
+
+// How connections to backends speak TLS, besides whom they trust. Upstream's BackendTLSConfig.
+struct TLSSettings {
+  std::optional<SecretObjectReference> client_certificate_ref;
+  std::optional<TLSVersion> min_version;
+  std::optional<TLSVersion> max_version;
+  std::vector<std::string> ciphers;
+  std::vector<std::string> ecdh_curves;
+  std::vector<std::string> signature_algorithms;
+  std::optional<std::vector<std::string>> alpn_protocols;  // empty: none is offered
+
+  bool operator==(const TLSSettings&) const = default;
+};
+
+struct BackendTLSSettings {
+  TLSSettings settings;  // its fields stand beside the others in the text
+  std::vector<LocalObjectReference> ca_certificate_refs;
+  std::string well_known_ca_certificates;  // "System", or empty
+  bool insecure_skip_verify = false;
+  std::string sni;
+  bool auto_sni_from_endpoint_hostname = false;
+
+  bool operator==(const BackendTLSSettings&) const = default;
+};
+
 enum class BackendType : std::uint8_t { kEndpoints, kDynamicResolver };
 
 struct BackendSpec {
@@ -39,7 +65,7 @@ struct BackendSpec {
   std::vector<BackendEndpoint> endpoints;
   std::vector<std::string> app_protocols;
   bool fallback = false;
-  std::optional<Tree> tls;  // checked; translated once BackendTLSPolicy is
+  std::optional<BackendTLSSettings> tls;
 
   bool operator==(const BackendSpec&) const = default;
 };
@@ -91,6 +117,7 @@ struct EnvoyProxySpec {
   std::optional<RoutingType> routing_type;
   bool preserve_route_order = false;
   std::optional<Tree> telemetry;
+  std::optional<TLSSettings> backend_tls;
 
   bool operator==(const EnvoyProxySpec&) const = default;
 };

@@ -1,5 +1,5 @@
 // Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, TLSRoute,
-// TCPRoute, UDPRoute, ReferenceGrant.
+// TCPRoute, UDPRoute, ReferenceGrant, BackendTLSPolicy.
 //
 // Types keep the names of the specification, fields turn mechanically: backendRefs is backend_refs. Defaults
 // are those of the upstream schemas and are filled in by the binding, so a plain member always has a value
@@ -515,6 +515,51 @@ struct ReferenceGrant {
   ReferenceGrantSpec spec;
 
   bool operator==(const ReferenceGrant&) const = default;
+};
+
+// ---- BackendTLSPolicy ------------------------------------------------------------------------
+
+// What a policy is about: an object in its own namespace, or a section of it (a port, a listener, a rule).
+struct LocalPolicyTargetReference {
+  std::string group;
+  std::string kind;
+  std::string name;
+  std::optional<std::string> section_name;
+
+  bool operator==(const LocalPolicyTargetReference&) const = default;
+};
+
+enum class SubjectAltNameType : std::uint8_t { kHostname, kURI };
+
+struct SubjectAltName {
+  SubjectAltNameType type = SubjectAltNameType::kHostname;
+  std::string hostname;
+  std::string uri;
+
+  bool operator==(const SubjectAltName&) const = default;
+};
+
+struct BackendTLSPolicyValidation {
+  std::vector<LocalObjectReference> ca_certificate_refs;
+  std::string well_known_ca_certificates;  // "System", or empty
+  std::string hostname;
+  std::vector<SubjectAltName> subject_alt_names;
+
+  bool operator==(const BackendTLSPolicyValidation&) const = default;
+};
+
+struct BackendTLSPolicySpec {
+  std::vector<LocalPolicyTargetReference> target_refs;
+  BackendTLSPolicyValidation validation;
+
+  bool operator==(const BackendTLSPolicySpec&) const = default;
+};
+
+struct BackendTLSPolicy {
+  ObjectMeta metadata;
+  BackendTLSPolicySpec spec;
+
+  bool operator==(const BackendTLSPolicy&) const = default;
 };
 
 }  // namespace sluice::api
