@@ -282,8 +282,8 @@ spec:
 {"apiVersion":"gateway.envoyproxy.io/v1alpha1","kind":"Backend","metadata":{"name":"b",
 "namespace":"default"},"spec":{"type":"Endpoints","endpoints":[{"ip":{"address":"10.0.0.1",
 "port":80},"zone":"z"},{"hostname":"a.b","unix":{"path":"/run/a.sock"}},{"ip":{"address":"fe80::1",
-"port":0}}],"appProtocols":["gateway.envoyproxy.io/h2c"],"fallback":true,"tls":{"sni":"a.b",
-"alpnProtocols":[]}}}
+"port":0}}],"appProtocols":["gateway.envoyproxy.io/h2c"],"fallback":true,"tls":{"alpnProtocols":[],
+"insecureSkipVerify":false,"sni":"a.b"}}}
 )"));
   EXPECT_EQ(written(R"(
 apiVersion: gateway.envoyproxy.io/v1alpha1
