@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "cli/check.h"
+#include "cli/explain.h"
 #include "cli/translate.h"
 #include "control/dump.h"
 #include "control/run.h"
@@ -162,6 +163,100 @@ Action declare_translate(CLI::App& app) {
   };
 }
 
+// The request of `explain`; nothing, and said so, where it is none.
+struct RequestWords {
+  std::vector<std::string> method_and_url;
+  std::vector<std::string> headers;
+  std::string gateway;
+  std::string sni;
+};
+
+// "-f PATH... METHOD URL": what follows the paths is read as paths too. A URL has "://", a method is in
+// capitals.
+void take_from_paths(std::vector<std::string>& paths, RequestWords& words) {
+  const auto is_method = [](const std::string& word) {
+    return std::ranges::all_of(word, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
+  };
+  if (!words.method_and_url.empty() || paths.size() < 2 || paths.back().find("://") == std::string::npos)
+    return;
+  const bool method =
+      paths.size() > 2 && is_method(paths[paths.size() - 2]) && paths[paths.size() - 2] != "-";
+  const auto first = paths.end() - (method ? 2 : 1);
+  words.method_and_url.assign(first, paths.end());
+  paths.erase(first, paths.end());
+}
+
+std::optional<explain::Request> read_request(const RequestWords& words, Console& console) {
+  const auto bad = [&console](const std::string& message) {
+    fail(console, message);
+    return std::nullopt;
+  };
+  if (words.method_and_url.empty())
+    return bad("explain needs a URL, as in `sluice explain -f conf/ GET http://www.example.com/`");
+  auto request = explain::read_url(words.method_and_url.back());
+  if (!request) return bad(fmt::format("{}: {}", words.method_and_url.back(), request.error()));
+  if (words.method_and_url.size() == 2) request->method = words.method_and_url.front();
+  for (const std::string& header : words.headers) {
+    if (const auto added = explain::add_header(header, *request); !added) return bad(added.error());
+  }
+  if (!words.sni.empty()) request->sni = words.sni;
+  if (!words.gateway.empty()) {
+    const std::size_t slash = words.gateway.find('/');
+    if (slash == std::string::npos) return bad("--gateway takes a namespace and a name: 'default/web'");
+    request->gateway = {words.gateway.substr(0, slash), words.gateway.substr(slash + 1)};
+  }
+  return *std::move(request);
+}
+
+Action declare_explain(CLI::App& app) {
+  struct Options {
+    ExplainOptions explain;
+    RequestWords request;
+    std::string settings_file;
+    std::string output = "text";
+    bool batch = false;
+  };
+  const auto options = std::make_shared<Options>();
+  add_paths(app, options->explain.paths);
+  app.add_option("request", options->request.method_and_url,
+                 "The request: GET http://app.example.com/path; https, too; or tls://HOST:PORT,\n"
+                 "tcp://HOST:PORT and udp://HOST:PORT without a method")
+      ->type_name("[METHOD] URL")
+      ->expected(0, 2);
+  app.add_option("-H,--header", options->request.headers, "A header: 'Name: value'; may be repeated")
+      ->type_name("HEADER")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_option("--gateway", options->request.gateway, "Only through this Gateway")->type_name("NS/NAME");
+  app.add_option("--sni", options->request.sni, "The server name of TLS (default: the URL's host)")
+      ->type_name("NAME");
+  app.add_flag("--batch", options->batch,
+               "Read requests from standard input, a JSON object a line: {\"method\", \"url\",\n"
+               "\"headers\": [[name, value], ...], \"sni\"}; write a JSON list a line");
+  app.add_option("--output", options->output, "text or json (default: text)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  return [options](Console& console) {
+    if (!read_settings(options->settings_file, options->explain.settings, console)) return kProblems;
+    options->explain.json = options->output == "json";
+    take_from_paths(options->explain.paths, options->request);
+    if (options->batch) {
+      if (std::ranges::find(options->explain.paths, "-") != options->explain.paths.end()) {
+        fail(console, "--batch reads requests from standard input: the files cannot come from there too");
+        return kUsage;
+      }
+      options->explain.batch = &std::cin;
+    } else {
+      auto request = read_request(options->request, console);
+      if (!request) return kUsage;
+      options->explain.request = *std::move(request);
+    }
+    return explain_request(options->explain, console);
+  };
+}
+
 Action declare_version(CLI::App&) {
   return [](Console& console) {
     console.out << fmt::format("sluice {} for Envoy {}\n", kSluiceVersion, kEnvoyVersion);
@@ -183,6 +278,11 @@ constexpr Command kCommands[] = {
      "  sluice translate -f conf/ --output out/\n"
      "  sluice translate -f conf/ | less\n",
      declare_translate},
+    {"explain", "Tell the way of a request: listener, route, filters, backends, and why not others",
+     "  sluice explain -f conf/ GET http://www.example.com/cart\n"
+     "  sluice explain -f conf/ POST https://api.example.com/v1 -H 'Content-Type: text/plain'\n"
+     "  sluice explain -f conf/ --output json GET http://www.example.com/ | jq '.[0].rule'\n",
+     declare_explain},
     {"version", "Print the versions of sluice and of the Envoy it was made for", "  sluice version\n",
      declare_version},
 };

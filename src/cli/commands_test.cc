@@ -52,30 +52,32 @@ constexpr std::string_view kBad = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n 
 TEST_F(Commands, Overview) {
   const Result result = run({"--help"});
   EXPECT_EQ(result.code, 0);
-  EXPECT_EQ(result.out,
-            "sluice - a Gateway API control plane for Envoy\n"
-            "\n"
-            "Usage: sluice COMMAND [OPTIONS]\n"
-            "\n"
-            "Commands:\n"
-            "  run         Serve what files say through Envoy, and follow their changes\n"
-            "  check       Report what is wrong with files\n"
-            "  translate   Write what Envoy would be told, and the statuses, as files\n"
-            "  version     Print the versions of sluice and of the Envoy it was made for\n"
-            "\n"
-            "Examples:\n"
-            "  sluice check -f conf/\n"
-            "  sluice run -f conf/\n"
-            "\n"
-            "`sluice COMMAND --help` tells more. Exit codes: 0 all is well, 1 problems were found, 2 wrong "
-            "usage.\n");
+  EXPECT_EQ(
+      result.out,
+      "sluice - a Gateway API control plane for Envoy\n"
+      "\n"
+      "Usage: sluice COMMAND [OPTIONS]\n"
+      "\n"
+      "Commands:\n"
+      "  run         Serve what files say through Envoy, and follow their changes\n"
+      "  check       Report what is wrong with files\n"
+      "  translate   Write what Envoy would be told, and the statuses, as files\n"
+      "  explain     Tell the way of a request: listener, route, filters, backends, and why not others\n"
+      "  version     Print the versions of sluice and of the Envoy it was made for\n"
+      "\n"
+      "Examples:\n"
+      "  sluice check -f conf/\n"
+      "  sluice run -f conf/\n"
+      "\n"
+      "`sluice COMMAND --help` tells more. Exit codes: 0 all is well, 1 problems were found, 2 wrong "
+      "usage.\n");
   for (const char* name : {"-h", "help"}) EXPECT_EQ(run({name}).out, result.out);
   EXPECT_EQ(run({}).code, 2);
   EXPECT_EQ(run({}).err, result.out);
 }
 
 TEST_F(Commands, EveryCommandHelps) {
-  for (const std::string command : {"run", "check", "translate", "version"}) {
+  for (const std::string command : {"run", "check", "translate", "explain", "version"}) {
     const Result result = run({command, "--help"});
     EXPECT_EQ(result.code, 0) << command;
     EXPECT_NE(result.out.find("Usage: sluice " + command), std::string::npos) << result.out;

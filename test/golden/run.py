@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Golden texts: what `sluice translate` makes of the small inputs in cases/, to the letter.
+"""Golden texts: what sluice makes of small inputs, to the letter.
 
 usage: run.py [--update]
 
-cases/<case>/in.yaml (and options.yaml, where a case has options) → cases/<case>/xds/*.json and status.yaml. Without
+cases/<case>/in.yaml (and options.yaml, where a case has options) → cases/<case>/xds/*.json and status.yaml, by
+`sluice translate`. sessions/*.txt: what commands print, each after its line `$ sluice …`, run in this folder. Without
 --update any difference is shown and fails; with it the texts are written anew, to be read as a diff.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,6 +47,25 @@ def update(case: Path, made: Path) -> None:
         (case / name).write_text(text)
 
 
+def session(file: Path) -> str:
+    """The commands of the file, with what they print now."""
+    text = ""
+    for line in file.read_text().splitlines():
+        if not line.startswith("$ sluice "):
+            continue
+        result = subprocess.run([BUILD / "sluice", *shlex.split(line)[2:]], capture_output=True, text=True, check=False,
+                                cwd=HERE, stdin=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"})
+        text += f"{line}\n{result.stdout}{result.stderr}"
+        text += f"[exit status {result.returncode}]\n\n" if result.returncode else "\n"
+    return text
+
+
+def differs_session(file: Path, made: str) -> bool:
+    want = file.read_text()
+    sys.stdout.writelines(difflib.unified_diff(want.splitlines(True), made.splitlines(True), file.name, "made now"))
+    return want != made
+
+
 def differs(case: Path, made: Path) -> bool:
     want, got = texts(case), texts(made)
     for name in sorted(want.keys() | got.keys()):
@@ -67,9 +88,17 @@ def main() -> int:
                 update(case, Path(folder))
             elif differs(case, Path(folder)):
                 different += 1
+    sessions = sorted(HERE.glob("sessions/*.txt"))
+    for file in sessions:
+        made = session(file)
+        if arguments.update:
+            file.write_text(made)
+        elif differs_session(file, made):
+            different += 1
+    tests = len(cases) + len(sessions)
     if results := os.environ.get("RESULTS"):
-        Path(results, "counts").write_text(f"{len(cases) - different} {different} 0\n")
-    print(f"golden: {len(cases)} cases" + (", written" if arguments.update else f", {different} differ"))
+        Path(results, "counts").write_text(f"{tests - different} {different} 0\n")
+    print(f"golden: {len(cases)} cases, {len(sessions)} sessions" + (", written" if arguments.update else f", {different} differ"))
     return 1 if different or not cases else 0
 
 

@@ -1,0 +1,119 @@
+#include "explain/describe.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "explain/rewrite.h"
+
+namespace sluice::explain {
+
+std::string describe_listener(const translate::GatewayPlan& gateway,
+                              const translate::ListenerPlan& listener) {
+  std::string text = fmt::format("listener {} of Gateway {}, port {} ({})", listener.name,
+                                 gateway.gateway.to_string(), listener.port, listener.protocol);
+  if (!listener.hostname.empty()) text += ", " + listener.hostname;
+  return text;
+}
+
+std::string share(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "0 %";
+  const double percent = 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  return fmt::format("{:.4g} %", percent);
+}
+
+std::string describe_protocol(const ir::Cluster& cluster) {
+  std::string text = cluster.protocol == ir::UpstreamProtocol::kHttp2 ? "HTTP/2" : "HTTP/1.1";
+  if (cluster.tls) text += " over TLS";
+  return text;
+}
+
+std::string describe_endpoint(const ir::Endpoint& endpoint) {
+  if (!endpoint.unix_path.empty()) return endpoint.unix_path;
+  const bool v6 = endpoint.address.find(':') != std::string::npos;
+  return v6 ? fmt::format("[{}]:{}", endpoint.address, endpoint.port)
+            : fmt::format("{}:{}", endpoint.address, endpoint.port);
+}
+
+std::string describe_duration(ir::Duration duration) {
+  using namespace std::chrono;  // NOLINT(google-build-using-namespace)
+  if (duration % hours(1) == ir::Duration::zero() && duration.count() != 0) {
+    return fmt::format("{}h", duration / hours(1));
+  }
+  if (duration % minutes(1) == ir::Duration::zero() && duration.count() != 0) {
+    return fmt::format("{}m", duration / minutes(1));
+  }
+  if (duration % seconds(1) == ir::Duration::zero()) return fmt::format("{}s", duration / seconds(1));
+  return fmt::format("{}ms", duration.count());
+}
+
+void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, std::vector<Step>& steps) {
+  const std::string_view whose = kind == "response-headers" ? "answer" : "request";
+  for (const ir::Header& h : changes.add) {
+    steps.push_back({std::string(kind), fmt::format("{} header {} gets `{}` added", whose, h.name, h.value)});
+  }
+  for (const ir::Header& h : changes.set) {
+    steps.push_back({std::string(kind), fmt::format("{} header {} becomes `{}`", whose, h.name, h.value)});
+  }
+  for (const std::string& name : changes.remove) {
+    steps.push_back({std::string(kind), fmt::format("{} header {} is removed", whose, name)});
+  }
+}
+
+void add_rewrite_steps(const ir::Rewrite& rewrite, const ir::PathMatch& match, const Arrival& arrival,
+                       std::vector<Step>& steps) {
+  const auto host = [&](std::string text) { steps.push_back({"rewrite-host", std::move(text)}); };
+  if (rewrite.host) {
+    host(fmt::format("the host becomes {}", *rewrite.host));
+  } else if (rewrite.host_header) {
+    const auto header = arrival.headers.find(*rewrite.host_header);
+    if (header != arrival.headers.end()) {
+      host(fmt::format("the host becomes {}, from header {}", header->second, *rewrite.host_header));
+    }
+  } else if (rewrite.host_of_endpoint) {
+    host("the host becomes that of the endpoint");
+  } else if (rewrite.host_from_path) {
+    const ir::PathRewrite as_path{.full = {}, .prefix = {}, .regex = rewrite.host_from_path};
+    Arrival bare = arrival;
+    bare.query.clear();
+    host(fmt::format("the host becomes {}, from the path", rewritten_path(as_path, match, bare)));
+  }
+  if (rewrite.path) {
+    steps.push_back(
+        {"rewrite-path", fmt::format("the path becomes {}", rewritten_path(*rewrite.path, match, arrival))});
+  }
+}
+
+void add_limit_steps(const ir::Forward& forward, std::vector<Step>& steps) {
+  if (forward.timeout) {
+    steps.push_back({"timeout", forward.timeout->count() == 0
+                                    ? std::string("the answer may take any time")
+                                    : fmt::format("the answer has to be complete within {}",
+                                                  describe_duration(*forward.timeout))});
+  }
+  if (!forward.retry) return;
+  const ir::Retry& retry = *forward.retry;
+  std::string text = fmt::format("failed attempts are repeated up to {} time{}", retry.attempts,
+                                 retry.attempts == 1 ? "" : "s");
+  if (!retry.codes.empty()) text += fmt::format(", on status {} too", fmt::join(retry.codes, ", "));
+  if (retry.per_try_timeout)
+    text += fmt::format(", each within {}", describe_duration(*retry.per_try_timeout));
+  if (retry.backoff) text += fmt::format(", {} apart", describe_duration(*retry.backoff));
+  steps.push_back({"retry", std::move(text)});
+}
+
+void sort_by_nearness(std::string_view wanted, std::vector<std::string>& hosts) {
+  const auto common = [&](const std::string& host) {
+    const auto [a, b] = std::mismatch(wanted.rbegin(), wanted.rend(), host.rbegin(), host.rend());
+    return -(a - wanted.rbegin());
+  };
+  std::ranges::sort(hosts, [&](const std::string& a, const std::string& b) {
+    return std::pair(common(a), std::string_view(a)) < std::pair(common(b), std::string_view(b));
+  });
+}
+
+}  // namespace sluice::explain

@@ -1,0 +1,275 @@
+#include "explain/request.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace sluice::explain {
+
+namespace {
+
+struct SchemeRow {
+  std::string_view name;
+  Scheme scheme;
+  std::uint16_t port;  // 0: the URL has to say it
+};
+
+constexpr SchemeRow kSchemes[] = {
+    {"http", Scheme::kHttp, 80}, {"https", Scheme::kHttps, 443}, {"tls", Scheme::kTls, 443},
+    {"tcp", Scheme::kTcp, 0},    {"udp", Scheme::kUdp, 0},
+};
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return lower(c); });
+  return out;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+bool is_address(std::string_view host) {
+  return host.starts_with('[') ||
+         (!host.empty() && host.find_first_not_of("0123456789.") == std::string_view::npos);
+}
+
+// Where the port of an authority begins, with its colon.
+std::size_t port_start(std::string_view authority) {
+  const std::size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos) return colon;
+  const std::size_t bracket = authority.rfind(']');
+  return bracket != std::string_view::npos && bracket > colon ? std::string_view::npos : colon;
+}
+
+// ---- paths -----------------------------------------------------------------------------------
+
+int hex(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (lower(c) >= 'a' && lower(c) <= 'f') return lower(c) - 'a' + 10;
+  return -1;
+}
+
+// The value of an escape "%41" at this place; -1 where there is none.
+int escaped(std::string_view text, std::size_t at) {
+  if (at + 2 >= text.size() || text[at] != '%' || hex(text[at + 1]) < 0 || hex(text[at + 2]) < 0) return -1;
+  return hex(text[at + 1]) * 16 + hex(text[at + 2]);
+}
+
+// RFC 3986's unreserved characters: with and without an escape they are the same.
+bool is_unreserved(int c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
+}
+
+bool must_be_escaped(unsigned char c) {
+  return c <= ' ' || c >= 0x7F ||
+         std::string_view("\"#<>?`{}").find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+// Bytes of a dot, which may be escaped; 0 where there is none.
+std::size_t dot_at(std::string_view text, std::size_t at) {
+  if (at >= text.size()) return 0;
+  if (text[at] == '.') return 1;
+  return escaped(text, at) == '.' ? 3 : 0;
+}
+
+bool is_slash(char c) { return c == '/' || c == '\\'; }
+
+// "%2F" → "/", "%5C" → "\"; whether there was one.
+bool unescape_slashes(std::string& path) {
+  std::string out;
+  bool found = false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const int value = escaped(path, i);
+    if (value == '/' || value == '\\') {
+      out.push_back(static_cast<char>(value));
+      i += 2;
+      found = true;
+    } else {
+      out.push_back(path[i]);
+    }
+  }
+  path = std::move(out);
+  return found;
+}
+
+// As browsers do it (the URL Standard): segments "." and ".." are walked, and characters that need no escape
+// lose it, those that need one get it. False where the path holds a NUL.
+bool canonicalize(std::string& path) {
+  std::string out;
+  bool good = true;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (const std::size_t dot = dot_at(path, i); dot > 0) {
+      std::size_t end = i + dot;
+      const std::size_t second = out.ends_with('/') ? dot_at(path, end) : 0;
+      if (second > 0) end += second;
+      const bool segment = out.ends_with('/') && (end == path.size() || is_slash(path[end]));
+      if (!segment) {
+        out.push_back('.');
+        i += dot - 1;
+        continue;
+      }
+      if (second > 0 && out.size() > 1) out.resize(out.rfind('/', out.size() - 2) + 1);
+      i = end;  // with its slash
+    } else if (c == '\\') {
+      out.push_back('/');
+    } else if (c == '%') {
+      const int value = escaped(path, i);
+      if (is_unreserved(value)) {
+        out.push_back(static_cast<char>(value));
+        i += 2;
+      } else {
+        good = good && value != 0;
+        out.push_back('%');
+      }
+    } else if (must_be_escaped(static_cast<unsigned char>(c))) {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    } else {
+      out.push_back(c);
+    }
+  }
+  path = std::move(out);
+  return good;
+}
+
+void merge_slashes(std::string& path) {
+  const auto repeated = std::ranges::unique(path, [](char a, char b) { return a == '/' && b == '/'; });
+  path.erase(repeated.begin(), repeated.end());
+}
+
+void answer(Arrival& arrival, std::uint16_t status, std::string why) {
+  if (arrival.status != 0) return;
+  arrival.status = status;
+  arrival.why = std::move(why);
+}
+
+void read_path(const std::string& sent, Arrival& arrival) {
+  if (!sent.starts_with('/')) {
+    answer(arrival, 404, "a path begins with a slash");
+    arrival.path = sent;
+    return;
+  }
+  const std::size_t question = sent.find('?');
+  arrival.path = sent.substr(0, question);
+  if (question != std::string::npos) arrival.query = sent.substr(question);
+  if (sent.find('#') != std::string::npos) {
+    answer(arrival, 400, "a request has no fragment: `#` does not belong into its path");
+    return;
+  }
+  const bool slashes = unescape_slashes(arrival.path);
+  if (!canonicalize(arrival.path)) {
+    answer(arrival, 400, "the path cannot be normalised");
+    return;
+  }
+  merge_slashes(arrival.path);
+  if (slashes) {
+    answer(arrival, 307, "escaped slashes are resolved first: the client is sent to the plain path");
+    arrival.location = arrival.path + arrival.query;
+  }
+}
+
+void read_query(Arrival& arrival) {
+  std::string_view rest = arrival.query;
+  if (!rest.empty()) rest.remove_prefix(1);
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view parameter = rest.substr(0, end);
+    const std::size_t equal = parameter.find('=');
+    arrival.query_params.try_emplace(
+        std::string(parameter.substr(0, equal)),
+        equal == std::string_view::npos ? std::string_view() : parameter.substr(equal + 1));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Scheme scheme) {
+  return std::ranges::find(kSchemes, scheme, &SchemeRow::scheme)->name;
+}
+
+std::expected<Request, std::string> read_url(std::string_view url) {
+  const std::size_t colon = url.find("://");
+  const std::string scheme = lower(url.substr(0, colon == std::string_view::npos ? 0 : colon));
+  const auto* const row = std::ranges::find(kSchemes, scheme, &SchemeRow::name);
+  if (row == std::end(kSchemes)) {
+    return std::unexpected("a URL begins with http://, https://, tls://, tcp:// or udp://");
+  }
+  Request request{.scheme = row->scheme, .port = row->port};
+  std::string_view rest = url.substr(colon + 3);
+  const std::size_t path = std::min(rest.find_first_of("/?"), rest.size());
+  request.authority = rest.substr(0, path);
+  rest.remove_prefix(path);
+
+  const std::size_t port = port_start(request.authority);
+  const std::string host = request.authority.substr(0, port);
+  if (port != std::string::npos) {
+    const std::string_view digits = std::string_view(request.authority).substr(port + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), request.port);
+    if (error != std::errc() || end != digits.data() + digits.size() || request.port == 0) {
+      return std::unexpected(fmt::format("`{}` is no port", digits));
+    }
+  }
+  if (host.empty()) return std::unexpected("the URL has no host");
+  if (request.port == 0) return std::unexpected(fmt::format("a {}:// URL needs a port", scheme));
+  if (!request.http() && !rest.empty() && rest != "/") {
+    return std::unexpected(fmt::format("a {}:// URL has no path", scheme));
+  }
+  if (request.http()) request.path = rest.starts_with('/') ? rest : "/" + std::string(rest);
+  if (request.tls() && !is_address(host)) request.sni = lower(host);
+  return request;
+}
+
+std::expected<void, std::string> add_header(std::string_view text, Request& request) {
+  const std::size_t colon = text.find(':');
+  const std::string_view name = trim(text.substr(0, std::min(colon, text.size())));
+  if (colon == std::string_view::npos || name.empty()) {
+    return std::unexpected(fmt::format("`{}` is no header: write 'Name: value'", text));
+  }
+  const std::string_view value = trim(text.substr(colon + 1));
+  if (lower(name) == "host") {
+    request.authority = value;
+  } else {
+    request.headers.push_back({std::string(name), std::string(value)});
+  }
+  return {};
+}
+
+Arrival arrive(const Request& request) {
+  Arrival arrival;
+  arrival.method = request.method;
+  arrival.host = lower(std::string_view(request.authority).substr(0, port_start(request.authority)));
+  for (const ir::Header& header : request.headers) {
+    const std::string name = lower(header.name);
+    if (name.find('_') != std::string::npos) {
+      answer(arrival, 400, fmt::format("header `{}` has an underscore in its name", header.name));
+    }
+    const auto [at, fresh] = arrival.headers.try_emplace(name, header.value);
+    if (!fresh) at->second += "," + header.value;
+  }
+  read_path(request.path, arrival);
+  read_query(arrival);
+  // What Envoy sets before it looks at routes. The rest of what it sets differs from request to request.
+  for (const std::string_view name : {"connection", "upgrade", "proxy-connection"}) {
+    arrival.headers.erase(std::string(name));
+  }
+  const std::string scheme(request.scheme == Scheme::kHttps ? "https" : "http");
+  arrival.headers["x-forwarded-proto"] = scheme;
+  arrival.headers["host"] = request.authority;
+  arrival.headers[":authority"] = request.authority;
+  arrival.headers[":scheme"] = scheme;
+  arrival.headers[":method"] = request.method;
+  arrival.headers[":path"] = arrival.path + arrival.query;
+  return arrival;
+}
+
+}  // namespace sluice::explain

@@ -1,0 +1,96 @@
+#include "explain/snapshot.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "translate/virtual_host.h"
+
+namespace sluice::explain {
+
+std::string Snapshot::Backend::to_string() const {
+  return port ? fmt::format("{}, port {}", object.to_string(), *port) : object.to_string();
+}
+
+Snapshot::Snapshot(const control::Pipeline& pipeline) : pipeline_(pipeline) {
+  for (const ir::ProxyKey& key : pipeline.proxies().sorted_keys()) {
+    proxies_.push_back(pipeline.proxies().get(key));
+  }
+  for (const NamespacedName& name : pipeline.routes().sorted_keys()) {
+    Route& route = routes_.emplace_back();
+    route.key = {.kind = api::kind_of<api::HTTPRoute>(), .name = name};
+    route.result = pipeline.routes().get(name);
+    if (const auto object = pipeline.object<api::HTTPRoute>(name)) route.hostnames = object->spec.hostnames;
+    for (const auto& [host, contribution] : route.result->contributions) {
+      tables_[host.table][host.host].emplace_back(name, &contribution);
+    }
+  }
+}
+
+const Snapshot::Route* Snapshot::route(const ObjectKey& key) const {
+  const auto at = std::ranges::lower_bound(routes_, key, {}, &Route::key);
+  return at == routes_.end() || at->key != key ? nullptr : &*at;
+}
+
+const Snapshot::Hosts& Snapshot::hosts(const std::string& table) const {
+  static const auto* const none = new Hosts();
+  const auto at = tables_.find(table);
+  return at == tables_.end() ? *none : at->second;
+}
+
+const ir::VirtualHost& Snapshot::merged(const std::string& table, const std::string& host) const {
+  const auto [at, fresh] = merged_.try_emplace({.table = table, .host = host});
+  if (!fresh) return at->second;
+  const Hosts& all = hosts(table);
+  const auto contributions = all.find(host);
+  if (contributions == all.end()) {
+    at->second.host = host;
+  } else {
+    at->second = translate::merge_host(host, contributions->second).host;
+  }
+  return at->second;
+}
+
+Snapshot::Origin Snapshot::origin(const std::string& table, const std::string& host,
+                                  const ir::Route& route) const {
+  for (const auto& [name, contribution] : hosts(table).find(host)->second) {
+    if (name != route.owner.name) continue;
+    const std::vector<ir::Route>& routes = *contribution->routes;
+    for (std::size_t i = 0; i < routes.size(); ++i) {
+      if (routes[i].action != route.action || routes[i].match != route.match) continue;
+      const std::uint32_t rule = (*contribution->rules)[i];
+      std::size_t first = i;
+      while (first > 0 && (*contribution->rules)[first - 1] == rule) --first;
+      return {rule, static_cast<std::uint32_t>(i - first)};
+    }
+  }
+  return {};
+}
+
+const translate::ClusterRow* Snapshot::cluster(const ir::ProxyKey& proxy, const std::string& name) const {
+  return pipeline_.cluster_rows().get({.proxy = proxy, .name = name});
+}
+
+Snapshot::Backend Snapshot::backend(const translate::ClusterRow& cluster) const {
+  Backend backend{.object = cluster.cluster.owner, .port = {}};
+  if (!cluster.service_port) return backend;
+  const auto& [service, port_name] = *cluster.service_port;
+  const translate::ServiceView* view = pipeline_.services().get(service);
+  if (view == nullptr) return backend;
+  const auto port = std::ranges::find(view->ports, port_name, &translate::ServiceView::Port::name);
+  if (port != view->ports.end()) backend.port = port->port;
+  return backend;
+}
+
+std::vector<ir::Locality> Snapshot::localities(const translate::ClusterRow& cluster) const {
+  if (!cluster.service_port) {
+    return cluster.fixed.empty() ? cluster.cluster.dns_localities : cluster.fixed;
+  }
+  const translate::ServiceEndpoints* all = pipeline_.endpoints_of_services().get(cluster.service_port->first);
+  if (all == nullptr) return {};
+  const auto port = all->by_port.find(cluster.service_port->second);
+  return port == all->by_port.end() ? std::vector<ir::Locality>() : port->second;
+}
+
+}  // namespace sluice::explain
