@@ -307,6 +307,18 @@ template const GroupKind& kind_of<ConfigMap>();
 template const GroupKind& kind_of<ClusterTrustBundle>();
 template const GroupKind& kind_of<ServiceImport>();
 
+bool equal(const Object& a, const Object& b) {
+  return std::visit(
+      []<typename T, typename U>(const std::shared_ptr<const T>& x, const std::shared_ptr<const U>& y) {
+        if constexpr (std::is_same_v<T, U>) {
+          return x == y || *x == *y;
+        } else {
+          return false;
+        }
+      },
+      a, b);
+}
+
 std::string write_object(const Object& object) {
   const KindEntry& entry = kKinds[object.index()];
   const Tree bound =

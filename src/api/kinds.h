@@ -63,6 +63,9 @@ ReadObject read_object(const Tree& document, Trust trust);
 // which YAML has and JSON has not. The text of a Secret has its values.
 std::string write_object(const Object& object);
 
+// True where both are of one kind and have equal values.
+bool equal(const Object& a, const Object& b);
+
 // The GroupKind of each bound type.
 template <typename T>
 const GroupKind& kind_of();

@@ -1,10 +1,12 @@
 #include "control/pipeline.h"
 
 #include <algorithm>
-#include <array>
+#include <functional>
 #include <map>
 #include <set>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "translate/backend.h"
 #include "translate/certificate.h"
@@ -49,13 +51,12 @@ struct HostRow {
   bool operator==(const HostRow&) const = default;
 };
 
-HostRow render_host(const HostKey& key,
-                    const flow::GroupRows<NamespacedName, translate::RouteResult>& routes) {
-  std::vector<std::pair<NamespacedName, const translate::Contribution*>> contributions;
-  for (const auto& [name, result] : routes) {
+HostRow render_host(const HostKey& key, const flow::GroupRows<ObjectKey, translate::RouteResult>& routes) {
+  std::vector<std::pair<ObjectKey, const translate::Contribution*>> contributions;
+  for (const auto& [route, result] : routes) {
     const auto at =
         std::ranges::lower_bound(result.contributions, key, {}, [](const auto& c) { return c.first; });
-    contributions.emplace_back(name, &at->second);
+    contributions.emplace_back(route, &at->second);
   }
   const translate::MergedHost merged = translate::merge_host(key.host, contributions);
   return {.bytes = xds::render_virtual_host(key.table, merged.host),
@@ -100,26 +101,40 @@ std::vector<ir::Locality> localities_of(const translate::ClusterRow& row,
   return port == all->by_port.end() ? std::vector<ir::Locality>() : port->second;
 }
 
+template <typename T>
+ObjectKey object_key(const NamespacedName& name) {
+  return {.kind = api::kind_of<T>(), .name = name};
+}
+
 // The translation of an object, or of its last good version where a proxy refused this one.
 template <typename T, typename Translate>
-auto unless_refused(const NamespacedName& name, const T& object, const Refusal<T>* refusal,
-                    Translate translate) {
-  if (refusal == nullptr || *refusal->refused != object) return translate(object);
-  const ObjectKey key{.kind = api::kind_of<T>(), .name = name};
-  if (refusal->last_good != nullptr) {
-    return translate::served_instead(translate(*refusal->last_good), key, refusal->message);
+auto unless_refused(const Table<ObjectKey, Refusal>& refusals, const NamespacedName& name, const T& object,
+                    Reads& reads, Translate translate) {
+  const ObjectKey key = object_key<T>(name);
+  const Refusal* refusal = reads.get(refusals, key);
+  if (refusal == nullptr || *std::get<std::shared_ptr<const T>>(refusal->refused) != object) {
+    return translate(object);
+  }
+  if (refusal->last_good) {
+    const T& last_good = *std::get<std::shared_ptr<const T>>(*refusal->last_good);
+    return translate::served_instead(translate(last_good), key, refusal->message);
   }
   return translate::served_hardly(translate(object), key, refusal->message);
 }
 
-template <typename K, typename V>
-void set_or_erase(Input<K, V>& table, const K& key, std::shared_ptr<const V> row) {
-  if (row == nullptr) {
-    table.erase(key);
-  } else {
-    table.set(key, std::move(row));
-  }
+// To which aggregates a row brings something.
+std::set<std::string> aggregates_of(const translate::RouteResult& route) {
+  std::set<std::string> tables;
+  for (const auto& [host, contribution] : route.contributions) tables.insert(host.table);
+  return tables;
 }
+std::set<std::string> aggregates_of(const translate::GatewayPlan& gateway) { return {gateway.proxy}; }
+
+// Whether it is the same.
+bool brings_the_same(const translate::RouteResult& a, const translate::RouteResult& b) {
+  return a.contributions == b.contributions;
+}
+bool brings_the_same(const translate::GatewayPlan& a, const translate::GatewayPlan& b) { return a == b; }
 
 }  // namespace
 
@@ -132,10 +147,7 @@ struct Pipeline::Tables {
 
   // ---- the user's objects, and what came back from the proxies ----
   const translate::Inputs in = translate::Inputs::declare(graph);
-  Input<NamespacedName, Refusal<api::HTTPRoute>>& refused_routes =
-      graph.input<NamespacedName, Refusal<api::HTTPRoute>>("refused routes");
-  Input<NamespacedName, Refusal<api::Gateway>>& refused_gateways =
-      graph.input<NamespacedName, Refusal<api::Gateway>>("refused gateways");
+  Input<ObjectKey, Refusal>& refused = graph.input<ObjectKey, Refusal>("refused objects");
   Input<ir::ProxyKey, ProxyState>& proxy_states = graph.input<ir::ProxyKey, ProxyState>("proxy states");
 
   // ---- projections: what others read of an object, so that the rest of it may change freely ----
@@ -184,7 +196,7 @@ struct Pipeline::Tables {
   // ---- Gateways and their proxies ----
   const Table<NamespacedName, translate::GatewayPlan>& gateways = graph.map(
       "gateways", in.gateways, [this](const NamespacedName& name, const api::Gateway& g, Reads& reads) {
-        return unless_refused(name, g, reads.get(refused_gateways, name), [&](const api::Gateway& version) {
+        return unless_refused(refused, name, g, reads, [&](const api::Gateway& version) {
           return translate::plan_gateway(name, version, settings, in, projections, reads);
         });
       });
@@ -209,16 +221,20 @@ struct Pipeline::Tables {
         return translate::attach_points(plan, settings);
       });
 
-  // ---- routes ----
-  const Table<NamespacedName, translate::RouteResult>& routes = graph.map(
-      "routes", in.http_routes, [this](const NamespacedName& name, const api::HTTPRoute& r, Reads& reads) {
-        return unless_refused(name, r, reads.get(refused_routes, name), [&](const api::HTTPRoute& version) {
-          return translate::translate_http_route(name, version, settings, in, projections, attach_points,
-                                                 reads);
-        });
-      });
-  const Index<HostKey, NamespacedName, translate::RouteResult>& routes_of =
-      graph.index("routes by host", routes, [](const NamespacedName&, const translate::RouteResult& result) {
+  // ---- routes: each kind by itself, then all as one table. What follows reads only that one ----
+  using RouteTable = Table<NamespacedName, translate::RouteResult>;
+  const RouteTable& http_routes =
+      graph.map("http routes", in.http_routes,
+                [this](const NamespacedName& name, const api::HTTPRoute& r, Reads& reads) {
+                  return unless_refused(refused, name, r, reads, [&](const api::HTTPRoute& version) {
+                    return translate::translate_http_route(name, version, settings, in, projections,
+                                                           attach_points, reads);
+                  });
+                });
+  const Table<ObjectKey, translate::RouteResult>& routes =
+      graph.unite("routes", flow::Part{http_routes, object_key<api::HTTPRoute>});
+  const Index<HostKey, ObjectKey, translate::RouteResult>& routes_of =
+      graph.index("routes by host", routes, [](const ObjectKey&, const translate::RouteResult& result) {
         std::vector<HostKey> keys;
         for (const auto& [host, contribution] : result.contributions) keys.push_back(host);
         return keys;
@@ -257,9 +273,9 @@ struct Pipeline::Tables {
         }
         return rows;
       });
-  const Table<XdsKey, translate::ClusterRow>& cluster_rows = graph.map_many(
-      "cluster rows", routes,
-      [](const NamespacedName&, const translate::RouteResult& result) { return result.clusters; });
+  const Table<XdsKey, translate::ClusterRow>& cluster_rows =
+      graph.map_many("cluster rows", routes,
+                     [](const ObjectKey&, const translate::RouteResult& result) { return result.clusters; });
   const RenderedTable& clusters = graph.map(
       "clusters", cluster_rows, [this](const XdsKey&, const translate::ClusterRow& row, Reads& reads) {
         if (row.cluster.discovery != ir::Discovery::kDns || !row.service_port) {
@@ -278,8 +294,8 @@ struct Pipeline::Tables {
       });
 
   // ---- statuses ----
-  const Index<translate::ListenerKey, NamespacedName, translate::RouteResult>& attached =
-      graph.index("attached routes", routes, [](const NamespacedName&, const translate::RouteResult& result) {
+  const Index<translate::ListenerKey, ObjectKey, translate::RouteResult>& attached =
+      graph.index("attached routes", routes, [](const ObjectKey&, const translate::RouteResult& result) {
         std::vector<translate::ListenerKey> keys;
         for (const translate::ParentStatus& parent : result.parents) {
           for (const std::string& listener : parent.attached_listeners)
@@ -287,11 +303,11 @@ struct Pipeline::Tables {
         }
         return keys;
       });
-  const Index<NamespacedName, HostKey, HostRow>& overlaps_of =
+  const Index<ObjectKey, HostKey, HostRow>& overlaps_of =
       graph.index("overlaps by route", hosts, [](const HostKey&, const HostRow& host) {
-        std::vector<NamespacedName> names;
-        for (const auto& [route, others] : host.overlaps) names.push_back(route);
-        return names;
+        std::vector<ObjectKey> keys;
+        for (const auto& [route, others] : host.overlaps) keys.push_back(route);
+        return keys;
       });
   const StatusTable& class_statuses =
       graph.map("statuses of classes", classes,
@@ -314,20 +330,8 @@ struct Pipeline::Tables {
         }
         return status;
       });
-  const StatusTable& route_statuses =
-      graph.map("statuses of routes", routes,
-                [this](const NamespacedName& name, const translate::RouteResult& result,
-                       Reads& reads) -> std::optional<translate::ObjectStatus> {
-                  const api::HTTPRoute* route = reads.get(in.http_routes, name);
-                  if (route == nullptr || result.parents.empty()) return std::nullopt;
-                  std::map<std::string, std::set<NamespacedName>> overlaps;
-                  for (const auto& [host, row] : reads.group(overlaps_of, name)) {
-                    const auto mine = row.overlaps.find(name);
-                    if (mine != row.overlaps.end())
-                      overlaps[host.table].insert(mine->second.begin(), mine->second.end());
-                  }
-                  return translate::route_status(*route, result, overlaps);
-                });
+  const StatusTable& http_route_statuses =
+      route_statuses("statuses of http routes", in.http_routes, http_routes);
   const StatusTable& backend_statuses = graph.map("statuses of backends", in.backends,
                                                   [this](const NamespacedName&, const api::Backend& backend) {
                                                     return translate::backend_status(backend, settings);
@@ -348,9 +352,29 @@ struct Pipeline::Tables {
 
   const std::vector<Statuses> statuses{{api::kind_of<api::GatewayClass>(), class_statuses},
                                        {api::kind_of<api::Gateway>(), gateway_statuses},
-                                       {api::kind_of<api::HTTPRoute>(), route_statuses},
+                                       {api::kind_of<api::HTTPRoute>(), http_route_statuses},
                                        {api::kind_of<api::Backend>(), backend_statuses},
                                        {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses}};
+
+  // The statuses of one kind of routes.
+  template <typename T>
+  const StatusTable& route_statuses(std::string name, const Input<NamespacedName, T>& objects,
+                                    const RouteTable& results) {
+    return graph.map(std::move(name), results,
+                     [this, &objects](const NamespacedName& route, const translate::RouteResult& result,
+                                      Reads& reads) -> std::optional<translate::ObjectStatus> {
+                       const T* object = reads.get(objects, route);
+                       if (object == nullptr || result.parents.empty()) return std::nullopt;
+                       const ObjectKey key = object_key<T>(route);
+                       std::map<std::string, std::set<ObjectKey>> overlaps;
+                       for (const auto& [host, row] : reads.group(overlaps_of, key)) {
+                         const auto mine = row.overlaps.find(key);
+                         if (mine != row.overlaps.end())
+                           overlaps[host.table].insert(mine->second.begin(), mine->second.end());
+                       }
+                       return translate::route_status(object->metadata.generation, result, overlaps);
+                     });
+  }
 
   // The input table of a bound type.
   template <typename T>
@@ -361,6 +385,25 @@ struct Pipeline::Tables {
                  in.services, in.endpoint_slices, in.secrets, in.config_maps, in.cluster_trust_bundles,
                  in.service_imports);
     return std::get<Input<NamespacedName, T>&>(inputs);
+  }
+
+  // Calls f(Input<NamespacedName, T>&) with the input table of a kind, if it is one of ours.
+  template <typename F>
+  void with_table(const GroupKind& kind, F f) const {
+    const auto try_one = [&]<typename T>(std::type_identity<T>) {
+      if (kind == api::kind_of<T>()) f(table<T>());
+    };
+    [&]<typename... T>(std::type_identity<std::variant<std::shared_ptr<const T>...>>) {
+      (try_one(std::type_identity<T>()), ...);
+    }(std::type_identity<api::Object>());
+  }
+
+  // Calls f with each table whose rows have problems.
+  template <typename F>
+  void each_with_problems(F f) const {
+    f(classes);
+    f(served_gateways);
+    f(routes);
   }
 };
 
@@ -374,32 +417,28 @@ void Pipeline::upsert(const api::BoundObject& object) {
 }
 
 void Pipeline::erase(const ObjectKey& object) {
-  const auto erase_if = [&]<typename T>(const std::shared_ptr<const T>*) {
-    if (object.kind == api::kind_of<T>()) tables_->table<T>().erase(object.name);
-  };
-  [&]<typename... T>(const std::variant<T...>*) {
-    (erase_if(static_cast<const T*>(nullptr)), ...);
-  }(static_cast<const api::Object*>(nullptr));
+  tables_->with_table(object.kind, [&](auto& table) { table.erase(object.name); });
 }
 
-void Pipeline::refuse(const NamespacedName& route, std::shared_ptr<const Refusal<api::HTTPRoute>> refusal) {
-  set_or_erase(tables_->refused_routes, route, std::move(refusal));
+std::optional<api::Object> Pipeline::object(const ObjectKey& key) const {
+  std::optional<api::Object> found;
+  tables_->with_table(key.kind, [&](auto& table) {
+    if (auto row = table.get_shared(key.name)) found = std::move(row);
+  });
+  return found;
 }
 
-void Pipeline::refuse(const NamespacedName& gateway, std::shared_ptr<const Refusal<api::Gateway>> refusal) {
-  set_or_erase(tables_->refused_gateways, gateway, std::move(refusal));
+void Pipeline::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
+  if (refusal == nullptr) {
+    tables_->refused.erase(object);
+  } else {
+    tables_->refused.set(object, std::move(refusal));
+  }
 }
 
 void Pipeline::set_proxy_state(const ir::ProxyKey& proxy, ProxyState state) {
   tables_->proxy_states.set(proxy, std::move(state));
 }
-
-template <typename T>
-std::shared_ptr<const T> Pipeline::object(const NamespacedName& name) const {
-  return tables_->table<T>().get_shared(name);
-}
-template std::shared_ptr<const api::HTTPRoute> Pipeline::object(const NamespacedName& name) const;
-template std::shared_ptr<const api::Gateway> Pipeline::object(const NamespacedName& name) const;
 
 flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }
 
@@ -425,9 +464,7 @@ const ObjectKey* Pipeline::owner_of_cluster(const XdsKey& cluster) const {
 }
 
 const flow::Table<ir::ProxyKey, translate::ProxyPlan>& Pipeline::proxies() const { return tables_->proxies; }
-const flow::Table<NamespacedName, translate::RouteResult>& Pipeline::routes() const {
-  return tables_->routes;
-}
+const flow::Table<ObjectKey, translate::RouteResult>& Pipeline::routes() const { return tables_->routes; }
 const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() const {
   return tables_->gateways;
 }
@@ -442,18 +479,46 @@ const flow::Table<NamespacedName, translate::ServiceEndpoints>& Pipeline::endpoi
 }
 const std::vector<Pipeline::Statuses>& Pipeline::statuses() const { return tables_->statuses; }
 
+std::vector<Pipeline::Contributor> Pipeline::changed_contributors() const {
+  std::vector<Contributor> contributors;
+  const auto collect = [&contributors](const auto& table, const auto& key_of) {
+    for (const auto& change : table.changes()) {
+      // What has gone can be refused no more.
+      if (change.after == nullptr) continue;
+      if (change.before != nullptr && brings_the_same(*change.before, *change.after)) continue;
+      Contributor contributor{key_of(change.key), aggregates_of(*change.after)};
+      if (change.before != nullptr) contributor.aggregates.merge(aggregates_of(*change.before));
+      contributors.push_back(std::move(contributor));
+    }
+  };
+  collect(tables_->routes, std::identity());
+  collect(tables_->gateways, object_key<api::Gateway>);
+  return contributors;
+}
+
 std::vector<Problem> Pipeline::problems() const {
   std::vector<Problem> all;
-  const auto collect = [&all](const auto& table) {
+  tables_->each_with_problems([&all](const auto& table) {
     table.for_each([&all](const auto&, const auto& row) {
       all.insert(all.end(), row.problems.begin(), row.problems.end());
     });
-  };
-  collect(tables_->classes);
-  collect(tables_->served_gateways);
-  collect(tables_->routes);
+  });
   std::ranges::sort(all);
   return all;
+}
+
+Pipeline::ProblemChanges Pipeline::problem_changes() const {
+  ProblemChanges changes;
+  const auto append = [](std::vector<Problem>& to, const auto& row) {
+    if (row != nullptr) to.insert(to.end(), row->problems.begin(), row->problems.end());
+  };
+  tables_->each_with_problems([&](const auto& table) {
+    for (const auto& change : table.changes()) {
+      append(changes.removed, change.before);
+      append(changes.added, change.after);
+    }
+  });
+  return changes;
 }
 
 }  // namespace sluice::control

@@ -9,6 +9,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,11 +35,10 @@ struct Rendered {
 using RenderedTable = flow::Table<translate::XdsKey, Rendered>;
 
 // A version of an object that a proxy refused, and the one that is served in its place.
-template <typename T>
 struct Refusal {
-  std::shared_ptr<const T> refused;
-  std::shared_ptr<const T> last_good;  // null: there was none
-  std::string message;                 // the proxy's words
+  api::Object refused;
+  std::optional<api::Object> last_good;  // of the same kind
+  std::string message;                   // the proxy's words
 
   bool operator==(const Refusal&) const = default;
 };
@@ -62,8 +63,7 @@ class Pipeline {
   void erase(const ObjectKey& object);
 
   // Keeps a version of an object from being served; another version is served again. Null takes it back.
-  void refuse(const NamespacedName& route, std::shared_ptr<const Refusal<api::HTTPRoute>> refusal);
-  void refuse(const NamespacedName& gateway, std::shared_ptr<const Refusal<api::Gateway>> refusal);
+  void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
   // Without a state, the conditions of Gateways say nothing of their proxy.
   void set_proxy_state(const ir::ProxyKey& proxy, ProxyState state);
 
@@ -73,16 +73,24 @@ class Pipeline {
   // The object that a cluster is there for; null where there is no such cluster.
   const ObjectKey* owner_of_cluster(const translate::XdsKey& cluster) const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
-  const flow::Table<NamespacedName, translate::RouteResult>& routes() const;
+  // Of all kinds.
+  const flow::Table<ObjectKey, translate::RouteResult>& routes() const;
   const flow::Table<NamespacedName, translate::GatewayPlan>& gateways() const;
   // Clusters as translation made them, and what their endpoints are found in.
   const flow::Table<translate::XdsKey, translate::ClusterRow>& cluster_rows() const;
   const flow::Table<NamespacedName, translate::ServiceView>& services() const;
   const flow::Table<NamespacedName, translate::ServiceEndpoints>& endpoints_of_services() const;
 
-  // The object as it went in, or null.
-  template <typename T>
-  std::shared_ptr<const T> object(const NamespacedName& name) const;
+  // The object as it went in.
+  std::optional<api::Object> object(const ObjectKey& key) const;
+
+  // An object that brings to aggregates (route tables by their names, the listeners of a proxy by its key)
+  // something else than before the last commit. Whatever a proxy may refuse of them is its doing.
+  struct Contributor {
+    ObjectKey object;
+    std::set<std::string> aggregates;  // to which it brings or brought something
+  };
+  std::vector<Contributor> changed_contributors() const;
 
   using StatusTable = flow::Table<NamespacedName, translate::ObjectStatus>;
   struct Statuses {
@@ -95,6 +103,12 @@ class Pipeline {
   // What is wrong with the objects that went in, sorted. Where a problem stands in a file is the source's
   // knowledge.
   std::vector<Problem> problems() const;
+  // How the last commit changed them.
+  struct ProblemChanges {
+    std::vector<Problem> added;
+    std::vector<Problem> removed;
+  };
+  ProblemChanges problem_changes() const;
 
  private:
   struct Tables;

@@ -334,7 +334,7 @@ class AmongTenThousand : public testing::Test {
       feed_service(pipeline_, fmt::format("s{}", i));
     }
     const flow::CommitStats first = pipeline_.commit();
-    ASSERT_EQ(first.of("routes").runs, static_cast<unsigned>(kRoutes));
+    ASSERT_EQ(first.of("http routes").runs, static_cast<unsigned>(kRoutes));
     ASSERT_EQ(pipeline_.resources(ResourceType::kCluster).size(), static_cast<std::size_t>(kRoutes));
   }
 
@@ -356,13 +356,13 @@ using Runs = std::map<std::string_view, unsigned>;
 
 TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   pipeline_.upsert(route(4'711, "/next"));
-  EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"routes", 1},
+  EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"http routes", 1},
                                             {"hosts", 1},
                                             {"route tables", 1},
                                             {"cluster rows", 1},
                                             {"statuses of gateways", 1},
                                             {"statuses of gateways", 1},
-                                            {"statuses of routes", 1}}))
+                                            {"statuses of http routes", 1}}))
       << "a route";
   EXPECT_EQ(changes(ResourceType::kRoutes), 1U);
   EXPECT_EQ(changes(ResourceType::kCluster) + changes(ResourceType::kEndpoints), 0U);
@@ -386,7 +386,7 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   // The last endpoint goes: the route is told, and it alone.
   pipeline_.erase(slice("s4711", "").key);
   const flow::CommitStats gone = pipeline_.commit();
-  EXPECT_EQ(gone.of("routes").runs, 1U) << "a Service's last endpoint";
+  EXPECT_EQ(gone.of("http routes").runs, 1U) << "a Service's last endpoint";
   EXPECT_EQ(gone.of("hosts").runs, 1U) << "a Service's last endpoint";
 
   pipeline_.erase(route(1, "").key);
@@ -408,7 +408,7 @@ class Refused : public testing::Test {
     feed_route({rule("/", {{"blue"}})});
     pipeline_.upsert(bound("other", http_route({"other.example.com"}, {rule("/", {{"blue"}})})));
     pipeline_.commit();
-    good_ = pipeline_.object<api::HTTPRoute>(kName);
+    good_ = pipeline_.object(kKey);
     before_ = hosts(pipeline_);
   }
 
@@ -416,22 +416,20 @@ class Refused : public testing::Test {
     pipeline_.upsert(bound("web", http_route({"web.example.com"}, std::move(rules))));
   }
 
-  void refuse(std::shared_ptr<const api::HTTPRoute> last_good) {
+  void refuse(std::optional<api::Object> last_good) {
     pipeline_.commit();  // what is refused has been served
     pipeline_.commit();
-    using Words = Refusal<api::HTTPRoute>;
-    pipeline_.refuse(kName,
-                     std::make_shared<const Words>(Words{.refused = pipeline_.object<api::HTTPRoute>(kName),
-                                                         .last_good = std::move(last_good),
-                                                         .message = "no such thing as %NOPE%"}));
+    pipeline_.refuse(kKey, std::make_shared<const Refusal>(Refusal{.refused = *pipeline_.object(kKey),
+                                                                   .last_good = std::move(last_good),
+                                                                   .message = "no such thing as %NOPE%"}));
     pipeline_.commit();
   }
 
   std::vector<std::string> served() { return hosts(pipeline_)["web.example.com"]; }
 
-  const NamespacedName kName{"default", "web"};
+  const ObjectKey kKey{.kind = api::kind_of<api::HTTPRoute>(), .name = {"default", "web"}};
   Pipeline pipeline_{settings()};
-  std::shared_ptr<const api::HTTPRoute> good_;
+  std::optional<api::Object> good_;
   std::map<std::string, std::vector<std::string>> before_;
 };
 
@@ -459,7 +457,7 @@ TEST_F(Refused, TheLastGoodVersionIsServed) {
 
 TEST_F(Refused, WithoutAGoodVersionItIs500) {
   feed_route({rule("/", {{"green"}}), rule("/next", {{"blue"}})});
-  refuse(nullptr);
+  refuse(std::nullopt);
   EXPECT_EQ(served(), (std::vector<std::string>{"/next 500", "/ 500"}));
   EXPECT_EQ(hosts(pipeline_)["other.example.com"], before_["other.example.com"]);
   EXPECT_EQ(names_of(pipeline_.resources(ResourceType::kCluster)).size(), 1U);
@@ -488,7 +486,7 @@ TEST_F(Refused, AnotherVersionIsTriedAgain) {
 TEST_F(Refused, WhatIsTakenBackIsServed) {
   feed_route({rule("/next", {{"green"}})});
   refuse(good_);
-  pipeline_.refuse(kName, std::shared_ptr<const Refusal<api::HTTPRoute>>());
+  pipeline_.refuse(kKey, nullptr);
   pipeline_.commit();
   EXPECT_TRUE(served()[0].starts_with("/next ")) << served()[0];
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -14,59 +15,10 @@ namespace {
 
 using nlohmann::json;
 
-template <typename T>
-void put(RefusalMemory::Refusals<T>& refusals, const NamespacedName& name,
-         std::shared_ptr<const Refusal<T>> refusal) {
-  if (refusal == nullptr) {
-    refusals.erase(name);
-  } else {
-    refusals[name] = std::move(refusal);
-  }
-}
-
-template <typename T>
-bool holds_version(const RefusalMemory::Refusals<T>& refusals, const NamespacedName& name,
-                   const std::shared_ptr<const T>& object) {
-  const auto at = refusals.find(name);
-  return at != refusals.end() && object != nullptr && *at->second->refused == *object;
-}
-
-template <typename T>
-json version_of(const std::shared_ptr<const T>& object) {
-  return object == nullptr ? json() : json::parse(api::write_object(api::Object(object)));
-}
-
-template <typename T>
-void write(const RefusalMemory::Refusals<T>& refusals, json& list) {
-  for (const auto& [name, refusal] : refusals) {
-    list.push_back({{"refused", version_of(refusal->refused)},
-                    {"lastGood", version_of(refusal->last_good)},
-                    {"message", refusal->message}});
-  }
-}
-
-// The object in a document that write_object() made; null when it is of another kind, or of another version
-// of us.
-template <typename T>
-std::shared_ptr<const T> read_version(const Tree* tree, NamespacedName* name) {
-  if (tree == nullptr || !tree->is_map()) return nullptr;
-  api::ReadObject read = api::read_object(*tree, api::Trust::kFromServer);
-  if (!read.bound) return nullptr;
-  const auto* object = std::get_if<std::shared_ptr<const T>>(&read.bound->object);
-  if (object == nullptr) return nullptr;
-  *name = read.key.name;
-  return *object;
-}
-
-template <typename T>
-void read(const Tree& entry, RefusalMemory::Refusals<T>& refusals) {
-  NamespacedName name;
-  const auto refused = read_version<T>(entry.find("refused"), &name);
-  if (refused == nullptr) return;
-  const auto last_good = read_version<T>(entry.find("lastGood"), &name);
-  const Tree* message = entry.find("message");
-  refusals[name] = std::make_shared<const Refusal<T>>(
-      Refusal<T>{refused, last_good, message != nullptr && message->is_string() ? message->as_string() : ""});
+// An object in a document that write_object() made; nothing when another version of us made it.
+std::optional<api::BoundObject> read_version(const Tree* tree) {
+  if (tree == nullptr || !tree->is_map()) return std::nullopt;
+  return api::read_object(*tree, api::Trust::kFromServer).bound;
 }
 
 }  // namespace
@@ -80,34 +32,42 @@ RefusalMemory::RefusalMemory(std::string file) : file_(std::move(file)) {
   for (const Document& document : parse(text.str(), file_, &problems)) {
     if (!document.tree.is_list()) continue;
     for (const Tree& entry : document.tree.items()) {
-      read(entry, routes_);
-      read(entry, gateways_);
+      std::optional<api::BoundObject> refused = read_version(entry.find("refused"));
+      if (!refused) continue;
+      Refusal refusal{.refused = std::move(refused->object), .last_good = std::nullopt, .message = ""};
+      if (auto last = read_version(entry.find("lastGood")); last && last->key == refused->key) {
+        refusal.last_good = std::move(last->object);
+      }
+      const Tree* message = entry.find("message");
+      if (message != nullptr && message->is_string()) refusal.message = message->as_string();
+      refusals_[refused->key] = std::make_shared<const Refusal>(std::move(refusal));
     }
   }
 }
 
-void RefusalMemory::set(const NamespacedName& route, std::shared_ptr<const Refusal<api::HTTPRoute>> refusal) {
-  put(routes_, route, std::move(refusal));
+void RefusalMemory::set(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
+  if (refusal == nullptr) {
+    changed_ |= refusals_.erase(object) > 0;
+  } else {
+    refusals_[object] = std::move(refusal);
+    changed_ = true;
+  }
 }
 
-void RefusalMemory::set(const NamespacedName& gateway, std::shared_ptr<const Refusal<api::Gateway>> refusal) {
-  put(gateways_, gateway, std::move(refusal));
+bool RefusalMemory::holds(const ObjectKey& key, const api::Object& object) const {
+  const auto at = refusals_.find(key);
+  return at != refusals_.end() && api::equal(at->second->refused, object);
 }
 
-bool RefusalMemory::holds(const NamespacedName& name,
-                          const std::shared_ptr<const api::HTTPRoute>& route) const {
-  return holds_version(routes_, name, route);
-}
-
-bool RefusalMemory::holds(const NamespacedName& name,
-                          const std::shared_ptr<const api::Gateway>& gateway) const {
-  return holds_version(gateways_, name, gateway);
-}
-
-void RefusalMemory::save() const {
+void RefusalMemory::save() {
+  if (!std::exchange(changed_, false)) return;
   json list = json::array();
-  write(routes_, list);
-  write(gateways_, list);
+  const auto version = [](const api::Object& object) { return json::parse(api::write_object(object)); };
+  for (const auto& [key, refusal] : refusals_) {
+    list.push_back({{"refused", version(refusal->refused)},
+                    {"lastGood", refusal->last_good ? version(*refusal->last_good) : json()},
+                    {"message", refusal->message}});
+  }
   {
     std::ofstream out(file_ + ".new", std::ios::trunc);
     out << list.dump(1) << '\n';

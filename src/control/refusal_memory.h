@@ -14,30 +14,27 @@ namespace sluice::control {
 
 class RefusalMemory {
  public:
-  template <typename T>
-  using Refusals = std::map<NamespacedName, std::shared_ptr<const Refusal<T>>>;
+  using Refusals = std::map<ObjectKey, std::shared_ptr<const Refusal>>;
 
   // Reads the file. One that is missing, or that another version wrote, remembers nothing.
   explicit RefusalMemory(std::string file);
 
-  const Refusals<api::HTTPRoute>& routes() const { return routes_; }
-  const Refusals<api::Gateway>& gateways() const { return gateways_; }
+  const Refusals& refusals() const { return refusals_; }
 
   // Null forgets.
-  void set(const NamespacedName& route, std::shared_ptr<const Refusal<api::HTTPRoute>> refusal);
-  void set(const NamespacedName& gateway, std::shared_ptr<const Refusal<api::Gateway>> refusal);
+  void set(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
 
   // True where this very version is refused.
-  bool holds(const NamespacedName& name, const std::shared_ptr<const api::HTTPRoute>& route) const;
-  bool holds(const NamespacedName& name, const std::shared_ptr<const api::Gateway>& gateway) const;
+  bool holds(const ObjectKey& key, const api::Object& object) const;
 
-  // Writes the file, atomically. A failure is logged: what is served does not depend on it.
-  void save() const;
+  // Writes the file, atomically, if anything is new since the last time. A failure is logged: what is served
+  // does not depend on it.
+  void save();
 
  private:
   std::string file_;
-  Refusals<api::HTTPRoute> routes_;
-  Refusals<api::Gateway> gateways_;
+  Refusals refusals_;
+  bool changed_ = false;
 };
 
 }  // namespace sluice::control

@@ -21,6 +21,7 @@
 #include "control/isolation.h"
 #include "control/mailbox.h"
 #include "control/pipeline.h"
+#include "control/problem_log.h"
 #include "control/refusal_memory.h"
 #include "proxy/proxy.h"
 #include "source/files.h"
@@ -57,10 +58,6 @@ std::uint64_t thread_cpu_us() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
 }
 
-std::string place_name(const Where& where) {
-  return fmt::format("{}:{}:{}", where.file, where.line, where.column);
-}
-
 class Control {
  public:
   explicit Control(const RunOptions& options)
@@ -74,7 +71,6 @@ class Control {
     ir::Proxy process;
     bool ready = false;
     std::uint64_t acknowledged = 0;
-    std::string message;
     std::optional<Problem> problem;    // of its bootstrap
     std::set<std::string> aggregates;  // its route tables, and itself for its listeners
   };
@@ -83,12 +79,11 @@ class Control {
   void handle(source::Batch batch);
   void handle(ads::Event event);
   void handle(proxy::Event event);
+  void set_problem(Proxy& proxy, std::optional<Problem> problem);
   void note_refusal(const ads::Rejected& rejected);
   void carry_out(const std::vector<Isolation::Order>& orders);
-  template <typename T>
-  void drop_refusal(const NamespacedName& name, const RefusalMemory::Refusals<T>& refusals);
-  template <typename T>
-  bool is_ordered(const ObjectKey& object) const;
+  void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
+  void drop_refusal(const ObjectKey& object);
   void commit();
   void note_changes();
   std::vector<ir::ProxyKey> serve();
@@ -109,10 +104,9 @@ class Control {
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
   // Held back or let go since the last commit, with the version that was committed then.
-  std::map<ObjectKey, std::shared_ptr<const void>> ordered_;
+  std::map<ObjectKey, std::optional<api::Object>> ordered_;
   std::map<ir::ProxyKey, Proxy> proxies_;
-  std::map<NamespacedName, std::shared_ptr<const api::HTTPRoute>> good_routes_;
-  std::map<NamespacedName, std::shared_ptr<const api::Gateway>> good_gateways_;
+  std::map<ObjectKey, api::Object> good_;  // the last version of each that all proxies accepted
   // Clusters, endpoints and secrets that a proxy refused, by version: it keeps what it had, and nothing else
   // suffers.
   struct RefusedResource {
@@ -123,7 +117,7 @@ class Control {
   };
   std::vector<RefusedResource> refused_;
   std::vector<Problem> source_problems_;
-  std::set<Problem> reported_;
+  ProblemLog problem_log_;
   std::optional<Clock::time_point> statuses_due_;
   std::optional<int> stop_;
 };
@@ -158,13 +152,9 @@ bool Control::start() {
                                 [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
   const bool nothing = first.upserted.empty();
   handle(std::move(first));
-  for (const auto& [route, refusal] : refusals_.routes()) {
-    pipeline_.refuse(route, refusal);
-    if (refusal->last_good != nullptr) good_routes_[route] = refusal->last_good;
-  }
-  for (const auto& [gateway, refusal] : refusals_.gateways()) {
-    pipeline_.refuse(gateway, refusal);
-    if (refusal->last_good != nullptr) good_gateways_[gateway] = refusal->last_good;
+  for (const auto& [object, refusal] : refusals_.refusals()) {
+    pipeline_.refuse(object, refusal);
+    if (refusal->last_good) good_.insert_or_assign(object, *refusal->last_good);
   }
   if (nothing) log(Level::kWarning, "no resources yet", {{"paths", options_.paths}});
   dirty_ = true;
@@ -217,15 +207,12 @@ void Control::handle(source::Batch batch) {
   for (const ObjectKey& object : batch.deleted) {
     pipeline_.erase(object);
     isolation_.forget(object);
-    if (object.kind == api::kind_of<api::HTTPRoute>()) {
-      good_routes_.erase(object.name);
-      drop_refusal<api::HTTPRoute>(object.name, refusals_.routes());
-    } else if (object.kind == api::kind_of<api::Gateway>()) {
-      good_gateways_.erase(object.name);
-      drop_refusal<api::Gateway>(object.name, refusals_.gateways());
-    }
+    good_.erase(object);
+    drop_refusal(object);
     changed_.push_back(object.to_string());
   }
+  problem_log_.remove_all(source_problems_);
+  problem_log_.add_all(batch.problems);
   source_problems_ = std::move(batch.problems);
   dirty_ = true;
 }
@@ -270,13 +257,8 @@ void Control::handle(ads::Event event) {
              },
              event);
   for (const ObjectKey& good : isolation_.take_good()) {
-    if (good.kind == api::kind_of<api::HTTPRoute>()) {
-      if (auto row = pipeline_.object<api::HTTPRoute>(good.name)) good_routes_[good.name] = std::move(row);
-      drop_refusal<api::HTTPRoute>(good.name, refusals_.routes());
-    } else {
-      if (auto row = pipeline_.object<api::Gateway>(good.name)) good_gateways_[good.name] = std::move(row);
-      drop_refusal<api::Gateway>(good.name, refusals_.gateways());
-    }
+    if (auto object = pipeline_.object(good)) good_.insert_or_assign(good, *std::move(object));
+    drop_refusal(good);
   }
   carry_out(isolation_.take());
 }
@@ -296,56 +278,38 @@ void Control::note_refusal(const ads::Rejected& rejected) {
                        .path = "",
                        .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
                        .suggestion = ""}});
+  problem_log_.add(refused_.back().problem);
+  dirty_ = true;
+}
+
+void Control::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
+  refusals_.set(object, refusal);
+  pipeline_.refuse(object, std::move(refusal));
   dirty_ = true;
 }
 
 // For the object is gone, or a later version of it is good: going back to what was refused then is another
 // try, and the last good version is not that of then.
-template <typename T>
-void Control::drop_refusal(const NamespacedName& name, const RefusalMemory::Refusals<T>& refusals) {
-  if (!refusals.contains(name)) return;
-  const std::shared_ptr<const Refusal<T>> none;
-  refusals_.set(name, none);
-  refusals_.save();
-  pipeline_.refuse(name, none);
-  dirty_ = true;
-}
-
-// True where isolation's order is all that is new of the object.
-template <typename T>
-bool Control::is_ordered(const ObjectKey& object) const {
-  const auto at = ordered_.find(object);
-  return at != ordered_.end() && at->second == pipeline_.object<T>(object.name);
+void Control::drop_refusal(const ObjectKey& object) {
+  if (refusals_.refusals().contains(object)) refuse(object, nullptr);
 }
 
 void Control::carry_out(const std::vector<Isolation::Order>& orders) {
   for (const Isolation::Order& order : orders) {
-    const NamespacedName& name = order.object.name;
-    const auto refusal_of = [&]<typename T>(const std::map<NamespacedName, std::shared_ptr<const T>>& good) {
-      std::shared_ptr<const Refusal<T>> refusal;
-      const auto present = pipeline_.object<T>(name);
-      if (!order.hold || present == nullptr) return refusal;
-      const auto last = good.find(name);
-      refusal = std::make_shared<const Refusal<T>>(
-          Refusal<T>{present, last == good.end() ? nullptr : last->second, order.message});
-      return refusal;
-    };
-    if (order.object.kind == api::kind_of<api::HTTPRoute>()) {
-      ordered_[order.object] = pipeline_.object<api::HTTPRoute>(name);
-      auto refusal = refusal_of(good_routes_);
-      refusals_.set(name, refusal);
-      pipeline_.refuse(name, std::move(refusal));
-    } else {
-      ordered_[order.object] = pipeline_.object<api::Gateway>(name);
-      auto refusal = refusal_of(good_gateways_);
-      refusals_.set(name, refusal);
-      pipeline_.refuse(name, std::move(refusal));
+    const std::optional<api::Object> present = pipeline_.object(order.object);
+    ordered_[order.object] = present;
+    std::shared_ptr<const Refusal> refusal;
+    if (order.hold && present) {
+      const auto last = good_.find(order.object);
+      refusal = std::make_shared<const Refusal>(
+          Refusal{.refused = *present,
+                  .last_good = last == good_.end() ? std::nullopt : std::optional(last->second),
+                  .message = order.message});
     }
+    refuse(order.object, std::move(refusal));
     log(order.hold ? Level::kError : Level::kInfo, order.hold ? "held back" : "let go",
         {{"object", order.object.to_string()}});
-    dirty_ = true;
   }
-  if (!orders.empty()) refusals_.save();
 }
 
 void Control::handle(proxy::Event event) {
@@ -357,12 +321,17 @@ void Control::handle(proxy::Event event) {
        {"message", event.message}});
   const auto proxy = proxies_.find(event.proxy);
   if (proxy == proxies_.end()) return;
-  proxy->second.problem = event.problem;
+  set_problem(proxy->second, event.problem);
   proxy->second.ready = event.state == proxy::State::kReady;
-  proxy->second.message = event.message;
   pipeline_.set_proxy_state(event.proxy,
                             {proxy->second.ready, proxy->second.acknowledged > 0, event.message});
   dirty_ = true;
+}
+
+void Control::set_problem(Proxy& proxy, std::optional<Problem> problem) {
+  if (proxy.problem) problem_log_.remove(*proxy.problem);
+  if (problem) problem_log_.add(*problem);
+  proxy.problem = std::move(problem);
 }
 
 void Control::commit() {
@@ -373,6 +342,7 @@ void Control::commit() {
   runs_since_trim_ += stats.runs;
   isolation_.trial_committed(commit_);
   note_changes();
+  refusals_.save();  // before any proxy is sent what depends on it
   const std::vector<ir::ProxyKey> served = serve();
   const std::uint64_t cpu_us = thread_cpu_us() - before;
   if (!changed_.empty()) {
@@ -392,28 +362,15 @@ void Control::commit() {
   if (!statuses_due_) statuses_due_ = Clock::now() + kStatusInterval;
 }
 
-// Tells isolation which objects bring what is new.
+// Tells isolation which objects bring what is new: not those of which isolation's order is all that is new,
+// nor those of which the version is refused already.
 void Control::note_changes() {
-  for (const auto& change : pipeline_.routes().changes()) {
-    std::set<std::string> tables;
-    for (const auto& row : {change.before, change.after}) {
-      if (row == nullptr) continue;
-      for (const auto& [host, contribution] : row->contributions) tables.insert(host.table);
-    }
-    const bool same = change.before != nullptr && change.after != nullptr &&
-                      change.before->contributions == change.after->contributions;
-    const ObjectKey route{.kind = api::kind_of<api::HTTPRoute>(), .name = change.key};
-    if (same || change.after == nullptr || is_ordered<api::HTTPRoute>(route)) continue;
-    if (!refusals_.holds(change.key, pipeline_.object<api::HTTPRoute>(change.key))) {
-      isolation_.changed(commit_, route, tables);
-    }
-  }
-  for (const auto& change : pipeline_.gateways().changes()) {
-    const ObjectKey gateway{.kind = api::kind_of<api::Gateway>(), .name = change.key};
-    if (change.after == nullptr || is_ordered<api::Gateway>(gateway)) continue;
-    if (!refusals_.holds(change.key, pipeline_.object<api::Gateway>(change.key))) {
-      isolation_.changed(commit_, gateway, {change.after->proxy});
-    }
+  for (const Pipeline::Contributor& contributor : pipeline_.changed_contributors()) {
+    const std::optional<api::Object> present = pipeline_.object(contributor.object);
+    const auto order = ordered_.find(contributor.object);
+    if (order != ordered_.end() && order->second == present) continue;
+    if (present && refusals_.holds(contributor.object, *present)) continue;
+    isolation_.changed(commit_, contributor.object, contributor.aggregates);
   }
   ordered_.clear();
 }
@@ -444,6 +401,7 @@ std::vector<ir::ProxyKey> Control::serve() {
       log(Level::kInfo, "proxy removed", {{"proxy", change.key}});
       ads_->remove(change.key);
       runner_->remove(change.key);
+      set_problem(proxies_[change.key], std::nullopt);
       proxies_.erase(change.key);
       updates.erase(change.key);
       continue;
@@ -474,47 +432,17 @@ std::vector<ir::ProxyKey> Control::serve() {
   return served;
 }
 
-// Logs each problem once, when it comes and when it goes.
 void Control::report_problems() {
-  std::set<Problem> now(source_problems_.begin(), source_problems_.end());
-  for (const auto& [key, proxy] : proxies_) {
-    if (proxy.problem) now.insert(*proxy.problem);
-  }
+  const Pipeline::ProblemChanges changes = pipeline_.problem_changes();
+  problem_log_.remove_all(changes.removed);
+  problem_log_.add_all(changes.added);
   std::erase_if(refused_, [this](const RefusedResource& r) {
     const Rendered* present = pipeline_.resources(r.type).get(r.key);
-    return present == nullptr || present->version != r.version;
+    if (present != nullptr && present->version == r.version) return false;
+    problem_log_.remove(r.problem);
+    return true;
   });
-  for (const RefusedResource& r : refused_) {
-    Problem problem = r.problem;
-    source_->locate(problem);
-    now.insert(std::move(problem));
-  }
-  for (Problem& problem : pipeline_.problems()) {
-    source_->locate(problem);
-    now.insert(std::move(problem));
-  }
-  for (const Problem& problem : now) {
-    if (reported_.contains(problem)) continue;
-    std::vector<std::string> also;
-    for (const Related& related : problem.also) {
-      also.push_back(fmt::format("{}: {}", place_name(related.where), related.message));
-    }
-    log(problem.severity == Severity::kError ? Level::kError : Level::kWarning, "problem",
-        {{"code", problem.code},
-         {"object", problem.object.to_string()},
-         {"where", place_name(problem.where)},
-         {"path", problem.path},
-         {"problem", problem.message},
-         {"suggestion", problem.suggestion},
-         {"also", also}});
-  }
-  for (const Problem& problem : reported_) {
-    if (!now.contains(problem)) {
-      log(Level::kInfo, "problem gone",
-          {{"code", problem.code}, {"object", problem.object.to_string()}, {"problem", problem.message}});
-    }
-  }
-  reported_ = std::move(now);
+  problem_log_.report([this](Problem& problem) { source_->locate(problem); });
 }
 
 // Writes <run_dir>/status.yaml, whole.

@@ -104,8 +104,8 @@ class Finder {
 
   std::string why_first(const ir::Route& first, const ir::Route& second) const {
     const auto contribution = [&](const ir::Route& route) -> const translate::Contribution* {
-      for (const auto& [name, c] : snapshot_.hosts(e_.route_table).find(*e_.virtual_host)->second) {
-        if (name == route.owner.name) return c;
+      for (const auto& [key, c] : snapshot_.hosts(e_.route_table).find(*e_.virtual_host)->second) {
+        if (key == route.owner) return c;
       }
       return nullptr;
     };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -17,13 +18,19 @@ Snapshot::Snapshot(const control::Pipeline& pipeline) : pipeline_(pipeline) {
   for (const ir::ProxyKey& key : pipeline.proxies().sorted_keys()) {
     proxies_.push_back(pipeline.proxies().get(key));
   }
-  for (const NamespacedName& name : pipeline.routes().sorted_keys()) {
+  for (const ObjectKey& key : pipeline.routes().sorted_keys()) {
     Route& route = routes_.emplace_back();
-    route.key = {.kind = api::kind_of<api::HTTPRoute>(), .name = name};
-    route.result = pipeline.routes().get(name);
-    if (const auto object = pipeline.object<api::HTTPRoute>(name)) route.hostnames = object->spec.hostnames;
+    route.key = key;
+    route.result = pipeline.routes().get(key);
+    if (const auto object = pipeline.object(key)) {
+      std::visit(
+          [&route](const auto& of_kind) {
+            if constexpr (requires { of_kind->spec.hostnames; }) route.hostnames = of_kind->spec.hostnames;
+          },
+          *object);
+    }
     for (const auto& [host, contribution] : route.result->contributions) {
-      tables_[host.table][host.host].emplace_back(name, &contribution);
+      tables_[host.table][host.host].emplace_back(key, &contribution);
     }
   }
 }
@@ -54,8 +61,8 @@ const ir::VirtualHost& Snapshot::merged(const std::string& table, const std::str
 
 Snapshot::Origin Snapshot::origin(const std::string& table, const std::string& host,
                                   const ir::Route& route) const {
-  for (const auto& [name, contribution] : hosts(table).find(host)->second) {
-    if (name != route.owner.name) continue;
+  for (const auto& [key, contribution] : hosts(table).find(host)->second) {
+    if (key != route.owner) continue;
     const std::vector<ir::Route>& routes = *contribution->routes;
     for (std::size_t i = 0; i < routes.size(); ++i) {
       if (routes[i].action != route.action || routes[i].match != route.match) continue;

@@ -26,7 +26,7 @@ class Snapshot {
     std::vector<std::string> hostnames;  // as written; none: every host
   };
   // What routes bring to one host of a route table.
-  using Contributions = std::vector<std::pair<NamespacedName, const translate::Contribution*>>;
+  using Contributions = std::vector<std::pair<ObjectKey, const translate::Contribution*>>;
   using Hosts = std::map<std::string, Contributions, std::less<>>;
 
   // Whom a cluster sends to, in the user's words.

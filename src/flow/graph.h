@@ -67,6 +67,8 @@ template <class InK, class InV, class K, class V>
 class ManyTable;
 template <class G, class K, class InV, class V>
 class GroupTable;
+template <class K, class V>
+class UnionTable;
 }  // namespace internal
 
 // Rows by key. The methods are for use between commits; within a stage, read through Reads.
@@ -707,7 +709,60 @@ class GroupTable final : public Table<G, V> {
   std::vector<bool> has_run_;  // by group
 };
 
+// The rows of other tables, shared, each under a key that tells its part. Runs nothing: a row that a part
+// changes is passed on.
+template <class K, class V>
+class UnionTable final : public Table<K, V> {
+ public:
+  using typename Table<K, V>::Row;
+  // Passes on what changed in a table.
+  using Part = std::function<void(UnionTable&)>;
+
+  UnionTable(Core& core, Keys<K>& keys, std::string name, std::vector<Part> parts)
+      : Table<K, V>(core, keys, Kind::kStage, std::move(name)), parts_(std::move(parts)) {}
+
+  template <class PartK, class Fn>
+  static Part part_of(const Table<PartK, V>& table, Fn key) {
+    return [&table, key = std::move(key)](UnionTable& all) {
+      for (const auto& change : table.changes()) {
+        all.core().enter(all);
+        K renamed = key(change.key);
+        all.core().leave();
+        all.take(all.keys().acquire(std::move(renamed)), change.after);
+      }
+    };
+  }
+
+ private:
+  void refresh() override {
+    for (at_ = 0; at_ < parts_.size(); ++at_) parts_[at_](*this);
+  }
+
+  void take(Slot slot, Row row) {
+    if (slot >= part_at_.size()) part_at_.resize(this->keys().capacity());
+    if (this->row(slot) == nullptr) {
+      part_at_[slot] = static_cast<std::uint16_t>(at_);
+    } else if (part_at_[slot] != at_) {
+      stop({this->name(), ": two of its tables have a row of one key"});
+    }
+    this->put(slot, std::move(row));
+  }
+
+  std::vector<Part> parts_;
+  std::size_t at_ = 0;                  // the part in hand
+  std::vector<std::uint16_t> part_at_;  // by slot: which part the row is of
+};
+
 }  // namespace internal
+
+// A table in a union: key(const PartK&) is the key there of a row.
+template <class PartK, class V, class Fn>
+struct Part {
+  const Table<PartK, V>& table;
+  Fn key;
+};
+template <class PartK, class V, class Fn>
+Part(const Table<PartK, V>&, Fn) -> Part<PartK, V, Fn>;
 
 // Declare all tables before the first commit. Names are for people and must differ. Stage and index functions
 // must be pure: their results depend on their arguments and on what they read through Reads, on nothing else.
@@ -762,6 +817,19 @@ class Graph {
     return own<internal::GroupTable<G, K, InV, typename Of::Row>>(
         std::move(name), index,
         [fn = std::move(fn)](const G& group, Reads& reads) { return Of::row(fn(group, reads)); });
+  }
+
+  // The rows of several tables in one, not copied: unite("all", Part{routes, key}, Part{others, key}). Each
+  // key belongs to one of the tables for good; that two have rows of it is a bug that stops the program.
+  template <class PartK, class V, class Fn, class... More>
+  auto& unite(std::string name, Part<PartK, V, Fn> first, More... more) {
+    using K = std::invoke_result_t<const Fn&, const PartK&>;
+    using Union = internal::UnionTable<K, V>;
+    require_own(first.table, name);
+    (require_own(more.table, name), ...);
+    return own<Union>(core_.make_keys<K>(), std::move(name),
+                      std::vector<typename Union::Part>{Union::part_of(first.table, std::move(first.key)),
+                                                        Union::part_of(more.table, std::move(more.key))...});
   }
 
   // fn(const K&, const V&): the groups that the row is in, as a std::vector<G>, an absl::InlinedVector<G, n>,

@@ -551,6 +551,65 @@ TEST(Group, DependsOnItsRowsOnlyIfItReadsThem) {
   EXPECT_EQ(there.size(), 0u);
 }
 
+// Numbers and words as one table.
+struct United {
+  using Key = std::pair<char, std::string>;
+  Graph graph;
+  Input<int, std::string>& numbers = graph.input<int, std::string>("numbers");
+  Input<std::string, std::string>& words = graph.input<std::string, std::string>("words");
+  const Table<std::string, std::string>& long_words =
+      graph.map("long words", words, [](const std::string&, const std::string& word) {
+        return word.size() > 3 ? std::optional(word) : std::nullopt;
+      });
+  const Table<Key, std::string>& all =
+      graph.unite("all", Part{numbers, [](int key) { return Key{'n', std::to_string(key)}; }},
+                  Part{long_words, [](const std::string& key) { return Key{'w', key}; }});
+  const Index<char, Key, std::string>& by_part =
+      graph.index("by part", all, [](const Key& key, const std::string&) { return key.first; });
+  const Table<Key, std::size_t>& lengths =
+      graph.map("lengths", all, [](const Key&, const std::string& row) { return row.size(); });
+};
+
+TEST(Union, HoldsTheRowsOfAllItsTablesUnderItsOwnKeys) {
+  United united;
+  united.numbers.set(1, "one");
+  united.words.set("1", "first");
+  united.words.set("2", "snd");
+  united.graph.commit();
+  EXPECT_THAT(rows(united.all), ElementsAre(Pair(Pair('n', "1"), "one"), Pair(Pair('w', "1"), "first")));
+  united.numbers.erase(1);
+  united.words.set("2", "second");
+  united.graph.commit();
+  EXPECT_THAT(rows(united.all), ElementsAre(Pair(Pair('w', "1"), "first"), Pair(Pair('w', "2"), "second")));
+  EXPECT_THAT(rows(united.lengths), ElementsAre(Pair(Pair('w', "1"), 5u), Pair(Pair('w', "2"), 6u)));
+  EXPECT_EQ(united.by_part.group('n').size(), 0u);
+  EXPECT_EQ(united.by_part.group('w').size(), 2u);
+}
+
+TEST(Union, SharesTheRows) {
+  United united;
+  united.numbers.set(1, "one");
+  united.words.set("a", "first");
+  united.graph.commit();
+  EXPECT_EQ(united.all.get({'n', "1"}), united.numbers.get(1));
+  EXPECT_EQ(united.all.get({'w', "a"}), united.long_words.get("a"));
+}
+
+TEST(Union, PassesOnWhatChangedAndNothingElse) {
+  United united;
+  for (int i = 0; i < 1000; ++i) united.numbers.set(i, "x");
+  for (int i = 0; i < 1000; ++i) united.words.set(std::to_string(i), "long enough");
+  united.graph.commit();
+  united.numbers.set(7, "seven");
+  united.words.set("8", "eight");
+  united.words.set("9", "long enough");
+  const CommitStats stats = united.graph.commit();
+  EXPECT_EQ(stats.of("all").runs, 0u);
+  EXPECT_EQ(stats.of("all").changed, 2u);
+  EXPECT_EQ(stats.of("lengths").runs, 2u);
+  EXPECT_EQ(united.all.changes().size(), 2u);
+}
+
 TEST(Reads, ARunIsRepeatedWhenAGroupThatItReadFillsOrEmpties) {
   Graph graph;
   auto& in = graph.input<int, int>("in");
@@ -706,6 +765,17 @@ TEST(BugDeathTest, ANullRow) {
   EXPECT_DEATH(bug.in.set(1, nullptr), "flow: in: a null row is set");
 }
 
+TEST(BugDeathTest, AUnionOfTablesThatHaveARowOfOneKey) {
+  Graph graph;
+  auto& a = graph.input<int, int>("a");
+  auto& b = graph.input<int, int>("b");
+  const auto same = [](int key) { return key; };
+  graph.unite("both", Part{a, same}, Part{b, same});
+  a.set(1, 1);
+  b.set(1, 2);
+  EXPECT_DEATH(graph.commit(), "flow: both: two of its tables have a row of one key");
+}
+
 TEST(BugDeathTest, ADeclarationAfterTheFirstCommitOrOfATakenName) {
   Bug bug;
   EXPECT_DEATH((bug.graph.input<int, int>("in")), "flow: in is declared twice");
@@ -742,6 +812,7 @@ using Dump = std::map<std::string, std::map<std::string, std::string>>;
 std::string text(const std::string& s) { return s; }
 std::string text(const NamespacedName& n) { return n.to_string(); }
 std::string text(int i) { return std::to_string(i); }
+std::string text(char c) { return {c}; }
 
 struct Gatewayish {
   Graph graph;
@@ -805,6 +876,17 @@ struct Gatewayish {
       graph.map_many("sizes", vhosts, [](const std::string& host, const std::string& vhost) {
         return std::vector{std::pair(static_cast<int>(vhost.size()) % 7, host), std::pair(7, host)};
       });
+  // Two tables as one, of different keys, with a stage and an index over it.
+  const Table<std::string, std::string>& texts =
+      graph.unite("texts", Part{rules, [](const NamespacedName& key) { return "rule " + key.to_string(); }},
+                  Part{vhosts, [](const std::string& host) { return "host " + host; }});
+  const Index<char, std::string, std::string>& by_text =
+      graph.index("by text", texts, [](const std::string&, const std::string& row) { return row.back(); });
+  const Table<char, std::string>& ends = graph.group("ends", by_text, [this](const char& end, Reads& reads) {
+    std::string all;
+    for (const auto& [key, row] : reads.group(by_text, end)) all += key + "=" + row + ",";
+    return all;
+  });
 
   template <class K, class V>
   static std::map<std::string, std::string> dump(const Table<K, V>& table) {
@@ -822,6 +904,8 @@ struct Gatewayish {
     all["vhosts"] = dump(vhosts);
     all["claimed"] = dump(claimed);
     all["sizes"] = dump(sizes);
+    all["texts"] = dump(texts);
+    all["ends"] = dump(ends);
     return all;
   }
 };
@@ -829,7 +913,8 @@ struct Gatewayish {
 // The same tables by plain loops.
 Dump compute(const Inputs& in) {
   Dump all;
-  for (const char* name : {"ports", "rules", "claims", "vhosts", "claimed", "sizes"}) all[name] = {};
+  for (const char* name : {"ports", "rules", "claims", "vhosts", "claimed", "sizes", "texts", "ends"})
+    all[name] = {};
   for (const auto& [key, s] : in.services) all["ports"][key] = text(s.port);
   for (const auto& [key, r] : in.routes) {
     const auto gateway = in.gateways.find(r.gateway);
@@ -861,6 +946,9 @@ Dump compute(const Inputs& in) {
     }
     all["claimed"][gateway] = text(static_cast<int>(length / 10));
   }
+  for (const auto& [key, rule] : all["rules"]) all["texts"]["rule " + key] = rule;
+  for (const auto& [host, vhost] : all["vhosts"]) all["texts"]["host " + host] = vhost;
+  for (const auto& [key, row] : all["texts"]) all["ends"][text(row.back())] += key + "=" + row + ",";
   return all;
 }
 
@@ -938,6 +1026,8 @@ TEST_P(Oracle, AfterEveryCommitEachTableIsThatOfAFreshGraph) {
     check_changes(g.vhosts, before["vhosts"]);
     check_changes(g.claimed, before["claimed"]);
     check_changes(g.sizes, before["sizes"]);
+    check_changes(g.texts, before["texts"]);
+    check_changes(g.ends, before["ends"]);
     if (HasFatalFailure()) return;
     before = now;
 

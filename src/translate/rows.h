@@ -241,8 +241,8 @@ struct Contribution {
   }
 };
 
-// Everything that comes of one HTTPRoute. Its status is a column like the others: delete the route and it is
-// gone.
+// Everything that comes of one route, of whatever kind. Its status is a column like the others: delete the
+// route and it is gone.
 struct RouteResult {
   std::vector<ParentStatus> parents;
   std::vector<std::pair<HostKey, Contribution>> contributions;
@@ -259,7 +259,7 @@ struct RouteResult {
 };
 
 // The other routes that claim a match that a route claims too, by route.
-using Overlaps = std::map<NamespacedName, std::set<NamespacedName>>;
+using Overlaps = std::map<ObjectKey, std::set<ObjectKey>>;
 
 // A listener that a route is attached to.
 struct ListenerKey {

@@ -26,7 +26,6 @@ struct Settings {
   bool on_host = true;
   // Send to the Service's cluster IP instead of to its endpoints (EnvoyProxy routingType Service).
   bool endpoint_routing_disabled = false;
-  std::string dns_domain = "cluster.local";
 };
 
 inline constexpr int kPrivilegedPortShift = 10'000;  // Envoy Gateway's, so that dashboards keep working

@@ -45,10 +45,10 @@ void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::stri
   }
 }
 
-ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result,
-                          const std::map<std::string, std::set<NamespacedName>>& overlaps_by_table) {
+ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
+                          const std::map<std::string, std::set<ObjectKey>>& overlaps_by_table) {
   ObjectStatus status;
-  status.generation = route.metadata.generation;
+  status.generation = generation;
   status.parents.reserve(result.parents.size());
   for (const ParentStatus& parent : result.parents) {
     Conditions conditions = parent.conditions;
@@ -56,7 +56,7 @@ ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result
     for (const std::string& table : parent.route_tables) {
       const auto found = overlaps_by_table.find(table);
       if (found == overlaps_by_table.end()) continue;
-      for (const NamespacedName& other : found->second) others.insert("HTTPRoute " + other.to_string());
+      for (const ObjectKey& other : found->second) others.insert(other.to_string());
     }
     if (!others.empty()) {
       set_condition(conditions,

@@ -22,8 +22,8 @@ ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan
 void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::string& message);
 
 // `overlaps` are the hosts of the route that have overlaps: their route table, and the other routes.
-ObjectStatus route_status(const api::HTTPRoute& route, const RouteResult& result,
-                          const std::map<std::string, std::set<NamespacedName>>& overlaps_by_table);
+ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
+                          const std::map<std::string, std::set<ObjectKey>>& overlaps_by_table);
 
 ObjectStatus backend_status(const api::Backend& backend, const Settings& settings);
 

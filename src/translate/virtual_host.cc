@@ -56,15 +56,15 @@ struct Candidate {
 }  // namespace
 
 MergedHost merge_host(const std::string& host,
-                      const std::vector<std::pair<NamespacedName, const Contribution*>>& contributions) {
+                      const std::vector<std::pair<ObjectKey, const Contribution*>>& contributions) {
   MergedHost merged;
   merged.host.host = host;
-  std::vector<const std::pair<NamespacedName, const Contribution*>*> by_age;
+  std::vector<const std::pair<ObjectKey, const Contribution*>*> by_age;
   by_age.reserve(contributions.size());
   for (const auto& contribution : contributions) by_age.push_back(&contribution);
   std::ranges::sort(by_age, {}, [](const auto* c) {
     return std::tuple(c->second->creation_timestamp.empty(), std::string_view(c->second->creation_timestamp),
-                      std::cref(c->first).get());
+                      std::cref(c->first.name).get(), c->first.kind);
   });
 
   std::vector<Candidate> candidates;
@@ -85,8 +85,8 @@ MergedHost merge_host(const std::string& host,
       if (candidates[j].route == candidates[i].route ||
           candidates[j].what->match != candidates[i].what->match)
         continue;
-      const NamespacedName& older = by_age[candidates[j].route]->first;
-      const NamespacedName& younger = by_age[candidates[i].route]->first;
+      const ObjectKey& older = by_age[candidates[j].route]->first;
+      const ObjectKey& younger = by_age[candidates[i].route]->first;
       merged.overlaps[younger].insert(older);
       merged.overlaps[older].insert(younger);
     }

@@ -19,9 +19,9 @@ struct MergedHost {
 // Precedence is the specification's (HTTPRouteRule.matches): exact path, then regular expression, then the
 // longest prefix; a method; more headers (of as many, more exact ones), more query parameters; then the
 // oldest route, then the first by namespace and name, then the order within the route. Of two routes that
-// claim the same match the older wins; both hear of it in their conditions.
+// claim the same match the older wins; both hear of it in their conditions. Routes of all kinds count alike.
 MergedHost merge_host(const std::string& host,
-                      const std::vector<std::pair<NamespacedName, const Contribution*>>& contributions);
+                      const std::vector<std::pair<ObjectKey, const Contribution*>>& contributions);
 
 // The clusters that the routes of a host send to, sorted.
 std::vector<std::string> clusters_of(const ir::VirtualHost& host);

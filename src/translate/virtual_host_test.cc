@@ -22,20 +22,22 @@ struct Of {
   std::vector<ir::RouteMatch> matches;
 };
 
+ObjectKey key_of(const std::string& route) { return {.kind = {"", "HTTPRoute"}, .name = {"default", route}}; }
+
 MergedHost merge(const std::vector<Of>& routes, bool keep_order = false) {
   std::vector<Contribution> contributions(routes.size());
-  std::vector<std::pair<NamespacedName, const Contribution*>> given;
+  std::vector<std::pair<ObjectKey, const Contribution*>> given;
   for (std::size_t i = 0; i < routes.size(); ++i) {
     std::vector<ir::Route> list;
     for (const ir::RouteMatch& match : routes[i].matches) {
       list.push_back({.match = match,
                       .action = std::make_shared<const ir::RouteAction>(),
-                      .owner = {.kind = {"", "HTTPRoute"}, .name = {"default", routes[i].route}}});
+                      .owner = key_of(routes[i].route)});
     }
     contributions[i] = {.creation_timestamp = routes[i].created,
                         .keep_order = keep_order,
                         .routes = std::make_shared<const std::vector<ir::Route>>(std::move(list))};
-    given.emplace_back(NamespacedName{"default", routes[i].route}, &contributions[i]);
+    given.emplace_back(key_of(routes[i].route), &contributions[i]);
   }
   return merge_host("*", given);
 }
@@ -97,8 +99,8 @@ TEST(VirtualHost, RoutesThatClaimOneMatchHearOfEachOther) {
       merge({{"a", "", {path(MatchKind::kPrefix, "/x"), path(MatchKind::kPrefix, "/x")}},
              {"b", "", {path(MatchKind::kPrefix, "/x")}},
              {"c", "", {path(MatchKind::kPrefix, "/y")}}});
-  const NamespacedName a{"default", "a"};
-  const NamespacedName b{"default", "b"};
+  const ObjectKey a = key_of("a");
+  const ObjectKey b = key_of("b");
   EXPECT_EQ(merged.overlaps, (Overlaps{{a, {b}}, {b, {a}}}));
 }
 

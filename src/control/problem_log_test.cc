@@ -1,0 +1,78 @@
+#include "control/problem_log.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::control {
+namespace {
+
+Problem problem(const std::string& message) {
+  return {.code = "value/test",
+          .severity = Severity::kError,
+          .where = {},
+          .object = {},
+          .path = "",
+          .message = message,
+          .suggestion = "",
+          .also = {}};
+}
+
+std::vector<std::string> messages(const std::vector<Problem>& problems) {
+  std::vector<std::string> all;
+  for (const Problem& one : problems) all.push_back(one.message);
+  return all;
+}
+
+using Messages = std::vector<std::string>;
+
+TEST(ProblemLog, TellsOfAProblemWhenItComesAndWhenItGoes) {
+  ProblemLog log;
+  log.add_all(std::vector{problem("b"), problem("a")});
+  ProblemLog::News news = log.take();
+  EXPECT_EQ(messages(news.added), (Messages{"a", "b"}));
+  EXPECT_TRUE(news.removed.empty());
+
+  log.remove(problem("a"));
+  news = log.take();
+  EXPECT_TRUE(news.added.empty());
+  EXPECT_EQ(messages(news.removed), Messages{"a"});
+
+  news = log.take();
+  EXPECT_TRUE(news.added.empty() && news.removed.empty());
+}
+
+TEST(ProblemLog, WhatIsTakenBackAndAddedAgainIsNoNews) {
+  ProblemLog log;
+  log.add(problem("a"));
+  log.take();
+  // In either order: a row that is replaced, a batch that says all again.
+  log.remove(problem("a"));
+  log.add(problem("a"));
+  ProblemLog::News news = log.take();
+  EXPECT_TRUE(news.added.empty() && news.removed.empty());
+  log.add(problem("a"));
+  log.remove(problem("a"));
+  news = log.take();
+  EXPECT_TRUE(news.added.empty() && news.removed.empty());
+}
+
+TEST(ProblemLog, AProblemOfTwoSidesIsThereUntilBothTakeItBack) {
+  ProblemLog log;
+  log.add(problem("a"));
+  log.add(problem("a"));
+  EXPECT_EQ(messages(log.take().added), Messages{"a"});
+  log.remove(problem("a"));
+  EXPECT_TRUE(log.take().removed.empty());
+  log.remove(problem("a"));
+  EXPECT_EQ(messages(log.take().removed), Messages{"a"});
+}
+
+TEST(ProblemLog, WhatCameAndWentBetweenTwoReportsWasNotThere) {
+  ProblemLog log;
+  log.add(problem("a"));
+  log.remove(problem("a"));
+  const ProblemLog::News news = log.take();
+  EXPECT_TRUE(news.added.empty() && news.removed.empty());
+}
+
+}  // namespace
+}  // namespace sluice::control
