@@ -1,13 +1,14 @@
-# sluice_module(NAME [DEPS module...] [LINK library...] [EXCEPT folder...] [THREADED])
+# sluice_module(NAME [DEPS module...] [LINK library...] [TEST_LINK library...] [EXCEPT folder...] [THREADED])
 #
 # The folder src/NAME as the static library sluice_NAME, and its *_test.cc as the executable
 # NAME_test, a test of ctest that runs in the root of the repository. A folder with headers only is
 # an INTERFACE library; one that does not exist is an empty one. DEPS are the modules that NAME may
-# include: scripts/check_includes.py reads these calls, they are the table of include directions. EXCEPT are
-# folders of src/NAME that are modules of their own: sluice_module(NAME/folder ...) is the library
-# sluice_NAME_folder. The tests of a THREADED module are run with the thread sanitizer too.
+# include: scripts/check_includes.py reads these calls, they are the table of include directions.
+# TEST_LINK is what only the tests link. EXCEPT are folders of src/NAME that are modules of their own:
+# sluice_module(NAME/folder ...) is the library sluice_NAME_folder. The tests of a THREADED module are
+# run with the thread sanitizer too.
 function(sluice_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "" "DEPS;LINK;EXCEPT")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "" "DEPS;LINK;TEST_LINK;EXCEPT")
   set(dir ${PROJECT_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
   foreach(folder IN LISTS arg_EXCEPT)
@@ -37,7 +38,7 @@ function(sluice_module name)
     set(threaded threaded)
   endif()
   if(tests)
-    sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name}
+    sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name} ${arg_TEST_LINK}
       LABELS unit ${threaded})
   endif()
 endfunction()

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "proxy/descriptor.h"
-#include "proxy/loop.h"
+#include "base/descriptor.h"
+#include "base/loop.h"
 
 namespace sluice::proxy {
 

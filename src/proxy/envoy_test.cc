@@ -13,8 +13,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "proxy/admin_call.h"
-#include "proxy/descriptor.h"
 #include "proxy/record.h"
 #include "proxy/supervisor.h"
 #include "proxy/testing.h"

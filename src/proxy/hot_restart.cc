@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proxy/descriptor.h"
+#include "base/descriptor.h"
 
 namespace sluice::proxy {
 namespace {

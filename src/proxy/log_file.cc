@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proxy/descriptor.h"
+#include "base/descriptor.h"
 
 namespace sluice::proxy {
 

@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/loop.h"
 #include "proxy/command_line.h"
 #include "proxy/hot_restart.h"
 #include "proxy/log_file.h"
-#include "proxy/loop.h"
 #include "proxy/process.h"
 #include "proxy/record.h"
 #include "proxy/testing.h"

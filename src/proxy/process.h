@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/descriptor.h"
+#include "base/descriptor.h"
 
 namespace sluice::proxy {
 

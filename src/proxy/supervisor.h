@@ -26,8 +26,8 @@
 #include <string>
 #include <vector>
 
+#include "base/loop.h"
 #include "proxy/admin_call.h"
-#include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/record.h"
 

@@ -1,4 +1,4 @@
-#include "proxy/loop.h"
+#include "base/loop.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-namespace sluice::proxy {
+namespace sluice {
 
 Loop::Watch& Loop::Watch::operator=(Watch&& other) noexcept {
   if (this != &other) {
@@ -26,6 +26,13 @@ void Loop::Watch::reset() {
   if (found == loop->watched_.end()) return;
   ::epoll_ctl(loop->epoll_.get(), EPOLL_CTL_DEL, found->second->descriptor, nullptr);
   loop->watched_.erase(found);
+}
+
+void Loop::Watch::set_events(std::uint32_t events) {
+  const auto found = loop_->watched_.find(id_);
+  if (found == loop_->watched_.end()) return;
+  epoll_event event{.events = events, .data = {.u64 = id_}};
+  ::epoll_ctl(loop_->epoll_.get(), EPOLL_CTL_MOD, found->second->descriptor, &event);
 }
 
 Loop::Timer& Loop::Timer::operator=(Timer&& other) noexcept {
@@ -126,4 +133,4 @@ int Loop::milliseconds_to_next() const {
   return static_cast<int>(std::clamp<std::int64_t>(wait.count(), 0, 60'000));
 }
 
-}  // namespace sluice::proxy
+}  // namespace sluice

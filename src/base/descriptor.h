@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-namespace sluice::proxy {
+namespace sluice {
 
 class Descriptor {
  public:
@@ -31,4 +31,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace sluice::proxy
+}  // namespace sluice

@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "proxy/descriptor.h"
+#include "base/descriptor.h"
 
-namespace sluice::proxy {
+namespace sluice {
 
 class Loop {
  public:
@@ -30,6 +30,8 @@ class Loop {
     Watch& operator=(Watch&& other) noexcept;
     ~Watch() { reset(); }
     void reset();
+    // Waits for these events from now on.
+    void set_events(std::uint32_t events);
 
    private:
     friend class Loop;
@@ -93,4 +95,4 @@ class Loop {
   std::vector<std::function<void()>> posted_;
 };
 
-}  // namespace sluice::proxy
+}  // namespace sluice
