@@ -194,6 +194,7 @@ TEST(Declarations, EqualUpstream) {
   const std::pair<std::string, Declared> kinds[] = {
       {gateway_api, {"gatewayclasses", {"v1", "v1beta1"}, gateway_class_type}},
       {gateway_api, {"gateways", {"v1", "v1beta1"}, gateway_type}},
+      {gateway_api, {"listenersets", {"v1"}, listener_set_type}},
       {gateway_api, {"httproutes", {"v1", "v1beta1"}, http_route_type}},
       {gateway_api, {"tlsroutes", {"v1", "v1alpha3"}, tls_route_type}},
       {gateway_api, {"tlsroutes", {"v1alpha2"}, tls_route_v1alpha2_type}},
@@ -262,6 +263,7 @@ void expect_sound(const Type& type, const std::string& path) {
 TEST(Declarations, AreSound) {
   expect_sound(gateway_class_type(), "GatewayClass");
   expect_sound(gateway_type(), "Gateway");
+  expect_sound(listener_set_type(), "ListenerSet");
   expect_sound(http_route_type(), "HTTPRoute");
   expect_sound(tls_route_type(), "TLSRoute");
   expect_sound(tls_route_v1alpha2_type(), "TLSRoute v1alpha2");

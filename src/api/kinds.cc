@@ -82,6 +82,7 @@ constexpr std::string_view kEnvoyGateway = "gateway.envoyproxy.io";
 constexpr KindEntry kKinds[] = {
     {kGatewayApi, "GatewayClass", kV1AndBeta, false, gateway_class_type, make<GatewayClass>},
     {kGatewayApi, "Gateway", kV1AndBeta, true, gateway_type, make<Gateway>},
+    {kGatewayApi, "ListenerSet", kV1, true, listener_set_type, make<ListenerSet>},
     {kGatewayApi, "HTTPRoute", kV1AndBeta, true, http_route_type, make<HTTPRoute>},
     {kGatewayApi,
      "TLSRoute",
@@ -291,6 +292,7 @@ const GroupKind& kind_of() {
 
 template const GroupKind& kind_of<GatewayClass>();
 template const GroupKind& kind_of<Gateway>();
+template const GroupKind& kind_of<ListenerSet>();
 template const GroupKind& kind_of<HTTPRoute>();
 template const GroupKind& kind_of<TLSRoute>();
 template const GroupKind& kind_of<TCPRoute>();

@@ -608,6 +608,7 @@ TEST(WriteObject, AtRandom) {
   const Declared kinds[] = {
       {gateway_class_type(), kind_of<GatewayClass>()},
       {gateway_type(), kind_of<Gateway>()},
+      {listener_set_type(), kind_of<ListenerSet>()},
       {http_route_type(), kind_of<HTTPRoute>()},
       {tls_route_type(), kind_of<TLSRoute>()},
       {tcp_route_type(), kind_of<TCPRoute>()},

@@ -13,6 +13,7 @@
 #include "translate/gateway.h"
 #include "translate/hostname.h"
 #include "translate/http_route.h"
+#include "translate/listener_set.h"
 #include "translate/proxy_plan.h"
 #include "translate/reference.h"
 #include "translate/refusal.h"
@@ -129,12 +130,20 @@ std::set<std::string> aggregates_of(const translate::RouteResult& route) {
   return tables;
 }
 std::set<std::string> aggregates_of(const translate::GatewayPlan& gateway) { return {gateway.proxy}; }
+std::set<std::string> aggregates_of(const translate::ListenerSetPlan& set,
+                                    const Table<NamespacedName, translate::GatewayPlan>& gateways) {
+  const translate::GatewayPlan* gateway = set.attached ? gateways.get(set.gateway) : nullptr;
+  return gateway == nullptr ? std::set<std::string>() : aggregates_of(*gateway);
+}
 
 // Whether it is the same.
 bool brings_the_same(const translate::RouteResult& a, const translate::RouteResult& b) {
   return a.contributions == b.contributions;
 }
 bool brings_the_same(const translate::GatewayPlan& a, const translate::GatewayPlan& b) { return a == b; }
+bool brings_the_same(const translate::ListenerSetPlan& a, const translate::ListenerSetPlan& b) {
+  return a.gateway == b.gateway && a.listeners == b.listeners;
+}
 
 }  // namespace
 
@@ -200,13 +209,34 @@ struct Pipeline::Tables {
           return translate::plan_gateway(name, version, settings, in, projections, reads);
         });
       });
+  const Table<NamespacedName, translate::ListenerDoor>& listener_doors = graph.map(
+      "listener doors", in.gateways, [this](const NamespacedName&, const api::Gateway& g, Reads& reads) {
+        return translate::listener_door(g, settings, projections, reads);
+      });
+  const Table<NamespacedName, translate::ListenerSetPlan>& listener_sets = graph.map(
+      "listener sets", in.listener_sets,
+      [this](const NamespacedName& name, const api::ListenerSet& set, Reads& reads) {
+        return unless_refused(refused, name, set, reads, [&](const api::ListenerSet& version) {
+          return translate::plan_listener_set(name, version, in, projections, listener_doors, reads);
+        });
+      });
+  const Index<NamespacedName, NamespacedName, translate::ListenerSetPlan>& listener_sets_of =
+      graph.index("listener sets by gateway", listener_sets,
+                  [](const NamespacedName&, const translate::ListenerSetPlan& plan) {
+                    return plan.attached ? std::optional(plan.gateway) : std::nullopt;
+                  });
   const Index<ir::ProxyKey, NamespacedName, translate::GatewayPlan>& gateways_of =
       graph.index("gateways by proxy", gateways,
                   [](const NamespacedName&, const translate::GatewayPlan& plan) { return plan.proxy; });
   const Table<ir::ProxyKey, translate::ProxyPlan>& proxies =
       graph.group("proxies", gateways_of, [this](const ir::ProxyKey& proxy, Reads& reads) {
         std::vector<translate::GatewayPlan> plans;
-        for (const auto& [name, plan] : reads.group(gateways_of, proxy)) plans.push_back(plan);
+        for (const auto& [name, plan] : reads.group(gateways_of, proxy)) {
+          std::vector<const translate::ListenerSetPlan*> sets;
+          for (const auto& [set, its_plan] : reads.group(listener_sets_of, name)) sets.push_back(&its_plan);
+          plans.push_back(plan);
+          translate::join_listener_sets(plans.back(), std::move(sets));
+        }
         return translate::plan_proxy(proxy, std::move(plans), settings);
       });
   const Table<NamespacedName, translate::GatewayPlan>& served_gateways =
@@ -216,7 +246,11 @@ struct Pipeline::Tables {
           rows.emplace_back(gateway.gateway, gateway);
         return rows;
       });
-  const Table<NamespacedName, translate::AttachPoints>& attach_points = graph.map(
+  const Table<NamespacedName, translate::ServedListenerSet>& served_listener_sets = graph.map_many(
+      "served listener sets", served_gateways, [](const NamespacedName&, const translate::GatewayPlan& plan) {
+        return translate::served_listener_sets(plan);
+      });
+  const Table<ObjectKey, translate::AttachPoints>& attach_points = graph.map_many(
       "attach points", served_gateways, [this](const NamespacedName&, const translate::GatewayPlan& plan) {
         return translate::attach_points(plan, settings);
       });
@@ -299,7 +333,7 @@ struct Pipeline::Tables {
         std::vector<translate::ListenerKey> keys;
         for (const translate::ParentStatus& parent : result.parents) {
           for (const std::string& listener : parent.attached_listeners)
-            keys.push_back({parent.gateway, listener});
+            keys.push_back({parent.parent, listener});
         }
         return keys;
       });
@@ -330,6 +364,22 @@ struct Pipeline::Tables {
         }
         return status;
       });
+  const StatusTable& listener_set_statuses = graph.map(
+      "statuses of listener sets", listener_sets,
+      [this](const NamespacedName& name, const translate::ListenerSetPlan& plan,
+             Reads& reads) -> std::optional<translate::ObjectStatus> {
+        const api::ListenerSet* set = reads.get(in.listener_sets, name);
+        if (set == nullptr || (!plan.attached && plan.conditions.empty())) return std::nullopt;
+        const translate::ServedListenerSet* served = reads.get(served_listener_sets, name);
+        translate::ObjectStatus status = translate::listener_set_status(
+            set->metadata.generation, plan, served,
+            [&](const translate::ListenerKey& listener) { return reads.group(attached, listener).size(); });
+        const ProxyState* state = served == nullptr ? nullptr : reads.get(proxy_states, served->proxy);
+        if (state != nullptr && !(state->ready && state->programmed)) {
+          translate::await_proxy(status, state->message);
+        }
+        return status;
+      });
   const StatusTable& http_route_statuses =
       route_statuses("statuses of http routes", in.http_routes, http_routes);
   const StatusTable& backend_statuses = graph.map("statuses of backends", in.backends,
@@ -352,6 +402,7 @@ struct Pipeline::Tables {
 
   const std::vector<Statuses> statuses{{api::kind_of<api::GatewayClass>(), class_statuses},
                                        {api::kind_of<api::Gateway>(), gateway_statuses},
+                                       {api::kind_of<api::ListenerSet>(), listener_set_statuses},
                                        {api::kind_of<api::HTTPRoute>(), http_route_statuses},
                                        {api::kind_of<api::Backend>(), backend_statuses},
                                        {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses}};
@@ -380,10 +431,10 @@ struct Pipeline::Tables {
   template <typename T>
   Input<NamespacedName, T>& table() const {
     const auto inputs =
-        std::tie(in.gateway_classes, in.gateways, in.http_routes, in.tls_routes, in.tcp_routes, in.udp_routes,
-                 in.reference_grants, in.backend_tls_policies, in.backends, in.envoy_proxies, in.namespaces,
-                 in.services, in.endpoint_slices, in.secrets, in.config_maps, in.cluster_trust_bundles,
-                 in.service_imports);
+        std::tie(in.gateway_classes, in.gateways, in.listener_sets, in.http_routes, in.tls_routes,
+                 in.tcp_routes, in.udp_routes, in.reference_grants, in.backend_tls_policies, in.backends,
+                 in.envoy_proxies, in.namespaces, in.services, in.endpoint_slices, in.secrets, in.config_maps,
+                 in.cluster_trust_bundles, in.service_imports);
     return std::get<Input<NamespacedName, T>&>(inputs);
   }
 
@@ -402,6 +453,7 @@ struct Pipeline::Tables {
   template <typename F>
   void each_with_problems(F f) const {
     f(classes);
+    f(listener_sets);
     f(served_gateways);
     f(routes);
   }
@@ -481,18 +533,21 @@ const std::vector<Pipeline::Statuses>& Pipeline::statuses() const { return table
 
 std::vector<Pipeline::Contributor> Pipeline::changed_contributors() const {
   std::vector<Contributor> contributors;
-  const auto collect = [&contributors](const auto& table, const auto& key_of) {
+  const auto collect = [&contributors](const auto& table, const auto& key_of, const auto&... context) {
     for (const auto& change : table.changes()) {
       // What has gone can be refused no more.
       if (change.after == nullptr) continue;
       if (change.before != nullptr && brings_the_same(*change.before, *change.after)) continue;
-      Contributor contributor{key_of(change.key), aggregates_of(*change.after)};
-      if (change.before != nullptr) contributor.aggregates.merge(aggregates_of(*change.before));
+      Contributor contributor{key_of(change.key), aggregates_of(*change.after, context...)};
+      if (change.before != nullptr) {
+        contributor.aggregates.merge(aggregates_of(*change.before, context...));
+      }
       contributors.push_back(std::move(contributor));
     }
   };
   collect(tables_->routes, std::identity());
   collect(tables_->gateways, object_key<api::Gateway>);
+  collect(tables_->listener_sets, object_key<api::ListenerSet>, tables_->gateways);
   return contributors;
 }
 

@@ -12,10 +12,9 @@
 
 namespace sluice::explain {
 
-std::string describe_listener(const translate::GatewayPlan& gateway,
-                              const translate::ListenerPlan& listener) {
-  std::string text = fmt::format("listener {} of Gateway {}, port {} ({})", listener.name,
-                                 gateway.gateway.to_string(), listener.port, listener.protocol);
+std::string describe_listener(const translate::ListenerPlan& listener) {
+  std::string text = fmt::format("listener {} of {}, port {} ({})", listener.name, listener.owner.to_string(),
+                                 listener.port, listener.protocol);
   if (!listener.hostname.empty()) text += ", " + listener.hostname;
   return text;
 }

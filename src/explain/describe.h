@@ -16,7 +16,7 @@
 namespace sluice::explain {
 
 // "listener http of Gateway default/web, port 8080 (HTTP)".
-std::string describe_listener(const translate::GatewayPlan& gateway, const translate::ListenerPlan& listener);
+std::string describe_listener(const translate::ListenerPlan& listener);
 
 // "10 %", "0.01 %".
 std::string share(std::uint64_t part, std::uint64_t whole);

@@ -25,10 +25,8 @@ using translate::ProxyPlan;
 
 bool served(const ListenerPlan& listener) { return listener.ready && !listener.route_table.empty(); }
 
-Place place_of(const GatewayPlan& gateway, const ListenerPlan& listener) {
-  const auto index = &listener - gateway.listeners.data();
-  return {.object = {.kind = api::kind_of<api::Gateway>(), .name = gateway.gateway},
-          .path = fmt::format("spec.listeners[{}]", index)};
+Place place_of(const ListenerPlan& listener) {
+  return {.object = listener.owner, .path = fmt::format("spec.listeners[{}]", listener.index)};
 }
 
 // The domain that a virtual host stands for, or a server name: exact before wildcards, longer before shorter.
@@ -96,7 +94,7 @@ bool Explainer::choose_chain(const ProxyPlan& plan, const ir::Listener& socket) 
     for (const GatewayPlan& gateway : plan.gateways) {
       for (const ListenerPlan& listener : gateway.listeners) {
         if (served(listener) && listener.bind_port == socket.port) {
-          e_.there_are.push_back(describe_listener(gateway, listener));
+          e_.there_are.push_back(describe_listener(listener));
         }
       }
     }
@@ -121,7 +119,7 @@ bool Explainer::choose_chain(const ProxyPlan& plan, const ir::Listener& socket) 
   for (const GatewayPlan& gateway : plan.gateways) {
     for (const ListenerPlan& listener : gateway.listeners) {
       if (served(listener) && listener.bind_port == socket.port) {
-        e_.there_are.push_back(describe_listener(gateway, listener));
+        e_.there_are.push_back(describe_listener(listener));
       }
     }
   }
@@ -142,7 +140,7 @@ void Explainer::choose_listener(const ProxyPlan& plan) {
                      .port = listener.port,
                      .protocol = listener.protocol,
                      .hostname = listener.hostname,
-                     .place = place_of(gateway, listener)};
+                     .place = place_of(listener)};
       e_.certificates.clear();
       for (const auto& [secret, certificate] : listener.certificates) e_.certificates.push_back(secret);
     }
@@ -293,9 +291,9 @@ Explanation Explainer::refused(const std::vector<const ProxyPlan*>& plans) {
       if (e_.request.gateway && gateway.gateway != *e_.request.gateway) continue;
       for (const ListenerPlan& listener : gateway.listeners) {
         if (served(listener)) {
-          e_.there_are.push_back(describe_listener(gateway, listener));
+          e_.there_are.push_back(describe_listener(listener));
         } else if (listener.port == e_.request.port) {
-          const Place place = place_of(gateway, listener);
+          const Place place = place_of(listener);
           e_.why = fmt::format("listener {} of Gateway {} is not served", listener.name,
                                gateway.gateway.to_string());
           for (const Problem& problem : gateway.problems) {

@@ -10,28 +10,10 @@
 namespace sluice::translate {
 namespace {
 
-constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
-
 bool allows_kind(const AttachPoint& listener, const GroupKind& kind) {
   return std::ranges::any_of(listener.supported_kinds, [&kind](const api::RouteGroupKind& k) {
     return k.group == kind.group() && k.kind == kind.kind();
   });
-}
-
-bool allows_namespace(const AttachPoint& listener, const std::string& gateway_namespace,
-                      const std::string& route_namespace, const Projections& tables, flow::Reads& reads) {
-  switch (listener.namespaces.from) {
-    case api::FromNamespaces::kAll:
-      return true;
-    case api::FromNamespaces::kNone:
-      return false;
-    case api::FromNamespaces::kSame:
-      return gateway_namespace == route_namespace;
-    case api::FromNamespaces::kSelector:
-      return listener.namespaces.selector && check_selector(*listener.namespaces.selector) &&
-             selects(*listener.namespaces.selector, labels_of_namespace(route_namespace, tables, reads));
-  }
-  return false;
 }
 
 }  // namespace
@@ -44,18 +26,23 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
   const std::string& namespace_ = route.name.namespace_;
   for (std::size_t p = 0; p < refs.size(); ++p) {
     const api::ParentReference& ref = refs[p];
-    if (ref.group != kGatewayGroup || ref.kind != "Gateway") continue;
-    const NamespacedName gateway{ref.namespace_.value_or(namespace_), ref.name};
-    const AttachPoints* points = reads.get(attach_points, gateway);
+    const ObjectKey target{.kind = GroupKind(ref.group, ref.kind),
+                           .name = {ref.namespace_.value_or(namespace_), ref.name}};
+    const bool is_set = target.kind == api::kind_of<api::ListenerSet>();
+    if (!is_set && target.kind != api::kind_of<api::Gateway>()) continue;
+    const AttachPoints* points = reads.get(attach_points, target);
     if (points == nullptr) {
-      // Another controller's Gateway is none of our business; one that does not exist is a slip.
-      if (reads.get(inputs.gateways, gateway) == nullptr) {
+      // Another controller's Gateway is none of our business, and a ListenerSet that its Gateway does not let
+      // in says so itself; one that does not exist is a slip.
+      const bool exists = is_set ? reads.get(inputs.listener_sets, target.name) != nullptr
+                                 : reads.get(inputs.gateways, target.name) != nullptr;
+      if (!exists) {
         result.problems.push_back({.code = "reference/not-found",
                                    .severity = Severity::kError,
                                    .where = {},
                                    .object = route,
                                    .path = fmt::format("spec.parentRefs[{}].name", p),
-                                   .message = fmt::format("there is no Gateway {}", gateway.to_string()),
+                                   .message = fmt::format("there is no {}", target.to_string()),
                                    .suggestion = ""});
       }
       continue;
@@ -65,7 +52,8 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
     ParentStatus& status = parent.status;
     parent.points = points;
     status.parent_ref = ref;
-    status.gateway = gateway;
+    status.parent = target;
+    status.gateway = points->gateway;
     const auto refuse = [&](std::string reason, std::string field, std::string message) {
       result.problems.push_back({.code = "reference/parent",
                                  .severity = Severity::kError,
@@ -86,7 +74,7 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
       }
       any_selected = true;
       if (!allows_kind(listener, route.kind) ||
-          !allows_namespace(listener, gateway.namespace_, namespace_, tables, reads)) {
+          !allows(listener.namespaces, target.name.namespace_, namespace_, tables, reads)) {
         continue;
       }
       any_allowed = true;
@@ -100,14 +88,14 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
              ref.section_name ? ".sectionName"
              : ref.port       ? ".port"
                               : "",
-             fmt::format("Gateway {} has no such listener", gateway.to_string()));
+             fmt::format("{} has no such listener", target.to_string()));
     } else if (!any_allowed) {
       refuse("NotAllowedByListeners", "",
-             fmt::format("no listener of Gateway {} that this parentRef selects allows {}s from namespace {}",
-                         gateway.to_string(), kind, namespace_));
+             fmt::format("no listener of {} that this parentRef selects allows {}s from namespace {}",
+                         target.to_string(), kind, namespace_));
     } else if (!parent.accepted()) {
       refuse("NoMatchingListenerHostname", "",
-             fmt::format("no hostname of the route is one of a listener of Gateway {}", gateway.to_string()));
+             fmt::format("no hostname of the route is one of a listener of {}", target.to_string()));
     } else {
       set_condition(status.conditions, {"Accepted", true, "Accepted", "The route is accepted"});
     }

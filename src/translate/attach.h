@@ -9,7 +9,8 @@
 
 namespace sluice::translate {
 
-using AttachTable = flow::Table<NamespacedName, AttachPoints>;
+// By the Gateway or ListenerSet.
+using AttachTable = flow::Table<ObjectKey, AttachPoints>;
 
 // A listener that takes the route, and under which hosts (sorted, at least one; "*" is all).
 struct Attachment {

@@ -1,5 +1,7 @@
 #include "translate/gateway.h"
 
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,13 +40,18 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
   return row;
 }
 
+bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projections& tables,
+             flow::Reads& reads) {
+  const ClassRow* row = reads.get(tables.classes, NamespacedName{"", gateway.spec.gateway_class_name});
+  return gateway.spec.gateway_class_name == settings.implied_class || (row != nullptr && row->ours);
+}
+
 std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::Gateway& gateway,
                                         const Settings& settings, const Inputs& inputs,
                                         const Projections& tables, flow::Reads& reads) {
   const std::string& class_name = gateway.spec.gateway_class_name;
   const ClassRow* gateway_class = reads.get(tables.classes, NamespacedName{"", class_name});
-  const bool implied = class_name == settings.implied_class;
-  if (!implied && (gateway_class == nullptr || !gateway_class->ours)) return std::nullopt;
+  if (!is_ours(gateway, settings, tables, reads)) return std::nullopt;
 
   GatewayPlan plan;
   plan.gateway = name;
@@ -99,26 +106,35 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   return plan;
 }
 
-AttachPoints attach_points(const GatewayPlan& plan, const Settings& settings) {
-  AttachPoints points;
-  points.proxy = plan.proxy;
-  points.routing =
+std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan& plan,
+                                                              const Settings& settings) {
+  AttachPoints offered;
+  offered.proxy = plan.proxy;
+  offered.gateway = plan.gateway;
+  offered.routing =
       settings.endpoint_routing_disabled ? api::RoutingType::kService : api::RoutingType::kEndpoint;
   if (plan.envoy_proxy != nullptr) {
-    points.routing = plan.envoy_proxy->spec.routing_type.value_or(points.routing);
-    points.preserve_route_order = plan.envoy_proxy->spec.preserve_route_order;
+    offered.routing = plan.envoy_proxy->spec.routing_type.value_or(offered.routing);
+    offered.preserve_route_order = plan.envoy_proxy->spec.preserve_route_order;
+  }
+  // A Gateway or ListenerSet without listeners is a parent all the same.
+  std::map<ObjectKey, AttachPoints> by_owner;
+  by_owner.emplace(ObjectKey{.kind = api::kind_of<api::Gateway>(), .name = plan.gateway}, offered);
+  for (const NamespacedName& set : plan.listener_sets) {
+    by_owner.emplace(ObjectKey{.kind = api::kind_of<api::ListenerSet>(), .name = set}, offered);
   }
   for (const ListenerPlan& listener : plan.listeners) {
-    points.listeners.push_back({.name = listener.name,
-                                .port = listener.port,
-                                .hostname = listener.hostname,
-                                .supported_kinds = listener.supported_kinds,
-                                .namespaces = listener.namespaces,
-                                .ready = listener.ready && !listener.route_table.empty(),
-                                .route_table = listener.route_table,
-                                .sibling_hostnames = listener.sibling_hostnames});
+    by_owner.at(listener.owner)
+        .listeners.push_back({.name = listener.name,
+                              .port = listener.port,
+                              .hostname = listener.hostname,
+                              .supported_kinds = listener.supported_kinds,
+                              .namespaces = listener.namespaces,
+                              .ready = listener.ready && !listener.route_table.empty(),
+                              .route_table = listener.route_table,
+                              .sibling_hostnames = listener.sibling_hostnames});
   }
-  return points;
+  return {std::make_move_iterator(by_owner.begin()), std::make_move_iterator(by_owner.end())};
 }
 
 }  // namespace sluice::translate

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "translate/settings.h"
 #include "translate/tables.h"
@@ -15,11 +17,17 @@ namespace sluice::translate {
 ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& gateway_class,
                          const Settings& settings);
 
+// Its class is.
+bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projections& tables,
+             flow::Reads& reads);
+
 // Nothing where the Gateway is none of ours.
 std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::Gateway& gateway,
                                         const Settings& settings, const Inputs& inputs,
                                         const Projections& tables, flow::Reads& reads);
 
-AttachPoints attach_points(const GatewayPlan& plan, const Settings& settings);
+// By the object that offers them: the Gateway, and each of its ListenerSets.
+std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan& plan,
+                                                              const Settings& settings);
 
 }  // namespace sluice::translate

@@ -1,6 +1,7 @@
 #include "translate/proxy_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -27,54 +28,111 @@ struct Ref {
   GatewayPlan* gateway;
   ListenerPlan* listener;
 
-  std::string to_string() const { return fmt::format("{}/{}", gateway->gateway.to_string(), listener->name); }
+  std::string to_string() const {
+    return fmt::format("{}/{}", listener->owner.name.to_string(), listener->name);
+  }
 };
 
-// Listeners that cannot stand side by side on one socket are refused, all of them: which one the user meant,
-// nobody knows (Gateway API, Gateway.spec.listeners).
-void find_conflicts(std::vector<Ref>& listeners, std::vector<Problem>& problems) {
-  std::map<std::pair<std::uint16_t, std::string_view>, std::vector<Ref>> by_port;
-  for (const Ref& ref : listeners) {
-    if (const Protocol* p = protocol_named(ref.listener->protocol)) {
-      by_port[{ref.listener->port, p->transport}].push_back(ref);
+// Which listeners cannot stand side by side on one socket. Those of a ListenerSet give way to the Gateways'
+// and to those of the sets before it, which never notice (GEP-1713). Those of one object, and of Gateways
+// that share a proxy, are refused all of them: which one the user meant, nobody knows.
+class Conflicts {
+ public:
+  // `listeners` are in order of precedence.
+  void find(const std::vector<Ref>& listeners) {
+    std::map<std::pair<std::uint16_t, std::string_view>, std::vector<Ref>> by_port;
+    for (const Ref& ref : listeners) {
+      if (const Protocol* p = protocol_named(ref.listener->protocol)) {
+        by_port[{ref.listener->port, p->transport}].push_back(ref);
+      }
     }
-  }
-  const auto refuse = [&problems](const std::vector<Ref>& all, const Ref& ref, std::string reason,
-                                  std::string_view message) {
-    std::vector<std::string> names;
-    for (const Ref& other : all) names.push_back(other.to_string());
-    std::ranges::sort(names);
-    std::string text = fmt::format("{}: {}", message, fmt::join(names, ", "));
-    problems.push_back({.code = "conflict/listener",
-                        .severity = Severity::kError,
-                        .where = {},
-                        .object = ref.listener->owner,
-                        .path = fmt::format("spec.listeners[{}]", ref.listener->index),
-                        .message = text,
-                        .suggestion = ""});
-    set_condition(ref.listener->conditions, {"Conflicted", true, std::move(reason), std::move(text)});
-  };
-  // HTTPS and TLS share a socket by server name; HTTP and TCP have one each.
-  const auto family = [](std::string_view protocol) {
-    return protocol == "TLS" ? std::string_view("HTTPS") : protocol;
-  };
-  for (auto& [port, here] : by_port) {
-    if (here.size() < 2) continue;
-    const bool mixed = std::ranges::any_of(here, [&](const Ref& r) {
-      return family(r.listener->protocol) != family(here.front().listener->protocol);
-    });
-    std::map<std::string, std::vector<Ref>> by_host;
-    for (const Ref& ref : here) by_host[ref.listener->hostname].push_back(ref);
-    for (const Ref& ref : here) {
-      const std::vector<Ref>& same_host = by_host[ref.listener->hostname];
-      if (mixed && family(ref.listener->protocol) != "UDP") {
-        refuse(here, ref, "ProtocolConflict", "the listeners of one port need compatible protocols");
-      } else if (same_host.size() > 1 && ref.listener->protocol != "UDP") {
-        refuse(same_host, ref, "HostnameConflict", "the listeners of one port need different hostnames");
+    for (const auto& [port, here] : by_port) {
+      std::vector<Ref> standing;
+      for (auto from = here.begin(); from != here.end();) {
+        const auto to = std::find_if(from, here.end(), [&](const Ref& r) { return !equals(*from, r); });
+        for (const Ref& good : among_equals(beside(standing, {from, to}))) standing.push_back(good);
+        from = to;
       }
     }
   }
-}
+
+ private:
+  // HTTPS and TLS share a socket by server name; HTTP and TCP have one each.
+  static std::string_view family(const Ref& ref) {
+    return ref.listener->protocol == "TLS" ? std::string_view("HTTPS") : ref.listener->protocol;
+  }
+  static bool is_of_set(const Ref& ref) {
+    return ref.listener->owner.kind == api::kind_of<api::ListenerSet>();
+  }
+  // Neither comes before the other.
+  static bool equals(const Ref& a, const Ref& b) {
+    return is_of_set(a) == is_of_set(b) && (!is_of_set(a) || a.listener->owner == b.listener->owner);
+  }
+  static bool same_host(const Ref& a, const Ref& b) { return a.listener->hostname == b.listener->hostname; }
+
+  // Those that can stand beside what stands already.
+  std::vector<Ref> beside(const std::vector<Ref>& standing, std::vector<Ref> fresh) {
+    std::vector<Ref> good;
+    for (const Ref& ref : fresh) {
+      std::vector<Ref> protocol;
+      std::vector<Ref> host;
+      for (const Ref& other : standing) {
+        if (family(other) != family(ref)) protocol.push_back(other);
+        if (same_host(other, ref)) host.push_back(other);
+      }
+      if (!protocol.empty()) {
+        protocol.push_back(ref);
+        refuse(protocol, ref, "ProtocolConflict", kNeedProtocols);
+      } else if (!host.empty()) {
+        host.push_back(ref);
+        refuse(host, ref, "HostnameConflict", kNeedHostnames);
+      } else {
+        good.push_back(ref);
+      }
+    }
+    return good;
+  }
+
+  std::vector<Ref> among_equals(const std::vector<Ref>& all) {
+    const bool mixed =
+        std::ranges::any_of(all, [&](const Ref& r) { return family(r) != family(all.front()); });
+    std::vector<Ref> good;
+    for (const Ref& ref : all) {
+      std::vector<Ref> same;
+      std::ranges::copy_if(all, std::back_inserter(same), [&](const Ref& r) { return same_host(r, ref); });
+      if (mixed) {
+        refuse(all, ref, "ProtocolConflict", kNeedProtocols);
+      } else if (same.size() > 1 && ref.listener->protocol != "UDP") {
+        refuse(same, ref, "HostnameConflict", kNeedHostnames);
+      } else {
+        good.push_back(ref);
+      }
+    }
+    return good;
+  }
+
+  static void refuse(const std::vector<Ref>& all, const Ref& ref, const std::string& reason,
+                     std::string_view message) {
+    std::vector<std::string> names;
+    for (const Ref& other : all) names.push_back(other.to_string());
+    std::ranges::sort(names);
+    const std::string text = fmt::format("{}: {}", message, fmt::join(names, ", "));
+    ref.gateway->problems.push_back({.code = "conflict/listener",
+                                     .severity = Severity::kError,
+                                     .where = {},
+                                     .object = ref.listener->owner,
+                                     .path = fmt::format("spec.listeners[{}]", ref.listener->index),
+                                     .message = text,
+                                     .suggestion = ""});
+    set_condition(ref.listener->conditions, {"Conflicted", true, reason, text});
+    if (!is_of_set(ref)) return;
+    set_condition(ref.listener->conditions, {"Accepted", false, reason, text});
+    set_condition(ref.listener->conditions, {"Programmed", false, reason, text});
+  }
+
+  static constexpr std::string_view kNeedProtocols = "the listeners of one port need compatible protocols";
+  static constexpr std::string_view kNeedHostnames = "the listeners of one port need different hostnames";
+};
 
 // RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate
 // covers it. They would meet the wrong listener, so neither speaks HTTP/2.
@@ -123,21 +181,33 @@ void find_overlaps(std::vector<Ref>& listeners, bool merged) {
 
 // Conditions that a listener always has, after all that is wrong has been said.
 void finish_conditions(ListenerPlan& listener) {
+  const bool of_set = listener.owner.kind == api::kind_of<api::ListenerSet>();
   const bool overlaps_only = listener.conditions.size() == 1 &&
                              find_condition(listener.conditions, "OverlappingTLSConfig") != nullptr;
   if (listener.conditions.empty() || overlaps_only) {
     set_condition(listener.conditions,
                   {"Programmed", true, "Programmed", "The listener's configuration is being served"});
     set_condition(listener.conditions, {"Accepted", true, "Accepted", "The listener is accepted"});
+    if (of_set) {
+      set_condition(listener.conditions,
+                    {"Conflicted", false, "NoConflicts", "It stands in no other listener's way"});
+    }
   }
   if (find_condition(listener.conditions, "Programmed") == nullptr) {
-    set_condition(listener.conditions, {"Programmed", false, "Invalid", "The other conditions say why"});
+    set_condition(listener.conditions, {"Programmed", false, of_set ? "ListenersNotValid" : "Invalid",
+                                        "The other conditions say why"});
   }
   if (find_condition(listener.conditions, "ResolvedRefs") == nullptr) {
     set_condition(listener.conditions,
                   {"ResolvedRefs", true, "ResolvedRefs", "All references of the listener lead somewhere"});
   }
   listener.ready = find_condition(listener.conditions, "Programmed")->status;
+}
+
+// Of an HTTPS listener. A ListenerSet may be called as a Gateway is.
+std::string route_table_of(const ListenerPlan& listener) {
+  const bool of_set = listener.owner.kind == api::kind_of<api::ListenerSet>();
+  return fmt::format("{}{}/{}", of_set ? "listenerset/" : "", listener.owner.name.to_string(), listener.name);
 }
 
 std::string secret_name(const NamespacedName& secret) { return "secret/" + secret.to_string(); }
@@ -208,12 +278,10 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   for (GatewayPlan& gateway : plan.gateways) {
     for (ListenerPlan& listener : gateway.listeners) listeners.push_back({&gateway, &listener});
   }
-  std::vector<Problem> conflicts;
-  find_conflicts(listeners, conflicts);
-  for (Problem& conflict : conflicts) {
-    const auto of = std::ranges::find(plan.gateways, conflict.object.name, &GatewayPlan::gateway);
-    of->problems.push_back(std::move(conflict));
-  }
+  // The Gateways' own before those of any ListenerSet.
+  std::ranges::stable_partition(
+      listeners, [](const Ref& ref) { return ref.listener->owner.kind == api::kind_of<api::Gateway>(); });
+  Conflicts().find(listeners);
   find_overlaps(listeners, plan.gateways.size() > 1);
 
   const api::IPFamily family = envoy_proxy != nullptr
@@ -247,8 +315,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
 
     // Plain listeners of one socket share a chain and its routes, told apart by host; each TLS listener has
     // its own, told apart by server name.
-    listener.route_table =
-        tls ? fmt::format("{}/{}", ref.gateway->gateway.to_string(), listener.name) : socket.name;
+    listener.route_table = tls ? route_table_of(listener) : socket.name;
     reserved[listener.route_table].insert(listener.hostname);
     const auto chain_at = std::ranges::find(socket.chains, listener.route_table, &ir::HttpChain::name);
     if (chain_at != socket.chains.end()) continue;

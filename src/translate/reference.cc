@@ -74,4 +74,20 @@ api::StringMap labels_of_namespace(const std::string& namespace_, const Projecti
   return {{std::string(kNamespaceNameLabel), namespace_}};
 }
 
+bool allows(const api::RouteNamespaces& allowed, const std::string& to, const std::string& from,
+            const Projections& tables, flow::Reads& reads) {
+  switch (allowed.from) {
+    case api::FromNamespaces::kAll:
+      return true;
+    case api::FromNamespaces::kNone:
+      return false;
+    case api::FromNamespaces::kSame:
+      return to == from;
+    case api::FromNamespaces::kSelector:
+      return allowed.selector && check_selector(*allowed.selector) &&
+             selects(*allowed.selector, labels_of_namespace(from, tables, reads));
+  }
+  return false;
+}
+
 }  // namespace sluice::translate

@@ -28,4 +28,8 @@ bool selects(const api::LabelSelector& selector, const api::StringMap& labels);
 api::StringMap labels_of_namespace(const std::string& namespace_, const Projections& tables,
                                    flow::Reads& reads);
 
+// True where objects of namespace `from` may attach to what an object of namespace `to` offers.
+bool allows(const api::RouteNamespaces& allowed, const std::string& to, const std::string& from,
+            const Projections& tables, flow::Reads& reads);
+
 }  // namespace sluice::translate

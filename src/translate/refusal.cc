@@ -86,4 +86,26 @@ std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, con
   return refused;
 }
 
+std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> last_good, const ObjectKey& set,
+                                              const std::string& message) {
+  if (!last_good) return last_good;
+  last_good->problems.push_back(problem(set, message));
+  set_condition(last_good->conditions,
+                {"Programmed", false, std::string(kReason),
+                 fmt::format("The last good version is served, the proxy rejected this one: {}", message)});
+  return last_good;
+}
+
+std::optional<ListenerSetPlan> served_hardly(std::optional<ListenerSetPlan> refused, const ObjectKey& set,
+                                             const std::string& message) {
+  if (!refused) return refused;
+  refused->problems.push_back(problem(set, message));
+  for (const std::string_view type : {"Accepted", "Programmed"}) {
+    set_condition(refused->conditions, {std::string(type), false, std::string(kReason),
+                                        fmt::format("The proxy rejected the ListenerSet: {}", message)});
+  }
+  refused->listeners.clear();
+  return refused;
+}
+
 }  // namespace sluice::translate

@@ -13,11 +13,15 @@ namespace sluice::translate {
 RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message);
 std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,
                                           const std::string& message);
+std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> last_good, const ObjectKey& set,
+                                              const std::string& message);
 
 // There was no good version. A route answers 500 for all of its matches that no proxy can refuse; a Gateway
-// has no listener that serves.
+// or ListenerSet has no listener that serves.
 RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message);
 std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,
                                          const std::string& message);
+std::optional<ListenerSetPlan> served_hardly(std::optional<ListenerSetPlan> refused, const ObjectKey& set,
+                                             const std::string& message);
 
 }  // namespace sluice::translate

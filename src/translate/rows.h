@@ -49,7 +49,7 @@ struct CertificateRow {
 // ---- gateways and their listeners -----------------------------------------------------------
 
 struct ListenerPlan {
-  ObjectKey owner;        // the Gateway that it is of
+  ObjectKey owner;        // the Gateway or ListenerSet that it is of
   std::size_t index = 0;  // its place there, for paths of problems
   std::string name;
   std::string protocol;
@@ -75,7 +75,9 @@ struct GatewayPlan {
   ir::ProxyKey proxy;
   std::shared_ptr<const api::EnvoyProxy> envoy_proxy;  // may be null
   std::optional<NamespacedName> own_envoy_proxy;       // where the Gateway itself names it
-  std::vector<ListenerPlan> listeners;                 // in the user's order
+  // Its own in the user's order, then those of its ListenerSets, which the proxy's plan gets.
+  std::vector<ListenerPlan> listeners;
+  std::vector<NamespacedName> listener_sets;  // in order of precedence
   Conditions conditions;
   std::vector<Problem> problems;
   bool accepted = true;  // false: nothing of it is served
@@ -85,9 +87,38 @@ struct GatewayPlan {
            creation_timestamp == o.creation_timestamp && proxy == o.proxy &&
            (envoy_proxy == o.envoy_proxy ||
             (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
-           listeners == o.listeners && conditions == o.conditions && problems == o.problems &&
-           accepted == o.accepted;
+           listeners == o.listeners && listener_sets == o.listener_sets && conditions == o.conditions &&
+           problems == o.problems && accepted == o.accepted;
   }
+};
+
+// Which ListenerSets a Gateway of ours lets in.
+struct ListenerDoor {
+  api::RouteNamespaces namespaces;
+
+  bool operator==(const ListenerDoor&) const = default;
+};
+
+// A ListenerSet by itself.
+struct ListenerSetPlan {
+  NamespacedName set;
+  std::string creation_timestamp;
+  NamespacedName gateway;
+  bool attached = false;                // the Gateway lets it in
+  std::vector<ListenerPlan> listeners;  // in the user's order; none unless attached
+  Conditions conditions;                // what keeps it from being served
+  std::vector<Problem> problems;
+
+  bool operator==(const ListenerSetPlan&) const = default;
+};
+
+// A ListenerSet as part of its Gateway, after conflicts.
+struct ServedListenerSet {
+  ir::ProxyKey proxy;
+  bool gateway_accepted = true;
+  std::vector<ListenerPlan> listeners;
+
+  bool operator==(const ServedListenerSet&) const = default;
 };
 
 // The route tables of a proxy and the hosts that each keeps for its listeners though no route is there (so
@@ -124,8 +155,10 @@ struct AttachPoint {
   bool operator==(const AttachPoint&) const = default;
 };
 
+// What an object with listeners, a Gateway or a ListenerSet, offers to routes.
 struct AttachPoints {
   ir::ProxyKey proxy;
+  NamespacedName gateway;  // itself, or that of the ListenerSet
   api::RoutingType routing = api::RoutingType::kEndpoint;
   bool preserve_route_order = false;
   std::vector<AttachPoint> listeners;
@@ -205,7 +238,8 @@ struct ClusterRow {
 // One parentRef of a route that is ours.
 struct ParentStatus {
   api::ParentReference parent_ref;
-  NamespacedName gateway;
+  ObjectKey parent;
+  NamespacedName gateway;                       // the parent, or that of the ListenerSet
   std::vector<std::string> attached_listeners;  // names
   std::vector<std::string> route_tables;        // of those that are served
   Conditions conditions;
@@ -263,14 +297,14 @@ using Overlaps = std::map<ObjectKey, std::set<ObjectKey>>;
 
 // A listener that a route is attached to.
 struct ListenerKey {
-  NamespacedName gateway;
+  ObjectKey owner;  // a Gateway or ListenerSet
   std::string listener;
 
   bool operator==(const ListenerKey&) const = default;
   auto operator<=>(const ListenerKey&) const = default;
   template <typename H>
   friend H AbslHashValue(H h, const ListenerKey& k) {
-    return H::combine(std::move(h), k.gateway, k.listener);
+    return H::combine(std::move(h), k.owner, k.listener);
   }
 };
 
@@ -289,7 +323,8 @@ struct ListenerStatus {
 struct ObjectStatus {
   std::int64_t generation = 0;
   Conditions conditions;
-  std::vector<ListenerStatus> listeners;                               // Gateway
+  std::vector<ListenerStatus> listeners;                               // Gateway, ListenerSet
+  std::size_t attached_listener_sets = 0;                              // Gateway
   std::vector<std::pair<api::ParentReference, Conditions>> parents;    // routes
   std::vector<std::pair<api::ParentReference, Conditions>> ancestors;  // policies, EnvoyProxy
 

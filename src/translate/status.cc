@@ -1,5 +1,9 @@
 #include "translate/status.h"
 
+#include <algorithm>
+#include <set>
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,18 +18,74 @@ ObjectStatus class_status(const api::GatewayClass& gateway_class, const ClassRow
   return status;
 }
 
+namespace {
+
+ListenerStatus listener_status(const ListenerPlan& listener,
+                               const std::function<std::size_t(const ListenerKey&)>& attached) {
+  return {.name = listener.name,
+          .supported_kinds = listener.supported_kinds,
+          .attached_routes = attached({listener.owner, listener.name}),
+          .conditions = listener.conditions};
+}
+
+bool is_true(const Conditions& conditions, std::string_view type) {
+  const Condition* condition = find_condition(conditions, type);
+  return condition != nullptr && condition->status;
+}
+
+// Of a condition that says for how many of a ListenerSet's listeners it holds.
+Condition of_all(std::string_view type, const std::vector<ListenerPlan>& listeners, std::string_view verb,
+                 std::string_view reason_of_some) {
+  const auto good =
+      std::ranges::count_if(listeners, [type](const ListenerPlan& l) { return is_true(l.conditions, type); });
+  const std::string name(type);
+  if (good == 0) return {name, false, "ListenersNotValid", fmt::format("No listener is {}", verb)};
+  if (std::cmp_equal(good, listeners.size()))
+    return {name, true, name, fmt::format("All listeners are {}", verb)};
+  return {name, true, std::string(reason_of_some), fmt::format("Some listeners are not {}", verb)};
+}
+
+}  // namespace
+
 ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan,
                             const std::function<std::size_t(const ListenerKey&)>& attached) {
   ObjectStatus status;
   status.generation = gateway.metadata.generation;
   status.conditions = plan.conditions;
   if (!plan.accepted) return status;
-  status.listeners.reserve(plan.listeners.size());
+  std::set<ObjectKey> sets;  // with a listener that is accepted
   for (const ListenerPlan& listener : plan.listeners) {
-    status.listeners.push_back({.name = listener.name,
-                                .supported_kinds = listener.supported_kinds,
-                                .attached_routes = attached({plan.gateway, listener.name}),
-                                .conditions = listener.conditions});
+    if (listener.owner.kind == api::kind_of<api::Gateway>()) {
+      status.listeners.push_back(listener_status(listener, attached));
+    } else if (is_true(listener.conditions, "Accepted")) {
+      sets.insert(listener.owner);
+    }
+  }
+  status.attached_listener_sets = sets.size();
+  return status;
+}
+
+ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan& plan,
+                                 const ServedListenerSet* served,
+                                 const std::function<std::size_t(const ListenerKey&)>& attached) {
+  ObjectStatus status;
+  status.generation = generation;
+  status.conditions = plan.conditions;
+  if (served == nullptr) return status;
+  if (!served->gateway_accepted) {
+    set_condition(status.conditions, {"Accepted", false, "ParentNotAccepted", "The Gateway is not accepted"});
+    set_condition(status.conditions,
+                  {"Programmed", false, "ParentNotAccepted", "The Gateway is not accepted"});
+    return status;
+  }
+  for (const ListenerPlan& listener : served->listeners) {
+    status.listeners.push_back(listener_status(listener, attached));
+  }
+  for (Condition condition : {of_all("Accepted", served->listeners, "accepted", "ListenersNotValid"),
+                              of_all("Programmed", served->listeners, "programmed", "Programmed")}) {
+    if (find_condition(status.conditions, condition.type) == nullptr) {
+      status.conditions.push_back(std::move(condition));
+    }
   }
   return status;
 }
@@ -43,6 +103,12 @@ void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::stri
     status.conditions.push_back(
         {"Programmed", false, "Pending", message.empty() ? "The proxy is not ready" : message});
   }
+}
+
+void await_proxy(ObjectStatus& status, const std::string& message) {
+  if (!is_true(status.conditions, "Programmed")) return;
+  set_condition(status.conditions,
+                {"Programmed", false, "Pending", message.empty() ? "The proxy is not ready" : message});
 }
 
 ObjectStatus route_status(std::int64_t generation, const RouteResult& result,

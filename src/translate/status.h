@@ -18,8 +18,16 @@ ObjectStatus class_status(const api::GatewayClass& gateway_class, const ClassRow
 ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan,
                             const std::function<std::size_t(const ListenerKey&)>& attached);
 
+// `served` is null where its Gateway does not let it in.
+ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan& plan,
+                                 const ServedListenerSet* served,
+                                 const std::function<std::size_t(const ListenerKey&)>& attached);
+
 // Adds what only the proxy knows: whether the Gateway is served. What is said of it already stays.
 void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::string& message);
+
+// What would be served is not yet.
+void await_proxy(ObjectStatus& status, const std::string& message);
 
 // `overlaps` are the hosts of the route that have overlaps: their route table, and the other routes.
 ObjectStatus route_status(std::int64_t generation, const RouteResult& result,

@@ -5,6 +5,7 @@ namespace sluice::translate {
 Inputs Inputs::declare(flow::Graph& graph) {
   return {graph.input<NamespacedName, api::GatewayClass>("GatewayClass"),
           graph.input<NamespacedName, api::Gateway>("Gateway"),
+          graph.input<NamespacedName, api::ListenerSet>("ListenerSet"),
           graph.input<NamespacedName, api::HTTPRoute>("HTTPRoute"),
           graph.input<NamespacedName, api::TLSRoute>("TLSRoute"),
           graph.input<NamespacedName, api::TCPRoute>("TCPRoute"),

@@ -15,6 +15,7 @@ using Resources = flow::Input<NamespacedName, T>;
 struct Inputs {
   Resources<api::GatewayClass>& gateway_classes;
   Resources<api::Gateway>& gateways;
+  Resources<api::ListenerSet>& listener_sets;
   Resources<api::HTTPRoute>& http_routes;
   Resources<api::TLSRoute>& tls_routes;
   Resources<api::TCPRoute>& tcp_routes;

@@ -267,4 +267,18 @@ Type gateway_type() {
       }));
 }
 
+Type listener_set_type() {
+  const Type parent = object({
+      field<&ParentGatewayReference::group>("group", group_name()).defaults_to("gateway.networking.k8s.io"),
+      field<&ParentGatewayReference::kind>("kind", kind_name()).defaults_to("Gateway"),
+      field<&ParentGatewayReference::name>("name", object_name()).required(),
+      field<&ParentGatewayReference::namespace_>("namespace", namespace_name()),
+  });
+  return resource<ListenerSet>(metadata_type(kSubdomain, 253),
+                               object({
+                                   field<&ListenerSetSpec::parent_ref>("parentRef", parent).required(),
+                                   field<&ListenerSetSpec::listeners>("listeners", listeners()).required(),
+                               }));
+}
+
 }  // namespace sluice::api

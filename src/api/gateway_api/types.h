@@ -240,6 +240,31 @@ struct Gateway {
   bool operator==(const Gateway&) const = default;
 };
 
+// ---- ListenerSet -----------------------------------------------------------------------------
+
+struct ParentGatewayReference {
+  std::string group = "gateway.networking.k8s.io";
+  std::string kind = "Gateway";
+  std::string name;
+  std::optional<std::string> namespace_;
+
+  bool operator==(const ParentGatewayReference&) const = default;
+};
+
+struct ListenerSetSpec {
+  ParentGatewayReference parent_ref;
+  std::vector<Listener> listeners;
+
+  bool operator==(const ListenerSetSpec&) const = default;
+};
+
+struct ListenerSet {
+  ObjectMeta metadata;
+  ListenerSetSpec spec;
+
+  bool operator==(const ListenerSet&) const = default;
+};
+
 // ---- HTTPRoute -------------------------------------------------------------------------------
 
 enum class PathMatchType : std::uint8_t { kExact, kPathPrefix, kRegularExpression };
