@@ -5,10 +5,8 @@
 #include <string>
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
-#include "control/pipeline.h"
-#include "tree/parse.h"
+#include "control/testing.h"
 
 namespace sluice::control {
 namespace {
@@ -49,42 +47,9 @@ spec:
                      name, parent);
 }
 
-class ListenerSets : public testing::Test {
+class ListenerSets : public YamlPipeline {
  protected:
-  ListenerSets() : pipeline_(settings()) { feed(kGateway); }
-
-  static translate::Settings settings() {
-    translate::Settings settings;
-    settings.implied_class = "class";
-    return settings;
-  }
-
-  ObjectKey feed(std::string_view yaml) {
-    std::vector<Problem> problems;
-    const std::string text(yaml);
-    const std::vector<Document> documents = parse(text, "", &problems);
-    api::ReadObject object = api::read_object(documents.at(0).tree, api::Trust::kCheck);
-    for (const Problem& problem : object.problems) ADD_FAILURE() << problem.path << ": " << problem.message;
-    pipeline_.upsert(object.bound.value());
-    return object.key;
-  }
-
-  const translate::ObjectStatus* status(const GroupKind& kind, const NamespacedName& name) const {
-    for (const Pipeline::Statuses& of_kind : pipeline_.statuses()) {
-      if (of_kind.kind == kind) return of_kind.table.get(name);
-    }
-    return nullptr;
-  }
-
-  // "Accepted=True/Accepted Programmed=…" of the object and of each listener by name.
-  static std::string text(const translate::Conditions& conditions) {
-    std::string out;
-    for (const translate::Condition& c : conditions) {
-      if (!out.empty()) out += ' ';
-      out += fmt::format("{}={}/{}", c.type, c.status ? "True" : "False", c.reason);
-    }
-    return out;
-  }
+  ListenerSets() { feed(kGateway); }
 
   std::map<std::string, std::string> conditions_of_set(const NamespacedName& name) const {
     std::map<std::string, std::string> all;
@@ -105,8 +70,6 @@ class ListenerSets : public testing::Test {
     for (const auto& [host, contribution] : result->contributions) hosts[host.table].insert(host.host);
     return hosts;
   }
-
-  Pipeline pipeline_;
 };
 
 constexpr std::string_view kServed =

@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "translate/addresses.h"
 #include "translate/backend.h"
 #include "translate/certificate.h"
 #include "translate/gateway.h"
@@ -157,6 +158,8 @@ struct Pipeline::Tables {
   // ---- the user's objects, and what came back from the proxies ----
   const translate::Inputs in = translate::Inputs::declare(graph);
   Input<ObjectKey, Refusal>& refused = graph.input<ObjectKey, Refusal>("refused objects");
+  Input<std::string, translate::HostAddresses>& host_addresses =
+      graph.input<std::string, translate::HostAddresses>("host addresses");
   Input<ir::ProxyKey, ProxyState>& proxy_states = graph.input<ir::ProxyKey, ProxyState>("proxy states");
 
   // ---- projections: what others read of an object, so that the rest of it may change freely ----
@@ -199,8 +202,8 @@ struct Pipeline::Tables {
                   for (const auto& [port, localities] : of_service.by_port) row.ports.insert(port);
                   return row;
                 });
-  const translate::Projections projections{classes,      namespace_labels, grants_in,
-                                           certificates, services,         readiness};
+  const translate::Projections projections{classes,  namespace_labels, grants_in,     certificates,
+                                           services, readiness,        host_addresses};
 
   // ---- Gateways and their proxies ----
   const Table<NamespacedName, translate::GatewayPlan>& gateways = graph.map(
@@ -360,7 +363,11 @@ struct Pipeline::Tables {
             *gateway, plan,
             [&](const translate::ListenerKey& listener) { return reads.group(attached, listener).size(); });
         if (const ProxyState* state = reads.get(proxy_states, plan.proxy)) {
-          translate::add_proxy_conditions(status, state->ready && state->programmed, state->message);
+          const bool serves = state->ready && state->programmed;
+          translate::add_proxy_conditions(status, serves, state->message);
+          if (serves && plan.accepted) {
+            status.addresses = translate::addresses_of(plan, reads.get(host_addresses, translate::kHost));
+          }
         }
         return status;
       });
@@ -490,6 +497,10 @@ void Pipeline::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> re
 
 void Pipeline::set_proxy_state(const ir::ProxyKey& proxy, ProxyState state) {
   tables_->proxy_states.set(proxy, std::move(state));
+}
+
+void Pipeline::set_host(translate::HostAddresses addresses) {
+  tables_->host_addresses.set(translate::kHost, std::move(addresses));
 }
 
 flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }

@@ -67,6 +67,9 @@ class Pipeline {
   // Without a state, the conditions of Gateways say nothing of their proxy.
   void set_proxy_state(const ir::ProxyKey& proxy, ProxyState state);
 
+  // Without, every address counts as one of the host.
+  void set_host(translate::HostAddresses addresses);
+
   flow::CommitStats commit();
 
   const RenderedTable& resources(xds::ResourceType type) const;

@@ -18,6 +18,7 @@
 
 #include "ads/server.h"
 #include "base/log.h"
+#include "control/host_addresses.h"
 #include "control/isolation.h"
 #include "control/mailbox.h"
 #include "control/pipeline.h"
@@ -200,6 +201,7 @@ int Control::run() {
 }
 
 void Control::handle(source::Batch batch) {
+  pipeline_.set_host(read_host_addresses());  // they may have changed since
   for (const api::BoundObject& object : batch.upserted) {
     pipeline_.upsert(object);
     changed_.push_back(object.key.to_string());

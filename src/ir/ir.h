@@ -13,6 +13,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -341,7 +343,8 @@ struct HttpChain {
 // One socket.
 struct Listener {
   std::string name;
-  std::string address;  // "0.0.0.0" or "::"
+  std::string address;  // "0.0.0.0" or "::" for all
+  std::vector<std::string> more_addresses;
   bool dual_stack = false;
   std::uint16_t port = 0;
   std::vector<HttpChain> chains;  // sorted by name
@@ -364,6 +367,10 @@ struct Proxy {
   enum class BootstrapChange : std::uint8_t { kNone, kMerge, kReplace, kJsonPatch };
   BootstrapChange bootstrap_change = BootstrapChange::kNone;
   std::string bootstrap;
+  // For whatever runs it where that has labels and annotations; of several Gateways the oldest one's come
+  // first.
+  std::map<std::string, std::string, std::less<>> labels;
+  std::map<std::string, std::string, std::less<>> annotations;
   // Ports it listens on, for messages.
   std::vector<std::uint16_t> ports;
 

@@ -86,6 +86,9 @@ json document(const ObjectKey& object, const translate::ObjectStatus& status,
   if (!object.name.namespace_.empty()) out["namespace"] = object.name.namespace_;
   json& fields = out["status"] = json::object();
   if (!status.conditions.empty()) fields["conditions"] = conditions_of(status.conditions, status.generation);
+  for (const std::string& address : status.addresses) {
+    fields["addresses"].push_back({{"type", "IPAddress"}, {"value", address}});
+  }
   if (status.attached_listener_sets > 0) fields["attachedListenerSets"] = status.attached_listener_sets;
   for (const translate::ListenerStatus& listener : status.listeners) {
     json kinds = json::array();

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "translate/addresses.h"
 #include "translate/listener.h"
 
 namespace sluice::translate {
@@ -92,14 +93,12 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   const bool merged = settings.merge_gateways || (class_proxy != nullptr && class_proxy->spec.merge_gateways);
   plan.proxy = merged ? class_name : name.to_string();
 
-  for (std::size_t i = 0; i < gateway.spec.addresses.size(); ++i) {
-    const api::GatewayAddress& address = gateway.spec.addresses[i];
-    if (address.type == "IPAddress" || address.type == "Hostname") continue;
-    const std::string message = fmt::format("addresses of type `{}` are not supported", address.type);
-    problem("support/address", fmt::format("spec.addresses[{}].type", i), message);
-    if (plan.accepted) set_condition(plan.conditions, {"Accepted", false, "UnsupportedAddress", message});
-    plan.accepted = false;
+  if (gateway.spec.infrastructure) {
+    plan.labels = gateway.spec.infrastructure->labels;
+    plan.annotations = gateway.spec.infrastructure->annotations;
   }
+  const bool asks = settings.on_host && !gateway.spec.addresses.empty();
+  plan_addresses(gateway, settings, asks ? reads.get(tables.host, kHost) : nullptr, plan);
   for (std::size_t i = 0; i < gateway.spec.listeners.size(); ++i) {
     plan.listeners.push_back(read_listener(self, i, gateway.spec.listeners[i], tables, reads, plan.problems));
   }

@@ -204,6 +204,25 @@ void finish_conditions(ListenerPlan& listener) {
   listener.ready = find_condition(listener.conditions, "Programmed")->status;
 }
 
+bool can_bind(const GatewayPlan& gateway) { return gateway.every_address || !gateway.addresses.empty(); }
+
+// Makes the socket one of the Gateway too. Where Gateways share it, it is reached by the addresses of all.
+void bind(const GatewayPlan& gateway, api::IPFamily family, ir::Listener& socket) {
+  const std::string every = family == api::IPFamily::kIPv4 ? "0.0.0.0" : "::";
+  if (socket.address == every) return;
+  if (gateway.every_address) {
+    socket.address = every;
+    socket.dual_stack = family == api::IPFamily::kDualStack;
+    socket.more_addresses.clear();
+    return;
+  }
+  std::set<std::string> all(gateway.addresses.begin(), gateway.addresses.end());
+  if (!socket.address.empty()) all.insert(socket.address);
+  all.insert(socket.more_addresses.begin(), socket.more_addresses.end());
+  socket.address = *all.begin();
+  socket.more_addresses.assign(std::next(all.begin()), all.end());
+}
+
 // Of an HTTPS listener. A ListenerSet may be called as a Gateway is.
 std::string route_table_of(const ListenerPlan& listener) {
   const bool of_set = listener.owner.kind == api::kind_of<api::ListenerSet>();
@@ -273,10 +292,20 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   plan.gateways = std::move(gateways);
   const api::EnvoyProxy* envoy_proxy = plan.gateways.front().envoy_proxy.get();
   plan.proxy = proxy_of(key, envoy_proxy, plan.gateways.front().problems);
+  for (const GatewayPlan& gateway : plan.gateways) {
+    plan.proxy.labels.insert(gateway.labels.begin(), gateway.labels.end());
+    plan.proxy.annotations.insert(gateway.annotations.begin(), gateway.annotations.end());
+  }
 
   std::vector<Ref> listeners;
   for (GatewayPlan& gateway : plan.gateways) {
-    for (ListenerPlan& listener : gateway.listeners) listeners.push_back({&gateway, &listener});
+    for (ListenerPlan& listener : gateway.listeners) {
+      if (!can_bind(gateway)) {
+        set_condition(listener.conditions,
+                      {"Programmed", false, "Invalid", "None of the Gateway's addresses can be used"});
+      }
+      listeners.push_back({&gateway, &listener});
+    }
   }
   // The Gateways' own before those of any ListenerSet.
   std::ranges::stable_partition(
@@ -304,14 +333,14 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     ir::Listener& socket = sockets[listener.bind_port];
     if (socket.name.empty()) {
       socket.name = fmt::format("{}:{}", key, listener.bind_port);
-      socket.address = family == api::IPFamily::kIPv4 ? "0.0.0.0" : "::";
-      socket.dual_stack = family == api::IPFamily::kDualStack;
       socket.port = listener.bind_port;
       socket.access_log = ir::AccessLog{};
     }
     if (std::ranges::find(socket.owners, listener.owner) == socket.owners.end()) {
       socket.owners.push_back(listener.owner);
     }
+
+    bind(*ref.gateway, family, socket);
 
     // Plain listeners of one socket share a chain and its routes, told apart by host; each TLS listener has
     // its own, told apart by server name.

@@ -32,6 +32,14 @@ struct ClassRow {
   bool operator==(const ClassRow&) const = default;
 };
 
+// The addresses of the host that the proxies run on, as far as they are known.
+struct HostAddresses {
+  std::vector<std::string> all;      // that a socket can be bound to, sorted
+  std::vector<std::string> primary;  // by which others reach it; its loopback where it has no others
+
+  bool operator==(const HostAddresses&) const = default;
+};
+
 // ---- certificates ----------------------------------------------------------------------------
 
 // A Secret read as a certificate and its key. Kept apart from the Secret so that a listener does not depend
@@ -78,6 +86,11 @@ struct GatewayPlan {
   // Its own in the user's order, then those of its ListenerSets, which the proxy's plan gets.
   std::vector<ListenerPlan> listeners;
   std::vector<NamespacedName> listener_sets;  // in order of precedence
+  bool every_address = true;                  // its sockets are bound to all addresses
+  std::vector<std::string> addresses;         // else to these, sorted
+  // For what runs the proxy (spec.infrastructure).
+  api::StringMap labels;
+  api::StringMap annotations;
   Conditions conditions;
   std::vector<Problem> problems;
   bool accepted = true;  // false: nothing of it is served
@@ -87,8 +100,9 @@ struct GatewayPlan {
            creation_timestamp == o.creation_timestamp && proxy == o.proxy &&
            (envoy_proxy == o.envoy_proxy ||
             (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
-           listeners == o.listeners && listener_sets == o.listener_sets && conditions == o.conditions &&
-           problems == o.problems && accepted == o.accepted;
+           listeners == o.listeners && listener_sets == o.listener_sets && every_address == o.every_address &&
+           addresses == o.addresses && labels == o.labels && annotations == o.annotations &&
+           conditions == o.conditions && problems == o.problems && accepted == o.accepted;
   }
 };
 
@@ -325,6 +339,7 @@ struct ObjectStatus {
   Conditions conditions;
   std::vector<ListenerStatus> listeners;                               // Gateway, ListenerSet
   std::size_t attached_listener_sets = 0;                              // Gateway
+  std::vector<std::string> addresses;                                  // Gateway
   std::vector<std::pair<api::ParentReference, Conditions>> parents;    // routes
   std::vector<std::pair<api::ParentReference, Conditions>> ancestors;  // policies, EnvoyProxy
 

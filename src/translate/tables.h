@@ -35,6 +35,8 @@ struct Inputs {
   static Inputs declare(flow::Graph& graph);
 };
 
+inline const std::string kHost = "host";
+
 // What the stages read besides: projections, so that a change that does not matter to a reader does not rerun
 // it.
 struct Projections {
@@ -44,6 +46,7 @@ struct Projections {
   const flow::Table<NamespacedName, CertificateRow>& certificates;
   const flow::Table<NamespacedName, ServiceView>& services;
   const flow::Table<NamespacedName, ServiceReadiness>& readiness;
+  const flow::Table<std::string, HostAddresses>& host;  // one row, kHost; none where no host is known
 };
 
 }  // namespace sluice::translate

@@ -59,6 +59,11 @@ std::string render_listener(const ir::Listener& listener) {
   address->set_address(listener.address);
   address->set_port_value(listener.port);
   address->set_ipv4_compat(listener.dual_stack);
+  for (const std::string& more : listener.more_addresses) {
+    auto* socket = to.add_additional_addresses()->mutable_address()->mutable_socket_address();
+    socket->set_address(more);
+    socket->set_port_value(listener.port);
+  }
   to.mutable_per_connection_buffer_limit_bytes()->set_value(32'768);
   // One connection an event: a burst of them spreads over the workers.
   to.mutable_max_connections_to_accept_per_socket_event()->set_value(1);

@@ -1,0 +1,105 @@
+// What a Gateway says beside its listeners: addresses, labels for what runs it.
+
+#include <string>
+
+#include "control/testing.h"
+
+namespace sluice::control {
+namespace {
+
+class Gateways : public YamlPipeline {
+ protected:
+  void feed_gateway(std::string_view spec) {
+    feed(fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: gateway}}
+spec:
+  gatewayClassName: class
+  listeners: [{{name: http, port: 8080, protocol: HTTP}}]
+{})",
+                     spec));
+    pipeline_.commit();
+  }
+
+  const translate::ObjectStatus& status() const {
+    return *YamlPipeline::status(api::kind_of<api::Gateway>(), {"default", "gateway"});
+  }
+
+  // "127.0.0.2 127.0.0.3", or nothing where there is no socket.
+  std::string bound() const {
+    std::string all;
+    const translate::ProxyPlan* plan = pipeline_.proxies().get("default/gateway");
+    for (const ir::Listener& listener : plan->listeners) {
+      all += listener.address;
+      for (const std::string& more : listener.more_addresses) all += " " + more;
+    }
+    return all;
+  }
+};
+
+TEST_F(Gateways, AreBoundToTheAddressesThatTheyAskFor) {
+  pipeline_.set_host({.all = {"10.0.0.5", "127.0.0.1", "::1"}, .primary = {"10.0.0.5"}});
+  feed_gateway("");
+  EXPECT_EQ(bound(), "0.0.0.0");
+  feed_gateway("  addresses: [{value: 127.0.0.3}, {value: 127.0.0.2}]");
+  EXPECT_EQ(bound(), "127.0.0.2 127.0.0.3");
+  feed_gateway("  addresses: [{value: '0:0:0::1'}]");
+  EXPECT_EQ(bound(), "::1");
+  feed_gateway("  addresses: [{value: 127.0.0.3}, {type: IPAddress}]");
+  EXPECT_EQ(bound(), "0.0.0.0") << "one without a value is any";
+  EXPECT_TRUE(pipeline_.problems().empty());
+}
+
+TEST_F(Gateways, AreOpenToNobodyWhereNoAddressCanBeUsed) {
+  pipeline_.set_host({.all = {"10.0.0.5", "127.0.0.1"}, .primary = {"10.0.0.5"}});
+  feed_gateway("  addresses: [{value: 10.0.0.6}, {value: 10.0.0.5}]");
+  EXPECT_EQ(bound(), "10.0.0.5");
+  EXPECT_EQ(text(status().conditions), "Programmed=False/AddressNotUsable");
+  ASSERT_EQ(pipeline_.problems().size(), 1U);
+  EXPECT_EQ(pipeline_.problems()[0].path + ": " + pipeline_.problems()[0].message + "; " +
+                pipeline_.problems()[0].suggestion,
+            "spec.addresses[0].value: 10.0.0.6 is no address of this host; it has 10.0.0.5, 127.0.0.1");
+
+  feed_gateway("  addresses: [{value: 10.0.0.6}]");
+  EXPECT_EQ(bound(), "");
+  EXPECT_EQ(text(status().listeners[0].conditions),
+            "Programmed=False/Invalid ResolvedRefs=True/ResolvedRefs");
+
+  // The address comes.
+  pipeline_.set_host({.all = {"10.0.0.5", "10.0.0.6"}, .primary = {"10.0.0.5"}});
+  pipeline_.commit();
+  EXPECT_EQ(bound(), "10.0.0.6");
+  EXPECT_TRUE(pipeline_.problems().empty());
+}
+
+TEST_F(Gateways, GetNoNamesOnAHost) {
+  feed_gateway("  addresses: [{type: Hostname, value: web.example}]");
+  EXPECT_EQ(bound(), "0.0.0.0");
+  EXPECT_EQ(text(status().conditions), "Programmed=False/AddressNotUsable");
+  feed_gateway("  addresses: [{type: Hostname}]");
+  EXPECT_EQ(text(status().conditions), "Programmed=False/AddressNotAssigned");
+  feed_gateway("  addresses: [{type: NamedAddress, value: web}]");
+  EXPECT_EQ(bound(), "");
+  EXPECT_EQ(text(status().conditions), "Accepted=False/UnsupportedAddress");
+}
+
+TEST_F(Gateways, SayByWhichAddressesTheyAreReached) {
+  pipeline_.set_host({.all = {"10.0.0.5", "127.0.0.1"}, .primary = {"10.0.0.5"}});
+  feed_gateway("");
+  EXPECT_TRUE(status().addresses.empty()) << "nobody serves it yet";
+  pipeline_.set_proxy_state("default/gateway", {.ready = true, .programmed = true, .message = ""});
+  pipeline_.commit();
+  EXPECT_EQ(status().addresses, std::vector<std::string>{"10.0.0.5"});
+  feed_gateway("  addresses: [{value: 127.0.0.1}]");
+  EXPECT_EQ(status().addresses, std::vector<std::string>{"127.0.0.1"});
+}
+
+TEST_F(Gateways, KeepLabelsForWhatRunsThem) {
+  feed_gateway("  infrastructure: {labels: {team: a}, annotations: {note: b}}");
+  const ir::Proxy& proxy = pipeline_.proxies().get("default/gateway")->proxy;
+  EXPECT_EQ(proxy.labels.at("team") + proxy.annotations.at("note"), "ab");
+}
+
+}  // namespace
+}  // namespace sluice::control

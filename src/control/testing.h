@@ -1,0 +1,56 @@
+// For tests: a pipeline that is fed with YAML and asked for conditions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "control/pipeline.h"
+#include "tree/parse.h"
+
+namespace sluice::control {
+
+class YamlPipeline : public testing::Test {
+ protected:
+  // Gateways of class `class` are ours.
+  static translate::Settings settings() {
+    translate::Settings settings;
+    settings.implied_class = "class";
+    return settings;
+  }
+
+  // One object, without a mistake.
+  ObjectKey feed(std::string_view yaml) {
+    std::vector<Problem> problems;
+    const std::string text(yaml);
+    const std::vector<Document> documents = parse(text, "", &problems);
+    api::ReadObject object = api::read_object(documents.at(0).tree, api::Trust::kCheck);
+    for (const Problem& problem : object.problems) ADD_FAILURE() << problem.path << ": " << problem.message;
+    pipeline_.upsert(object.bound.value());
+    return object.key;
+  }
+
+  const translate::ObjectStatus* status(const GroupKind& kind, const NamespacedName& name) const {
+    for (const Pipeline::Statuses& of_kind : pipeline_.statuses()) {
+      if (of_kind.kind == kind) return of_kind.table.get(name);
+    }
+    return nullptr;
+  }
+
+  // "Accepted=True/Accepted Programmed=…" of the object and of each listener by name.
+  static std::string text(const translate::Conditions& conditions) {
+    std::string out;
+    for (const translate::Condition& c : conditions) {
+      if (!out.empty()) out += ' ';
+      out += fmt::format("{}={}/{}", c.type, c.status ? "True" : "False", c.reason);
+    }
+    return out;
+  }
+
+  Pipeline pipeline_{settings()};
+};
+
+}  // namespace sluice::control
