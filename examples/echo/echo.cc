@@ -5,7 +5,7 @@
 // Every request is answered with JSON, {"backend": …, "method": …, "path": …, "host": …, "protocol": …,
 // "headers": {…}, "body": bytes}, and the header "x-backend". A port 0 is any free one. "NAME ADDRESS" is
 // printed for each as soon as all of them listen. HTTP/1.1 with kept connections; with --h2c also HTTP/2 with
-// prior knowledge.
+// prior knowledge, and gRPC: a call is answered with one message, which is the same JSON, and status 0.
 //
 // Two request headers change the answer: "x-echo-status: 503" its status, "x-echo-delay: 250" when it is
 // sent, in milliseconds.
@@ -323,6 +323,7 @@ class Http2Session final : public Session {
     Request request;
     std::string body;  // of the answer
     std::size_t sent = 0;
+    bool grpc = false;
   };
 
   static Http2Session& self(void* user_data) { return *static_cast<Http2Session*>(user_data); }
@@ -381,14 +382,29 @@ class Http2Session final : public Session {
   void submit(std::int32_t id, const Answer& answer) {
     const auto found = streams_.find(id);
     if (found == streams_.end()) return;  // reset meanwhile
-    const bool has_body =
-        found->second.request.method != "HEAD" && answer.status != 204 && answer.status != 304;
-    found->second.body = answer.body;
+    Stream& stream = found->second;
+    const bool has_body = stream.request.method != "HEAD" && answer.status != 204 && answer.status != 304;
+    stream.grpc = is_grpc(stream.request);
+    stream.body = stream.grpc ? grpc_message(answer.body) : answer.body;
     const std::string status = fmt::format("{}", answer.status);
-    const nghttp2_nv headers[] = {field(":status", status), field("x-backend", backend_),
-                                  field("content-type", "application/json")};
+    const nghttp2_nv headers[] = {
+        field(":status", status), field("x-backend", backend_),
+        field("content-type", stream.grpc ? "application/grpc" : "application/json")};
     nghttp2_data_provider provider{.source = {.ptr = this}, .read_callback = read_body};
     nghttp2_submit_response(session_, id, headers, std::size(headers), has_body ? &provider : nullptr);
+  }
+
+  static bool is_grpc(const Request& request) {
+    return std::ranges::any_of(request.headers, [](const Header& header) {
+      return header.name == "content-type" && header.value.starts_with("application/grpc");
+    });
+  }
+
+  // Not compressed, its length in four bytes.
+  static std::string grpc_message(std::string_view text) {
+    std::string message(1, '\0');
+    for (int shift = 24; shift >= 0; shift -= 8) message += static_cast<char>(text.size() >> shift & 0xffU);
+    return message.append(text);
   }
 
   // nghttp2 copies both and changes neither.
@@ -399,13 +415,20 @@ class Http2Session final : public Session {
     return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
   }
 
-  static ssize_t read_body(nghttp2_session*, std::int32_t id, std::uint8_t* out, std::size_t size,
+  static ssize_t read_body(nghttp2_session* session, std::int32_t id, std::uint8_t* out, std::size_t size,
                            std::uint32_t* flags, nghttp2_data_source* source, void*) {
     Stream& stream = self(source->ptr).streams_[id];
     const std::size_t n = std::min(size, stream.body.size() - stream.sent);
     std::memcpy(out, stream.body.data() + stream.sent, n);
     stream.sent += n;
-    if (stream.sent == stream.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (stream.sent == stream.body.size()) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (stream.grpc) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        const nghttp2_nv status = field("grpc-status", "0");
+        nghttp2_submit_trailer(session, id, &status, 1);
+      }
+    }
     return static_cast<ssize_t>(n);
   }
 

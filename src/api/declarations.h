@@ -16,6 +16,7 @@ schema::Type gateway_class_type();
 schema::Type gateway_type();
 schema::Type listener_set_type();
 schema::Type http_route_type();
+schema::Type grpc_route_type();
 schema::Type tls_route_type();  // v1 and v1alpha3; in v1alpha2 hostnames may be absent, rules many
 schema::Type tls_route_v1alpha2_type();
 schema::Type tcp_route_type();  // v1; in v1alpha2 there may be many rules

@@ -128,12 +128,13 @@ class Comparison {
     EXPECT_EQ(shown(ours), shown(theirs.find(key))) << key << " of " << path;
   }
 
+  // The order of an enumeration means nothing.
   static void compare_values(const Type& ours, const Tree& theirs, const std::string& path) {
-    std::vector<std::string> our_values = ours.values;
-    for (const std::int64_t value : ours.int_values) our_values.push_back(fmt::format("{}", value));
-    std::vector<std::string> their_values;
+    std::multiset<std::string> our_values(ours.values.begin(), ours.values.end());
+    for (const std::int64_t value : ours.int_values) our_values.insert(fmt::format("{}", value));
+    std::multiset<std::string> their_values;
     if (const Tree* const values = theirs.find("enum")) {
-      for (const Tree& value : values->items()) their_values.push_back(shown(&value));
+      for (const Tree& value : values->items()) their_values.insert(shown(&value));
     }
     EXPECT_EQ(our_values, their_values) << path;
   }
@@ -196,6 +197,7 @@ TEST(Declarations, EqualUpstream) {
       {gateway_api, {"gateways", {"v1", "v1beta1"}, gateway_type}},
       {gateway_api, {"listenersets", {"v1"}, listener_set_type}},
       {gateway_api, {"httproutes", {"v1", "v1beta1"}, http_route_type}},
+      {gateway_api, {"grpcroutes", {"v1"}, grpc_route_type}},
       {gateway_api, {"tlsroutes", {"v1", "v1alpha3"}, tls_route_type}},
       {gateway_api, {"tlsroutes", {"v1alpha2"}, tls_route_v1alpha2_type}},
       {gateway_api, {"tcproutes", {"v1"}, tcp_route_type}},
@@ -265,6 +267,7 @@ TEST(Declarations, AreSound) {
   expect_sound(gateway_type(), "Gateway");
   expect_sound(listener_set_type(), "ListenerSet");
   expect_sound(http_route_type(), "HTTPRoute");
+  expect_sound(grpc_route_type(), "GRPCRoute");
   expect_sound(tls_route_type(), "TLSRoute");
   expect_sound(tls_route_v1alpha2_type(), "TLSRoute v1alpha2");
   expect_sound(tcp_route_type(), "TCPRoute");

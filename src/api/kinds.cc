@@ -84,6 +84,7 @@ constexpr KindEntry kKinds[] = {
     {kGatewayApi, "Gateway", kV1AndBeta, true, gateway_type, make<Gateway>},
     {kGatewayApi, "ListenerSet", kV1, true, listener_set_type, make<ListenerSet>},
     {kGatewayApi, "HTTPRoute", kV1AndBeta, true, http_route_type, make<HTTPRoute>},
+    {kGatewayApi, "GRPCRoute", kV1, true, grpc_route_type, make<GRPCRoute>},
     {kGatewayApi,
      "TLSRoute",
      kV1AndAlphas,
@@ -294,6 +295,7 @@ template const GroupKind& kind_of<GatewayClass>();
 template const GroupKind& kind_of<Gateway>();
 template const GroupKind& kind_of<ListenerSet>();
 template const GroupKind& kind_of<HTTPRoute>();
+template const GroupKind& kind_of<GRPCRoute>();
 template const GroupKind& kind_of<TLSRoute>();
 template const GroupKind& kind_of<TCPRoute>();
 template const GroupKind& kind_of<UDPRoute>();

@@ -167,6 +167,46 @@ TEST(ReadObject, Metadata) {
   EXPECT_EQ(map.metadata.generation, 3);
 }
 
+TEST(ReadObject, GRPCRoute) {
+  const std::string head =
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: shop}\nspec:\n";
+  const auto route = bound<GRPCRoute>(head + R"(
+  rules:
+  - matches:
+    - method: {method: Get}
+    - method: {type: RegularExpression, service: "shop[.].*"}
+    filters:
+    - {type: ExtensionRef, extensionRef: {group: g.io, kind: K, name: n}}
+    backendRefs: [{name: a, port: 80, filters: [{type: RequestMirror, requestMirror: {backendRef: {name: b, port: 1}}}]}]
+    sessionPersistence: {type: Header}
+  - {}
+)");
+  ASSERT_EQ(route.spec.rules.size(), 2u);
+  const GRPCRouteRule& rule = route.spec.rules[0];
+  EXPECT_EQ(rule.matches[0].method->type, StringMatchType::kExact);
+  EXPECT_EQ(rule.matches[0].method->method, "Get");
+  EXPECT_EQ(rule.matches[1].method->type, StringMatchType::kRegularExpression);
+  EXPECT_EQ(rule.filters[0].type, HTTPRouteFilterType::kExtensionRef);
+  EXPECT_EQ(rule.backend_refs[0].filters[0].type, HTTPRouteFilterType::kRequestMirror);
+  EXPECT_EQ(rule.session_persistence->type, SessionPersistenceType::kHeader);
+  EXPECT_TRUE(route.spec.rules[1].matches.empty());
+
+  EXPECT_EQ(
+      problems_of(head + "  rules: [{matches: [{method: {}}]}]"),
+      "5:31 spec.rules[0].matches[0].method schema/method: neither `service` nor `method` is set (set one "
+      "of them, or leave out the whole match to match every call)");
+  EXPECT_EQ(
+      problems_of(head + "  rules: [{matches: [{method: {service: a/b, method: a-b}}]}]"),
+      "5:41 spec.rules[0].matches[0].method.service schema/method: the name of a service consists of "
+      "letters, digits and `_` between dots, as in `shop.v1.Orders` (use type `RegularExpression` to match "
+      "several)\n"
+      "5:54 spec.rules[0].matches[0].method.method schema/method: the name of a method consists of "
+      "letters, digits and `_`, no digit at the front (use type `RegularExpression` to match several)");
+  EXPECT_EQ(problems_of(head + "  rules: [{filters: [{type: CORS}]}]"),
+            "5:29 spec.rules[0].filters[0].type schema/enum: unknown value `CORS`: expected "
+            "`RequestHeaderModifier`, `ResponseHeaderModifier`, `RequestMirror` or `ExtensionRef`");
+}
+
 TEST(ReadObject, RouteDefaults) {
   const auto route = bound<HTTPRoute>(with(kRoute, "  parentRefs: [{name: gw}]\n"));
   ASSERT_EQ(route.spec.parent_refs.size(), 1u);

@@ -248,6 +248,24 @@ TEST(WriteObject, MatchesOfARouteWithoutAny) {
   EXPECT_EQ(written(route("  {}\n")), head + one + "]}}");
 }
 
+TEST(WriteObject, GRPCRoute) {
+  EXPECT_EQ(
+      written(R"(apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: shop}
+spec:
+  rules:
+  - matches: [{method: {service: shop.v1.Orders}}, {headers: [{name: a, value: b}]}]
+    filters: [{type: ExtensionRef, extensionRef: {group: g.io, kind: K, name: n}}]
+  - {name: rest}
+)"),
+      joined(R"({"apiVersion":"gateway.networking.k8s.io/v1","kind":"GRPCRoute","metadata":{"name":"shop",
+"namespace":"default"},"spec":{"rules":[{"matches":[{"method":{"type":"Exact","service":"shop.v1.Orders"}},
+{"headers":[{"type":"Exact","name":"a","value":"b"}]}],
+"filters":[{"type":"ExtensionRef","extensionRef":{"group":"g.io","kind":"K","name":"n"}}]},
+{"name":"rest"}]}})"));
+}
+
 TEST(WriteObject, ReferenceGrant) {
   EXPECT_EQ(written(R"(
 apiVersion: gateway.networking.k8s.io/v1beta1
@@ -442,7 +460,7 @@ TEST(ApiVersionOf, TheVersionToWrite) {
 }
 
 TEST(ApiVersionOf, NothingForKindsThatAreNotOurs) {
-  EXPECT_EQ(api_version_of(GroupKind("gateway.networking.k8s.io", "GRPCRoute")), "");
+  EXPECT_EQ(api_version_of(GroupKind("gateway.networking.k8s.io", "MeshRoute")), "");
   EXPECT_EQ(api_version_of(GroupKind("", "Gateway")), "");
   EXPECT_EQ(api_version_of(GroupKind()), "");
 }
@@ -610,6 +628,7 @@ TEST(WriteObject, AtRandom) {
       {gateway_type(), kind_of<Gateway>()},
       {listener_set_type(), kind_of<ListenerSet>()},
       {http_route_type(), kind_of<HTTPRoute>()},
+      {grpc_route_type(), kind_of<GRPCRoute>()},
       {tls_route_type(), kind_of<TLSRoute>()},
       {tcp_route_type(), kind_of<TCPRoute>()},
       {udp_route_type(), kind_of<UDPRoute>()},

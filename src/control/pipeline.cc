@@ -12,9 +12,11 @@
 #include "translate/backend.h"
 #include "translate/certificate.h"
 #include "translate/gateway.h"
+#include "translate/grpc_route.h"
 #include "translate/hostname.h"
 #include "translate/http_route.h"
 #include "translate/listener_set.h"
+#include "translate/localities.h"
 #include "translate/proxy_plan.h"
 #include "translate/reference.h"
 #include "translate/refusal.h"
@@ -92,15 +94,11 @@ Rendered render_route_table(const translate::RouteTablePlan& plan,
   return table;
 }
 
-// The endpoints of a cluster: its own, or those of the Service's port that it follows.
+// The endpoints of a cluster, which are read.
 std::vector<ir::Locality> localities_of(const translate::ClusterRow& row,
                                         const Table<NamespacedName, translate::ServiceEndpoints>& services,
                                         Reads& reads) {
-  if (!row.service_port) return row.fixed;
-  const translate::ServiceEndpoints* all = reads.get(services, row.service_port->first);
-  if (all == nullptr) return {};
-  const auto port = all->by_port.find(row.service_port->second);
-  return port == all->by_port.end() ? std::vector<ir::Locality>() : port->second;
+  return translate::localities_of(row, [&](const NamespacedName& name) { return reads.get(services, name); });
 }
 
 template <typename T>
@@ -260,16 +258,24 @@ struct Pipeline::Tables {
 
   // ---- routes: each kind by itself, then all as one table. What follows reads only that one ----
   using RouteTable = Table<NamespacedName, translate::RouteResult>;
+  const translate::RouteEnvironment route_environment{settings, in, projections, attach_points};
   const RouteTable& http_routes =
       graph.map("http routes", in.http_routes,
                 [this](const NamespacedName& name, const api::HTTPRoute& r, Reads& reads) {
                   return unless_refused(refused, name, r, reads, [&](const api::HTTPRoute& version) {
-                    return translate::translate_http_route(name, version, settings, in, projections,
-                                                           attach_points, reads);
+                    return translate::translate_http_route(name, version, route_environment, reads);
+                  });
+                });
+  const RouteTable& grpc_routes =
+      graph.map("grpc routes", in.grpc_routes,
+                [this](const NamespacedName& name, const api::GRPCRoute& r, Reads& reads) {
+                  return unless_refused(refused, name, r, reads, [&](const api::GRPCRoute& version) {
+                    return translate::translate_grpc_route(name, version, route_environment, reads);
                   });
                 });
   const Table<ObjectKey, translate::RouteResult>& routes =
-      graph.unite("routes", flow::Part{http_routes, object_key<api::HTTPRoute>});
+      graph.unite("routes", flow::Part{http_routes, object_key<api::HTTPRoute>},
+                  flow::Part{grpc_routes, object_key<api::GRPCRoute>});
   const Index<HostKey, ObjectKey, translate::RouteResult>& routes_of =
       graph.index("routes by host", routes, [](const ObjectKey&, const translate::RouteResult& result) {
         std::vector<HostKey> keys;
@@ -281,6 +287,26 @@ struct Pipeline::Tables {
       [this](const HostKey& host, Reads& reads) { return render_host(host, reads.group(routes_of, host)); });
   const Index<std::string, HostKey, HostRow>& hosts_of = graph.index(
       "hosts by route table", hosts, [](const HostKey& key, const HostRow&) { return key.table; });
+
+  // The HTTP filters that the routes of a table need.
+  const Index<std::string, ObjectKey, translate::RouteResult>& routes_with_filters =
+      graph.index("routes with filters by route table", routes,
+                  [](const ObjectKey&, const translate::RouteResult& result) {
+                    std::set<std::string> tables;
+                    for (const translate::ParentStatus& parent : result.parents) {
+                      if (!result.filters.empty())
+                        tables.insert(parent.route_tables.begin(), parent.route_tables.end());
+                    }
+                    return std::vector<std::string>(tables.begin(), tables.end());
+                  });
+  const Table<std::string, std::set<ir::RouteFilter>>& route_filters = graph.group(
+      "filters of route tables", routes_with_filters, [this](const std::string& table, Reads& reads) {
+        std::set<ir::RouteFilter> all;
+        for (const auto& [route, result] : reads.group(routes_with_filters, table)) {
+          all.insert(result.filters.begin(), result.filters.end());
+        }
+        return all;
+      });
 
   // ---- what ADS serves ----
   const Table<XdsKey, translate::RouteTablePlan>& route_table_plans = graph.map_many(
@@ -294,10 +320,14 @@ struct Pipeline::Tables {
                 [this](const XdsKey& key, const translate::RouteTablePlan& plan, Reads& reads) {
                   return render_route_table(plan, reads.group(hosts_of, key.name));
                 });
-  const RenderedTable& listeners =
-      graph.map_many("listeners", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+  const RenderedTable& listeners = graph.map_many(
+      "listeners", proxies,
+      [this](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan, Reads& reads) {
         Rows<XdsKey, Rendered> rows;
-        for (const ir::Listener& listener : plan.listeners) {
+        for (ir::Listener listener : plan.listeners) {
+          for (ir::HttpChain& chain : listener.chains) {
+            if (const auto* filters = reads.get(route_filters, chain.route_table)) chain.filters = *filters;
+          }
           rows.emplace_back(XdsKey{proxy, listener.name}, rendered(xds::render_listener(listener)));
         }
         return rows;
@@ -315,9 +345,7 @@ struct Pipeline::Tables {
                      [](const ObjectKey&, const translate::RouteResult& result) { return result.clusters; });
   const RenderedTable& clusters = graph.map(
       "clusters", cluster_rows, [this](const XdsKey&, const translate::ClusterRow& row, Reads& reads) {
-        if (row.cluster.discovery != ir::Discovery::kDns || !row.service_port) {
-          return rendered(xds::render_cluster(row.cluster));
-        }
+        if (row.cluster.discovery != ir::Discovery::kDns) return rendered(xds::render_cluster(row.cluster));
         ir::Cluster resolving = row.cluster;
         resolving.dns_localities = localities_of(row, endpoints_of, reads);
         return rendered(xds::render_cluster(resolving));
@@ -389,6 +417,8 @@ struct Pipeline::Tables {
       });
   const StatusTable& http_route_statuses =
       route_statuses("statuses of http routes", in.http_routes, http_routes);
+  const StatusTable& grpc_route_statuses =
+      route_statuses("statuses of grpc routes", in.grpc_routes, grpc_routes);
   const StatusTable& backend_statuses = graph.map("statuses of backends", in.backends,
                                                   [this](const NamespacedName&, const api::Backend& backend) {
                                                     return translate::backend_status(backend, settings);
@@ -411,6 +441,7 @@ struct Pipeline::Tables {
                                        {api::kind_of<api::Gateway>(), gateway_statuses},
                                        {api::kind_of<api::ListenerSet>(), listener_set_statuses},
                                        {api::kind_of<api::HTTPRoute>(), http_route_statuses},
+                                       {api::kind_of<api::GRPCRoute>(), grpc_route_statuses},
                                        {api::kind_of<api::Backend>(), backend_statuses},
                                        {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses}};
 
@@ -438,10 +469,10 @@ struct Pipeline::Tables {
   template <typename T>
   Input<NamespacedName, T>& table() const {
     const auto inputs =
-        std::tie(in.gateway_classes, in.gateways, in.listener_sets, in.http_routes, in.tls_routes,
-                 in.tcp_routes, in.udp_routes, in.reference_grants, in.backend_tls_policies, in.backends,
-                 in.envoy_proxies, in.namespaces, in.services, in.endpoint_slices, in.secrets, in.config_maps,
-                 in.cluster_trust_bundles, in.service_imports);
+        std::tie(in.gateway_classes, in.gateways, in.listener_sets, in.http_routes, in.grpc_routes,
+                 in.tls_routes, in.tcp_routes, in.udp_routes, in.reference_grants, in.backend_tls_policies,
+                 in.backends, in.envoy_proxies, in.namespaces, in.services, in.endpoint_slices, in.secrets,
+                 in.config_maps, in.cluster_trust_bundles, in.service_imports);
     return std::get<Input<NamespacedName, T>&>(inputs);
   }
 

@@ -547,6 +547,81 @@ TEST(Pipeline, RulesAndRoutesShareTheClusterOfAService) {
   EXPECT_EQ(pipeline.resources(ResourceType::kEndpoints).size(), 0U);
 }
 
+// The weights of a cluster's localities, by their zones.
+std::map<std::string, int> localities(const Pipeline& pipeline, const std::string& cluster) {
+  std::map<std::string, int> weights;
+  const Rendered* endpoints = pipeline.resources(ResourceType::kEndpoints).get({"default/gateway", cluster});
+  if (endpoints == nullptr) return weights;
+  const json made = json::parse(xds::to_json(ResourceType::kEndpoints, *endpoints->bytes));
+  for (const json& locality : made["endpoints"]) {
+    weights[locality["locality"]["zone"]] = locality["loadBalancingWeight"];
+  }
+  return weights;
+}
+
+TEST(Pipeline, ASessionOverSeveralBackendsHasOneCluster) {
+  Pipeline pipeline(settings());
+  pipeline.upsert(gateway());
+  for (const char* name : {"blue", "green"}) feed_service(pipeline, name);
+  const auto feed = [&pipeline](std::vector<To> backends, std::vector<api::HTTPRouteRule> before = {}) {
+    api::HTTPRouteRule with_session = rule("/", backends);
+    with_session.session_persistence.emplace();
+    before.push_back(std::move(with_session));
+    pipeline.upsert(bound("web", http_route({"web.example.com"}, std::move(before))));
+    pipeline.commit();
+    return names_of(pipeline.resources(ResourceType::kCluster));
+  };
+  const auto first = feed({{"blue", 1}, {"green", 9}});
+  ASSERT_EQ(first.size(), 1U);
+  const std::string cluster = *first.begin();
+  EXPECT_TRUE(cluster.starts_with("session/default/web/")) << cluster;
+  EXPECT_EQ(localities(pipeline, cluster),
+            (std::map<std::string, int>{{"service/default/blue:80", 1}, {"service/default/green:80", 9}}));
+  // Weights are those of localities: not even the cluster changes.
+  EXPECT_EQ(feed({{"green", 5}, {"blue", 5}}), first);
+  EXPECT_TRUE(pipeline.resources(ResourceType::kCluster).changes().empty());
+  EXPECT_EQ(localities(pipeline, cluster),
+            (std::map<std::string, int>{{"service/default/blue:80", 5}, {"service/default/green:80", 5}}));
+  // Nor does its place matter.
+  EXPECT_TRUE(feed({{"green", 5}, {"blue", 5}}, {rule("/a", {})}).contains(cluster));
+  // Its endpoints are those of its Services.
+  pipeline.erase(slice("blue", "").key);
+  pipeline.commit();
+  EXPECT_EQ(localities(pipeline, cluster), (std::map<std::string, int>{{"service/default/green:80", 5}}));
+  // One backend needs no cluster of its own.
+  EXPECT_EQ(feed({{"blue"}}), std::set<std::string>{"service/default/blue:80"});
+}
+
+TEST(Pipeline, FiltersAreWhereARouteNeedsThem) {
+  Pipeline pipeline(settings());
+  pipeline.upsert(gateway());
+  feed_service(pipeline, "blue");
+  pipeline.upsert(bound("web", http_route({"web.example.com"}, {rule("/", {{"blue"}})})));
+  pipeline.commit();
+  const RenderedTable& listeners = pipeline.resources(ResourceType::kListener);
+  const std::string without = *listeners.get(listeners.sorted_keys().front())->bytes;
+  EXPECT_EQ(without.find("grpc_web"), std::string::npos);
+
+  api::GRPCRoute calls;
+  calls.spec.parent_refs.resize(1);
+  calls.spec.parent_refs[0].name = "gateway";
+  calls.spec.rules.resize(1);
+  calls.spec.rules[0].backend_refs = rule("", {{"blue"}}).backend_refs;
+  pipeline.upsert(bound("calls", calls));
+  pipeline.commit();
+  EXPECT_NE(listeners.get(listeners.sorted_keys().front())->bytes->find("grpc_web"), std::string::npos);
+  EXPECT_EQ(names_of(pipeline.resources(ResourceType::kCluster)),
+            (std::set<std::string>{"service/default/blue:80", "service/default/blue:80/http2"}));
+
+  // Another one changes no listener.
+  pipeline.upsert(bound("more", calls));
+  EXPECT_EQ(pipeline.commit().of("listeners").runs, 0U);
+  pipeline.erase({.kind = api::kind_of<api::GRPCRoute>(), .name = {"default", "calls"}});
+  pipeline.erase({.kind = api::kind_of<api::GRPCRoute>(), .name = {"default", "more"}});
+  pipeline.commit();
+  EXPECT_EQ(*listeners.get(listeners.sorted_keys().front())->bytes, without);
+}
+
 // ---- listener isolation ------------------------------------------------------------------------
 
 // What answers a request for this host: the narrowest of the virtual hosts.

@@ -27,6 +27,8 @@ bool compare(MatchKind kind, const std::string& pattern, const std::string& text
       return text.starts_with(pattern);
     case MatchKind::kRegex:
       return full_match(text, pattern);
+    case MatchKind::kSuffix:
+      return text.ends_with(pattern);
   }
   return false;
 }
@@ -91,6 +93,8 @@ std::string describe_value(std::string_view what, const ir::ValueMatch& match) {
       return fmt::format("{} {} begins with `{}`", what, match.name, match.value);
     case MatchKind::kRegex:
       return fmt::format("{} {} ~ `{}`", what, match.name, match.value);
+    case MatchKind::kSuffix:
+      return fmt::format("{} {} ends with `{}`", what, match.name, match.value);
   }
   return "";
 }
@@ -103,6 +107,8 @@ std::string describe_path(const ir::PathMatch& path) {
       return path.value == "/" ? "every path" : fmt::format("path {} or below", path.value);
     case MatchKind::kRegex:
       return fmt::format("path ~ `{}`", path.value);
+    case MatchKind::kSuffix:
+      return fmt::format("path that ends with {}", path.value);
   }
   return "";
 }
@@ -117,6 +123,8 @@ std::string path_mismatch(const ir::PathMatch& match, const std::string& path) {
                  : fmt::format("the path is not {} or below", match.value);
     case MatchKind::kRegex:
       return fmt::format("the path as a whole does not match `{}`", match.value);
+    case MatchKind::kSuffix:
+      return fmt::format("the path does not end with {}", match.value);
   }
   return "";
 }
@@ -129,6 +137,8 @@ std::string_view name_of(MatchKind kind) {
       return "a path prefix";
     case MatchKind::kRegex:
       return "a regular expression for the path";
+    case MatchKind::kSuffix:
+      return "the end of a path";
   }
   return "";
 }
@@ -205,6 +215,9 @@ std::string describe(const ir::RouteMatch& match) {
   for (const ir::ValueMatch& m : match.headers) parts.push_back(describe_value("header", m));
   for (const ir::ValueMatch& m : match.query_params) parts.push_back(describe_value("query parameter", m));
   for (const ir::ValueMatch& m : match.cookies) parts.push_back(describe_value("cookie", m));
+  if (match.below) {
+    parts.push_back(fmt::format("up to {} of {} requests", match.below->numerator, match.below->denominator));
+  }
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "translate/localities.h"
 #include "translate/virtual_host.h"
 
 namespace sluice::explain {
@@ -91,13 +92,8 @@ Snapshot::Backend Snapshot::backend(const translate::ClusterRow& cluster) const 
 }
 
 std::vector<ir::Locality> Snapshot::localities(const translate::ClusterRow& cluster) const {
-  if (!cluster.service_port) {
-    return cluster.fixed.empty() ? cluster.cluster.dns_localities : cluster.fixed;
-  }
-  const translate::ServiceEndpoints* all = pipeline_.endpoints_of_services().get(cluster.service_port->first);
-  if (all == nullptr) return {};
-  const auto port = all->by_port.find(cluster.service_port->second);
-  return port == all->by_port.end() ? std::vector<ir::Locality>() : port->second;
+  return translate::localities_of(
+      cluster, [&](const NamespacedName& name) { return pipeline_.endpoints_of_services().get(name); });
 }
 
 }  // namespace sluice::explain

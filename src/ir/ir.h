@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -125,7 +126,7 @@ struct Cluster {
 
 // ---- HTTP routes -----------------------------------------------------------------------------
 
-enum class MatchKind : std::uint8_t { kExact, kPrefix, kRegex };
+enum class MatchKind : std::uint8_t { kExact, kPrefix, kRegex, kSuffix };
 
 // kPrefix matches whole path segments: "/a" is "/a" and "/a/b", not "/ab"; "/" is everything.
 struct PathMatch {
@@ -135,7 +136,7 @@ struct PathMatch {
   bool operator==(const PathMatch&) const = default;
 };
 
-// A header or query parameter; kExact or kRegex (of the whole value, RE2).
+// A header or query parameter; kExact, kRegex (of the whole value, RE2) or kSuffix.
 struct ValueMatch {
   std::string name;
   MatchKind kind = MatchKind::kExact;
@@ -144,12 +145,22 @@ struct ValueMatch {
   bool operator==(const ValueMatch&) const = default;
 };
 
+struct Fraction {
+  std::uint32_t numerator = 0;
+  std::uint32_t denominator = 1;
+
+  bool operator==(const Fraction&) const = default;
+};
+
 struct RouteMatch {
   PathMatch path;
   std::string method;  // empty: any
   std::vector<ValueMatch> headers;
   std::vector<ValueMatch> query_params;
   std::vector<ValueMatch> cookies;
+  // Only of requests whose random number, the same for all routes, is below this. Routes of equal matches
+  // with rising fractions, the last without one, share the requests.
+  std::optional<Fraction> below;
 
   bool operator==(const RouteMatch&) const = default;
 };
@@ -227,6 +238,16 @@ struct Retry {
   bool operator==(const Retry&) const = default;
 };
 
+// Requests of one session go to the endpoint that answered the first: a cookie or header names it.
+struct Session {
+  enum class Kind : std::uint8_t { kCookie, kHeader };
+  Kind kind = Kind::kCookie;
+  std::string name;
+  std::optional<Duration> lifetime;  // of the cookie; none: until the browser ends
+
+  bool operator==(const Session&) const = default;
+};
+
 struct Forward {
   std::vector<WeightedCluster> clusters;  // at least one, weights not all 0
   Boxed<Rewrite> rewrite;
@@ -234,7 +255,9 @@ struct Forward {
   std::optional<Duration> timeout;  // 0: none
   std::optional<Duration> idle_timeout;
   Boxed<Retry> retry;
-  bool websocket = true;  // HTTP/1.1 upgrades to WebSocket pass; not for gRPC
+  Boxed<Session> session;
+  // No HTTP/1.1 upgrades to WebSocket; where a cluster is missing the call is UNAVAILABLE.
+  bool grpc = false;
   // Where a cluster is missing the answer is 500, not 503. It is 500 anyway with an invalid reference among
   // the clusters or with changes of their own.
   bool missing_is_500 = false;
@@ -260,10 +283,23 @@ struct DirectResponse {
   bool operator==(const DirectResponse&) const = default;
 };
 
+// Which pages of other origins may read the answers (https://fetch.spec.whatwg.org/#http-cors-protocol).
+struct Cors {
+  std::vector<std::string> origins;  // "https://a.example", "https://*.b.example", "*"
+  std::vector<std::string> methods;
+  std::vector<std::string> headers;
+  std::vector<std::string> exposed_headers;
+  bool credentials = false;
+  std::chrono::seconds max_age{5};  // for which a preflight's answer holds
+
+  bool operator==(const Cors&) const = default;
+};
+
 struct RouteAction {
   std::variant<Forward, Redirect, DirectResponse> action;
   HeaderChanges request_headers;
   HeaderChanges response_headers;
+  Boxed<Cors> cors;
 
   bool operator==(const RouteAction&) const = default;
 };
@@ -328,12 +364,16 @@ struct AccessLog {
   bool operator==(const AccessLog&) const = default;
 };
 
+// HTTP filters that are there because some route needs them.
+enum class RouteFilter : std::uint8_t { kCors, kSession, kGrpc };
+
 // One way a connection can go. Without server names it is the listener's default chain.
 struct HttpChain {
   std::string name;
   std::vector<std::string> server_names;  // SNI; sorted
   std::optional<DownstreamTls> tls;
   std::string route_table;
+  std::set<RouteFilter> filters;  // of the routes in the table
   std::string stat_prefix;
   std::optional<AccessLog> access_log;
 

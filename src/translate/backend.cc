@@ -179,7 +179,13 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::Back
                             reader.from.kind(), reader.namespace_, ref.kind, name.name),
                 fmt::format("add a ReferenceGrant to namespace {}", name.namespace_)));
   }
-  return service ? resolve_service(ref, name, reader, reads) : resolve_own_backend(name, reader, reads);
+  auto resolved =
+      service ? resolve_service(ref, name, reader, reads) : resolve_own_backend(name, reader, reads);
+  if (resolved && reader.grpc && resolved->row.cluster.protocol != ir::UpstreamProtocol::kHttp2) {
+    resolved->row.cluster.protocol = ir::UpstreamProtocol::kHttp2;
+    resolved->row.cluster.name += "/http2";
+  }
+  return resolved;
 }
 
 ServiceView view_service(const api::Service& service) {

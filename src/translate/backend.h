@@ -34,6 +34,7 @@ struct BackendReader {
   const Settings& settings;
   const Inputs& inputs;
   const Projections& tables;
+  bool grpc = false;  // backends speak HTTP/2
 };
 
 std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,

@@ -243,6 +243,14 @@ struct ClusterRow {
   // that resolves names: in the cluster).
   std::optional<std::pair<NamespacedName, std::string>> service_port;
   std::vector<ir::Locality> fixed;
+  // Or those of other clusters, by weight. The members are no clusters of their own.
+  struct Member {
+    std::uint32_t weight = 1;
+    std::shared_ptr<const ClusterRow> row;
+
+    bool operator==(const Member& o) const { return weight == o.weight && *row == *o.row; }
+  };
+  std::vector<Member> members;
 
   bool operator==(const ClusterRow&) const = default;
 };
@@ -295,6 +303,7 @@ struct RouteResult {
   std::vector<ParentStatus> parents;
   std::vector<std::pair<HostKey, Contribution>> contributions;
   std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> clusters;
+  std::set<ir::RouteFilter> filters;  // that the listeners of its route tables need for it
   std::vector<Problem> problems;
 
   bool operator==(const RouteResult& o) const {
@@ -302,7 +311,7 @@ struct RouteResult {
       return a.first == b.first && (a.second == b.second || *a.second == *b.second);
     };
     return parents == o.parents && contributions == o.contributions &&
-           std::ranges::equal(clusters, o.clusters, same) && problems == o.problems;
+           std::ranges::equal(clusters, o.clusters, same) && filters == o.filters && problems == o.problems;
   }
 };
 

@@ -7,6 +7,7 @@ Inputs Inputs::declare(flow::Graph& graph) {
           graph.input<NamespacedName, api::Gateway>("Gateway"),
           graph.input<NamespacedName, api::ListenerSet>("ListenerSet"),
           graph.input<NamespacedName, api::HTTPRoute>("HTTPRoute"),
+          graph.input<NamespacedName, api::GRPCRoute>("GRPCRoute"),
           graph.input<NamespacedName, api::TLSRoute>("TLSRoute"),
           graph.input<NamespacedName, api::TCPRoute>("TCPRoute"),
           graph.input<NamespacedName, api::UDPRoute>("UDPRoute"),

@@ -17,6 +17,7 @@ struct Inputs {
   Resources<api::Gateway>& gateways;
   Resources<api::ListenerSet>& listener_sets;
   Resources<api::HTTPRoute>& http_routes;
+  Resources<api::GRPCRoute>& grpc_routes;
   Resources<api::TLSRoute>& tls_routes;
   Resources<api::TCPRoute>& tcp_routes;
   Resources<api::UDPRoute>& udp_routes;

@@ -28,8 +28,10 @@ int rank_of(ir::MatchKind kind) {
       return 1;
     case ir::MatchKind::kPrefix:
       return 2;
+    case ir::MatchKind::kSuffix:
+      return 3;
   }
-  return 3;
+  return 4;
 }
 
 std::ptrdiff_t exact(const std::vector<ir::ValueMatch>& matches) {

@@ -113,5 +113,23 @@ TEST(Listener, IsTheSameEachTime) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(render_listener(http("web")), once);
 }
 
+TEST(Listener, FiltersThatRoutesNeed) {
+  ir::HttpChain chain{.name = "c", .route_table = "c", .stat_prefix = "http"};
+  const auto filters = [&chain] {
+    const json made = as_json(ResourceType::kListener, render_listener({.name = "l", .chains = {chain}}));
+    std::vector<std::string> names;
+    for (const json& filter : made["defaultFilterChain"]["filters"][0]["typedConfig"]["httpFilters"]) {
+      names.push_back(filter["name"].get<std::string>() + (filter.value("disabled", false) ? " (off)" : ""));
+    }
+    return names;
+  };
+  EXPECT_EQ(filters(), std::vector<std::string>{"envoy.filters.http.router"});
+  chain.filters = {ir::RouteFilter::kCors, ir::RouteFilter::kSession, ir::RouteFilter::kGrpc};
+  EXPECT_EQ(filters(),
+            (std::vector<std::string>{"envoy.filters.http.cors", "envoy.filters.http.stateful_session (off)",
+                                      "envoy.filters.http.grpc_web", "envoy.filters.http.grpc_stats",
+                                      "envoy.filters.http.router"}));
+}
+
 }  // namespace
 }  // namespace sluice::xds

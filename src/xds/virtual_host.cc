@@ -6,6 +6,7 @@
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
 
 #include "xds/duration.h"
+#include "xds/filters/order.h"
 #include "xds/render.h"
 #include "xds/wire.h"
 
@@ -38,6 +39,9 @@ void fill_value(const ir::ValueMatch& from, matcher::StringMatcher* to) {
     case ir::MatchKind::kRegex:
       to->mutable_safe_regex()->set_regex(from.value);
       break;
+    case ir::MatchKind::kSuffix:
+      to->set_suffix(from.value);
+      break;
   }
 }
 
@@ -62,12 +66,23 @@ void append_path(const ir::PathMatch& path, std::string& out) {
       append_field(out, Match::kSafeRegexFieldNumber, regex);
       return;
     }
+    case ir::MatchKind::kSuffix:
+      return;  // no path is matched by its end
   }
+}
+
+constexpr std::uint64_t kMillion = 1'000'000;
+
+void fill_million(std::uint64_t numerator, std::uint64_t denominator,
+                  envoy::type::v3::FractionalPercent* to) {
+  to->set_numerator(static_cast<std::uint32_t>(numerator * kMillion / denominator));
+  to->set_denominator(envoy::type::v3::FractionalPercent::MILLION);
 }
 
 void append_match(const ir::RouteMatch& match, std::string& out) {
   append_path(match.path, out);
-  if (match.headers.empty() && match.query_params.empty() && match.cookies.empty() && match.method.empty()) {
+  if (match.headers.empty() && match.query_params.empty() && match.cookies.empty() && match.method.empty() &&
+      !match.below) {
     return;
   }
   route_v3::RouteMatch to;
@@ -90,6 +105,10 @@ void append_match(const ir::RouteMatch& match, std::string& out) {
     route_v3::CookieMatcher* cookie = to.add_cookies();
     cookie->set_name(from.name);
     fill_value(from, cookie->mutable_string_match());
+  }
+  if (match.below) {
+    fill_million(match.below->numerator, match.below->denominator,
+                 to.mutable_runtime_fraction()->mutable_default_value());
   }
   append_serialized(out, to);
 }
@@ -199,16 +218,18 @@ void fill_mirror(const ir::Mirror& from, route_v3::RouteAction::RequestMirrorPol
   auto* share = to->mutable_runtime_fraction()->mutable_default_value();
   if (from.numerator >= from.denominator) {
     share->set_numerator(100);
-    return;
+  } else {
+    fill_million(from.numerator, from.denominator, share);
   }
-  constexpr std::uint64_t kMillion = 1'000'000;
-  share->set_numerator(static_cast<std::uint32_t>(from.numerator * kMillion / from.denominator));
-  share->set_denominator(envoy::type::v3::FractionalPercent::MILLION);
 }
 
 void fill_retry(const ir::Retry& from, route_v3::RetryPolicy* to) {
   constexpr std::uint32_t kDefaultCode = 503;
-  to->set_retry_on("connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes");
+  constexpr std::uint32_t kTimeout = 504;
+  std::string conditions = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
+  // An attempt that Envoy itself gives up has no status yet.
+  if (std::ranges::find(from.codes, kTimeout) != from.codes.end()) conditions += ",reset";
+  to->set_retry_on(conditions);
   to->mutable_num_retries()->set_value(from.attempts);
   for (const std::uint32_t code : from.codes) to->add_retriable_status_codes(code);
   if (from.codes.empty()) to->add_retriable_status_codes(kDefaultCode);
@@ -256,7 +277,7 @@ void append_forward(const ir::Forward& from, const ir::PathMatch& match, std::st
   const bool single =
       from.clusters.size() == 1 && !from.clusters[0].cluster.empty() && !has_changes(from.clusters[0]);
   if (single) append_field(out, route_v3::RouteAction::kClusterFieldNumber, from.clusters[0].cluster);
-  if (from.websocket) out += websocket;
+  if (!from.grpc) out += websocket;
   if (single && !from.rewrite && from.mirrors.empty() && !from.timeout && !from.idle_timeout && !from.retry &&
       !from.missing_is_500) {
     return;
@@ -267,7 +288,8 @@ void append_forward(const ir::Forward& from, const ir::PathMatch& match, std::st
   bool is_500 = from.missing_is_500;
   for (const ir::WeightedCluster& one : from.clusters)
     is_500 = is_500 || one.cluster.empty() || has_changes(one);
-  if (is_500) to.set_cluster_not_found_response_code(route_v3::RouteAction::INTERNAL_SERVER_ERROR);
+  if (is_500 && !from.grpc)
+    to.set_cluster_not_found_response_code(route_v3::RouteAction::INTERNAL_SERVER_ERROR);
   if (from.rewrite) fill_rewrite(*from.rewrite, match, &to);
   for (const ir::Mirror& mirror : from.mirrors) fill_mirror(mirror, to.add_request_mirror_policies());
   if (from.timeout) fill_duration(*from.timeout, to.mutable_timeout());
@@ -372,6 +394,9 @@ std::string render_virtual_host(std::string_view route_table, const ir::VirtualH
     append_match(from.match, scratch);
     append_field(route, Route::kMatchFieldNumber, scratch);
     append_action(from, scratch, route);
+    for (const HttpFilter& filter : http_filters()) {
+      if (filter.append_to_route != nullptr) filter.append_to_route(from, route);
+    }
     append_owner(route, Route::kMetadataFieldNumber, from.owner);
     append_field(route, Route::kNameFieldNumber, route_name(from));
     append_field(out, VirtualHost::kRoutesFieldNumber, route);

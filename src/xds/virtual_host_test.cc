@@ -224,14 +224,83 @@ TEST(Route, TextIsNoPattern) {
   EXPECT_EQ(rendered(route({}, {forward}))["route"]["regexRewrite"]["substitution"], R"(/\\1)");
 }
 
-TEST(Route, InvalidReferencesAreAnsweredWith500) {
+TEST(Route, InvalidReferencesAreErrors) {
   ir::Forward forward;
   forward.clusters = {{.cluster = "web", .weight = 3}, {.weight = 1}};
-  forward.websocket = false;
-  EXPECT_EQ(rendered(route({}, {forward}))["route"], json::parse(R"({
-    "clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR",
-    "weightedClusters": {"clusters": [{"name": "web", "weight": 3}, {"name": "invalid-backend-cluster", "weight": 1}]}
+  const json clusters = json::parse(
+      R"({"clusters": [{"name": "web", "weight": 3}, {"name": "invalid-backend-cluster", "weight": 1}]})");
+  const json http = rendered(route({}, {forward}))["route"];
+  EXPECT_EQ(http["weightedClusters"], clusters);
+  EXPECT_EQ(http["clusterNotFoundResponseCode"], "INTERNAL_SERVER_ERROR");
+  forward.grpc = true;
+  EXPECT_EQ(rendered(route({}, {forward}))["route"], json({{"weightedClusters", clusters}}));
+}
+
+TEST(Route, SharesOfRequests) {
+  ir::RouteMatch match;
+  match.below = ir::Fraction{.numerator = 1, .denominator = 3};
+  EXPECT_EQ(rendered(route(match, {to("web")}))["match"], json::parse(R"({
+    "prefix": "/",
+    "runtimeFraction": {"defaultValue": {"numerator": 333333, "denominator": "MILLION"}}
   })"));
+}
+
+TEST(Route, MethodsOfAnyService) {
+  ir::RouteMatch match;
+  match.headers = {{.name = ":path", .kind = ir::MatchKind::kSuffix, .value = "/Get"}};
+  EXPECT_EQ(rendered(route(match, {to("web")}))["match"], json::parse(R"({
+    "prefix": "/",
+    "headers": [{"name": ":path", "stringMatch": {"suffix": "/Get"}}]
+  })"));
+}
+
+TEST(Route, Cors) {
+  ir::RouteAction action{.action = to("web")};
+  action.cors = ir::Cors{.origins = {"https://a.example", "https://*.b.example:8443"},
+                         .methods = {"GET", "PUT"},
+                         .headers = {"x-token"},
+                         .exposed_headers = {"x-a", "x-b"},
+                         .credentials = true,
+                         .max_age = std::chrono::seconds(60)};
+  EXPECT_EQ(rendered(route({}, action))["typedPerFilterConfig"], json::parse(R"({
+    "envoy.filters.http.cors": {
+      "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
+      "allowOriginStringMatch": [
+        {"exact": "https://a.example"},
+        {"safeRegex": {"regex": "https://.*\\.b\\.example:8443"}}
+      ],
+      "allowMethods": "GET, PUT",
+      "allowHeaders": "x-token",
+      "exposeHeaders": "x-a, x-b",
+      "maxAge": "60",
+      "allowCredentials": true,
+      "forwardNotMatchingPreflights": false
+    }
+  })"));
+}
+
+json session_state(ir::PathMatch path, ir::Session session) {
+  ir::Forward forward = to("web");
+  forward.session = std::move(session);
+  const json made = rendered(route({.path = std::move(path)}, {forward}));
+  return made["typedPerFilterConfig"]["envoy.filters.http.stateful_session"]["statefulSession"]
+             ["sessionState"]["typedConfig"];
+}
+
+TEST(Route, Sessions) {
+  EXPECT_EQ(session_state({}, {.kind = ir::Session::Kind::kHeader, .name = "x-session"})["name"],
+            "x-session");
+  const ir::Session cookie{.name = "kept", .lifetime = std::chrono::hours(1)};
+  EXPECT_EQ(session_state({.value = "/a"}, cookie)["cookie"],
+            json::parse(R"({"name": "kept", "ttl": "3600s", "path": "/a"})"));
+  const auto path = [&](std::string regex) {
+    return session_state({.kind = ir::MatchKind::kRegex, .value = std::move(regex)},
+                         {.name = "x"})["cookie"]["path"];
+  };
+  EXPECT_EQ(path("/a/b"), "/a/b");
+  EXPECT_EQ(path("/a/b.*/c"), "/a");
+  EXPECT_EQ(path("/a/(b|c)"), "/a");
+  EXPECT_EQ(path("/.*"), "/");
 }
 
 TEST(Route, HostsFromElsewhere) {

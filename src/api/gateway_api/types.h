@@ -1,4 +1,4 @@
-// Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, TLSRoute,
+// Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, GRPCRoute, TLSRoute,
 // TCPRoute, UDPRoute, ReferenceGrant, BackendTLSPolicy.
 //
 // Types keep the names of the specification, fields turn mechanically: backendRefs is backend_refs. Defaults
@@ -375,13 +375,14 @@ enum class HTTPRouteFilterType : std::uint8_t {
   kRequestHeaderModifier,
   kResponseHeaderModifier,
   kRequestMirror,
+  kExtensionRef,
   kRequestRedirect,
   kURLRewrite,
-  kExtensionRef,
   kCORS,
   kExternalAuth,
 };
 
+// GRPCRouteFilter too, which has the first four types.
 struct HTTPRouteFilter {
   HTTPRouteFilterType type = HTTPRouteFilterType::kRequestHeaderModifier;
   std::optional<HTTPHeaderFilter> request_header_modifier;
@@ -395,6 +396,7 @@ struct HTTPRouteFilter {
   bool operator==(const HTTPRouteFilter&) const = default;
 };
 
+// GRPCBackendRef too.
 struct HTTPBackendRef {
   BackendObjectReference ref;  // its fields stand beside weight and filters in the text
   std::int32_t weight = 1;
@@ -455,6 +457,49 @@ struct HTTPRoute {
   HTTPRouteSpec spec;
 
   bool operator==(const HTTPRoute&) const = default;
+};
+
+// ---- GRPCRoute -------------------------------------------------------------------------------
+
+// At least one of service and method.
+struct GRPCMethodMatch {
+  StringMatchType type = StringMatchType::kExact;
+  std::optional<std::string> service;
+  std::optional<std::string> method;
+
+  bool operator==(const GRPCMethodMatch&) const = default;
+};
+
+struct GRPCRouteMatch {
+  std::optional<GRPCMethodMatch> method;
+  std::vector<HTTPNameValueMatch> headers;
+
+  bool operator==(const GRPCRouteMatch&) const = default;
+};
+
+struct GRPCRouteRule {
+  std::optional<std::string> name;
+  std::vector<GRPCRouteMatch> matches;  // empty: every call
+  std::vector<HTTPRouteFilter> filters;
+  std::vector<HTTPBackendRef> backend_refs;
+  std::optional<SessionPersistence> session_persistence;
+
+  bool operator==(const GRPCRouteRule&) const = default;
+};
+
+struct GRPCRouteSpec {
+  std::vector<ParentReference> parent_refs;
+  std::vector<std::string> hostnames;
+  std::vector<GRPCRouteRule> rules;
+
+  bool operator==(const GRPCRouteSpec&) const = default;
+};
+
+struct GRPCRoute {
+  ObjectMeta metadata;
+  GRPCRouteSpec spec;
+
+  bool operator==(const GRPCRoute&) const = default;
 };
 
 // ---- TLSRoute, TCPRoute, UDPRoute -------------------------------------------------------------

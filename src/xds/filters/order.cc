@@ -1,6 +1,13 @@
 #include "xds/filters/order.h"
 
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+
+#include "xds/filters/cors.h"
+#include "xds/filters/grpc.h"
 #include "xds/filters/router.h"
+#include "xds/filters/stateful_session.h"
+#include "xds/wire.h"
 
 namespace sluice::xds {
 namespace {
@@ -13,7 +20,7 @@ constexpr HttpFilter kFilters[] = {
     // What refuses at little cost comes before what costs more.
     {"envoy.filters.http.fault", nullptr},
     // Preflight requests carry no credentials: before authentication.
-    {"envoy.filters.http.cors", nullptr},
+    {"envoy.filters.http.cors", add_cors, append_cors},
     {"envoy.filters.http.csrf", nullptr},
     // Authentication may read headers that were set here.
     {"envoy.filters.http.header_mutation", nullptr},
@@ -22,7 +29,7 @@ constexpr HttpFilter kFilters[] = {
     {"envoy.filters.http.basic_auth", nullptr},
     {"envoy.filters.http.oauth2", nullptr},
     {"envoy.filters.http.jwt_authn", nullptr},
-    {"envoy.filters.http.stateful_session", nullptr},
+    {"envoy.filters.http.stateful_session", add_stateful_session, append_stateful_session},
     {"envoy.filters.http.buffer", nullptr},
     // The users' code.
     {"envoy.filters.http.lua", nullptr},
@@ -35,8 +42,8 @@ constexpr HttpFilter kFilters[] = {
     {"envoy.filters.http.local_ratelimit", nullptr},
     {"envoy.filters.http.ratelimit", nullptr},
     {"envoy.filters.http.bandwidth_limit", nullptr},
-    {"envoy.filters.http.grpc_web", nullptr},
-    {"envoy.filters.http.grpc_stats", nullptr},
+    {"envoy.filters.http.grpc_web", add_grpc_web},
+    {"envoy.filters.http.grpc_stats", add_grpc_stats},
     {"envoy.filters.http.credential_injector", nullptr},
     {"envoy.filters.http.compressor", nullptr},
     {"envoy.filters.http.dynamic_forward_proxy", nullptr},
@@ -47,5 +54,17 @@ constexpr HttpFilter kFilters[] = {
 }  // namespace
 
 std::span<const HttpFilter> http_filters() { return kFilters; }
+
+void add_filter(std::string_view name, const google::protobuf::Message& config, HttpConnectionManager* to) {
+  auto* filter = to->add_http_filters();
+  filter->set_name(name.data(), name.size());
+  pack(config, filter->mutable_typed_config());
+}
+
+void append_route_config(std::string_view filter, const google::protobuf::Message& config, std::string& out) {
+  envoy::config::route::v3::Route route;
+  pack(config, &(*route.mutable_typed_per_filter_config())[std::string(filter)]);
+  append_serialized(out, route);
+}
 
 }  // namespace sluice::xds

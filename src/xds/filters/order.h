@@ -5,12 +5,17 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "ir/ir.h"
 
 namespace envoy::extensions::filters::network::http_connection_manager::v3 {
 class HttpConnectionManager;
+}
+
+namespace google::protobuf {
+class Message;
 }
 
 namespace sluice::xds {
@@ -24,7 +29,16 @@ struct HttpFilter {
   // Adds those of this type that the chain needs to `to`, sorted by name; null where there is no renderer
   // yet.
   void (*add)(const ir::HttpChain& chain, HttpConnectionManager* to);
+  // Appends what such filters do on a route, as fields of the serialised envoy.config.route.v3.Route; null
+  // where it is the same on all routes.
+  void (*append_to_route)(const ir::Route& route, std::string& out) = nullptr;
 };
+
+// A filter with this configuration, at the end of the list.
+void add_filter(std::string_view name, const google::protobuf::Message& config, HttpConnectionManager* to);
+
+// What append_to_route makes: the configuration of the filter of that name on a route.
+void append_route_config(std::string_view filter, const google::protobuf::Message& config, std::string& out);
 
 // Ends with the router.
 std::span<const HttpFilter> http_filters();

@@ -1,0 +1,37 @@
+// The filters of a rule or of one of its backendRefs → what is done to its requests.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "translate/route_backends.h"
+
+namespace sluice::translate {
+
+struct RouteFilters {
+  ir::HeaderChanges request_headers;
+  ir::HeaderChanges response_headers;
+  std::optional<ir::Redirect> redirect;
+  std::optional<ir::Rewrite> rewrite;
+  std::vector<ir::Mirror> mirrors;
+  std::optional<ir::Cors> cors;
+  bool failed = false;  // requests are answered with 500
+};
+
+// Why no rule may be like that: the Accepted condition says it.
+struct RuleFailure {
+  std::string reason;
+  std::string message;
+};
+
+// Of a rule: what is wrong with a filter is a problem, and besides either a failure of the rule or, for
+// references, in the conditions of `backends`.
+RouteFilters read_rule_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& rule,
+                               RouteBackends& backends, std::vector<RuleFailure>& failures);
+
+// Of a backendRef, with fewer types. All that is wrong is in the conditions of `backends`.
+RouteFilters read_backend_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& backend,
+                                  RouteBackends& backends);
+
+}  // namespace sluice::translate

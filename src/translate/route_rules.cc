@@ -1,0 +1,524 @@
+#include "translate/route_rules.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <memory>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <re2/re2.h>
+
+#include "base/content_id.h"
+#include "translate/route_backends.h"
+#include "translate/route_filters.h"
+
+namespace sluice::translate {
+namespace {
+
+// Envoy Gateway's: without a limit of its own, a stream that is silent for so long ends.
+constexpr ir::Duration kIdleTimeout{3'600'000};
+
+// What became of the rules, besides their references.
+struct Verdicts {
+  std::set<std::size_t> failed_rules;
+  std::vector<RuleFailure> failures;
+};
+
+// A backendRef with weight that leads somewhere, or has an error in its place.
+struct Part {
+  std::uint32_t weight = 1;
+  std::optional<ResolvedBackend> backend;
+  RouteFilters filters;
+
+  bool leads_somewhere() const { return backend && !filters.failed; }
+  // Envoy's weighted clusters can change headers and the host, nothing else.
+  bool needs_a_route() const {
+    return filters.redirect || !filters.mirrors.empty() || (filters.rewrite && filters.rewrite->path);
+  }
+  bool has_settings() const {
+    return !filters.request_headers.empty() || !filters.response_headers.empty() || filters.rewrite ||
+           needs_a_route();
+  }
+};
+
+// A share of a rule's requests, and what is done with them.
+struct Alternative {
+  std::uint32_t weight = 1;
+  std::shared_ptr<const ir::RouteAction> action;
+};
+
+void append(ir::HeaderChanges& to, const ir::HeaderChanges& more) {
+  to.set.insert(to.set.end(), more.set.begin(), more.set.end());
+  to.add.insert(to.add.end(), more.add.begin(), more.add.end());
+  to.remove.insert(to.remove.end(), more.remove.begin(), more.remove.end());
+}
+
+// What tells a rule from the others of its route, whatever their order and weights.
+std::string identity_of(const ObjectKey& route, const RouteRule& rule) {
+  std::string text = route.to_string();
+  if (!rule.name.empty()) return text + "\nname " + rule.name;
+  const auto add_values = [&text](std::string_view what, const std::vector<ir::ValueMatch>& values) {
+    for (const ir::ValueMatch& v : values) {
+      text += fmt::format("\n{} {} {} {}", what, v.name, static_cast<int>(v.kind), v.value);
+    }
+  };
+  for (const ir::RouteMatch& m : rule.matches) {
+    text += fmt::format("\npath {} {} {}", static_cast<int>(m.path.kind), m.path.value, m.method);
+    add_values("header", m.headers);
+    add_values("query", m.query_params);
+  }
+  return text;
+}
+
+class RuleTranslator {
+ public:
+  RuleTranslator(const RouteParts& route, RouteBackends& backends, Verdicts& verdicts)
+      : route_(route), backends_(backends), verdicts_(verdicts) {}
+
+  // Appends the rule's routes.
+  void translate(const RouteRule& rule, std::size_t index, std::vector<ir::Route>& routes);
+
+ private:
+  bool check_matches(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
+  bool check_regex(const std::string& regex, const Place& place, std::vector<RuleFailure>& failures);
+  std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
+  std::vector<Alternative> alternatives(const RouteRule& rule, const Place& place,
+                                        std::vector<RuleFailure>& failures);
+  ir::Forward forward_of(const RouteRule& rule) const;
+  std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
+  bool join(const RouteRule& rule, std::vector<Part>& parts);
+
+  const RouteParts& route_;
+  RouteBackends& backends_;
+  Verdicts& verdicts_;
+};
+
+bool RuleTranslator::check_regex(const std::string& regex, const Place& place,
+                                 std::vector<RuleFailure>& failures) {
+  const re2::RE2 compiled(regex, re2::RE2::Quiet);
+  if (compiled.ok()) return true;
+  const ReferenceFailure failure{
+      .reason = "UnsupportedValue",
+      .code = "value/regex",
+      .field = "",
+      .message = fmt::format("`{}` is no regular expression: {}", regex, compiled.error()),
+      .suggestion = ""};
+  backends_.report(failure, place);
+  failures.push_back({.reason = failure.reason, .message = failure.message});
+  return false;
+}
+
+bool RuleTranslator::check_matches(const RouteRule& rule, const Place& place,
+                                   std::vector<RuleFailure>& failures) {
+  bool good = true;
+  for (std::size_t m = 0; m < rule.matches.size(); ++m) {
+    const ir::RouteMatch& match = rule.matches[m];
+    const Place here{&place, "matches", m};
+    if (match.path.kind == ir::MatchKind::kRegex) {
+      good = check_regex(match.path.value, {&here, rule.path_field}, failures) && good;
+    }
+    const auto check_values = [&](const std::vector<ir::ValueMatch>& values, std::string_view list) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        if (values[i].kind != ir::MatchKind::kRegex) continue;
+        const Place value{&here, list, i};
+        good = check_regex(values[i].value, {&value, "value"}, failures) && good;
+      }
+    };
+    check_values(match.headers, "headers");
+    check_values(match.query_params, "queryParams");
+  }
+  return good;
+}
+
+std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Place& place) {
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < rule.backend_refs.size(); ++i) {
+    const api::HTTPBackendRef& ref = rule.backend_refs[i];
+    const Place here{&place, "backendRefs", i};
+    Part part{.weight = static_cast<std::uint32_t>(ref.weight),
+              .backend = {},
+              .filters = read_backend_filters(ref.filters, here, backends_)};
+    part.backend = backends_.look_up(ref.ref, here);
+    if (ref.weight > 0) parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+// A session has to hold over all backends of the rule: they become one cluster, of which it is one endpoint.
+// False where they cannot be one.
+bool RuleTranslator::join(const RouteRule& rule, std::vector<Part>& parts) {
+  std::vector<Part*> members;
+  for (Part& part : parts) {
+    if (part.leads_somewhere()) members.push_back(&part);
+  }
+  if (members.size() < 2) return true;
+  const auto settings_of = [](const Part* part) {
+    ir::Cluster cluster = part->backend->row.cluster;
+    cluster.name.clear();
+    cluster.owner = {};
+    cluster.dns_localities.clear();
+    return cluster;
+  };
+  std::vector<std::string> names;
+  for (const Part* part : members) {
+    if (part->has_settings() || settings_of(part) != settings_of(members.front())) return false;
+    names.push_back(part->backend->cluster);
+  }
+  std::ranges::sort(names);
+
+  ResolvedBackend joined;
+  joined.row.cluster = settings_of(members.front());
+  joined.row.cluster.owner = route_.key;
+  joined.row.cluster.name =
+      fmt::format("session/{}/{}", route_.key.name.to_string(),
+                  content_id(fmt::format("{}\n{}", identity_of(route_.key, rule), fmt::join(names, "\n"))));
+  joined.cluster = joined.row.cluster.name;
+  Part whole{.weight = 0, .backend = {}, .filters = {}};
+  for (const Part* part : members) {
+    whole.weight += part->weight;
+    joined.row.members.push_back(
+        {.weight = part->weight, .row = std::make_shared<const ClusterRow>(part->backend->row)});
+  }
+  std::ranges::sort(joined.row.members, {},
+                    [](const ClusterRow::Member& m) -> const std::string& { return m.row->cluster.name; });
+  whole.backend = std::move(joined);
+  std::erase_if(parts, [](const Part& part) { return part.leads_somewhere(); });
+  parts.push_back(std::move(whole));
+  return true;
+}
+
+std::optional<ir::Session> RuleTranslator::session_of(const RouteRule& rule, const Place& place) {
+  if (!rule.session) return std::nullopt;
+  const api::SessionPersistence& from = *rule.session;
+  ir::Session session;
+  const bool is_header = from.type == api::SessionPersistenceType::kHeader;
+  session.kind = is_header ? ir::Session::Kind::kHeader : ir::Session::Kind::kCookie;
+  session.name = from.session_name && !from.session_name->empty()
+                     ? *from.session_name
+                     : "session-" + content_id(identity_of(route_.key, rule));
+  if (!is_header && from.cookie_lifetime == api::CookieLifetimeType::kPermanent) {
+    session.lifetime = from.absolute_timeout;
+  } else if (from.absolute_timeout) {
+    const Place here{&place, "sessionPersistence.absoluteTimeout"};
+    backends_.add_problem({.code = "support/session-timeout",
+                           .severity = Severity::kWarning,
+                           .where = {},
+                           .object = route_.key,
+                           .path = here.to_string(),
+                           .message = "only a cookie of lifetime `Permanent` ends by a timeout",
+                           .suggestion = "set `cookieConfig.lifetimeType: Permanent`"});
+  }
+  return session;
+}
+
+// Where requests go to is filled in by the caller.
+ir::Forward RuleTranslator::forward_of(const RouteRule& rule) const {
+  ir::Forward forward;
+  forward.grpc = route_.grpc;
+  std::optional<api::Duration> request;
+  std::optional<api::Duration> per_try;
+  if (rule.timeouts) {
+    request = rule.timeouts->request;
+    per_try = rule.timeouts->backend_request;
+  }
+  if (rule.retry) {
+    ir::Retry retry;
+    if (rule.retry->attempts) retry.attempts = static_cast<std::uint32_t>(*rule.retry->attempts);
+    for (const std::int32_t code : rule.retry->codes) retry.codes.push_back(static_cast<std::uint32_t>(code));
+    if (retry.codes.empty()) retry.codes.push_back(503);
+    retry.backoff = rule.retry->backoff;
+    retry.per_try_timeout = per_try;
+    forward.retry = std::move(retry);
+    forward.timeout = request;
+  } else {
+    // The only try is the whole request.
+    forward.timeout = per_try ? per_try : request;
+  }
+  if (forward.timeout) {
+    forward.idle_timeout =
+        forward.timeout->count() == 0 ? ir::Duration{0} : std::max(kIdleTimeout, *forward.timeout);
+  }
+  return forward;
+}
+
+ir::WeightedCluster weighted(const Part& part) {
+  ir::WeightedCluster cluster;
+  cluster.weight = part.weight;
+  if (!part.leads_somewhere()) return cluster;
+  cluster.cluster = part.backend->cluster;
+  cluster.request_headers = part.filters.request_headers;
+  cluster.response_headers = part.filters.response_headers;
+  if (part.filters.rewrite && part.filters.rewrite->host) cluster.rewrite = *part.filters.rewrite;
+  return cluster;
+}
+
+// Envoy Gateway has one cluster for the endpoints of a rule, and one a backend where they are found in
+// different ways.
+bool mixes_discovery(const std::vector<Part>& parts) {
+  std::set<ir::Discovery> ways;
+  for (const Part& part : parts) {
+    if (part.leads_somewhere()) ways.insert(part.backend->row.cluster.discovery);
+  }
+  return ways.size() > 1;
+}
+
+std::vector<Alternative> RuleTranslator::alternatives(const RouteRule& rule, const Place& place,
+                                                      std::vector<RuleFailure>& failures) {
+  const RouteFilters filters = read_rule_filters(rule.filters, place, backends_, failures);
+  std::vector<Part> parts = read_backends(rule, place);
+  std::optional<ir::Session> session = session_of(rule, place);
+  if (session && !join(rule, parts)) {
+    const ReferenceFailure failure{
+        .reason = "UnsupportedValue",
+        .code = "support/session",
+        .field = "sessionPersistence",
+        .message = "no session can hold over backends that differ in more than their endpoints",
+        .suggestion = "remove the filters of the backendRefs, or make a rule of its own for each backend"};
+    backends_.report(failure, place);
+    failures.push_back({.reason = failure.reason, .message = failure.message});
+  }
+
+  ir::RouteAction common;
+  if (failures.empty() && !filters.failed) {
+    common.request_headers = filters.request_headers;
+    common.response_headers = filters.response_headers;
+    common.cors = filters.cors;
+  }
+  const auto answer = [&common](auto what) {
+    ir::RouteAction action = common;
+    action.action = std::move(what);
+    return std::make_shared<const ir::RouteAction>(std::move(action));
+  };
+  const ir::DirectResponse error{.status = 500};
+  if (filters.failed || !failures.empty()) return {{.weight = 1, .action = answer(error)}};
+  if (filters.redirect) return {{.weight = 1, .action = answer(*filters.redirect)}};
+  if (std::ranges::none_of(parts, &Part::leads_somewhere)) return {{.weight = 1, .action = answer(error)}};
+
+  ir::Forward forward = forward_of(rule);
+  forward.session = std::move(session);
+  forward.rewrite = filters.rewrite;
+  forward.mirrors = filters.mirrors;
+  for (const Part& part : parts) {
+    if (part.leads_somewhere() && !part.filters.redirect) backends_.add_cluster(part.backend->row);
+  }
+  if (std::ranges::none_of(parts, &Part::needs_a_route)) {
+    for (const Part& part : parts) forward.clusters.push_back(weighted(part));
+    forward.missing_is_500 = mixes_discovery(parts);
+    return {{.weight = 1, .action = answer(std::move(forward))}};
+  }
+
+  std::vector<Alternative> out;
+  for (const Part& part : parts) {
+    if (!part.leads_somewhere()) {
+      out.push_back({.weight = part.weight, .action = answer(error)});
+    } else if (part.filters.redirect) {
+      ir::RouteAction action = common;
+      action.action = *part.filters.redirect;
+      append(action.response_headers, part.filters.response_headers);
+      out.push_back({part.weight, std::make_shared<const ir::RouteAction>(std::move(action))});
+    } else {
+      ir::Forward one = forward;
+      one.clusters = {weighted(part)};
+      one.mirrors.insert(one.mirrors.end(), part.filters.mirrors.begin(), part.filters.mirrors.end());
+      if (part.filters.rewrite && part.filters.rewrite->path) {
+        if (!one.rewrite) one.rewrite.emplace();
+        one.rewrite->path = part.filters.rewrite->path;
+      }
+      out.push_back({.weight = part.weight, .action = answer(std::move(one))});
+    }
+  }
+  return out;
+}
+
+// A preflight asks with OPTIONS about the method of the request to come: it is for the rule of that.
+std::optional<ir::RouteMatch> preflight_of(const ir::RouteMatch& match) {
+  if (match.method.empty() || match.method == "OPTIONS" || !match.cookies.empty()) return std::nullopt;
+  ir::RouteMatch preflight = match;
+  preflight.method = "OPTIONS";
+  for (const char* header : {"origin", "access-control-request-method"}) {
+    preflight.headers.push_back({.name = header, .kind = ir::MatchKind::kRegex, .value = ".*"});
+  }
+  return preflight;
+}
+
+void RuleTranslator::translate(const RouteRule& rule, std::size_t index, std::vector<ir::Route>& routes) {
+  const Place place{nullptr, "spec.rules", index};
+  std::vector<RuleFailure> failures;
+  const auto add_failures = [&] {
+    if (failures.empty()) return;
+    verdicts_.failed_rules.insert(index);
+    verdicts_.failures.insert(verdicts_.failures.end(), failures.begin(), failures.end());
+  };
+  if (!check_matches(rule, place, failures)) {
+    add_failures();
+    return;
+  }
+  const std::vector<Alternative> shares = alternatives(rule, place, failures);
+  add_failures();
+  std::uint32_t total = 0;
+  for (const Alternative& share : shares) total += share.weight;
+  const auto add_routes = [&](const ir::RouteMatch& match) {
+    std::uint32_t sum = 0;
+    for (const Alternative& share : shares) {
+      ir::Route& route = routes.emplace_back(
+          ir::Route{.match = match, .action = share.action, .owner = route_.key, .rule_name = rule.name});
+      sum += share.weight;
+      if (sum < total) route.match.below = ir::Fraction{.numerator = sum, .denominator = total};
+    }
+  };
+  for (const ir::RouteMatch& match : rule.matches) {
+    add_routes(match);
+    if (!shares.front().action->cors) continue;
+    if (const auto preflight = preflight_of(match)) add_routes(*preflight);
+  }
+}
+
+// ResolvedRefs, and what else an accepted parent is told.
+Conditions rule_conditions(const Verdicts& verdicts, const RouteBackends& backends, std::size_t rules) {
+  Conditions conditions;
+  if (!verdicts.failures.empty()) {
+    std::set<std::string> reasons;
+    std::vector<std::string> messages;
+    for (const RuleFailure& failure : verdicts.failures) {
+      reasons.insert(failure.reason);
+      if (std::ranges::find(messages, failure.message) == messages.end()) messages.push_back(failure.message);
+    }
+    const std::string reason = fmt::format("{}", fmt::join(reasons, ","));
+    const std::string message = fmt::format("{}", fmt::join(messages, "; "));
+    if (verdicts.failed_rules.size() == rules) {
+      conditions.push_back({"Accepted", false, reason, message});
+    } else {
+      conditions.push_back(
+          {"PartiallyInvalid", true, reason,
+           fmt::format("Dropped Rule(s) [{}]: {}", fmt::join(verdicts.failed_rules, " "), message)});
+    }
+  }
+  conditions.push_back(backends.resolved_refs());
+  if (auto missing = backends.backends_available()) conditions.push_back(*std::move(missing));
+  return conditions;
+}
+
+std::set<ir::RouteFilter> filters_of(const std::vector<ir::Route>& routes, bool grpc) {
+  std::set<ir::RouteFilter> filters;
+  if (grpc) filters.insert(ir::RouteFilter::kGrpc);
+  for (const ir::Route& route : routes) {
+    if (route.action->cors) filters.insert(ir::RouteFilter::kCors);
+    const auto* forward = std::get_if<ir::Forward>(&route.action->action);
+    if (forward != nullptr && forward->session) filters.insert(ir::RouteFilter::kSession);
+  }
+  return filters;
+}
+
+}  // namespace
+
+std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValueMatch>& matches,
+                                             bool fold_case) {
+  const auto same = [fold_case](std::string_view a, std::string_view b) {
+    return fold_case ? std::ranges::equal(a, b,
+                                          [](unsigned char x, unsigned char y) {
+                                            return std::tolower(x) == std::tolower(y);
+                                          })
+                     : a == b;
+  };
+  std::vector<ir::ValueMatch> values;
+  values.reserve(matches.size());
+  for (const api::HTTPNameValueMatch& m : matches) {
+    if (std::ranges::any_of(values, [&](const ir::ValueMatch& v) { return same(v.name, m.name); })) continue;
+    values.push_back(
+        {.name = m.name,
+         .kind = m.type == api::StringMatchType::kExact ? ir::MatchKind::kExact : ir::MatchKind::kRegex,
+         .value = m.value});
+  }
+  return values;
+}
+
+RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& environment,
+                            flow::Reads& reads) {
+  RouteResult result;
+  // The rules depend on a parent only by the way its proxy reaches Services: one translation serves most
+  // parents.
+  struct Translation {
+    Translation(const ObjectKey& owner, const BackendReader& from, flow::Reads& reads)
+        : reader(from), backends(owner, reader, reads) {}
+
+    BackendReader reader;
+    RouteBackends backends;
+    Verdicts verdicts;
+    std::shared_ptr<const std::vector<ir::Route>> routes;
+    std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
+    std::set<ir::RouteFilter> filters;
+  };
+  std::map<api::RoutingType, std::unique_ptr<Translation>> translations;
+  const auto translation_for = [&](api::RoutingType routing) -> const Translation& {
+    std::unique_ptr<Translation>& t = translations[routing];
+    if (t != nullptr) return *t;
+    t = std::make_unique<Translation>(
+        route.key,
+        BackendReader{route.key.kind, route.key.name.namespace_, routing, environment.settings,
+                      environment.inputs, environment.tables, route.grpc},
+        reads);
+    RuleTranslator rules(route, t->backends, t->verdicts);
+    std::vector<ir::Route> routes;
+    std::vector<std::uint32_t> indexes;
+    for (std::size_t i = 0; i < route.rules.size(); ++i) {
+      rules.translate(route.rules[i], i, routes);
+      indexes.resize(routes.size(), static_cast<std::uint32_t>(i));
+    }
+    t->filters = filters_of(routes, route.grpc);
+    t->routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
+    t->rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
+    return *t;
+  };
+
+  Parents attached = attach(route.key, route.parent_refs, route.hostnames, environment.inputs,
+                            environment.tables, environment.parents, reads);
+  result.problems = std::move(attached.problems);
+  for (Parent& parent : attached.parents) {
+    const Translation& translation = translation_for(parent.points->routing);
+    result.filters.insert(translation.filters.begin(), translation.filters.end());
+    for (const Attachment& attachment : parent.attachments) {
+      const std::string& table = attachment.listener->route_table;
+      parent.status.route_tables.push_back(table);
+      if (translation.routes->empty()) continue;
+      for (const std::string& host : attachment.hosts) {
+        result.contributions.push_back({{.table = table, .host = host},
+                                        {.creation_timestamp = route.creation_timestamp,
+                                         .keep_order = parent.points->preserve_route_order,
+                                         .routes = translation.routes,
+                                         .rules = translation.rules}});
+      }
+    }
+    if (parent.accepted()) {
+      for (const auto& [cluster, row] : translation.backends.clusters()) {
+        result.clusters.push_back({{.proxy = parent.points->proxy, .name = cluster}, row});
+      }
+    }
+    for (Condition& condition :
+         rule_conditions(translation.verdicts, translation.backends, route.rules.size())) {
+      if (!parent.accepted() && condition.type != "ResolvedRefs") continue;
+      set_condition(parent.status.conditions, std::move(condition));
+    }
+    result.parents.push_back(std::move(parent.status));
+  }
+
+  // Two parentRefs may lead to one listener; each host is brought there once.
+  const auto by_key = [](const auto& a, const auto& b) { return a.first < b.first; };
+  const auto same_key = [](const auto& a, const auto& b) { return a.first == b.first; };
+  std::ranges::stable_sort(result.contributions, by_key);
+  result.contributions.erase(std::ranges::unique(result.contributions, same_key).begin(),
+                             result.contributions.end());
+  std::ranges::stable_sort(result.clusters, by_key);
+  result.clusters.erase(std::ranges::unique(result.clusters, same_key).begin(), result.clusters.end());
+  for (auto& [routing, translation] : translations) {
+    for (const Problem& problem : translation->backends.problems()) {
+      if (std::ranges::find(result.problems, problem) == result.problems.end()) {
+        result.problems.push_back(problem);
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,215 @@
+"""HTTPRoute: CORS, sessions, redirects, filters of backendRefs, mirrors, retries."""
+
+from __future__ import annotations
+
+import time
+import unittest
+from collections import Counter
+
+from feature import Ask, Feature, Stage, host_route
+from rig import Object, backend_ref, http_route
+
+
+def rule(*backends: Object, filters: list[Object] = [], path: str = "/", method: str = "", **rest: object) -> Object:
+    match = {"path": {"type": "PathPrefix", "value": path}, **({"method": method} if method else {})}
+    return {"matches": [match], "filters": filters, "backendRefs": list(backends), **rest}
+
+
+def with_filters(backend: Object, *filters: Object) -> Object:
+    return {**backend, "filters": list(filters)}
+
+
+# ---- CORS ----------------------------------------------------------------------------------------
+
+CORS = {"type": "CORS", "cors": {
+    "allowOrigins": ["https://shop.example", "https://*.partner.example"], "allowMethods": ["GET", "PUT"],
+    "allowHeaders": ["x-token"], "exposeHeaders": ["x-total"], "allowCredentials": True, "maxAge": 60}}
+
+
+def preflight(origin: str, path: str = "/", **rest: object) -> Ask:
+    return Ask(path, "cors.example", "OPTIONS",
+               sends={"origin": origin, "access-control-request-method": "GET"}, **rest)
+
+
+cors = Feature(
+    "cors",
+    host_route("cors.example", [rule(backend_ref("blue"), filters=[CORS]),
+                                rule(backend_ref("green"), filters=[CORS], path="/only-get", method="GET")]),
+    requests=[
+        preflight("https://shop.example", headers={
+            "access-control-allow-origin": "https://shop.example", "access-control-allow-methods": "GET, PUT",
+            "access-control-allow-headers": "x-token", "access-control-allow-credentials": "true",
+            "access-control-max-age": "60", "x-backend": None}),
+        preflight("https://a.partner.example", headers={"access-control-allow-origin": "https://a.partner.example"}),
+        preflight("https://evil.example", headers={"access-control-allow-origin": None, "x-backend": None}),
+        # OPTIONS is none of the rule's methods, yet its preflight is answered.
+        preflight("https://shop.example", "/only-get",
+                  headers={"access-control-allow-origin": "https://shop.example", "x-backend": None}),
+        Ask("/", "cors.example", sends={"origin": "https://shop.example"}, backend="blue",
+            headers={"access-control-allow-origin": "https://shop.example", "access-control-expose-headers": "x-total"}),
+        Ask("/", "cors.example", backend="blue", headers={"access-control-allow-origin": None}),
+    ])
+
+
+# ---- sessions ------------------------------------------------------------------------------------
+
+
+def cookie_of(answer) -> str:
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+def check_sessions(stage: Stage, test: unittest.TestCase) -> None:
+    """New sessions follow the weights; within one, every request goes to the backend of the first."""
+    first = [stage.ask("sessions.example") for _ in range(60)]
+    share = Counter(answer.backend for answer in first)
+    test.assertEqual(set(share), {"blue", "green"})
+    test.assertGreater(share["blue"], share["green"])  # 4 to 1
+    for answer in first[:10] + [a for a in first if a.backend == "green"][:3]:
+        for _ in range(15):
+            again = stage.ask("sessions.example", headers={"cookie": cookie_of(answer)})
+            test.assertEqual(again.backend, answer.backend)
+    attributes = first[0].headers["set-cookie"].lower()
+    test.assertNotIn("max-age", attributes)
+    # A session per rule: the cookie is for its path.
+    permanent = stage.ask("sessions.example", "/permanent/x").headers["set-cookie"].lower()
+    test.assertIn("path=/permanent", permanent)
+    test.assertIn("max-age=3600", permanent)
+    test.assertTrue(permanent.startswith("kept="))
+
+
+def check_header_sessions(stage: Stage, test: unittest.TestCase) -> None:
+    for _ in range(8):
+        answer = stage.ask("header-sessions.example")
+        session = answer.headers["x-session"]
+        backends = {stage.ask("header-sessions.example", headers={"x-session": session}).backend for _ in range(15)}
+        test.assertEqual(backends, {answer.backend})
+
+
+def check_weights_of_sessions(stage: Stage, test: unittest.TestCase) -> None:
+    """An invalid reference keeps its share of the requests that have no session."""
+    statuses = Counter(stage.ask("broken-sessions.example").status for _ in range(40))
+    test.assertEqual(set(statuses), {200, 500})
+
+
+sessions = Feature(
+    "sessions",
+    host_route("sessions.example", [
+        rule(backend_ref("blue", 4), backend_ref("green", 1), sessionPersistence={}),
+        rule(backend_ref("blue"), backend_ref("red"), path="/permanent", sessionPersistence={
+            "sessionName": "kept", "absoluteTimeout": "1h", "cookieConfig": {"lifetimeType": "Permanent"}})]),
+    check=check_sessions)
+header_sessions = Feature(
+    "header-sessions",
+    host_route("header-sessions.example", [rule(backend_ref("blue"), backend_ref("green"), backend_ref("red"),
+                                                sessionPersistence={"type": "Header", "sessionName": "x-session"})]),
+    check=check_header_sessions)
+broken_sessions = Feature(
+    "broken-sessions",
+    host_route("broken-sessions.example", [rule(backend_ref("blue"), backend_ref("green"), backend_ref("nobody", 2),
+                                                sessionPersistence={})]),
+    check=check_weights_of_sessions)
+
+
+# ---- redirects and rewrites ----------------------------------------------------------------------
+
+
+def redirect(**fields: object) -> Object:
+    return {"type": "RequestRedirect", "requestRedirect": fields}
+
+
+def rewrite(**fields: object) -> Object:
+    return {"type": "URLRewrite", "urlRewrite": fields}
+
+
+CODES = (301, 302, 303, 307, 308)
+redirects = Feature(
+    "redirects",
+    host_route("redirects.example", [
+        rule(path=f"/{code}", filters=[redirect(statusCode=code, hostname="new.example", port=8080, scheme="https")])
+        for code in CODES]),
+    requests=[Ask(f"/{code}/x", "redirects.example", status=code,
+                  headers={"location": f"https://new.example:8080/{code}/x"}) for code in CODES])
+
+backend_filters = Feature(
+    "backend-filters",
+    host_route("backend-filters.example", [
+        rule(with_filters(backend_ref("blue"), rewrite(hostname="inside.example", path={
+            "type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"})), path="/rewrite"),
+        rule(with_filters(backend_ref("blue"), redirect(hostname="elsewhere.example", statusCode=307)),
+             path="/redirect"),
+        rule(with_filters(backend_ref("blue"), {"type": "ResponseHeaderModifier", "responseHeaderModifier": {
+            "set": [{"name": "x-from", "value": "blue"}]}}, rewrite(path={
+                "type": "ReplaceFullPath", "replaceFullPath": "/all"})), path="/full"),
+    ]),
+    requests=[
+        Ask("/rewrite/a?q=1", "backend-filters.example", backend="blue",
+            backend_sees={"path": "/new/a?q=1", "host": "inside.example"}),
+        Ask("/redirect/a", "backend-filters.example", status=307,
+            headers={"location": "http://elsewhere.example/redirect/a"}),
+        Ask("/full/a", "backend-filters.example", backend="blue", headers={"x-from": "blue"},
+            backend_sees={"path": "/all"}),
+    ])
+
+
+def check_backend_shares(stage: Stage, test: unittest.TestCase) -> None:
+    """Backends that differ in more than Envoy's weighted clusters can say keep their shares: 1 of 4 is redirected, 1 is
+    rewritten, 1 is as it came, 1 is an error."""
+    seen: Counter[str] = Counter()
+    for _ in range(200):
+        answer = stage.ask("backend-shares.example", "/a")
+        if answer.status == 200:
+            seen[f"{answer.backend} {answer.json['path']}"] += 1
+        else:
+            seen[str(answer.status)] += 1
+    test.assertEqual(set(seen), {"302", "500", "blue /b", "green /a"})
+    for what, count in seen.items():
+        test.assertTrue(20 < count < 85, f"{what}: {count} of 200")
+
+
+backend_shares = Feature(
+    "backend-shares",
+    host_route("backend-shares.example", [rule(
+        with_filters(backend_ref("red"), redirect(hostname="elsewhere.example")),
+        with_filters(backend_ref("blue"), rewrite(path={"type": "ReplaceFullPath", "replaceFullPath": "/b"})),
+        backend_ref("green"), backend_ref("nobody"))]),
+    check=check_backend_shares)
+
+
+# ---- retries -------------------------------------------------------------------------------------
+
+retries = Feature(
+    "retries",
+    host_route("retries.example", [
+        # Half of the first attempts meet a closed port; the next attempt goes elsewhere.
+        rule(backend_ref("half-down"), retry={"attempts": 5}),
+        rule(backend_ref("blue"), path="/codes", retry={"attempts": 2, "codes": [500, 503], "backoff": "10ms"}),
+        rule(backend_ref("blue"), path="/slow", timeouts={"request": "200ms"}),
+    ]),
+    requests=[Ask("/", "retries.example", backend="blue") for _ in range(12)] + [
+        Ask("/slow", "retries.example", sends={"x-echo-delay": "1000"}, status=504),
+        Ask("/codes", "retries.example", sends={"x-echo-status": "503"}, status=503),
+    ])
+_objects = retries.objects
+retries.objects = lambda stage: _objects(stage) + stage.service(
+    "half-down", stage.addresses["blue"][1], stage.rig.port())
+
+
+def check_attempts(stage: Stage, test: unittest.TestCase) -> None:
+    """Each attempt has its own limit, all of them together the request's."""
+    start = time.monotonic()
+    answer = stage.ask("attempts.example", headers={"x-echo-delay": "2000"})
+    took = time.monotonic() - start
+    test.assertEqual(answer.status, 504)
+    test.assertGreater(took, 0.25)
+    test.assertLess(took, 1.5)
+
+
+attempts = Feature(
+    "attempts",
+    host_route("attempts.example", [rule(backend_ref("blue"), retry={"attempts": 2, "codes": [504], "backoff": "10ms"},
+                                         timeouts={"request": "1s", "backendRequest": "150ms"})]),
+    check=check_attempts)
+
+
+FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, backend_filters, backend_shares, retries,
+            attempts]
