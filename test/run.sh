@@ -23,6 +23,7 @@ features | no     | python test/features/run.py
 reject   | no     | python test/reject/reject_test.py
 change   | no     | python test/change/change_test.py
 parity   | yes    | python test/parity/run.py
+explain  | yes    | python test/explain/explain_test.py
 '
 # Without these there is nothing to test. They are counted only when they fail.
 needed=' install build '

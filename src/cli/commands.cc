@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "cli/check.h"
+#include "cli/diff.h"
 #include "cli/explain.h"
 #include "cli/translate.h"
 #include "control/dump.h"
@@ -257,6 +258,36 @@ Action declare_explain(CLI::App& app) {
   };
 }
 
+Action declare_diff(CLI::App& app) {
+  struct Options {
+    DiffOptions diff;
+    std::vector<std::string> paths;
+    std::string settings_file;
+    std::string output = "text";
+  };
+  const auto options = std::make_shared<Options>();
+  app.add_option("-f,--file", options->paths,
+                 "A file, a folder or a pattern: first as it is, then as it will be")
+      ->type_name("OLD -f NEW")
+      ->required();
+  app.add_option("--output", options->output, "text or json (default: text)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  return [options](Console& console) {
+    if (!read_settings(options->settings_file, options->diff.settings, console)) return kUsage;
+    if (options->paths.size() != 2) {
+      fail(console, fmt::format("diff compares two paths, and there {} {}",
+                                options->paths.size() == 1 ? "is" : "are", options->paths.size()));
+      return kUsage;
+    }
+    options->diff.before = options->paths[0];
+    options->diff.after = options->paths[1];
+    options->diff.json = options->output == "json";
+    return diff(options->diff, console);
+  };
+}
+
 Action declare_version(CLI::App&) {
   return [](Console& console) {
     console.out << fmt::format("sluice {} for Envoy {}\n", kSluiceVersion, kEnvoyVersion);
@@ -283,6 +314,10 @@ constexpr Command kCommands[] = {
      "  sluice explain -f conf/ POST https://api.example.com/v1 -H 'Content-Type: text/plain'\n"
      "  sluice explain -f conf/ --output json GET http://www.example.com/ | jq '.[0].rule'\n",
      declare_explain},
+    {"diff", "Tell what a change of files does to what is served",
+     "  sluice diff -f conf/ -f conf.new/\n"
+     "  git worktree add /tmp/before main && sluice diff -f /tmp/before/conf -f conf\n",
+     declare_diff},
     {"version", "Print the versions of sluice and of the Envoy it was made for", "  sluice version\n",
      declare_version},
 };

@@ -147,12 +147,8 @@ class Story {
     }
     if (e_.outcome == Outcome::kRedirected && !e_.why.empty()) line(2, e_.why);
     if (e_.virtual_host) tell_host();
-    for (const Problem& problem : e_.problems) {
-      line(e_.rule ? 4 : 1, fmt::format("{} {}{}",
-                                        paint(problem.severity == Severity::kError ? "error:" : "warning:",
-                                              problem.severity == Severity::kError ? kRed : kMagenta, color_),
-                                        problem.message, at({problem.object, problem.path})));
-    }
+    if (!e_.virtual_host && e_.rule) tell_rule(2);
+    if (!e_.rule) tell_problems(1);
   }
 
   void tell_host() {
@@ -165,26 +161,40 @@ class Story {
     line(2, e_.routes == 1 ? fmt::format("{}: its only route matches", host)
                            : fmt::format("{}: the {} of {} routes matches", host,
                                          ordinal(e_.rule->position + 1), e_.routes));
-    line(3, rule_name(e_.rule->place, e_.rule->name) + at(e_.rule->place));
-    line(4, "takes " + e_.rule->match);
-    for (const explain::Step& step : e_.steps) line(4, step.text);
-    for (const Destination& to : e_.destinations) tell_destination(to);
-    if (e_.outcome == Outcome::kRedirected) {
-      line(4, fmt::format("redirects with {} to {}", e_.status, e_.location));
-    }
-    for (const explain::Step& step : e_.response_steps) line(4, step.text);
+    tell_rule(3);
   }
 
-  void tell_destination(const Destination& to) {
+  void tell_rule(int depth) {
+    line(depth, rule_name(e_.rule->place, e_.rule->name) + at(e_.rule->place));
+    line(depth + 1, "takes " + e_.rule->match);
+    for (const explain::Step& step : e_.steps) line(depth + 1, step.text);
+    for (const Destination& to : e_.destinations) tell_destination(to, depth + 1);
+    if (e_.outcome == Outcome::kRedirected) {
+      line(depth + 1, fmt::format("redirects with {} to {}", e_.status, e_.location));
+    }
+    for (const explain::Step& step : e_.response_steps) line(depth + 1, step.text);
+    tell_problems(depth + 1);
+  }
+
+  void tell_problems(int depth) {
+    for (const Problem& problem : e_.problems) {
+      const bool error = problem.severity == Severity::kError;
+      line(depth,
+           fmt::format("{} {}{}", paint(error ? "error:" : "warning:", error ? kRed : kMagenta, color_),
+                       problem.message, at({problem.object, problem.path})));
+    }
+  }
+
+  void tell_destination(const Destination& to, int depth) {
     const bool all = to.weight == to.weights;
     const std::string part = all ? "" : explain::share(to.weight, to.weights) + " ";
     if (!to.backend) {
-      line(4, fmt::format("{}{} answered with 500: the reference is invalid", part, all ? "is" : "are"));
+      line(depth, fmt::format("{}{} answered with 500: the reference is invalid", part, all ? "is" : "are"));
       return;
     }
-    line(4, fmt::format("{}{} to {} ({}){}", part, all ? "goes" : "go", to.backend->to_string(), to.protocol,
-                        at({to.backend->object, ""})));
-    for (const explain::Step& step : to.steps) line(5, step.text);
+    line(depth, fmt::format("{}{} to {} ({}){}", part, all ? "goes" : "go", to.backend->to_string(),
+                            to.protocol, at({to.backend->object, ""})));
+    for (const explain::Step& step : to.steps) line(depth + 1, step.text);
     std::size_t count = 0;
     for (const ir::Locality& locality : to.localities) {
       for (const ir::Endpoint& endpoint : locality.endpoints) {
@@ -192,11 +202,11 @@ class Story {
         std::string text = explain::describe_endpoint(endpoint);
         if (!locality.zone.empty()) text += " in zone " + locality.zone;
         if (locality.priority > 0) text += " as fallback";
-        line(5, text);
+        line(depth + 1, text);
       }
     }
-    if (count > kListed) line(5, fmt::format("and {} more", count - kListed));
-    if (count == 0) line(5, "no endpoint is ready: 503");
+    if (count > kListed) line(depth + 1, fmt::format("and {} more", count - kListed));
+    if (count == 0) line(depth + 1, "no endpoint is ready: 503");
   }
 
   void list_what_there_is() {
@@ -250,7 +260,8 @@ Json json_of(const explain::Place& place, const PlaceOf& place_of) {
 
 Json json_of(const std::vector<explain::Step>& steps) {
   Json list = Json::array();
-  for (const explain::Step& step : steps) list.push_back({{"kind", step.kind}, {"text", step.text}});
+  for (const explain::Step& step : steps)
+    list.push_back({{"kind", step.kind}, {"text", step.text}, {"value", step.value}});
   return list;
 }
 

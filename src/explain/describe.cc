@@ -65,25 +65,26 @@ void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, s
 
 void add_rewrite_steps(const ir::Rewrite& rewrite, const ir::PathMatch& match, const Arrival& arrival,
                        std::vector<Step>& steps) {
-  const auto host = [&](std::string text) { steps.push_back({"rewrite-host", std::move(text)}); };
+  const auto host = [&](const std::string& becomes, std::string_view from) {
+    steps.push_back({"rewrite-host", fmt::format("the host becomes {}{}", becomes, from), becomes});
+  };
   if (rewrite.host) {
-    host(fmt::format("the host becomes {}", *rewrite.host));
+    host(*rewrite.host, "");
   } else if (rewrite.host_header) {
-    const auto header = arrival.headers.find(*rewrite.host_header);
-    if (header != arrival.headers.end()) {
-      host(fmt::format("the host becomes {}, from header {}", header->second, *rewrite.host_header));
-    }
+    const auto header = arrival.headers.find(lower_case(*rewrite.host_header));
+    if (header != arrival.headers.end())
+      host(header->second.front(), ", from header " + *rewrite.host_header);
   } else if (rewrite.host_of_endpoint) {
-    host("the host becomes that of the endpoint");
+    steps.push_back({"rewrite-host", "the host becomes that of the endpoint"});
   } else if (rewrite.host_from_path) {
     const ir::PathRewrite as_path{.full = {}, .prefix = {}, .regex = rewrite.host_from_path};
     Arrival bare = arrival;
     bare.query.clear();
-    host(fmt::format("the host becomes {}, from the path", rewritten_path(as_path, match, bare)));
+    host(rewritten_path(as_path, match, bare), ", from the path");
   }
   if (rewrite.path) {
-    steps.push_back(
-        {"rewrite-path", fmt::format("the path becomes {}", rewritten_path(*rewrite.path, match, arrival))});
+    const std::string path = rewritten_path(*rewrite.path, match, arrival);
+    steps.push_back({"rewrite-path", "the path becomes " + path, path});
   }
 }
 

@@ -33,6 +33,7 @@ struct Place {
 struct Step {
   std::string kind;  // "request-headers", "rewrite-path", …
   std::string text;
+  std::string value = {};  // what a rewrite makes of the host or the path, where that is known
 };
 
 // A backend that may get the request.

@@ -1,6 +1,7 @@
 #include "explain/match.h"
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -37,51 +38,51 @@ bool takes_path(const ir::PathMatch& match, const std::string& path) {
   return match.kind == MatchKind::kPrefix ? below(path, match.value) : compare(match.kind, match.value, path);
 }
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
+using Values = Arrival::Values;
 
-using Values = std::map<std::string, std::string, std::less<>>;
-
-// The value of a header, of a query parameter, or null.
-const std::string* value_of(const Values& values, const std::string& name) {
+// The values of a header, of a query parameter: none where it is absent.
+std::span<const std::string> values_of(const Values& values, const std::string& name) {
   const auto at = values.find(name);
-  return at == values.end() ? nullptr : &at->second;
+  return at == values.end() ? std::span<const std::string>() : at->second;
 }
 
-// Cookies of a Cookie header, the first of a name.
+// Cookies of the Cookie headers.
 Values cookies_of(const Arrival& arrival) {
   Values cookies;
-  const std::string* header = value_of(arrival.headers, "cookie");
-  std::string_view rest = header == nullptr ? std::string_view() : std::string_view(*header);
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(';'), rest.size());
-    std::string_view cookie = rest.substr(0, end);
-    while (cookie.starts_with(' ')) cookie.remove_prefix(1);
-    if (const std::size_t equal = cookie.find('='); equal != std::string_view::npos) {
-      cookies.try_emplace(std::string(cookie.substr(0, equal)), cookie.substr(equal + 1));
+  for (std::string_view rest : values_of(arrival.headers, "cookie")) {
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(';'), rest.size());
+      std::string_view cookie = rest.substr(0, end);
+      while (cookie.starts_with(' ')) cookie.remove_prefix(1);
+      if (const std::size_t equal = cookie.find('='); equal != std::string_view::npos) {
+        cookies.try_emplace(std::string(cookie.substr(0, equal)),
+                            std::vector{std::string(cookie.substr(equal + 1))});
+      }
+      rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return cookies;
 }
 
-// Calls `see` with the word for the value, the match and the request's value (null: absent), until it says
-// no.
+// Of several headers of a name it is enough that one matches.
+bool takes_one_of(const ir::ValueMatch& match, std::span<const std::string> values) {
+  return std::ranges::any_of(
+      values, [&](const std::string& value) { return compare(match.kind, match.value, value); });
+}
+
+// Calls `see` with the word for the value, the match and the request's values, until it says no.
 template <typename See>
 void each_value(const ir::RouteMatch& match, const Arrival& arrival, See see) {
   for (const ir::ValueMatch& m : match.headers) {
-    if (!see("header", m, value_of(arrival.headers, lower(m.name)))) return;
+    if (!see("header", m, values_of(arrival.headers, lower_case(m.name)))) return;
   }
   for (const ir::ValueMatch& m : match.query_params) {
-    if (!see("query parameter", m, value_of(arrival.query_params, m.name))) return;
+    if (!see("query parameter", m, values_of(arrival.query_params, m.name))) return;
   }
   if (match.cookies.empty()) return;
   const Values cookies = cookies_of(arrival);
   for (const ir::ValueMatch& m : match.cookies) {
-    if (!see("cookie", m, value_of(cookies, m.name))) return;
+    if (!see("cookie", m, values_of(cookies, m.name))) return;
   }
 }
 
@@ -152,7 +153,7 @@ bool exclude_each_other(const std::vector<ir::ValueMatch>& a, const std::vector<
                         bool fold_case) {
   for (const ir::ValueMatch& x : a) {
     for (const ir::ValueMatch& y : b) {
-      const bool same = fold_case ? lower(x.name) == lower(y.name) : x.name == y.name;
+      const bool same = fold_case ? lower_case(x.name) == lower_case(y.name) : x.name == y.name;
       if (!same) continue;
       if (x.kind == MatchKind::kExact && !compare(y.kind, y.value, x.value)) return true;
       if (y.kind == MatchKind::kExact && !compare(x.kind, x.value, y.value)) return true;
@@ -182,10 +183,10 @@ bool takes(const ir::RouteMatch& match, const Arrival& arrival) {
   if (!match.method.empty() && match.method != arrival.method) return false;
   if (!takes_path(match.path, arrival.path)) return false;
   bool good = true;
-  each_value(match, arrival, [&](std::string_view, const ir::ValueMatch& m, const std::string* value) {
-    good = value != nullptr && compare(m.kind, m.value, *value);
-    return good;
-  });
+  each_value(match, arrival,
+             [&](std::string_view, const ir::ValueMatch& m, std::span<const std::string> values) {
+               return good = takes_one_of(m, values);
+             });
   return good;
 }
 
@@ -195,17 +196,18 @@ std::vector<Mismatch> mismatches(const ir::RouteMatch& match, const Arrival& arr
   if (!match.method.empty() && match.method != arrival.method) {
     found.push_back({false, fmt::format("the method is {}, not {}", arrival.method, match.method)});
   }
-  each_value(match, arrival, [&](std::string_view what, const ir::ValueMatch& m, const std::string* value) {
-    if (value == nullptr) {
-      found.push_back({false, fmt::format("{} {} is absent", what, m.name)});
-    } else if (m.kind == MatchKind::kRegex && !compare(m.kind, m.value, *value)) {
-      found.push_back(
-          {false, fmt::format("{} {} is `{}`, which does not match `{}`", what, m.name, *value, m.value)});
-    } else if (!compare(m.kind, m.value, *value)) {
-      found.push_back({false, fmt::format("{} {} is `{}`, not `{}`", what, m.name, *value, m.value)});
-    }
-    return true;
-  });
+  each_value(
+      match, arrival,
+      [&](std::string_view what, const ir::ValueMatch& m, std::span<const std::string> values) {
+        if (values.empty()) {
+          found.push_back({false, fmt::format("{} {} is absent", what, m.name)});
+        } else if (!takes_one_of(m, values)) {
+          found.push_back(
+              {false, fmt::format("{} {} is `{}`, {} `{}`", what, m.name, fmt::join(values, "`, `"),
+                                  m.kind == MatchKind::kRegex ? "which does not match" : "not", m.value)});
+        }
+        return true;
+      });
   return found;
 }
 

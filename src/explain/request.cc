@@ -24,12 +24,6 @@ constexpr SchemeRow kSchemes[] = {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return lower(c); });
-  return out;
-}
-
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -71,7 +65,7 @@ bool is_unreserved(int c) {
 
 bool must_be_escaped(unsigned char c) {
   return c <= ' ' || c >= 0x7F ||
-         std::string_view("\"#<>?`{}").find(static_cast<char>(c)) != std::string_view::npos;
+         std::string_view("\"#<>?^`{|}").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
 // Bytes of a dot, which may be escaped; 0 where there is none.
@@ -141,7 +135,12 @@ bool canonicalize(std::string& path) {
   return good;
 }
 
+// A path of nothing but slashes becomes two: so it is with Envoy.
 void merge_slashes(std::string& path) {
+  if (path.size() > 1 && path.find_first_not_of('/') == std::string::npos) {
+    path = "//";
+    return;
+  }
   const auto repeated = std::ranges::unique(path, [](char a, char b) { return a == '/' && b == '/'; });
   path.erase(repeated.begin(), repeated.end());
 }
@@ -184,14 +183,21 @@ void read_query(Arrival& arrival) {
     const std::size_t end = std::min(rest.find('&'), rest.size());
     const std::string_view parameter = rest.substr(0, end);
     const std::size_t equal = parameter.find('=');
-    arrival.query_params.try_emplace(
-        std::string(parameter.substr(0, equal)),
-        equal == std::string_view::npos ? std::string_view() : parameter.substr(equal + 1));
+    const std::string_view value =
+        equal == std::string_view::npos ? std::string_view() : parameter.substr(equal + 1);
+    arrival.query_params.try_emplace(std::string(parameter.substr(0, equal)),
+                                     std::vector{std::string(value)});
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
 }
 
 }  // namespace
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return lower(c); });
+  return out;
+}
 
 std::string_view name_of(Scheme scheme) {
   return std::ranges::find(kSchemes, scheme, &SchemeRow::scheme)->name;
@@ -199,7 +205,7 @@ std::string_view name_of(Scheme scheme) {
 
 std::expected<Request, std::string> read_url(std::string_view url) {
   const std::size_t colon = url.find("://");
-  const std::string scheme = lower(url.substr(0, colon == std::string_view::npos ? 0 : colon));
+  const std::string scheme = lower_case(url.substr(0, colon == std::string_view::npos ? 0 : colon));
   const auto* const row = std::ranges::find(kSchemes, scheme, &SchemeRow::name);
   if (row == std::end(kSchemes)) {
     return std::unexpected("a URL begins with http://, https://, tls://, tcp:// or udp://");
@@ -225,7 +231,7 @@ std::expected<Request, std::string> read_url(std::string_view url) {
     return std::unexpected(fmt::format("a {}:// URL has no path", scheme));
   }
   if (request.http()) request.path = rest.starts_with('/') ? rest : "/" + std::string(rest);
-  if (request.tls() && !is_address(host)) request.sni = lower(host);
+  if (request.tls() && !is_address(host)) request.sni = lower_case(host);
   return request;
 }
 
@@ -236,7 +242,7 @@ std::expected<void, std::string> add_header(std::string_view text, Request& requ
     return std::unexpected(fmt::format("`{}` is no header: write 'Name: value'", text));
   }
   const std::string_view value = trim(text.substr(colon + 1));
-  if (lower(name) == "host") {
+  if (lower_case(name) == "host") {
     request.authority = value;
   } else {
     request.headers.push_back({std::string(name), std::string(value)});
@@ -247,14 +253,13 @@ std::expected<void, std::string> add_header(std::string_view text, Request& requ
 Arrival arrive(const Request& request) {
   Arrival arrival;
   arrival.method = request.method;
-  arrival.host = lower(std::string_view(request.authority).substr(0, port_start(request.authority)));
+  arrival.host = lower_case(std::string_view(request.authority).substr(0, port_start(request.authority)));
   for (const ir::Header& header : request.headers) {
-    const std::string name = lower(header.name);
+    const std::string name = lower_case(header.name);
     if (name.find('_') != std::string::npos) {
       answer(arrival, 400, fmt::format("header `{}` has an underscore in its name", header.name));
     }
-    const auto [at, fresh] = arrival.headers.try_emplace(name, header.value);
-    if (!fresh) at->second += "," + header.value;
+    arrival.headers[name].push_back(header.value);
   }
   read_path(request.path, arrival);
   read_query(arrival);
@@ -263,12 +268,12 @@ Arrival arrive(const Request& request) {
     arrival.headers.erase(std::string(name));
   }
   const std::string scheme(request.scheme == Scheme::kHttps ? "https" : "http");
-  arrival.headers["x-forwarded-proto"] = scheme;
-  arrival.headers["host"] = request.authority;
-  arrival.headers[":authority"] = request.authority;
-  arrival.headers[":scheme"] = scheme;
-  arrival.headers[":method"] = request.method;
-  arrival.headers[":path"] = arrival.path + arrival.query;
+  arrival.headers["x-forwarded-proto"] = {scheme};
+  arrival.headers["host"] = {request.authority};
+  arrival.headers[":authority"] = {request.authority};
+  arrival.headers[":scheme"] = {scheme};
+  arrival.headers[":method"] = {request.method};
+  arrival.headers[":path"] = {arrival.path + arrival.query};
   return arrival;
 }
 

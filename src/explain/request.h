@@ -47,16 +47,18 @@ std::expected<Request, std::string> read_url(std::string_view url);
 // A header as -H of curl has it: "Name: value". "Host" is what the request asks for, whatever the URL says.
 std::expected<void, std::string> add_header(std::string_view text, Request& request);
 
+// ASCII only, as header names and hosts are.
+std::string lower_case(std::string_view text);
+
 // What routes are compared with.
 struct Arrival {
   std::string host;   // lower case, without a port
   std::string path;   // without the query, normalised
   std::string query;  // with its question mark, or empty
   std::string method;
-  // By name in lower case; several of a name joined by commas.
-  std::map<std::string, std::string, std::less<>> headers;
-  // By name; of several, the first. Nothing is decoded.
-  std::map<std::string, std::string, std::less<>> query_params;
+  using Values = std::map<std::string, std::vector<std::string>, std::less<>>;
+  Values headers;       // by name in lower case
+  Values query_params;  // by name; of several, only the first counts. Nothing is decoded
 
   // Not 0: routes are not asked, this is the answer.
   std::uint16_t status = 0;

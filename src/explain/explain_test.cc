@@ -1,0 +1,263 @@
+#include "explain/explain.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include "source/manifest.h"
+
+namespace sluice::explain {
+namespace {
+
+constexpr std::string_view kGateway = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: eg}
+spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: default}
+spec:
+  gatewayClassName: eg
+  listeners: [{name: http, protocol: HTTP, port: 8080}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: blue, namespace: default}
+spec: {endpoints: [{ip: {address: 127.0.0.1, port: 3000}}]}
+)";
+
+std::unique_ptr<control::Pipeline> serve(const std::string& text) {
+  auto pipeline = std::make_unique<control::Pipeline>(translate::Settings());
+  const source::Manifest manifest = source::read_manifest(text, "in.yaml");
+  EXPECT_TRUE(manifest.problems.empty()) << manifest.problems.front().message;
+  for (const source::Manifest::Object& object : manifest.objects) pipeline->upsert(*object.bound);
+  pipeline->commit();
+  return pipeline;
+}
+
+// ---- an oracle ---------------------------------------------------------------------------------
+
+// Routes by the words of the specification: every match of every route is looked at, and the best is kept.
+struct Match {
+  std::string kind;  // of the path
+  std::string path;
+  std::string method;
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  std::string yaml() const {
+    std::string text = fmt::format("{{path: {{type: {}, value: \"{}\"}}", kind, path);
+    if (!method.empty()) text += ", method: " + method;
+    if (!headers.empty()) {
+      text += ", headers: [";
+      for (const auto& [name, value] : headers)
+        text += fmt::format("{{name: {}, value: \"{}\"}},", name, value);
+      text += "]";
+    }
+    return text + "}";
+  }
+  bool takes(const Request& request) const {
+    const bool exact = request.path == path;
+    const bool below = path == "/" || exact || request.path.starts_with(path + "/");
+    if (kind == "Exact" ? !exact : !below) return false;
+    if (!method.empty() && method != request.method) return false;
+    return std::ranges::all_of(headers, [&](const auto& wanted) {
+      return std::ranges::any_of(request.headers, [&](const ir::Header& h) {
+        return h.name == wanted.first && h.value == wanted.second;
+      });
+    });
+  }
+};
+
+struct Route {
+  std::string name;
+  std::string created;
+  std::vector<std::string> hosts;
+  std::vector<std::vector<Match>> rules;
+
+  std::string yaml() const {
+    std::string text = fmt::format(
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+        "metadata: {{name: {}, namespace: default, creationTimestamp: \"{}\"}}\n"
+        "spec:\n  parentRefs: [{{name: web}}]\n",
+        name, created);
+    if (!hosts.empty()) text += fmt::format("  hostnames: [\"{}\"]\n", fmt::join(hosts, "\", \""));
+    text += "  rules:\n";
+    for (const auto& matches : rules) {
+      text += "    - matches:\n";
+      for (const Match& match : matches) text += "        - " + match.yaml() + "\n";
+      text += "      backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: blue}]\n";
+    }
+    return text;
+  }
+};
+
+// Bigger is better.
+int host_rank(const std::string& pattern, const std::string& host) {
+  if (pattern == host) return 1000;
+  if (pattern.empty()) return 1;
+  const std::string suffix = pattern.substr(1);
+  const bool below = pattern.front() == '*' && host.size() > suffix.size() && host.ends_with(suffix);
+  return below ? 1 + static_cast<int>(suffix.size()) : 0;
+}
+
+// The route and the rule.
+std::optional<std::pair<std::string, std::size_t>> oracle(const std::vector<Route>& routes,
+                                                          const Request& request) {
+  int host = 0;
+  const auto hosts_of = [](const Route& route) {
+    return route.hosts.empty() ? std::vector<std::string>{""} : route.hosts;
+  };
+  for (const Route& route : routes) {
+    for (const std::string& pattern : hosts_of(route))
+      host = std::max(host, host_rank(pattern, request.authority));
+  }
+  // Smaller is better: the specification's order, then age, name, and the place in the route.
+  using Rank = std::tuple<int, int, int, int, std::string, std::string, std::size_t>;
+  std::optional<std::pair<Rank, std::pair<std::string, std::size_t>>> best;
+  for (const Route& route : routes) {
+    const bool here = host > 0 && std::ranges::any_of(hosts_of(route), [&](const std::string& pattern) {
+                        return host_rank(pattern, request.authority) == host;
+                      });
+    if (!here) continue;
+    for (std::size_t rule = 0; rule < route.rules.size(); ++rule) {
+      for (const Match& match : route.rules[rule]) {
+        if (!match.takes(request)) continue;
+        Rank rank{match.kind == "Exact" ? 0 : 1,
+                  -static_cast<int>(match.path.size()),
+                  match.method.empty() ? 1 : 0,
+                  -static_cast<int>(match.headers.size()),
+                  route.created,
+                  route.name,
+                  rule};
+        if (!best || rank < best->first) best = {std::move(rank), {route.name, rule}};
+      }
+    }
+  }
+  if (!best) return std::nullopt;
+  return best->second;
+}
+
+class Dice {
+ public:
+  explicit Dice(unsigned seed) : engine_(seed) {}
+  std::size_t below(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(engine_); }
+  template <typename T>
+  const T& of(const std::vector<T>& all) {
+    return all[below(all.size())];
+  }
+
+ private:
+  std::mt19937 engine_;
+};
+
+const std::vector<std::string> kPaths{"/", "/a", "/a/b", "/a/b/c", "/ab", "/b"};
+const std::vector<std::string> kHosts{
+    "", "*.example.com", "a.example.com", "b.a.example.com", "*.a.example.com", "x.net"};
+const std::vector<std::string> kMethods{"", "GET", "POST"};
+
+Match random_match(Dice& dice) {
+  Match match{.kind = dice.below(3) == 0 ? "Exact" : "PathPrefix",
+              .path = dice.of(kPaths),
+              .method = dice.of(kMethods),
+              .headers = {}};
+  for (const char* name : {"x-a", "x-b"}) {
+    if (dice.below(3) == 0) match.headers.emplace_back(name, std::to_string(dice.below(2)));
+  }
+  return match;
+}
+
+TEST(Explain, EqualsTheOracle) {
+  Dice dice(7);
+  int taken = 0;
+  int asked = 0;
+  for (int round = 0; round < 40; ++round) {
+    std::vector<Route> routes;
+    std::string text(kGateway);
+    for (std::size_t r = 0; r < 1 + dice.below(6); ++r) {
+      Route& route = routes.emplace_back();
+      route.name = fmt::format("r{}", r);
+      route.created = fmt::format("2026-01-0{}T00:00:00Z", 1 + dice.below(3));
+      for (std::size_t h = 0; h < dice.below(3); ++h) {
+        const std::string& host = dice.of(kHosts);
+        if (!host.empty() && std::ranges::find(route.hosts, host) == route.hosts.end())
+          route.hosts.push_back(host);
+      }
+      for (std::size_t rule = 0; rule < 1 + dice.below(3); ++rule) {
+        auto& matches = route.rules.emplace_back();
+        for (std::size_t m = 0; m < 1 + dice.below(2); ++m) matches.push_back(random_match(dice));
+      }
+      text += route.yaml();
+    }
+    const auto pipeline = serve(text);
+    const Snapshot snapshot(*pipeline);
+    for (int i = 0; i < 100; ++i) {
+      Request request;
+      request.port = 8080;
+      request.method = dice.below(2) == 0 ? "GET" : "POST";
+      request.authority = dice.of(std::vector<std::string>{
+          "a.example.com", "b.a.example.com", "c.a.example.com", "c.example.com", "x.net", "y.net"});
+      request.path =
+          dice.of(std::vector<std::string>{"/", "/a", "/a/b", "/a/b/c/d", "/ab", "/abc", "/b", "/c"});
+      for (const char* name : {"x-a", "x-b"}) {
+        if (dice.below(2) == 0) request.headers.push_back({name, std::to_string(dice.below(2))});
+      }
+      const std::vector<Explanation> explanations = explain(snapshot, request);
+      ASSERT_EQ(explanations.size(), 1U);
+      const Explanation& e = explanations.front();
+      const auto expected = oracle(routes, request);
+      ++asked;
+      if (!expected) {
+        EXPECT_EQ(e.status, 404) << text << request.authority << request.path;
+        continue;
+      }
+      ++taken;
+      ASSERT_TRUE(e.rule) << text << request.authority << request.path;
+      EXPECT_EQ(e.rule->place.object.name.name, expected->first) << text << request.authority << request.path;
+      EXPECT_EQ(e.rule->place.path, fmt::format("spec.rules[{}]", expected->second)) << text;
+      for (const NearMiss& miss : e.near_misses) EXPECT_FALSE(miss.reasons.empty());
+    }
+  }
+  EXPECT_GT(taken, asked / 4) << "most requests have to meet a route";
+  EXPECT_GT(asked - taken, asked / 20);
+}
+
+TEST(Explain, FiveThousandRoutesInTime) {
+  std::string text(kGateway);
+  for (int r = 0; r < 5'000; ++r) {
+    const Route route{
+        .name = fmt::format("r{}", r),
+        .created = "",
+        .hosts = {"www.example.com"},
+        .rules = {{{.kind = "PathPrefix", .path = fmt::format("/p{}", r), .method = "", .headers = {}}}}};
+    text += route.yaml();
+  }
+  const auto pipeline = serve(text);
+  const auto start = std::chrono::steady_clock::now();
+  const Snapshot snapshot(*pipeline);
+  Request request;
+  request.port = 8080;
+  request.authority = "www.example.com";
+  request.path = "/p4999/x";
+  const Explanation e = explain(snapshot, request).front();
+  const auto took = std::chrono::steady_clock::now() - start;
+  ASSERT_TRUE(e.rule);
+  EXPECT_EQ(e.rule->place.object.name.name, "r4999");
+  std::printf("%d ms\n",
+              static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+  EXPECT_LT(took, std::chrono::seconds(1));
+}
+
+}  // namespace
+}  // namespace sluice::explain

@@ -1,0 +1,99 @@
+#include "explain/request.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace sluice::explain {
+namespace {
+
+Request read(const std::string& url) {
+  auto request = read_url(url);
+  EXPECT_TRUE(request.has_value()) << url << ": " << request.error();
+  return request.value_or(Request());
+}
+
+std::string path_of(const std::string& path) {
+  Request request;
+  request.authority = "a.example";
+  request.path = path;
+  const Arrival arrival = arrive(request);
+  return arrival.status == 0 ? arrival.path + arrival.query : std::to_string(arrival.status);
+}
+
+TEST(Request, Urls) {
+  const Request plain = read("http://App.example.com/a?b=c");
+  EXPECT_EQ(plain.authority, "App.example.com");
+  EXPECT_EQ(plain.port, 80);
+  EXPECT_EQ(plain.path, "/a?b=c");
+  EXPECT_EQ(plain.sni, "");
+
+  const Request tls = read("https://App.example.com:8443");
+  EXPECT_EQ(tls.port, 8443);
+  EXPECT_EQ(tls.path, "/");
+  EXPECT_EQ(tls.sni, "app.example.com");
+  EXPECT_EQ(read("https://10.0.0.1/").sni, "") << "an address is no server name";
+  EXPECT_EQ(read("https://[::1]:8443/").port, 8443);
+  EXPECT_EQ(read("http://a?b").path, "/?b");
+  EXPECT_EQ(read("tls://a.example").port, 443);
+  EXPECT_EQ(read("tcp://a.example:5432").scheme, Scheme::kTcp);
+
+  for (const char* url : {"a.example", "ftp://a", "http://", "http://a:0", "http://a:65536", "http://a:b",
+                          "tcp://a", "tcp://a:1/x", "udp://a"}) {
+    EXPECT_FALSE(read_url(url).has_value()) << url;
+  }
+}
+
+TEST(Request, Headers) {
+  Request request = read("https://a.example/");
+  EXPECT_TRUE(add_header("X-Version:  2 ", request));
+  EXPECT_TRUE(add_header("host: b.example:80", request));
+  EXPECT_TRUE(add_header("x-version: 3", request));
+  EXPECT_FALSE(add_header("x-version", request));
+  EXPECT_FALSE(add_header(": 1", request));
+  EXPECT_EQ(request.sni, "a.example");
+  const Arrival arrival = arrive(request);
+  EXPECT_EQ(arrival.host, "b.example");
+  EXPECT_EQ(arrival.headers.at("x-version"), (std::vector<std::string>{"2", "3"}));
+  EXPECT_EQ(arrival.headers.at("x-forwarded-proto"), std::vector<std::string>{"https"});
+}
+
+// Each of these was asked of Envoy 1.40; test/explain does so again.
+TEST(Request, PathsAsEnvoySeesThem) {
+  EXPECT_EQ(path_of("/a/b"), "/a/b");
+  EXPECT_EQ(path_of("/a//b/"), "/a/b/");
+  EXPECT_EQ(path_of("/a/./b"), "/a/b");
+  EXPECT_EQ(path_of("/a/b/../c"), "/a/c");
+  EXPECT_EQ(path_of("/a/b/.."), "/a/");
+  EXPECT_EQ(path_of("/../a"), "/a");
+  EXPECT_EQ(path_of("/a/%2e%2E/b"), "/b");
+  EXPECT_EQ(path_of("/a.b/..c"), "/a.b/..c");
+  EXPECT_EQ(path_of("/%41%7e%2a"), "/A~%2a");
+  EXPECT_EQ(path_of("/%zz"), "/%zz");
+  EXPECT_EQ(path_of("/{}|^\""), "/%7B%7D%7C%5E%22");
+  EXPECT_EQ(path_of("/a\\b"), "/a/b");
+  EXPECT_EQ(path_of("///"), "//");
+  EXPECT_EQ(path_of("/a?b//../c"), "/a?b//../c") << "queries are left alone";
+  EXPECT_EQ(path_of("/%00"), "400");
+  EXPECT_EQ(path_of("/a#b"), "400");
+  EXPECT_EQ(path_of("*"), "404");
+  EXPECT_EQ(path_of("/a%2Fb"), "307");
+}
+
+TEST(Request, Queries) {
+  Request request = read("http://a/?a=1&b&a=2&c=d=e&&%61=x");
+  const Arrival arrival = arrive(request);
+  EXPECT_EQ(arrival.query_params.at("a"), std::vector<std::string>{"1"});
+  EXPECT_EQ(arrival.query_params.at("b"), std::vector<std::string>{""});
+  EXPECT_EQ(arrival.query_params.at("c"), std::vector<std::string>{"d=e"});
+  EXPECT_EQ(arrival.query_params.at("%61"), std::vector<std::string>{"x"});
+}
+
+TEST(Request, UnderscoresAreRefused) {
+  Request request = read("http://a/");
+  ASSERT_TRUE(add_header("x_y: 1", request));
+  EXPECT_EQ(arrive(request).status, 400);
+}
+
+}  // namespace
+}  // namespace sluice::explain

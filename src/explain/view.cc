@@ -1,0 +1,291 @@
+#include "explain/view.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "explain/describe.h"
+#include "explain/match.h"
+#include "translate/hostname.h"
+
+namespace sluice::explain {
+
+namespace {
+
+using translate::GatewayPlan;
+using translate::ListenerPlan;
+using translate::ProxyPlan;
+
+// SHA-256 of the first certificate of a PEM text.
+std::string fingerprint(const std::string& pem) {
+  struct Free {
+    void operator()(BIO* bio) const { BIO_free_all(bio); }
+    void operator()(X509* certificate) const { X509_free(certificate); }
+  };
+  const std::unique_ptr<BIO, Free> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const std::unique_ptr<X509, Free> certificate(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+  unsigned int size = 0;
+  if (certificate == nullptr || X509_digest(certificate.get(), EVP_sha256(), bytes.data(), &size) != 1) {
+    return "unreadable";
+  }
+  return fmt::format("{:02x}", fmt::join(bytes.begin(), bytes.begin() + size, ""));
+}
+
+std::string words(const std::vector<std::string>& list) { return fmt::format("{}", fmt::join(list, ", ")); }
+
+class Viewer {
+ public:
+  explicit Viewer(const Snapshot& snapshot) : snapshot_(snapshot) {}
+
+  View look() {
+    for (const ProxyPlan* plan : snapshot_.proxies()) {
+      plan_ = plan;
+      title_ = plan->proxy.key.find('/') == std::string::npos
+                   ? fmt::format("GatewayClass {}", plan->proxy.key)
+                   : fmt::format("Gateway {}", plan->proxy.key);
+      look_at_proxy();
+      for (const ir::Listener& socket : plan->listeners) look_at_socket(socket);
+    }
+    look_at_statuses();
+    return std::move(view_);
+  }
+
+ private:
+  void look_at_proxy() {
+    const ir::Proxy& proxy = plan_->proxy;
+    Settings& settings = view_.proxies["Envoy of " + title_];
+    settings["workers"] = proxy.concurrency ? fmt::format("{}", *proxy.concurrency) : "one a core";
+    std::vector<std::string> levels;
+    for (const auto& [component, level] : proxy.log_levels) levels.push_back(component + "=" + level);
+    settings["log levels"] = words(levels);
+    settings["arguments"] = fmt::format("{}", fmt::join(proxy.extra_args, " "));
+    settings["drain timeout"] = describe_duration(proxy.drain_timeout);
+    // It may hold what is secret.
+    if (!proxy.bootstrap.empty()) {
+      settings["changes to the bootstrap"] = fmt::format("{:016x}", xds::content_hash(proxy.bootstrap));
+    }
+  }
+
+  std::uint16_t users_port(const ir::Listener& socket) const {
+    for (const GatewayPlan& gateway : plan_->gateways) {
+      for (const ListenerPlan& listener : gateway.listeners) {
+        if (listener.ready && listener.bind_port == socket.port) return listener.port;
+      }
+    }
+    return socket.port;
+  }
+
+  void look_at_socket(const ir::Listener& socket) {
+    SocketView& view = view_.sockets[fmt::format("{}, port {}", title_, users_port(socket))];
+    view.settings["address"] = socket.dual_stack ? "IPv4 and IPv6" : socket.address == "::" ? "IPv6" : "IPv4";
+    view.settings["bound port"] = fmt::format("{}", socket.port);
+    for (const ir::HttpChain& chain : socket.chains) look_at_chain(chain, view);
+  }
+
+  void look_at_chain(const ir::HttpChain& chain, SocketView& socket) {
+    const std::string title = !chain.tls                   ? ""
+                              : chain.server_names.empty() ? "every server name"
+                                                           : "server name " + words(chain.server_names);
+    ChainView& view = socket.chains[title];
+    if (chain.tls) {
+      std::vector<std::string> prints;
+      for (const std::string& name : chain.tls->certificate_secrets) {
+        const auto secret = std::ranges::find(plan_->secrets, name, &ir::Secret::name);
+        if (secret != plan_->secrets.end())
+          prints.push_back("SHA-256 " + fingerprint(secret->certificate_pem));
+      }
+      std::ranges::sort(prints);
+      view.settings["certificates"] = words(prints);
+      view.settings["protocols"] = words(chain.tls->alpn);
+    }
+    view.exact = chain;
+    view.exact.name.clear();
+    view.exact.route_table.clear();
+    view.exact.stat_prefix.clear();
+    if (view.exact.tls) view.exact.tls->certificate_secrets.clear();
+    for (const auto& [host, contributions] : snapshot_.hosts(chain.route_table)) {
+      look_at_host(chain.route_table, host, view.hosts[host]);
+    }
+    const auto table =
+        std::ranges::find(plan_->route_tables, chain.route_table, &translate::RouteTablePlan::name);
+    if (table == plan_->route_tables.end()) return;
+    // A host that is kept without routes counts where its requests would meet wider routes otherwise.
+    for (const std::string& host : table->reserved_hosts) {
+      const bool wider = std::ranges::any_of(
+          view.hosts, [&](const auto& served) { return translate::covers(served.first, host); });
+      if (wider) view.hosts[host];
+    }
+  }
+
+  void look_at_host(const std::string& table, const std::string& host, std::vector<RouteView>& routes) {
+    std::set<std::string> seen;
+    for (const ir::Route& route : snapshot_.merged(table, host).routes) {
+      RouteView view{.match = in_order(route.match), .what = {}, .action = {}, .exact = *route.action};
+      view.what = describe(view.match);
+      if (!seen.insert(view.what).second) continue;  // never reached
+      view.action = describe_action(route);
+      name_backends(view.exact);
+      routes.push_back(std::move(view));
+    }
+  }
+
+  // The order of headers and parameters does not matter.
+  static ir::RouteMatch in_order(ir::RouteMatch match) {
+    for (auto* values : {&match.headers, &match.query_params, &match.cookies}) {
+      std::ranges::sort(*values, {}, &ir::ValueMatch::name);
+    }
+    return match;
+  }
+
+  std::string name_backend(const std::string& cluster) {
+    const translate::ClusterRow* row =
+        cluster.empty() ? nullptr : snapshot_.cluster(plan_->proxy.key, cluster);
+    if (row == nullptr) return "nothing (500)";
+    const std::string name = snapshot_.backend(*row).to_string();
+    if (!seen_.insert({plan_->proxy.key, cluster}).second) return name;
+    BackendView& view = view_.backends[name];
+    view.settings.insert(describe_protocol(row->cluster));
+    for (const ir::Locality& locality : snapshot_.localities(*row)) {
+      for (const ir::Endpoint& endpoint : locality.endpoints) {
+        std::string text = describe_endpoint(endpoint);
+        if (!locality.zone.empty()) text += " in zone " + locality.zone;
+        if (locality.priority > 0) text += " as fallback";
+        view.endpoints.insert(std::move(text));
+      }
+    }
+    return name;
+  }
+
+  void name_backends(ir::RouteAction& action) {
+    auto* forward = std::get_if<ir::Forward>(&action.action);
+    if (forward == nullptr) return;
+    for (ir::WeightedCluster& part : forward->clusters) part.cluster = name_backend(part.cluster);
+    for (ir::Mirror& mirror : forward->mirrors) mirror.cluster = name_backend(mirror.cluster);
+    std::ranges::sort(forward->clusters, {}, [](const ir::WeightedCluster& c) {
+      return std::pair(std::string_view(c.cluster), c.weight);
+    });
+  }
+
+  static void put_steps(const std::vector<Step>& steps, Settings& settings) {
+    for (const Step& step : steps) {
+      std::string& value = settings[step.kind];
+      value += (value.empty() ? "" : "; ") + step.text;
+    }
+  }
+
+  static std::string describe_path_rewrite(const ir::PathRewrite& path) {
+    if (path.full) return "the path becomes " + *path.full;
+    if (path.prefix) return "the matched prefix of the path becomes " + *path.prefix;
+    if (path.regex)
+      return fmt::format("in the path, `{}` becomes {}", path.regex->pattern, path.regex->substitution);
+    return "";
+  }
+
+  static std::string describe_rewrite(const ir::Rewrite& rewrite) {
+    std::vector<std::string> parts;
+    if (rewrite.host) parts.push_back("the host becomes " + *rewrite.host);
+    if (rewrite.host_header) parts.push_back("the host becomes that of header " + *rewrite.host_header);
+    if (rewrite.host_of_endpoint) parts.emplace_back("the host becomes that of the endpoint");
+    if (rewrite.host_from_path) parts.emplace_back("the host is taken from the path");
+    if (rewrite.path) parts.push_back(describe_path_rewrite(*rewrite.path));
+    return fmt::format("{}", fmt::join(parts, "; "));
+  }
+
+  Settings describe_action(const ir::Route& route) {
+    Settings settings;
+    const ir::RouteAction& action = *route.action;
+    std::vector<Step> steps;
+    add_header_steps("request headers", action.request_headers, steps);
+    add_header_steps("response headers", action.response_headers, steps);
+    if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
+      std::vector<std::string> parts{fmt::format("{}", redirect->status)};
+      if (!redirect->scheme.empty()) parts.push_back("scheme " + redirect->scheme);
+      if (redirect->host) parts.push_back("host " + *redirect->host);
+      if (redirect->port) parts.push_back(fmt::format("port {}", *redirect->port));
+      if (redirect->path) parts.push_back(describe_path_rewrite(*redirect->path));
+      settings["redirect"] = words(parts);
+    } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
+      settings["answer"] = fmt::format("{}", response->status);
+    } else {
+      const auto& forward = std::get<ir::Forward>(action.action);
+      describe_backends(forward, settings);
+      if (forward.rewrite) settings["rewrite"] = describe_rewrite(*forward.rewrite);
+      add_limit_steps(forward, steps);
+      std::vector<std::string> mirrors;
+      for (const ir::Mirror& mirror : forward.mirrors) {
+        mirrors.push_back(fmt::format("{} to {}", share(mirror.numerator, mirror.denominator),
+                                      name_backend(mirror.cluster)));
+      }
+      if (!mirrors.empty()) settings["mirrors"] = words(mirrors);
+    }
+    put_steps(steps, settings);
+    return settings;
+  }
+
+  void describe_backends(const ir::Forward& forward, Settings& settings) {
+    std::uint64_t weights = 0;
+    for (const ir::WeightedCluster& part : forward.clusters) weights += part.weight;
+    std::vector<std::string> parts;
+    for (const ir::WeightedCluster& part : forward.clusters) {
+      const std::string name = name_backend(part.cluster);
+      std::string text =
+          part.weight == weights ? name : fmt::format("{} {}", share(part.weight, weights), name);
+      std::vector<Step> own;
+      add_header_steps("request headers", part.request_headers, own);
+      add_header_steps("response headers", part.response_headers, own);
+      std::vector<std::string> changes;
+      for (const Step& step : own) changes.push_back(step.text);
+      if (part.rewrite) changes.push_back(describe_rewrite(*part.rewrite));
+      if (!changes.empty()) text += fmt::format(" ({})", fmt::join(changes, "; "));
+      parts.push_back(std::move(text));
+    }
+    std::ranges::sort(parts);
+    settings["backends"] = words(parts);
+  }
+
+  void look_at_statuses() {
+    for (const control::Pipeline::Statuses& kind : snapshot_.pipeline().statuses()) {
+      kind.table.for_each([&](const NamespacedName& name, const translate::ObjectStatus& status) {
+        const std::string object = ObjectKey{.kind = kind.kind, .name = name}.to_string();
+        put_conditions(object, status.conditions);
+        for (const translate::ListenerStatus& listener : status.listeners) {
+          put_conditions(fmt::format("{}, listener {}", object, listener.name), listener.conditions);
+        }
+        for (const auto* list : {&status.parents, &status.ancestors}) {
+          for (const auto& [ref, conditions] : *list) {
+            std::string text = fmt::format("{} at {} {}", object, ref.kind, ref.name);
+            if (ref.section_name) text += ", " + *ref.section_name;
+            put_conditions(text, conditions);
+          }
+        }
+      });
+    }
+  }
+
+  void put_conditions(const std::string& of, const translate::Conditions& conditions) {
+    for (const translate::Condition& condition : conditions) {
+      view_.statuses[fmt::format("{}: {}", of, condition.type)] =
+          fmt::format("{} ({})", condition.status ? "True" : "False", condition.reason);
+    }
+  }
+
+  const Snapshot& snapshot_;
+  const ProxyPlan* plan_ = nullptr;
+  std::string title_;
+  std::set<std::pair<std::string, std::string>> seen_;  // proxy and cluster
+  View view_;
+};
+
+}  // namespace
+
+View view_of(const Snapshot& snapshot) { return Viewer(snapshot).look(); }
+
+}  // namespace sluice::explain

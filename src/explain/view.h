@@ -1,0 +1,57 @@
+// What a commit serves, without anything that does not matter to clients and backends: two commits serve the
+// same exactly where their views are equal. For diff.
+//
+// Threads: plain values.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "explain/snapshot.h"
+#include "ir/ir.h"
+
+namespace sluice::explain {
+
+// Settings of a thing by name, as people read them.
+using Settings = std::map<std::string, std::string>;
+
+struct RouteView {
+  ir::RouteMatch match;
+  std::string what;  // the match in words
+  Settings action;
+  // The action as it is, with backends in place of clusters: what `action` may have left out.
+  ir::RouteAction exact;
+
+  bool same_action(const RouteView& o) const { return action == o.action && exact == o.exact; }
+};
+
+// One way into a socket: by server name, or without TLS.
+struct ChainView {
+  Settings settings;
+  ir::HttpChain exact;  // without names
+  std::map<std::string, std::vector<RouteView>> hosts;
+};
+
+struct SocketView {
+  Settings settings;
+  std::map<std::string, ChainView> chains;  // by what is said of their server names
+};
+
+struct BackendView {
+  std::set<std::string> settings;  // of each of its clusters
+  std::set<std::string> endpoints;
+};
+
+struct View {
+  std::map<std::string, SocketView> sockets;
+  std::map<std::string, BackendView> backends;
+  std::map<std::string, Settings> proxies;
+  std::map<std::string, std::string> statuses;  // "Gateway default/web: Accepted" → "True (Accepted)"
+};
+
+View view_of(const Snapshot& snapshot);
+
+}  // namespace sluice::explain
