@@ -206,6 +206,15 @@ void Explainer::follow(const ir::Route& route) {
       if (is_in(problem.path, e_.rule->place.path)) e_.problems.push_back(problem);
     }
   }
+  if (route.match.below) {
+    e_.steps.push_back(
+        {"share", fmt::format("so it is with {} of the requests, the others meet another backend",
+                              share(route.match.below->numerator, route.match.below->denominator))});
+  }
+  if (action.cors) {
+    e_.steps.push_back({"cors", fmt::format("preflights are answered here; pages of {} may read the answers",
+                                            fmt::join(action.cors->origins, ", "))});
+  }
   if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
     e_.outcome = Outcome::kRedirected;
     e_.status = redirect->status;
@@ -220,6 +229,12 @@ void Explainer::follow(const ir::Route& route) {
 
 void Explainer::forward(const ir::Forward& forward, const ir::Route& route) {
   e_.outcome = Outcome::kForwarded;
+  if (forward.session) {
+    const bool header = forward.session->kind == ir::Session::Kind::kHeader;
+    e_.steps.push_back(
+        {"session", fmt::format("a request with the {} `{}` goes to the endpoint that it names",
+                                header ? "header" : "cookie", forward.session->name)});
+  }
   add_header_steps("request-headers", route.action->request_headers, e_.steps);
   if (forward.rewrite) add_rewrite_steps(*forward.rewrite, route.match.path, arrival_, e_.steps);
   for (const ir::Mirror& mirror : forward.mirrors) {

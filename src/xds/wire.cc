@@ -87,12 +87,13 @@ void append_field(std::string& out, int number, const google::protobuf::MessageL
   append_serialized(out, message);
 }
 
-void append_owner(std::string& out, int number, const ObjectKey& owner) {
+void append_owner(std::string& out, int number, const ObjectKey& owner, std::string_view section) {
   // In the order of the keys, as a sorted map has them.
-  const std::array<std::pair<std::string_view, std::string_view>, 3> entries{{
+  const std::array<std::pair<std::string_view, std::string_view>, 4> entries{{
       {"kind", owner.kind.kind()},
       {"name", owner.name.name},
       {"namespace", owner.name.namespace_},
+      {"sectionName", section},
   }};
   std::size_t fields = 0;
   for (const auto& [key, value] : entries) {

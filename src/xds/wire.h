@@ -40,7 +40,7 @@ void append_field(std::string& out, int number, const google::protobuf::MessageL
 void append_field(std::string& out, int number, const char* bytes) = delete;
 
 // The field `number` with a serialised envoy.config.core.v3.Metadata that names the object:
-// filter_metadata {sluice: {kind, name, namespace}}.
-void append_owner(std::string& out, int number, const ObjectKey& owner);
+// filter_metadata {sluice: {kind, name, namespace, sectionName}}, of which the last is a named part of it.
+void append_owner(std::string& out, int number, const ObjectKey& owner, std::string_view section = {});
 
 }  // namespace sluice::xds

@@ -30,6 +30,10 @@ TEST(Wire, OwnerIsWhatTheClassesMake) {
     std::string out;
     append_owner(out, Cluster::kMetadataFieldNumber, owner);
     EXPECT_EQ(out, serialize(expected)) << length;
+    fields["sectionName"].set_string_value("rule");
+    out.clear();
+    append_owner(out, Cluster::kMetadataFieldNumber, owner, "rule");
+    EXPECT_EQ(out, serialize(expected)) << length;
   }
 }
 

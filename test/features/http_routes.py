@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
 import time
 import unittest
 from collections import Counter
 
 from feature import Ask, Feature, Stage, host_route
-from rig import Object, backend_ref, http_route
+from rig import Object, backend_ref, http_route, wait_for
 
 
 def rule(*backends: Object, filters: list[Object] = [], path: str = "/", method: str = "", **rest: object) -> Object:
@@ -26,6 +28,10 @@ CORS = {"type": "CORS", "cors": {
     "allowHeaders": ["x-token"], "exposeHeaders": ["x-total"], "allowCredentials": True, "maxAge": 60}}
 
 
+CORS_FOR_ALL = {"type": "CORS", "cors": {
+    "allowOrigins": ["*"], "allowMethods": ["*"], "allowHeaders": ["*"], "allowCredentials": True}}
+
+
 def preflight(origin: str, path: str = "/", **rest: object) -> Ask:
     return Ask(path, "cors.example", "OPTIONS",
                sends={"origin": origin, "access-control-request-method": "GET"}, **rest)
@@ -34,7 +40,8 @@ def preflight(origin: str, path: str = "/", **rest: object) -> Ask:
 cors = Feature(
     "cors",
     host_route("cors.example", [rule(backend_ref("blue"), filters=[CORS]),
-                                rule(backend_ref("green"), filters=[CORS], path="/only-get", method="GET")]),
+                                rule(backend_ref("green"), filters=[CORS], path="/only-get", method="GET"),
+                                rule(backend_ref("red"), filters=[CORS_FOR_ALL], path="/all")]),
     requests=[
         preflight("https://shop.example", headers={
             "access-control-allow-origin": "https://shop.example", "access-control-allow-methods": "GET, PUT",
@@ -45,6 +52,12 @@ cors = Feature(
         # OPTIONS is none of the rule's methods, yet its preflight is answered.
         preflight("https://shop.example", "/only-get",
                   headers={"access-control-allow-origin": "https://shop.example", "x-backend": None}),
+        # With credentials browsers take no `*`.
+        Ask("/all", "cors.example", "OPTIONS", sends={
+            "origin": "https://any.example", "access-control-request-method": "PATCH",
+            "access-control-request-headers": "x-one, x-two"}, headers={
+            "access-control-allow-origin": "https://any.example", "access-control-allow-methods": "PATCH",
+            "access-control-allow-headers": "x-one, x-two", "access-control-allow-credentials": "true"}),
         Ask("/", "cors.example", sends={"origin": "https://shop.example"}, backend="blue",
             headers={"access-control-allow-origin": "https://shop.example", "access-control-expose-headers": "x-total"}),
         Ask("/", "cors.example", backend="blue", headers={"access-control-allow-origin": None}),
@@ -175,6 +188,57 @@ backend_shares = Feature(
     check=check_backend_shares)
 
 
+# ---- mirrors -------------------------------------------------------------------------------------
+
+
+class Counting(http.server.BaseHTTPRequestHandler):
+    """Counts its requests in `seen` of its server."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.seen[self.path] += 1
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def mirror(name: str, **share: object) -> Object:
+    return {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": name, "port": 80}, **share}}
+
+
+counters: dict[str, http.server.ThreadingHTTPServer] = {}
+
+
+def mirror_objects(stage: Stage) -> list[Object]:
+    objects = []
+    for name in ("mirror-all", "mirror-some", "mirror-fraction"):
+        counters[name] = counter = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counting)
+        counter.seen = Counter()
+        threading.Thread(target=counter.serve_forever, daemon=True).start()
+        objects += stage.service(name, counter.server_port)
+    return objects + [http_route("mirrors", ["mirrors.example"], [
+        rule(backend_ref("blue"), filters=[mirror("mirror-all"), mirror("mirror-some", percent=25),
+                                           mirror("mirror-fraction", fraction={"numerator": 1, "denominator": 3})]),
+        # Of one backend only.
+        rule(with_filters(backend_ref("blue"), mirror("mirror-all")), backend_ref("green"), path="/half")])]
+
+
+def check_mirrors(stage: Stage, test: unittest.TestCase) -> None:
+    for _ in range(120):
+        test.assertEqual(stage.ask("mirrors.example", "/a").backend, "blue")
+    blue = sum(stage.ask("mirrors.example", "/half").backend == "blue" for _ in range(60))
+    seen = {name: counter.seen for name, counter in counters.items()}
+    wait_for(lambda: seen["mirror-all"]["/a"] == 120 and seen["mirror-all"]["/half"] == blue, f"all mirrored: {seen}")
+    test.assertTrue(10 < seen["mirror-some"]["/a"] < 55, seen)
+    test.assertTrue(18 < seen["mirror-fraction"]["/a"] < 65, seen)
+
+
+mirrors = Feature("mirrors", mirror_objects, check=check_mirrors)
+
+
 # ---- retries -------------------------------------------------------------------------------------
 
 retries = Feature(
@@ -211,5 +275,5 @@ attempts = Feature(
     check=check_attempts)
 
 
-FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, backend_filters, backend_shares, retries,
-            attempts]
+FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, backend_filters, backend_shares, mirrors,
+            retries, attempts]
