@@ -241,6 +241,11 @@ void Loop::pump(Connection& connection) {
     connection.stream->write(connection.variant == Variant::kDelta ? serialize_delta(*response)
                                                                    : serialize_sotw(*response));
     connection.writing = true;
+    std::size_t bytes = 0;
+    for (const ResourcePtr& resource : response->resources)
+      bytes += resource->bytes ? resource->bytes->size() : 0;
+    on_event_(Sent{connection.session->proxy(), connection.session->node(), response->type,
+                   response->resources.size() + response->removed.size(), bytes});
   }
   emit(*connection.session);
 }

@@ -30,6 +30,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -100,7 +101,15 @@ struct Stuck {
   std::string node;
   std::vector<std::string> clusters;
 };
-using Event = std::variant<Connected, Disconnected, Acknowledged, Rejected, Stuck>;
+// The node was sent a response.
+struct Sent {
+  ir::ProxyKey proxy;
+  std::string node;
+  xds::ResourceType type = xds::ResourceType::kCluster;
+  std::size_t resources = 0;  // removals included
+  std::size_t bytes = 0;      // of the resources
+};
+using Event = std::variant<Connected, Disconnected, Acknowledged, Rejected, Stuck, Sent>;
 
 struct Options {
   std::string socket_path;  // created with mode 0600

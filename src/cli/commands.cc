@@ -16,6 +16,7 @@
 #include "cli/check.h"
 #include "cli/diff.h"
 #include "cli/explain.h"
+#include "cli/status.h"
 #include "cli/translate.h"
 #include "control/dump.h"
 #include "control/run.h"
@@ -110,6 +111,17 @@ Action declare_run(CLI::App& app) {
   app.add_option("--run-dir", options->run.run_dir,
                  "Sockets, logs and state; one sluice a folder\n(default: " + options->run.run_dir + ")")
       ->type_name("DIR");
+  app.add_option(
+         "--admin", options->run.admin_address,
+         "Where metrics, health and the page are, beside the socket in the\nrun folder; none: nowhere "
+         "(default: " +
+             options->run.admin_address + ", a free port)")
+      ->type_name("ADDRESS:PORT");
+  app.add_option("--admin-host", options->run.admin_hosts, "One more name by which that address is asked for")
+      ->type_name("NAME")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
   app.add_option("--log-level", options->level, "debug, info, warning or error (default: info)")
       ->type_name("LEVEL")
@@ -119,6 +131,7 @@ Action declare_run(CLI::App& app) {
                                                                        {"error", Level::kError}}));
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->run.settings, console)) return kProblems;
+    if (options->run.admin_address == "none") options->run.admin_address.clear();
     set_log_level(options->level);
     return control::run(options->run);
   };
@@ -158,6 +171,8 @@ Action declare_translate(CLI::App& app) {
   app.add_option("--output", options->translate.output,
                  "A folder for xds/<proxy>.json and status.yaml, or - for standard output\n(default: -)")
       ->type_name("DIR");
+  app.add_flag("--show-secrets", options->translate.show_secrets,
+               "Print private keys to standard output too; files have them");
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->translate.settings, console)) return kProblems;
     return translate(options->translate, console);
@@ -288,6 +303,25 @@ Action declare_diff(CLI::App& app) {
   };
 }
 
+Action declare_status(CLI::App& app) {
+  using Output = StatusOptions::Output;
+  const auto options = std::make_shared<StatusOptions>();
+  options->run_dir = default_run_dir();
+  app.add_option("KIND", options->kind, "Only objects of this kind: HTTPRoute, httproutes")->type_name("");
+  app.add_option("NAME", options->name, "Only the one of this name: default/web, web")->type_name("");
+  app.add_option("-o,--output", options->output,
+                 "table, wide (a row for each listener and parent), json or yaml\n(default: table)")
+      ->type_name("FORMAT")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Output>{{"table", Output::kTable},
+                                                                        {"wide", Output::kWide},
+                                                                        {"json", Output::kJson},
+                                                                        {"yaml", Output::kYaml}}));
+  app.add_option("--run-dir", options->run_dir,
+                 "The run folder of the sluice to ask\n(default: " + options->run_dir + ")")
+      ->type_name("DIR");
+  return [options](Console& console) { return status(*options, console); };
+}
+
 Action declare_version(CLI::App&) {
   return [](Console& console) {
     console.out << fmt::format("sluice {} for Envoy {}\n", kSluiceVersion, kEnvoyVersion);
@@ -318,6 +352,12 @@ constexpr Command kCommands[] = {
      "  sluice diff -f conf/ -f conf.new/\n"
      "  git worktree add /tmp/before main && sluice diff -f /tmp/before/conf -f conf\n",
      declare_diff},
+    {"status", "Print the conditions of objects that a running sluice serves",
+     "  sluice status\n"
+     "  sluice status httproutes\n"
+     "  sluice status HTTPRoute default/web -o wide\n"
+     "  sluice status -o json | jq '.problems[].message'\n",
+     declare_status},
     {"version", "Print the versions of sluice and of the Envoy it was made for", "  sluice version\n",
      declare_version},
 };

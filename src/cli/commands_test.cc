@@ -63,7 +63,8 @@ TEST_F(Commands, Overview) {
       "  check       Report what is wrong with files\n"
       "  translate   Write what Envoy would be told, and the statuses, as files\n"
       "  explain     Tell the way of a request: listener, route, filters, backends, and why not others\n"
-            "  diff        Tell what a change of files does to what is served\n"
+      "  diff        Tell what a change of files does to what is served\n"
+      "  status      Print the conditions of objects that a running sluice serves\n"
       "  version     Print the versions of sluice and of the Envoy it was made for\n"
       "\n"
       "Examples:\n"
@@ -78,7 +79,7 @@ TEST_F(Commands, Overview) {
 }
 
 TEST_F(Commands, EveryCommandHelps) {
-  for (const std::string command : {"run", "check", "translate", "explain", "diff", "version"}) {
+  for (const std::string command : {"run", "check", "translate", "explain", "diff", "status", "version"}) {
     const Result result = run({command, "--help"});
     EXPECT_EQ(result.code, 0) << command;
     EXPECT_NE(result.out.find("Usage: sluice " + command), std::string::npos) << result.out;

@@ -7,6 +7,7 @@
 
 #include "cli/columns.h"
 #include "cli/console.h"
+#include "status/document.h"
 
 namespace sluice::cli {
 
@@ -57,21 +58,6 @@ void print_line(const Where& where, const ObjectKey& object, const std::string& 
 
 using Json = nlohmann::ordered_json;
 
-Json json_place(const Where& where, const ObjectKey& object, const std::string& path) {
-  Json named;
-  if (object != ObjectKey()) {
-    named = {{"group", object.kind.group()},
-             {"kind", object.kind.kind()},
-             {"namespace", object.name.namespace_},
-             {"name", object.name.name}};
-  }
-  return {{"file", where.file},
-          {"line", where.line},
-          {"column", where.column},
-          {"object", std::move(named)},
-          {"path", path}};
-}
-
 void print_problem(const Problem& problem, const LineOf& line_of, bool color, std::string& out) {
   print_place(problem.where, problem.object, problem.path, color, out);
   out += is_error(problem) ? paint("error:", kRed, color) : paint("warning:", kMagenta, color);
@@ -106,20 +92,7 @@ std::string count_problems(const std::vector<Problem>& problems) {
 
 std::string print_json(const std::vector<Problem>& problems) {
   Json list = Json::array();
-  for (const Problem& problem : problems) {
-    Json also = Json::array();
-    for (const Related& related : problem.also) {
-      Json place = json_place(related.where, related.object, related.path);
-      place["message"] = related.message;
-      also.push_back(std::move(place));
-    }
-    Json object{{"code", problem.code}, {"severity", is_error(problem) ? "error" : "warning"}};
-    object.update(json_place(problem.where, problem.object, problem.path));
-    object["message"] = problem.message;
-    object["suggestion"] = problem.suggestion;
-    object["also"] = std::move(also);
-    list.push_back(std::move(object));
-  }
+  for (const Problem& problem : problems) list.push_back(status::problem(problem));
   // File names need not be UTF-8.
   return list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

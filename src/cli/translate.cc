@@ -16,6 +16,10 @@ namespace {
 
 bool write(const std::filesystem::path& file, const std::string& text, Console& console) {
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  // Before there is anything in it: private keys may be.
+  std::error_code error;
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
+                               error);
   out << text;
   out.close();
   if (out) return true;
@@ -38,7 +42,9 @@ bool write_folder(const std::filesystem::path& folder, const control::Dump& dump
 int translate(const TranslateOptions& options, Console& console) {
   source::Batch batch;
   const std::unique_ptr<source::Source> source = source::read_files(options.paths, &batch);
-  control::Dump dump = control::translate_all(batch, options.settings);
+  const bool show = options.show_secrets || options.output != "-";
+  control::Dump dump = control::translate_all(batch, options.settings,
+                                              show ? control::Secrets::kShown : control::Secrets::kRedacted);
   const std::vector<Problem> problems = merge_problems(*source, batch.problems, std::move(dump.problems));
   const LineOf line_of = [&source](const std::string& file, unsigned line) {
     return source::source_line(*source, file, line);

@@ -36,7 +36,7 @@ NamespacedName split(const std::string& text) {
 
 }  // namespace
 
-Dump translate_all(const source::Batch& batch, const translate::Settings& settings) {
+Dump translate_all(const source::Batch& batch, const translate::Settings& settings, Secrets secrets) {
   Pipeline pipeline(settings);
   for (const api::BoundObject& object : batch.upserted) pipeline.upsert(object);
   pipeline.commit();
@@ -48,7 +48,9 @@ Dump translate_all(const source::Batch& batch, const translate::Settings& settin
   for (const auto& [section, type] : kSections) {
     const RenderedTable& table = pipeline.resources(type);
     for (const translate::XdsKey& key : table.sorted_keys()) {
-      proxies[key.proxy][section].push_back(xds::to_json(type, *table.get(key)->bytes));
+      const std::string& bytes = *table.get(key)->bytes;
+      const bool redact = type == ResourceType::kSecret && secrets == Secrets::kRedacted;
+      proxies[key.proxy][section].push_back(xds::to_json(type, redact ? xds::redact_secret(bytes) : bytes));
     }
   }
   for (const auto& [proxy, sections] : proxies) {

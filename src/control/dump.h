@@ -1,6 +1,7 @@
 // One commit as files: what ADS would serve, and the statuses.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <map>
 #include <string>
@@ -19,8 +20,11 @@ struct Dump {
   std::vector<Problem> problems;  // without places
 };
 
+enum class Secrets : std::uint8_t { kShown, kRedacted };
+
 // Runs the whole of a batch through a new pipeline.
-Dump translate_all(const source::Batch& batch, const translate::Settings& settings);
+Dump translate_all(const source::Batch& batch, const translate::Settings& settings,
+                   Secrets secrets = Secrets::kShown);
 
 // The settings in a file of options (YAML); unknown ones are left alone, because the file may be another
 // program's.

@@ -534,6 +534,17 @@ void Pipeline::set_host(translate::HostAddresses addresses) {
   tables_->host_addresses.set(translate::kHost, std::move(addresses));
 }
 
+std::vector<std::pair<GroupKind, std::size_t>> Pipeline::count_objects() const {
+  std::vector<std::pair<GroupKind, std::size_t>> counts;
+  const auto count = [&]<typename T>(const std::shared_ptr<const T>*) {
+    counts.emplace_back(api::kind_of<T>(), tables_->table<T>().size());
+  };
+  [&]<typename... T>(const std::variant<T...>*) {
+    (count(static_cast<const T*>(nullptr)), ...);
+  }(static_cast<const api::Object*>(nullptr));
+  return counts;
+}
+
 flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }
 
 const RenderedTable& Pipeline::resources(ResourceType type) const {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/kinds.h"
@@ -71,6 +72,9 @@ class Pipeline {
   void set_host(translate::HostAddresses addresses);
 
   flow::CommitStats commit();
+
+  // How many objects there are of each kind.
+  std::vector<std::pair<GroupKind, std::size_t>> count_objects() const;
 
   const RenderedTable& resources(xds::ResourceType type) const;
   // The object that a cluster is there for; null where there is no such cluster.

@@ -38,7 +38,7 @@ ProblemLog::News ProblemLog::take() {
   return news;
 }
 
-void ProblemLog::report(const std::function<void(Problem&)>& locate) {
+bool ProblemLog::report(const std::function<void(Problem&)>& locate) {
   News news = take();
   for (Problem& problem : news.added) {
     if (problem.where.file.empty()) locate(problem);
@@ -59,6 +59,15 @@ void ProblemLog::report(const std::function<void(Problem&)>& locate) {
     log(Level::kInfo, "problem gone",
         {{"code", problem.code}, {"object", problem.object.to_string()}, {"problem", problem.message}});
   }
+  return !news.added.empty() || !news.removed.empty();
+}
+
+std::vector<Problem> ProblemLog::all() const {
+  std::vector<Problem> all;
+  for (const auto& [problem, entry] : problems_) {
+    if (entry.count > 0) all.push_back(problem);
+  }
+  return all;
 }
 
 }  // namespace sluice::control

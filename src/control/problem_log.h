@@ -36,8 +36,12 @@ class ProblemLog {
   };
   News take();
 
-  // Logs the news. `locate` fills in problem.where of those that came without a place.
-  void report(const std::function<void(Problem&)>& locate);
+  // Logs the news; false where there is none. `locate` fills in problem.where of those that came without a
+  // place.
+  bool report(const std::function<void(Problem&)>& locate);
+
+  // All that are there, as they were added.
+  std::vector<Problem> all() const;
 
  private:
   struct Entry {

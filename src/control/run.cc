@@ -16,6 +16,7 @@
 #include <malloc.h>
 #include <pthread.h>
 
+#include "admin/server.h"
 #include "ads/server.h"
 #include "base/log.h"
 #include "control/host_addresses.h"
@@ -24,6 +25,7 @@
 #include "control/pipeline.h"
 #include "control/problem_log.h"
 #include "control/refusal_memory.h"
+#include "observe/observer.h"
 #include "proxy/proxy.h"
 #include "source/files.h"
 #include "status/document.h"
@@ -46,7 +48,11 @@ constexpr std::uint64_t kRunsWorthATrim = 5'000;
 struct Stop {
   int signal;
 };
-using Message = std::variant<source::Batch, ads::Event, proxy::Event, Stop>;
+// Somebody wants to see the last commit.
+struct Look {
+  observe::Observer::Take take;
+};
+using Message = std::variant<source::Batch, ads::Event, proxy::Event, Look, Stop>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -77,10 +83,12 @@ class Control {
   };
 
   bool start();
+  std::expected<void, Problem> start_admin();
   void handle(source::Batch batch);
   void handle(ads::Event event);
   void handle(proxy::Event event);
   void set_problem(Proxy& proxy, std::optional<Problem> problem);
+  void handle(const Look& look);
   void note_refusal(const ads::Rejected& rejected);
   void carry_out(const std::vector<Isolation::Order>& orders);
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
@@ -99,6 +107,13 @@ class Control {
   std::unique_ptr<ads::Server> ads_;
   std::unique_ptr<proxy::Runner> runner_;
   std::unique_ptr<source::Source> source_;
+  observe::Observer observer_{{
+      .snapshot = [this](observe::Observer::Take take) { mailbox_.post(Look{std::move(take)}); },
+      .locate = [this](Problem& problem) { source_->locate(problem); },
+      .ask_envoy = [this](const ir::ProxyKey& proxy,
+                          auto done) { runner_->ask(proxy, "/clusters?format=json", std::move(done)); },
+  }};
+  std::unique_ptr<admin::Server> admin_;  // its thread uses the rest
 
   std::uint64_t commit_ = 0;
   bool dirty_ = false;
@@ -119,6 +134,8 @@ class Control {
   std::vector<RefusedResource> refused_;
   std::vector<Problem> source_problems_;
   ProblemLog problem_log_;
+  std::shared_ptr<const std::vector<Problem>> known_problems_ =
+      std::make_shared<const std::vector<Problem>>();
   std::optional<Clock::time_point> statuses_due_;
   std::optional<int> stop_;
 };
@@ -141,9 +158,18 @@ bool Control::start() {
   if (runner_ != nullptr) {
     ads::Options ads;
     ads.socket_path = xds_socket;
-    ads_ = ads::start_server(ads, [this](ads::Event event) { mailbox_.post(std::move(event)); }, &problem);
+    ads_ = ads::start_server(
+        ads,
+        [this](ads::Event event) {
+          if (const auto* sent = std::get_if<ads::Sent>(&event)) return observer_.sent(*sent);
+          mailbox_.post(std::move(event));
+        },
+        &problem);
   }
-  if (runner_ == nullptr || ads_ == nullptr) {
+  if (ads_ != nullptr) {
+    if (auto started = start_admin(); !started) problem = std::move(started).error();
+  }
+  if (admin_ == nullptr) {
     log(Level::kError, "cannot start",
         {{"code", problem.code}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
     return false;
@@ -166,6 +192,21 @@ bool Control::start() {
   return true;
 }
 
+std::expected<void, Problem> Control::start_admin() {
+  auto server = admin::start_server({.socket_path = options_.run_dir + "/admin.sock",
+                                     .tcp_address = options_.admin_address,
+                                     .host_names = options_.admin_hosts,
+                                     .handlers = observer_.handlers()});
+  if (!server) return std::unexpected(std::move(server).error());
+  admin_ = *std::move(server);
+  const std::string address = admin_->tcp_address();
+  const std::string file = options_.run_dir + "/admin.address";
+  std::filesystem::remove(file);
+  if (!address.empty()) std::ofstream(file) << address << "\n";
+  log(Level::kInfo, "admin", {{"socket", options_.run_dir + "/admin.sock"}, {"address", address}});
+  return {};
+}
+
 int Control::run() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -181,7 +222,10 @@ int Control::run() {
     }
   });
   while (!stop_) {
-    for (Message& message : mailbox_.take(statuses_due_)) {
+    observer_.idle();
+    std::vector<Message> messages = mailbox_.take(statuses_due_);
+    observer_.busy(Clock::now());
+    for (Message& message : messages) {
       std::visit(Overloaded{[this](Stop& stop) { stop_ = stop.signal; },
                             [this](auto& what) { handle(std::move(what)); }},
                  message);
@@ -190,6 +234,8 @@ int Control::run() {
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
   }
   log(Level::kInfo, "stopping", {{"signal", *stop_}});
+  observer_.idle();
+  observer_.stopping();
   source_.reset();
   runner_->stop();
   for (Message& message : mailbox_.take(Clock::now())) {
@@ -202,6 +248,7 @@ int Control::run() {
 
 void Control::handle(source::Batch batch) {
   pipeline_.set_host(read_host_addresses());  // they may have changed since
+  observer_.read(batch.upserted.size(), batch.deleted.size(), batch.noticed);
   for (const api::BoundObject& object : batch.upserted) {
     pipeline_.upsert(object);
     changed_.push_back(object.key.to_string());
@@ -220,6 +267,7 @@ void Control::handle(source::Batch batch) {
 }
 
 void Control::handle(ads::Event event) {
+  observer_.happened(event, Clock::now());
   std::visit(Overloaded{
                  [](const ads::Connected& e) {
                    log(Level::kInfo, "connected", {{"proxy", e.proxy}, {"node", e.node}});
@@ -256,6 +304,7 @@ void Control::handle(ads::Event event) {
                    log(Level::kWarning, "clusters do not get warm",
                        {{"proxy", e.proxy}, {"node", e.node}, {"clusters", e.clusters}});
                  },
+                 [](const ads::Sent&) {},  // was counted where it came from
              },
              event);
   for (const ObjectKey& good : isolation_.take_good()) {
@@ -309,16 +358,17 @@ void Control::carry_out(const std::vector<Isolation::Order>& orders) {
                   .message = order.message});
     }
     refuse(order.object, std::move(refusal));
+    if (order.hold) observer_.held_back(order.object);
     log(order.hold ? Level::kError : Level::kInfo, order.hold ? "held back" : "let go",
         {{"object", order.object.to_string()}});
   }
 }
 
 void Control::handle(proxy::Event event) {
-  static constexpr std::string_view kNames[] = {"starting", "ready", "draining", "exited", "backing off"};
+  observer_.happened(event);
   log(Level::kInfo, "proxy",
       {{"proxy", event.proxy},
-       {"state", kNames[static_cast<std::size_t>(event.state)]},
+       {"state", observe::state_name(event.state)},
        {"pid", event.pid},
        {"message", event.message}});
   const auto proxy = proxies_.find(event.proxy);
@@ -336,6 +386,23 @@ void Control::set_problem(Proxy& proxy, std::optional<Problem> problem) {
   proxy.problem = std::move(problem);
 }
 
+void Control::handle(const Look& look) {
+  auto snapshot = std::make_shared<observe::Snapshot>();
+  snapshot->commit = commit_;
+  snapshot->controller_name = options_.settings.controller_name;
+  for (const Pipeline::Statuses& kind : pipeline_.statuses()) {
+    auto& rows = snapshot->statuses.emplace_back(kind.kind).rows;
+    kind.table.for_each_shared([&](const auto& name, const auto& row) { rows.emplace_back(name, row); });
+  }
+  pipeline_.routes().for_each_shared(
+      [&](const ObjectKey& route, const auto& row) { snapshot->routes.emplace_back(route, row); });
+  for (const ir::ProxyKey& proxy : pipeline_.proxies().sorted_keys()) {
+    snapshot->proxies.push_back(pipeline_.proxies().get_shared(proxy));
+  }
+  snapshot->problems = known_problems_;
+  look.take(std::move(snapshot));
+}
+
 void Control::commit() {
   dirty_ = false;
   const std::uint64_t before = thread_cpu_us();
@@ -346,7 +413,11 @@ void Control::commit() {
   note_changes();
   refusals_.save();  // before any proxy is sent what depends on it
   const std::vector<ir::ProxyKey> served = serve();
+  observer_.served(commit_, served, Clock::now());
   const std::uint64_t cpu_us = thread_cpu_us() - before;
+  observer_.committed(commit_, stats, std::chrono::microseconds(cpu_us));
+  observer_.objects(pipeline_.count_objects());
+  observer_.held_back(refusals_.refusals().size());
   if (!changed_.empty()) {
     constexpr std::size_t kNamed = 20;
     const std::size_t all = changed_.size();
@@ -401,6 +472,7 @@ std::vector<ir::ProxyKey> Control::serve() {
   for (const auto& change : pipeline_.proxies().changes()) {
     if (change.after == nullptr) {
       log(Level::kInfo, "proxy removed", {{"proxy", change.key}});
+      observer_.removed(change.key);
       ads_->remove(change.key);
       runner_->remove(change.key);
       set_problem(proxies_[change.key], std::nullopt);
@@ -423,6 +495,7 @@ std::vector<ir::ProxyKey> Control::serve() {
       pipeline_.set_proxy_state(change.key, {});
       dirty_ = true;
       log(Level::kInfo, "proxy added", {{"proxy", change.key}, {"ports", process.ports}});
+      observer_.added(change.key, process.ports);
     }
   }
   std::vector<ir::ProxyKey> served;
@@ -444,7 +517,9 @@ void Control::report_problems() {
     problem_log_.remove(r.problem);
     return true;
   });
-  problem_log_.report([this](Problem& problem) { source_->locate(problem); });
+  if (!problem_log_.report([this](Problem& problem) { source_->locate(problem); })) return;
+  known_problems_ = std::make_shared<const std::vector<Problem>>(problem_log_.all());
+  observer_.problems(*known_problems_);
 }
 
 // Writes <run_dir>/status.yaml, whole.

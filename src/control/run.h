@@ -15,6 +15,8 @@ struct RunOptions {
   // Sockets, bootstraps, logs, state. Created with mode 0700. One sluice a folder.
   std::string run_dir;
   translate::Settings settings;
+  std::string admin_address = "127.0.0.1:0";  // of the admin pages, beside the socket; empty: none
+  std::vector<std::string> admin_hosts;       // names by which that may be asked for
 };
 
 // Serves until SIGTERM or SIGINT, then drains and ends the Envoys. The exit code: 0, or 1 when it could not

@@ -88,7 +88,7 @@ CommitStats Core::commit() noexcept {
     node->refresh();
     if (node->kind_ == Kind::kInput) stats.inputs_changed += node->rows_changed_;
     if (node->kind_ != Kind::kStage) continue;
-    stats.stages.push_back({node->name_, node->runs_made_, node->rows_changed_});
+    stats.stages.push_back({node->name_, node->runs_made_, node->rows_changed_, node->size()});
     stats.runs += node->runs_made_;
     stats.changed += node->rows_changed_;
   }

@@ -86,7 +86,7 @@ class Table : public internal::Node {
 
   const V* get(const K& key) const { return find(key).get(); }
   Row get_shared(const K& key) const { return find(key); }
-  std::size_t size() const { return size_; }
+  std::size_t size() const override { return size_; }
 
   // Calls f(const K&, const V&) for each row, in no particular order.
   template <class F>
@@ -94,6 +94,15 @@ class Table : public internal::Node {
     core().require_no_run(*this);
     for (internal::Slot slot = 0; slot < rows_.size(); ++slot) {
       if (rows_[slot] != nullptr) f((*keys_)[slot], *rows_[slot]);
+    }
+  }
+
+  // The same with f(const K&, const Row&), for who wants to keep them.
+  template <class F>
+  void for_each_shared(F&& f) const {
+    core().require_no_run(*this);
+    for (internal::Slot slot = 0; slot < rows_.size(); ++slot) {
+      if (rows_[slot] != nullptr) f((*keys_)[slot], rows_[slot]);
     }
   }
 

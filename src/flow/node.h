@@ -26,6 +26,7 @@ struct StageStats {
   std::string_view name;  // lives as long as the graph
   std::uint32_t runs = 0;
   std::uint32_t changed = 0;  // rows of its table added, changed or removed
+  std::size_t rows = 0;       // that its table has
 };
 
 struct CommitStats {
@@ -83,6 +84,8 @@ class Node {
   virtual void forget_changes() = 0;
   // Whether it has something at the slot, readers apart.
   virtual bool holds(Slot slot) const = 0;
+  // The rows of a table.
+  virtual std::size_t size() const { return 0; }
 
   Core& core() const { return *core_; }
   std::uint16_t id() const { return id_; }

@@ -14,7 +14,7 @@
 namespace sluice::proxy {
 namespace {
 
-constexpr std::size_t kMaxResponse = 16u << 20;
+constexpr std::size_t kMaxResponse = 64u << 20;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 

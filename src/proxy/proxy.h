@@ -75,6 +75,11 @@ class Runner {
   // Drains and ends all of them: SIGTERM's way. Returns when they are gone; drain_timeout and some seconds
   // bound it. Not to be called from on_event.
   virtual void stop() = 0;
+  // Asks the admin interface of the proxy's Envoy, as GET. `done` is called on the runner's thread, with the
+  // body of the answer, or with nothing where there was none; not at all if the proxy or the runner goes
+  // first.
+  virtual void ask(const ir::ProxyKey& proxy, const std::string& target,
+                   std::function<void(std::optional<std::string>)> done) = 0;
   // The proxies, sorted, whose Envoys were found running at the start and were neither ensured nor removed
   // since. Without either they go on as they are, and are not restarted when they die.
   virtual std::vector<ir::ProxyKey> adopted() const = 0;

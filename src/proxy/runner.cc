@@ -139,6 +139,15 @@ class ThreadedRunner final : public Runner {
     });
   }
 
+  void ask(const ir::ProxyKey& proxy, const std::string& target,
+           std::function<void(std::optional<std::string>)> done) override {
+    loop_.post([this, proxy, target, done = std::move(done)] {
+      const auto found = supervisors_.find(proxy);
+      if (found == supervisors_.end()) return done(std::nullopt);
+      found->second->ask(target, done);
+    });
+  }
+
   void stop() override {
     loop_.post([this] {
       stopping_ = true;

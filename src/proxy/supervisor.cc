@@ -518,6 +518,19 @@ void Supervisor::poll_connections() {
       });
 }
 
+void Supervisor::ask(const std::string& target, std::function<void(std::optional<std::string>)> done) {
+  if (!current_) return done(std::nullopt);
+  const auto call = asked_.emplace(asked_.end());
+  *call = std::make_unique<AdminCall>(
+      around_.loop, admin_socket_of(current_->record), "GET", target, kAdminTimeout,
+      [this, call, done = std::move(done)](std::optional<AdminAnswer> answer) {
+        const auto tell = done;
+        asked_.erase(call);  // and with it this function
+        const bool good = answer && answer->status == 200;
+        tell(good ? std::optional(std::move(answer->body)) : std::nullopt);
+      });
+}
+
 void Supervisor::end_all() {
   drain_call_.reset();
   drain_poll_.reset();

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,8 @@ class Supervisor {
   // thread.
   void resume();
   void rotate_logs();
+  // See Runner::ask.
+  void ask(const std::string& target, std::function<void(std::optional<std::string>)> done);
 
   bool has_processes() const { return current_ || successor_ || !draining_.empty(); }
   // No process is left and none will be: remove() is done, or an adopted proxy that nobody wanted has died.
@@ -158,6 +161,8 @@ class Supervisor {
   std::unique_ptr<AdminCall> drain_call_;
   Loop::Timer drain_poll_;
   Loop::Timer drain_deadline_;
+
+  std::list<std::unique_ptr<AdminCall>> asked_;
 };
 
 }  // namespace sluice::proxy

@@ -161,7 +161,7 @@ bool LiveFiles::is_plain_change(const std::string& file) const {
 }
 
 std::optional<Batch> LiveFiles::refresh() {
-  first_event_.reset();
+  const Clock::time_point noticed = std::exchange(first_event_, std::nullopt).value_or(Clock::now());
   std::set<std::string> due;
   for (const auto& [file, touched] : touched_) {
     if (!is_open(file)) due.insert(file);
@@ -199,6 +199,7 @@ std::optional<Batch> LiveFiles::refresh() {
   std::size_t bytes = 0;
   for (const LoadedFile& file : loaded) bytes += file.manifest ? file.signature.size : 0;
   std::optional<Batch> batch = apply(std::move(loaded), removed);
+  if (batch) batch->noticed = noticed;
   // The trees of large texts are gone: give their memory back.
   if (bytes > kLargeText) malloc_trim(0);
   return batch;

@@ -2,6 +2,7 @@
 // control loop drains it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@ struct Batch {
   std::vector<ObjectKey> deleted;
   // The problems of all that the source reads now, whole, sorted by place; not only of what changed.
   std::vector<Problem> problems;
+  // When the first of the changes was noticed.
+  std::chrono::steady_clock::time_point noticed = std::chrono::steady_clock::now();
 };
 
 class Source {

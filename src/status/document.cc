@@ -22,6 +22,21 @@ json conditions_of(const translate::Conditions& conditions, std::int64_t generat
   return list;
 }
 
+nlohmann::ordered_json place(const Where& where, const ObjectKey& object, const std::string& path) {
+  nlohmann::ordered_json named;
+  if (object != ObjectKey()) {
+    named = {{"group", object.kind.group()},
+             {"kind", object.kind.kind()},
+             {"namespace", object.name.namespace_},
+             {"name", object.name.name}};
+  }
+  return {{"file", where.file},
+          {"line", where.line},
+          {"column", where.column},
+          {"object", std::move(named)},
+          {"path", path}};
+}
+
 json reference(const api::ParentReference& ref) {
   json out{{"group", ref.group}, {"kind", ref.kind}, {"name", ref.name}};
   if (ref.namespace_) out["namespace"] = *ref.namespace_;
@@ -110,6 +125,21 @@ json document(const ObjectKey& object, const translate::ObjectStatus& status,
                                    {"controllerName", controller_name},
                                    {"conditions", conditions_of(conditions, status.generation)}});
   }
+  return out;
+}
+
+nlohmann::ordered_json problem(const Problem& problem) {
+  nlohmann::ordered_json also = nlohmann::ordered_json::array();
+  for (const Related& related : problem.also) {
+    also.push_back(place(related.where, related.object, related.path));
+    also.back()["message"] = related.message;
+  }
+  nlohmann::ordered_json out{{"code", problem.code},
+                             {"severity", problem.severity == Severity::kError ? "error" : "warning"}};
+  out.update(place(problem.where, problem.object, problem.path));
+  out["message"] = problem.message;
+  out["suggestion"] = problem.suggestion;
+  out["also"] = std::move(also);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/object_key.h"
+#include "base/problem.h"
 #include "translate/rows.h"
 
 namespace sluice::status {
@@ -14,6 +15,11 @@ namespace sluice::status {
 // has a generation; times are left to who writes the status.
 nlohmann::json document(const ObjectKey& object, const translate::ObjectStatus& status,
                         const std::string& controller_name);
+
+// {code, severity, file, line, column, object, path, message, suggestion, also}. All members are always
+// there: unknown texts are empty, unknown numbers 0, `object` is null or {group, kind, namespace, name}.
+// `also` is a list of {file, line, column, object, path, message}.
+nlohmann::ordered_json problem(const Problem& problem);
 
 // A JSON value as YAML, block style, keys in the order of the value.
 std::string to_yaml(const nlohmann::json& value);

@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 
 #include "xds/render.h"
@@ -19,6 +21,15 @@ std::string render_secret(const ir::Secret& secret) {
     to.mutable_validation_context()->mutable_trusted_ca()->set_inline_bytes(secret.ca_pem);
   }
   return serialize(to);
+}
+
+std::string redact_secret(std::string_view bytes) {
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  if (!secret.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) std::abort();
+  if (secret.has_tls_certificate()) {
+    secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("[redacted]");
+  }
+  return serialize(secret);
 }
 
 }  // namespace sluice::xds
