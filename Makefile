@@ -6,7 +6,7 @@ help:
 	@echo "make build   install what is missing, build build/sluice"
 	@echo "make test    all tests; test/run.sh STAGE... for some (test/run.sh --list)"
 	@echo "make bench   benchmarks"
-	@echo "make golden  write the expected output of the golden tests anew: read the diff"
+	@echo "make golden  write the expected output of the golden tests and docs/reference anew: read the diff"
 	@echo "make lint    clang-format, clang-tidy, include directions"
 	@echo "make format  clang-format in place"
 	@echo "make clean   remove build/"

@@ -278,7 +278,10 @@ ReadObject read_object(const Tree& document, Trust trust) {
       }
     }
   }
-  for (Problem& problem : result.problems) problem.object = result.key;
+  for (Problem& problem : result.problems) {
+    problem.object = result.key;
+    for (Related& related : problem.also) related.object = result.key;
+  }
   return result;
 }
 
@@ -343,6 +346,28 @@ std::string api_version_of(const GroupKind& kind) {
 bool is_namespaced(const GroupKind& kind) {
   const KindEntry* const entry = find_entry(kind.group(), kind.kind());
   return entry == nullptr || entry->is_namespaced;
+}
+
+std::string KindInfo::api_version(std::string_view version) const {
+  return group.empty() ? std::string(version) : fmt::format("{}/{}", group, version);
+}
+
+const std::vector<KindInfo>& kinds() {
+  static const auto* const all = [] {
+    auto* const made = new std::vector<KindInfo>();
+    for (const KindEntry& entry : kKinds) {
+      made->push_back({entry.group, entry.kind, {}, entry.is_namespaced});
+      for (const std::string_view version : entry.versions.names) {
+        if (!version.empty()) made->back().versions.push_back(version);
+      }
+    }
+    return made;
+  }();
+  return *all;
+}
+
+const schema::Type& type_of(const KindInfo& kind, std::string_view version) {
+  return type_of(*find_entry(kind.group, kind.kind), version);
 }
 
 }  // namespace sluice::api

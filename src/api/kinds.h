@@ -20,6 +20,10 @@
 #include "base/problem.h"
 #include "tree/tree.h"
 
+namespace sluice::schema {
+struct Type;
+}
+
 namespace sluice::api {
 
 // One alternative a kind, in the order of kinds().
@@ -76,5 +80,22 @@ std::string api_version_of(const GroupKind& kind);
 
 // True where objects of this kind live in namespaces. Unknown kinds count as namespaced.
 bool is_namespaced(const GroupKind& kind);
+
+// A declared kind.
+struct KindInfo {
+  std::string_view group;
+  std::string_view kind;
+  std::vector<std::string_view> versions;  // that upstream serves; we write the first
+  bool is_namespaced;
+
+  // "gateway.networking.k8s.io/v1".
+  std::string api_version(std::string_view version) const;
+};
+
+// In the order of Object's alternatives.
+const std::vector<KindInfo>& kinds();
+
+// The schema of a kind of kinds() in one of its versions. Of those that share one it is the same object.
+const schema::Type& type_of(const KindInfo& kind, std::string_view version);
 
 }  // namespace sluice::api

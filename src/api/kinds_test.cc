@@ -116,17 +116,20 @@ TEST(ReadObject, BackendTLSPolicyRules) {
   EXPECT_EQ(policy("  targetRefs:\n  - {group: '', kind: Service, name: s}\n"
                    "  - {group: '', kind: Service, name: s, sectionName: http}\n"
                    "  validation: {hostname: a.b, wellKnownCACertificates: System}\n"),
-            "7:5 spec.targetRefs[1] schema/target-section: of several references to one target each needs a "
+            "6:5 spec.targetRefs[0] schema/target-section: of several references to one target each needs a "
             "`sectionName` (add `sectionName`, the name of a port)");
   EXPECT_EQ(
       policy("  targetRefs:\n  - {group: '', kind: Service, name: s, sectionName: http}\n"
              "  - {group: '', kind: Service, name: s, sectionName: http}\n"
              "  validation:\n    hostname: a.b\n    wellKnownCACertificates: System\n"
              "    subjectAltNames: [{type: URI, hostname: c.d}]\n"),
-      "11:23 spec.validation.subjectAltNames[0] schema/subject-alt-name: a name of type `Hostname` needs "
-      "`hostname`, and one of type `URI` needs `uri` (add it)\n"
-      "11:23 spec.validation.subjectAltNames[0] schema/subject-alt-name: a name of type `Hostname` has no "
-      "`uri`, and one of type `URI` has no `hostname` (remove it, or make another name of it)");
+      "7:5 spec.targetRefs[1] schema/target-section: an earlier reference has the same target and "
+      "`sectionName` (remove one of the two)\n"
+      "11:45 spec.validation.subjectAltNames[0].hostname schema/subject-alt-name: `hostname` is set, and the "
+      "type of the name is not `Hostname` (remove it, or make another name of it)\n"
+      "11:30 spec.validation.subjectAltNames[0].type schema/subject-alt-name: a name of type `URI` needs "
+      "`uri` "
+      "(add `uri`)");
 }
 
 TEST(ReadObject, Names) {
@@ -141,7 +144,7 @@ TEST(ReadObject, Names) {
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: ConfigMap\n"),
             "1:1 metadata schema/required: missing field `metadata`");
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: a}\n"),
-            "3:11 metadata.name schema/required: missing field `name`");
+            "3:11 metadata.name schema/required: missing field `name` in `metadata`");
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A_b}\n"),
             "3:18 metadata.name schema/pattern: invalid value `A_b`: expected a DNS name: lower-case "
             "letters, digits, "
@@ -282,7 +285,7 @@ TEST(ReadObject, RouteRules) {
             "filter's type "
             "is not `URLRewrite` (set `type: URLRewrite`, or remove `urlRewrite`)\n"
             "6:22 spec.rules[0].filters[0].type schema/filter-type: a filter of type `CORS` needs the field "
-            "`cors`");
+            "`cors` (add `cors`)");
   EXPECT_EQ(rule_problem("filters: [{type: URLRewrite, urlRewrite: {}}, {type: URLRewrite, urlRewrite: {}}]"),
             "6:51 spec.rules[0].filters[1] schema/filter-repeated: a second filter of type `URLRewrite`, at "
             "most one is "
@@ -364,8 +367,7 @@ TEST(ReadObject, GatewayRules) {
       "(use protocol `HTTPS` or `TLS`, or remove `tls`)");
   EXPECT_EQ(listener_problem("  - {name: a, port: 80, protocol: HTTPS, tls: {}}\n"),
             "7:47 spec.listeners[0].tls schema/missing-certificate: a listener that terminates TLS needs a "
-            "certificate "
-            "(add `certificateRefs`)");
+            "certificate: there is no `certificateRefs` (add `certificateRefs`)");
   EXPECT_EQ(listener_problem("  - {name: a, port: 80, protocol: TLS}\n"),
             "7:5 spec.listeners[0] schema/listener-tls-mode: a listener of protocol TLS needs `tls` with a "
             "mode (add "
@@ -400,7 +402,10 @@ spec:
       problems_of("apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: b}\nspec:\n  "
                   "endpoints: [{}]\n"),
       "5:15 spec.endpoints[0] schema/endpoint-address: an endpoint needs an address (add `fqdn`, `ip` or "
-      "`unix`)");
+      "`unix`)\n"
+      "5:15 spec.endpoints[0] schema/endpoint-address: an endpoint has exactly one address (keep one of "
+      "`fqdn`, `ip` "
+      "and `unix`, and make endpoints of the others)");
 }
 
 TEST(ReadObject, EnvoyProxy) {

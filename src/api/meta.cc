@@ -9,30 +9,39 @@ using namespace schema;  // NOLINT: the declarations are written in its words
 
 Type metadata_type(const Pattern& name, std::size_t max_name_length) {
   const Type owner = object({
-      field("apiVersion", string()).required(),
-      field("kind", string()).required(),
-      field("name", string()).required(),
-      field("uid", string()).required(),
-      field("controller", boolean()),
-      field("blockOwnerDeletion", boolean()),
+      field("apiVersion", string()).required().doc("The group and version of the owner's kind."),
+      field("kind", string()).required().doc("The owner's kind."),
+      field("name", string()).required().doc("The owner's name."),
+      field("uid", string()).required().doc("The owner's identity."),
+      field("controller", boolean()).doc("Whether the owner manages this object."),
+      field("blockOwnerDeletion", boolean()).doc("Whether the owner stays until this object is gone."),
   });
   return object({
-      field<&ObjectMeta::name>("name", string().length(1, max_name_length).matches(name)).required(),
-      field<&ObjectMeta::namespace_>("namespace", string().max_length(63).matches(kLabelNameOrNothing)),
-      field<&ObjectMeta::labels>(
-          "labels", map(string().max_length(63).matches(kLabelValue)).keys_match(kQualifiedName)),
-      field<&ObjectMeta::annotations>("annotations", map(string()).keys_match(kAnnotationKey)),
-      field<&ObjectMeta::creation_timestamp>("creationTimestamp", string().formatted("date-time")),
-      field<&ObjectMeta::generation>("generation", int64()),
-      field("deletionGracePeriodSeconds", int64()),
-      field("deletionTimestamp", string().formatted("date-time")),
-      field("finalizers", list(string()).as_set()),
-      field("generateName", string()),
-      field("managedFields", list(any())),
-      field("ownerReferences", list(owner).keyed_by({"uid"})),
-      field("resourceVersion", string()),
-      field("selfLink", string()),
-      field("uid", string()),
+      field<&ObjectMeta::name>("name", string().length(1, max_name_length).matches(name))
+          .required()
+          .doc("The name of the object: one in a namespace."),
+      field<&ObjectMeta::namespace_>("namespace", string().max_length(63).matches(kLabelNameOrNothing))
+          .doc("The namespace of the object, by default `default`. Objects of kinds for a whole cluster have "
+               "none."),
+      field<&ObjectMeta::labels>("labels",
+                                 map(string().max_length(63).matches(kLabelValue)).keys_match(kQualifiedName))
+          .doc("Keys and values by which selectors find the object."),
+      field<&ObjectMeta::annotations>("annotations", map(string()).keys_match(kAnnotationKey))
+          .doc("Keys and values that nothing selects by."),
+      field<&ObjectMeta::creation_timestamp>("creationTimestamp", string().formatted("date-time"))
+          .doc("When the object came to be. Of two that collide, the older one wins."),
+      field<&ObjectMeta::generation>("generation", int64())
+          .doc("How often the object has changed. Statuses say which generation they are about."),
+      field("deletionGracePeriodSeconds", int64()).doc("Written by API servers."),
+      field("deletionTimestamp", string().formatted("date-time")).doc("Written by API servers."),
+      field("finalizers", list(string()).as_set()).doc("What keeps the object from being deleted."),
+      field("generateName", string()).doc("What an API server makes a name from."),
+      field("managedFields", list(any())).doc("Written by API servers."),
+      field("ownerReferences", list(owner).keyed_by({"uid"}))
+          .doc("The objects with which this one is to be deleted."),
+      field("resourceVersion", string()).doc("Written by API servers."),
+      field("selfLink", string()).doc("Written by API servers, formerly."),
+      field("uid", string()).doc("Written by API servers."),
   });
 }
 

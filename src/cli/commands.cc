@@ -16,6 +16,7 @@
 #include "cli/check.h"
 #include "cli/diff.h"
 #include "cli/explain.h"
+#include "cli/schema.h"
 #include "cli/status.h"
 #include "cli/translate.h"
 #include "control/dump.h"
@@ -322,6 +323,20 @@ Action declare_status(CLI::App& app) {
   return [options](Console& console) { return status(*options, console); };
 }
 
+Action declare_schema(CLI::App& app) {
+  const auto options = std::make_shared<SchemaOptions>();
+  app.add_option("form", options->form,
+                 "crd: CustomResourceDefinitions; json: JSON Schema for editors; docs: reference pages")
+      ->type_name("crd|json|docs")
+      ->required()
+      ->check(CLI::IsMember({"crd", "json", "docs"}));
+  app.add_option("kind", options->kind, "A kind, in any letter case (default: all)")->type_name("KIND");
+  app.add_option("--output", options->output,
+                 "A folder for a file each, or - for standard output (default: -)")
+      ->type_name("DIR");
+  return [options](Console& console) { return schema(*options, console); };
+}
+
 Action declare_version(CLI::App&) {
   return [](Console& console) {
     console.out << fmt::format("sluice {} for Envoy {}\n", kSluiceVersion, kEnvoyVersion);
@@ -358,6 +373,11 @@ constexpr Command kCommands[] = {
      "  sluice status HTTPRoute default/web -o wide\n"
      "  sluice status -o json | jq '.problems[].message'\n",
      declare_status},
+    {"schema", "Print the schemas of all kinds: for API servers, editors and readers",
+     "  sluice schema crd | kubectl apply --server-side -f -\n"
+     "  sluice schema json > sluice.schema.json\n"
+     "  sluice schema docs httproute | less\n",
+     declare_schema},
     {"version", "Print the versions of sluice and of the Envoy it was made for", "  sluice version\n",
      declare_version},
 };

@@ -1,11 +1,11 @@
 #include "cli/translate.h"
 
 #include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "cli/check.h"
 #include "cli/commands.h"
+#include "cli/file.h"
 #include "cli/report.h"
 #include "control/dump.h"
 #include "source/files.h"
@@ -14,27 +14,13 @@ namespace sluice::cli {
 
 namespace {
 
-bool write(const std::filesystem::path& file, const std::string& text, Console& console) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  // Before there is anything in it: private keys may be.
-  std::error_code error;
-  std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
-                               error);
-  out << text;
-  out.close();
-  if (out) return true;
-  console.err << paint("error:", kRed, console.err_color)
-              << fmt::format(" {} cannot be written\n", file.string());
-  return false;
-}
-
 bool write_folder(const std::filesystem::path& folder, const control::Dump& dump, Console& console) {
   std::error_code error;
   std::filesystem::create_directories(folder / "xds", error);  // what is wrong, writing will tell
   for (const auto& [proxy, json] : dump.xds) {
-    if (!write(folder / "xds" / (proxy + ".json"), json, console)) return false;
+    if (!write_file(folder / "xds" / (proxy + ".json"), json, console, Access::kOwner)) return false;
   }
-  return write(folder / "status.yaml", dump.status_yaml, console);
+  return write_file(folder / "status.yaml", dump.status_yaml, console, Access::kOwner);
 }
 
 }  // namespace

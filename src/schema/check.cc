@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include "schema/cel/cel.h"
 #include "schema/codec.h"
 #include "schema/path.h"
 
@@ -28,6 +29,11 @@ constexpr std::size_t kMaxQuoted = 60;
 constexpr std::size_t kMaxProblems = 100;
 // How far around a misplaced field its place is looked for.
 constexpr int kMaxSearchDepth = 3;
+
+// Values with such a problem are not what rules expect to see: a rule's message about a misspelt field would
+// lead astray. With another form or size they are.
+constexpr std::string_view kShapeCodes[] = {"schema/unknown-field", "schema/wrong-type", "schema/required",
+                                            "schema/enum",          "schema/items",      "schema/duplicate"};
 
 std::string code_point_prefix(std::string_view text, std::size_t bytes) {
   while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80)
@@ -160,7 +166,7 @@ class Checker {
     if (path.tree->is_null() && type.is_nullable) return;
     const bool secret_outside = secret_;
     secret_ = secret_ || type.is_secret;
-    const std::size_t before = problems_->size();
+    const std::size_t before = shapeless_;
     switch (type.kind) {
       case Kind::kAny:
         break;
@@ -202,9 +208,9 @@ class Checker {
         check_int_or_string(path);
         break;
     }
-    if (problems_->size() == before) {
+    if (shapeless_ == before) {
       for (const Rule& rule : type.rules) {
-        if (!rule.holds(Value(path.tree, &type))) report_rule(path, rule);
+        check_rule(path, rule);
       }
     }
     secret_ = secret_outside;
@@ -215,6 +221,7 @@ class Checker {
 
   Problem& report(const Path& path, std::string code, std::string message, std::string suggestion = {}) {
     Problem& problem = problems_->emplace_back();
+    if (std::ranges::find(kShapeCodes, code) != std::end(kShapeCodes)) ++shapeless_;
     problem.code = std::move(code);
     problem.where.line = path.tree->line();
     problem.where.column = path.tree->column();
@@ -224,17 +231,52 @@ class Checker {
     return problem;
   }
 
-  void report_rule(const Path& path, const Rule& rule) {
-    const std::string blame =
-        rule.culprit != nullptr ? rule.culprit(Value(path.tree, path.type)) : rule.blame;
-    Problem& problem = report(path, "schema/" + rule.name, rule.message, rule.suggestion);
-    if (blame.empty()) return;
-    if (!problem.path.empty() && blame.front() != '[') problem.path += '.';
-    problem.path += blame;
-    if (const Tree* blamed = path.tree->at(blame); blamed != nullptr && blamed->line() != 0) {
-      problem.where.line = blamed->line();
-      problem.where.column = blamed->column();
+  // The place of `other` beside that of the problem.
+  static void relate(Problem& problem, const Path& other, std::string message) {
+    Related& related = problem.also.emplace_back();
+    related.where.line = other.tree->line();
+    related.where.column = other.tree->column();
+    related.path = other.to_string();
+    related.message = std::move(message);
+  }
+
+  void check_rule(const Path& path, const Rule& rule) {
+    const Value self(path.tree, path.type);
+    cel::Verdict verdict;
+    if (rule.program != nullptr) {
+      verdict = rule.program->evaluate(self);
+    } else {
+      verdict.holds = rule.holds(self);
     }
+    if (verdict.holds) return;
+    Problem& problem = report(path, "schema/" + rule.name, rule.message, rule.suggestion);
+    if (!verdict.error.empty() && !secret_) problem.message += ": " + verdict.error;
+    const Tree* blamed = path.tree;
+    const auto step_to = [&](const std::string& below) {
+      if (below.empty()) return;
+      if (!problem.path.empty() && below.front() != '[') problem.path += '.';
+      problem.path += below;
+      const Tree* const next = blamed == nullptr ? nullptr : blamed->at(below);
+      if (next != nullptr && next->line() != 0) {
+        problem.where.line = next->line();
+        problem.where.column = next->column();
+      }
+      blamed = next;
+    };
+    if (rule.program != nullptr) {
+      const cel::Culprit culprit = rule.program->culprit(self);
+      if (culprit.item != nullptr) step_to(path_below(*path.tree, culprit.item));
+      if (culprit.earlier != nullptr) {
+        const std::string below = path_below(*path.tree, culprit.earlier);
+        Related& related = problem.also.emplace_back();
+        related.where.line = culprit.earlier->line();
+        related.where.column = culprit.earlier->column();
+        related.path = below.front() == '[' || path.parent == nullptr ? path.to_string() + below
+                                                                      : path.to_string() + "." + below;
+        related.message = "the earlier one is here";
+      }
+    }
+    step_to(rule.blame);
   }
 
   // " `x`" or, for secrets, nothing.
@@ -256,12 +298,46 @@ class Checker {
       }
     }
     report(path, "schema/wrong-type", fmt::format("expected {}, found {}", words_for(wanted), found),
-           type_suggestion(tree, wanted, text));
+           type_suggestion(tree, *path.type, text));
   }
 
-  std::string type_suggestion(const Tree& tree, Kind wanted, const std::string& text) const {
+  static bool takes(const Type& type, std::string_view text) {
+    return type.regex == nullptr ||
+           re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *type.regex);
+  }
+
+  // A form of the text that the type takes, if a small change makes one: a unit behind a number, lower case.
+  static std::string mended_form(const Type& type, const std::string& text) {
+    std::string lower = text;
+    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    for (const std::string& form : {text + "s", lower}) {
+      // Names take a letter more, too.
+      const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+      if (form != text && (form == lower || is_number) && !takes(type, text) && takes(type, form))
+        return form;
+    }
+    return "";
+  }
+
+  // A scalar as an item of this type: itself, or the value of the one field that an object cannot do without.
+  static std::string item_text(const Type& item, const std::string& text) {
+    if (item.kind != Kind::kObject) return text;
+    const Field* needed = nullptr;
+    for (const Field& field : item.fields) {
+      if (!field.is_required || field.default_value) continue;
+      if (needed != nullptr || field.type->kind != Kind::kString) return "";
+      needed = &field;
+    }
+    return needed == nullptr ? "" : fmt::format("{{{}: {}}}", needed->name, text);
+  }
+
+  std::string type_suggestion(const Tree& tree, const Type& type, const std::string& text) const {
+    const Kind wanted = type.kind;
     if (wanted == Kind::kString && !text.empty()) {
-      return secret_ ? "write it in quotes" : fmt::format("write it in quotes: `\"{}\"`", text);
+      if (secret_) return "write it in quotes";
+      if (takes(type, text)) return fmt::format("write it in quotes: `\"{}\"`", text);
+      const std::string mended = mended_form(type, text);
+      return mended.empty() ? "" : fmt::format("write `{}`", mended);
     }
     if (tree.is_string() && !secret_) {
       if (wanted == Kind::kBool) {
@@ -282,7 +358,13 @@ class Checker {
     }
     if (wanted == Kind::kList && tree.is_map()) return "begin each item with `- `";
     if (wanted == Kind::kList && !text.empty()) {
-      return secret_ ? "write a list" : fmt::format("write a list: `[{}]`", text);
+      if (secret_) return "write a list";
+      const std::string item = item_text(*type.item, text);
+      return item.empty() ? "" : fmt::format("write a list: `[{}]`", item);
+    }
+    if (wanted == Kind::kObject && tree.is_string() && !secret_) {
+      const std::string item = item_text(type, text);
+      return item.empty() ? "" : fmt::format("write `{}`", item);
     }
     if ((wanted == Kind::kObject || wanted == Kind::kMap) && tree.is_list() && tree.items().size() == 1 &&
         tree.items()[0].is_map()) {
@@ -304,15 +386,18 @@ class Checker {
         meant.push_back(unknown_field(path, member, *names));
         continue;
       }
-      if (is_absent(&member.value, *field->type)) continue;
+      if (field->is_ignored || is_absent(&member.value, *field->type)) continue;
       check({.parent = &path, .name = field->name, .tree = &member.value, .type = field->type.get()});
     }
     for (const Field& field : type.fields) {
-      if (!field.is_required || field.default_value) continue;
+      if (!field.is_required || field.is_ignored || field.default_value) continue;
       if (!is_absent(path.tree->find(field.name), *field.type)) continue;
       if (std::find(meant.begin(), meant.end(), field.name) != meant.end()) continue;
       const Path missing{.parent = &path, .name = field.name, .tree = path.tree, .type = field.type.get()};
-      report(missing, "schema/required", fmt::format("missing field `{}`", field.name));
+      const std::string where = path.to_string();
+      report(missing, "schema/required",
+             where.empty() ? fmt::format("missing field `{}`", field.name)
+                           : fmt::format("missing field `{}` in `{}`", field.name, where));
     }
   }
 
@@ -350,23 +435,29 @@ class Checker {
     return near.word;
   }
 
+  static std::string level_words(int levels) {
+    constexpr std::string_view kWords[] = {"", "one level", "two levels", "three levels"};
+    return levels <= 3 ? std::string(kWords[levels]) : fmt::format("{} levels", levels);
+  }
+
   // Where near `path` a field of this name would be right.
   static std::string find_home(const Path& path, std::string_view name) {
     std::string home;
     for (int depth = 1; depth <= kMaxSearchDepth; ++depth) {
       if (count_homes(*path.type, path.tree, name, depth, "", &home) == 1) {
-        constexpr std::string_view kLevels[] = {"", "one level", "two levels", "three levels"};
-        return fmt::format("`{}` belongs {} deeper, inside `{}`", name, kLevels[depth], home);
+        return fmt::format("`{}` belongs {} deeper, inside `{}`", name, level_words(depth), home);
       }
       if (!home.empty()) return "";
     }
-    for (const Path* outer = path.parent; outer != nullptr; outer = outer->parent) {
+    int levels = 0;
+    const Path* beside = &path;  // the member of *outer that leads here
+    for (const Path* outer = path.parent; outer != nullptr; beside = outer, outer = outer->parent) {
       if (outer->type->kind != Kind::kObject) continue;
-      const std::string outer_path = outer->to_string();
+      ++levels;
       if (outer->type->find(name) != nullptr) {
-        return outer_path.empty() ? fmt::format("`{}` belongs at the top of the document", name)
-                                  : fmt::format("`{}` belongs further out, in `{}`", name, outer_path);
+        return fmt::format("`{}` belongs {} up, beside `{}`", name, level_words(levels), beside->to_string());
       }
+      const std::string outer_path = outer->to_string();
       for (int depth = 1; depth < kMaxSearchDepth; ++depth) {
         if (count_homes(*outer->type, outer->tree, name, depth, outer_path, &home) == 1) {
           return fmt::format("`{}` belongs in `{}`", name, home);
@@ -472,14 +563,12 @@ class Checker {
       const auto [first, inserted] = seen.emplace(key, i);
       if (inserted) continue;
       const Path item{.parent = &path, .index = i, .tree = &items[i], .type = type.item.get()};
-      const Tree& first_item = items[first->second];
-      const std::string place =
-          first_item.line() == 0 ? fmt::format("item {}", first->second)
-                                 : fmt::format("line {}, column {}", first_item.line(), first_item.column());
-      report(item, "schema/duplicate",
-             type.list_kind == ListKind::kSet
-                 ? fmt::format("{} stands twice in the list, first at {}", words, place)
-                 : fmt::format("a second item with {}, the first is at {}", words, place));
+      Problem& problem =
+          report(item, "schema/duplicate",
+                 type.list_kind == ListKind::kSet ? fmt::format("{} stands twice in the list", words)
+                                                  : fmt::format("a second item with {}", words));
+      relate(problem, {.parent = &path, .index = first->second, .tree = &items[first->second]},
+             "the first one is here");
     }
   }
 
@@ -519,9 +608,11 @@ class Checker {
       return;
     }
     if (!check_length(path, text)) return;
-    if (type.regex != nullptr && !re2::RE2::PartialMatch(text, *type.regex)) {
+    if (!takes(type, text)) {
+      const std::string mended = secret_ ? "" : mended_form(type, text);
       report(path, "schema/pattern",
-             fmt::format("invalid value{}: expected {}", shown(text), wanted_form(*type.pattern)));
+             fmt::format("invalid value{}: expected {}", shown(text), wanted_form(*type.pattern)),
+             mended.empty() ? "" : did_you_mean(mended));
       return;
     }
     check_format(path, text);
@@ -626,6 +717,7 @@ class Checker {
   std::vector<Problem>* problems_;
   const std::size_t first_;  // of *problems_ that is ours
   bool secret_ = false;
+  std::size_t shapeless_ = 0;  // problems of kShapeCodes
 };
 
 }  // namespace

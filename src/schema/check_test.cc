@@ -11,6 +11,7 @@ namespace sluice::schema {
 namespace {
 
 constexpr Pattern kWord{"^[a-z]+$", "a word"};
+constexpr Pattern kPeriod{"^[0-9]+(s|m)$", "a duration"};
 constexpr Pattern kBare{"^[a-z]+$", ""};
 
 Type sample() {
@@ -31,6 +32,7 @@ Type sample() {
   return object({
       field("title", string().max_length(3)),
       field("bare", string().matches(kBare)),
+      field("period", string().matches(kPeriod)),
       field("failOpen", boolean()),
       field("items", list(item).items(1, 3).keyed_by({"name", "protocol"})),
       field("tags", list(string()).as_set()),
@@ -63,6 +65,9 @@ std::string problems_of(std::string_view text, const Type& type = sample()) {
     all += fmt::format("{}:{} {} {}: {}", problem.where.line, problem.where.column, problem.path,
                        problem.code, problem.message);
     if (!problem.suggestion.empty()) all += fmt::format(" ({})", problem.suggestion);
+    for (const Related& also : problem.also) {
+      all += fmt::format(" [{}:{} {}: {}]", also.where.line, also.where.column, also.path, also.message);
+    }
   }
   return all;
 }
@@ -99,17 +104,16 @@ TEST(Check, MisplacedFields) {
             "inside "
             "`spec.deep`)");
   EXPECT_EQ(problems_of("spec: {deep: {failOpen: true}}"),
-            "1:15 spec.deep.failOpen schema/unknown-field: unknown field `failOpen` (`failOpen` belongs at "
-            "the top of "
-            "the document)");
+            "1:15 spec.deep.failOpen schema/unknown-field: unknown field `failOpen` (`failOpen` belongs two "
+            "levels up, beside `spec`)");
   EXPECT_EQ(problems_of("spec: {deep: {}, processingMode: {}}"),
             "1:18 spec.processingMode schema/unknown-field: unknown field `processingMode` (`processingMode` "
             "belongs "
             "in `items[0]`)");
   EXPECT_EQ(
       problems_of("items: [{name: a, processingMode: {port: 1}}]"),
-      "1:36 items[0].processingMode.port schema/unknown-field: unknown field `port` (`port` belongs further "
-      "out, in `items[0]`)");
+      "1:36 items[0].processingMode.port schema/unknown-field: unknown field `port` (`port` belongs one "
+      "level up, beside `items[0].processingMode`)");
 }
 
 TEST(Check, WrongTypes) {
@@ -131,6 +135,18 @@ TEST(Check, WrongTypes) {
             "1:8 items schema/wrong-type: expected a list, found a map (begin each item with `- `)");
   EXPECT_EQ(problems_of("tags: a"),
             "1:7 tags schema/wrong-type: expected a list, found the string `a` (write a list: `[a]`)");
+  EXPECT_EQ(
+      problems_of("items: a"),
+      "1:8 items schema/wrong-type: expected a list, found the string `a` (write a list: `[{name: a}]`)");
+  EXPECT_EQ(
+      problems_of("items: [a]"),
+      "1:9 items[0] schema/wrong-type: expected a map of fields, found the string `a` (write `{name: a}`)");
+  EXPECT_EQ(problems_of("period: 10"),
+            "1:9 period schema/wrong-type: expected a string, found the number `10` (write `10s`)");
+  EXPECT_EQ(problems_of("period: '10'"),
+            "1:9 period schema/pattern: invalid value `10`: expected a duration (did you mean `10s`?)");
+  EXPECT_EQ(problems_of("period: 1.5"),
+            "1:9 period schema/wrong-type: expected a string, found the number `1.5`");
   EXPECT_EQ(problems_of("spec:\n- deep: {}\n"),
             "2:1 spec schema/wrong-type: expected a map of fields, found a list (remove the `- `)");
   EXPECT_EQ(problems_of("tags: [null]"), "1:8 tags[0] schema/wrong-type: expected a string, found nothing");
@@ -146,9 +162,9 @@ TEST(Check, Values) {
   EXPECT_EQ(problems_of("codes: [300]"),
             "1:9 codes[0] schema/enum: unknown value `300`: expected `301` or `302`");
   EXPECT_EQ(problems_of("items: [{name: A}]"),
-            "1:16 items[0].name schema/pattern: invalid value `A`: expected a word");
+            "1:16 items[0].name schema/pattern: invalid value `A`: expected a word (did you mean `a`?)");
   EXPECT_EQ(problems_of("bare: A"),
-            "1:7 bare schema/pattern: invalid value `A`: expected a match of `^[a-z]+$`");
+            "1:7 bare schema/pattern: invalid value `A`: expected a match of `^[a-z]+$` (did you mean `a`?)");
   EXPECT_EQ(problems_of("bare: \"a\\n\""),
             "1:7 bare schema/pattern: invalid value `a\\n`: expected a match of `^[a-z]+$`");
   EXPECT_EQ(problems_of("labels: {A: b}"), "1:10 labels.A schema/pattern: invalid key `A`: expected a word");
@@ -168,31 +184,37 @@ TEST(Check, Values) {
 }
 
 TEST(Check, LongValuesAreCut) {
-  EXPECT_EQ(problems_of("bare: " + std::string(100, 'A')), "1:7 bare schema/pattern: invalid value `" +
-                                                               std::string(60, 'A') +
+  EXPECT_EQ(problems_of("bare: x" + std::string(99, '1')), "1:7 bare schema/pattern: invalid value `x" +
+                                                               std::string(59, '1') +
                                                                "…`: expected a match of `^[a-z]+$`");
 }
 
 TEST(Check, Required) {
-  EXPECT_EQ(problems_of("items:\n- port: 1\n"), "2:3 items[0].name schema/required: missing field `name`");
-  EXPECT_EQ(problems_of("items:\n- name: null\n"), "2:3 items[0].name schema/required: missing field `name`");
+  EXPECT_EQ(problems_of("items:\n- port: 1\n"),
+            "2:3 items[0].name schema/required: missing field `name` in `items[0]`");
+  EXPECT_EQ(problems_of("items:\n- name: null\n"),
+            "2:3 items[0].name schema/required: missing field `name` in `items[0]`");
 }
 
 TEST(Check, Duplicates) {
   EXPECT_EQ(problems_of("items:\n- name: a\n- name: a\n  protocol: TCP\n"),
-            "3:3 items[1] schema/duplicate: a second item with `name` `a` and `protocol` `TCP`, the first is "
-            "at line 2, "
-            "column 3");
-  EXPECT_EQ(problems_of("tags: [a, b, a]"),
-            "1:14 tags[2] schema/duplicate: `a` stands twice in the list, first at line 1, column 8");
+            "3:3 items[1] schema/duplicate: a second item with `name` `a` and `protocol` `TCP` "
+            "[2:3 items[0]: the first one is here]");
+  EXPECT_EQ(
+      problems_of("tags: [a, b, a]"),
+      "1:14 tags[2] schema/duplicate: `a` stands twice in the list [1:8 tags[0]: the first one is here]");
 }
 
-TEST(Check, RulesRunOnSoundValuesOnly) {
+TEST(Check, RulesRunOnValuesOfTheirTypes) {
   EXPECT_EQ(problems_of("items: [{name: udp}]"),
             "1:16 items[0].name schema/named-rule: an item named `udp` must be of protocol `UDP` (set "
             "`protocol: UDP`)");
   EXPECT_EQ(problems_of("items: [{name: udp, port: 0}]"),
-            "1:27 items[0].port schema/range: 0 is too small: at least 1 is allowed");
+            "1:27 items[0].port schema/range: 0 is too small: at least 1 is allowed\n"
+            "1:16 items[0].name schema/named-rule: an item named `udp` must be of protocol `UDP` (set "
+            "`protocol: UDP`)");
+  EXPECT_EQ(problems_of("items: [{name: udp, port: x}]"),
+            "1:27 items[0].port schema/wrong-type: expected an integer, found the string `x`");
 }
 
 TEST(Check, SecretsAreNotQuoted) {

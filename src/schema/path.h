@@ -23,6 +23,9 @@ struct Path {
   std::string to_string() const;
 };
 
+// Where below `tree` the node at the address `wanted` is; empty when it is nowhere.
+std::string path_below(const Tree& tree, const Tree* wanted);
+
 // "a string", "a list", …: what a tree is.
 std::string_view words_for(Tree::Type type);
 std::string_view words_for(Type::Kind kind);

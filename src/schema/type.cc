@@ -8,6 +8,8 @@
 
 #include <re2/re2.h>
 
+#include "schema/cel/cel.h"
+
 namespace sluice::schema {
 
 namespace {
@@ -46,7 +48,7 @@ const Type& any_type() {
 
 }  // namespace
 
-Type Type::describe(std::string text) && {
+Type Type::doc(std::string text) && {
   description = std::move(text);
   return std::move(*this);
 }
@@ -138,12 +140,13 @@ Type Type::as_set() && {
 }
 
 Type Type::with(Rule rule) && {
+  if (!rule.cel.empty()) rule.program = cel::Program::of(rule.cel);
   rules.push_back(std::move(rule));
   return std::move(*this);
 }
 
 Type Type::with(std::vector<Rule> more) && {
-  for (Rule& rule : more) rules.push_back(std::move(rule));
+  for (Rule& rule : more) *this = std::move(*this).with(std::move(rule));
   return std::move(*this);
 }
 
@@ -157,6 +160,16 @@ Type Type::preserving_unknown() && {
   return std::move(*this);
 }
 
+Type Type::atomic() && {
+  is_atomic = true;
+  return std::move(*this);
+}
+
+Type Type::where(Tree members) && {
+  logic = std::move(members);
+  return std::move(*this);
+}
+
 const Field* Type::find(std::string_view name) const {
   for (const Field& field : fields) {
     if (field.name == name) return &field;
@@ -164,8 +177,18 @@ const Field* Type::find(std::string_view name) const {
   return nullptr;
 }
 
+Field Field::doc(std::string text) && {
+  description = std::move(text);
+  return std::move(*this);
+}
+
 Field Field::required() && {
   is_required = true;
+  return std::move(*this);
+}
+
+Field Field::ignored() && {
+  is_ignored = true;
   return std::move(*this);
 }
 
@@ -253,7 +276,8 @@ Value Value::operator[](std::string_view name) const {
   if (type_->kind == Type::Kind::kMap) return {member, type_->item.get()};
   const Field* const field = type_->find(name);
   if (field == nullptr) return {member, &any_type()};
-  if (member != nullptr && !member->is_null()) return {member, field->type.get()};
+  if (member != nullptr && (!member->is_null() || field->type->is_nullable))
+    return {member, field->type.get()};
   return {field->default_value ? &*field->default_value : nullptr, field->type.get()};
 }
 

@@ -33,6 +33,10 @@ class RE2;
 
 namespace sluice::schema {
 
+namespace cel {
+class Program;
+}
+
 class Value;
 struct Field;
 
@@ -43,17 +47,21 @@ struct Pattern {
   std::string_view meaning;  // after "expected": "a DNS label: …"; empty: the message shows the expression
 };
 
-// A rule over several fields. `holds` sees the value with defaults filled in and runs only where every field
-// below is of its type. Rules are what upstream writes in CEL; `message` is in our words.
+// A rule over several fields. It sees the value with defaults filled in and runs only where every field below
+// is of its type.
 struct Rule {
   std::string name;     // kebab case; the problem's code is "schema/" and this
-  std::string message;  // one sentence, lower case, without a full stop
-  bool (*holds)(const Value& self);
+  std::string cel;      // the rule as upstream's schema has it, to the letter; see cel/cel.h
+  std::string message;  // in our words: one sentence, lower case, without a full stop
+  // Instead of `cel`, for what API servers check beyond the schemas.
+  bool (*holds)(const Value& self) = nullptr;
   std::string suggestion;
-  // What to blame for the problem, as a path below the value ("tls.mode", "[2]"): its place is the problem's.
-  // Empty: the value itself. Either a constant, or found once the rule is broken.
+  // What to blame for the problem, as a path below the value ("tls.mode"): its place is the problem's.
+  // Where an item alone decided (cel::Program::culprit), the path is below that. Empty: the value, or the
+  // item.
   std::string blame;
-  std::string (*culprit)(const Value& self) = nullptr;
+  // Of `cel`, once the rule is part of a Type.
+  std::shared_ptr<const cel::Program> program = nullptr;
 };
 
 // How a list is keyed (x-kubernetes-list-type).
@@ -73,6 +81,7 @@ struct Type {
   };
 
   Kind kind = Kind::kAny;
+  // What fields of the type mean, unless the field says more. See Field::description.
   std::string description;
   // A null is a value. Elsewhere a null member is an absent one, as for an API server.
   bool is_nullable = false;
@@ -99,11 +108,16 @@ struct Type {
   std::shared_ptr<const re2::RE2> key_regex;
 
   std::vector<Rule> rules;
+  // A map or object that is one value to a server-side apply (x-kubernetes-map-type).
+  bool is_atomic = false;
+  // Members for generated schemas that say what no chained call can: {oneOf: …}. check() does not read them;
+  // a Rule with `holds` does their work.
+  std::optional<Tree> logic;
   // Runs on the bound struct after its fields and defaults; nullptr: nothing to do.
   void (*finish)(void* target) = nullptr;
 
   // The chained calls that build a Type.
-  Type describe(std::string text) &&;
+  Type doc(std::string text) &&;
   Type nullable() &&;
   Type secret() &&;
   Type length(std::size_t min, std::size_t max) &&;  // of strings
@@ -124,6 +138,8 @@ struct Type {
   Type with(std::vector<Rule> rules) &&;
   Type finished_by(void (*finish)(void* target)) &&;
   Type preserving_unknown() &&;
+  Type atomic() &&;
+  Type where(Tree logic) &&;
 
   // nullptr when the object has no such field.
   const Field* find(std::string_view name) const;
@@ -132,7 +148,11 @@ struct Type {
 struct Field {
   std::string name;
   std::shared_ptr<const Type> type;
+  // For CRDs, editors and reference pages: what the field does, in sentences of our own. Empty: the Type's.
+  std::string description;
   bool is_required = false;
+  // Described, and neither checked nor bound: an API server leaves out what a file says there.
+  bool is_ignored = false;
   std::optional<Tree> default_value;
   // The member's place in the struct (made if optional), and how it takes a value; nullptr: bound nowhere.
   void* (*at)(void* parent) = nullptr;
@@ -140,7 +160,11 @@ struct Field {
   const void* (*get)(const void* parent) = nullptr;
   const Codec* codec = nullptr;
 
+  const std::string& about() const { return description.empty() ? type->description : description; }
+
+  Field doc(std::string text) &&;
   Field required() &&;
+  Field ignored() &&;
   Field defaults_to(Tree value) &&;
   Field defaults_to(const char* value) &&;
   Field defaults_to(std::int64_t value) &&;

@@ -65,6 +65,7 @@ void read_one(const Tree& tree, std::uint32_t document, std::uint32_t ordinal, c
   for (Problem& problem : read.problems) {
     if (problem.where.line == 0) problem.where = find_field(tree, problem.path);
     problem.where.file = file;
+    for (Related& related : problem.also) related.where.file = file;
     if (problem.object == ObjectKey()) problem.object = read.key;
     manifest.problems.push_back(std::move(problem));
   }

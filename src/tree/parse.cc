@@ -196,10 +196,37 @@ struct DiagDeleter {
   void operator()(fy_diag* diag) const { fy_diag_destroy(diag); }
 };
 
+// The value of a single-quoted scalar from what stands between its quotes: two quotes are one, and a line
+// break with the blanks around it is a space, or as many line breaks as there are empty lines.
+std::string unfold_single_quoted(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r";
+  std::string value;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\'') {
+      value += '\'';
+      ++i;  // the second one
+    } else if (text[i] == '\n') {
+      value.resize(value.find_last_not_of(kBlanks) + 1);
+      std::size_t breaks = 1;
+      std::size_t next = i + 1;
+      for (; next < text.size() && (kBlanks.contains(text[next]) || text[next] == '\n'); ++next) {
+        if (text[next] == '\n') ++breaks;
+      }
+      value += breaks == 1 ? " " : std::string(breaks - 1, '\n');
+      i = next - 1;
+    } else {
+      value += text[i];
+    }
+  }
+  return value;
+}
+
 // One document's events → its tree. The first mistake spoils the document; what follows is skipped.
 class DocumentBuilder {
  public:
-  explicit DocumentBuilder(std::uint32_t first_line) : first_line_(first_line) {}
+  // `source` is what the events are of.
+  DocumentBuilder(std::string_view source, std::uint32_t first_line)
+      : source_(source), first_line_(first_line) {}
 
   void begin() {
     frames_.clear();
@@ -272,6 +299,18 @@ class DocumentBuilder {
     return text == nullptr ? std::string_view() : std::string_view(text, size);
   }
 
+  // What stands in the text, between the quotes.
+  std::string_view written(fy_token* token) const {
+    const std::size_t begin = fy_token_start_mark(token)->input_pos;
+    const std::size_t end = fy_token_end_mark(token)->input_pos;
+    return begin <= end && end <= source_.size() ? source_.substr(begin, end - begin) : std::string_view();
+  }
+
+  // libfyaml 0.7.12 loses count where two quotes stand side by side in single quotes: 'a''''b'.
+  bool has_doubled_escapes(fy_token* token) const {
+    return written(token).find("''''") != std::string_view::npos;
+  }
+
   Place place_of(const fy_mark* mark, std::uint32_t back = 0) const {
     if (mark == nullptr) return {};
     const auto column = static_cast<std::uint32_t>(mark->column) + 1;
@@ -316,7 +355,12 @@ class DocumentBuilder {
       }
     }
     if (!count(1, place)) return;
-    const std::string_view text = text_of(token);
+    std::string_view text = text_of(token);
+    std::string unfolded;
+    if (style == FYSS_SINGLE_QUOTED && has_doubled_escapes(token)) {
+      unfolded = unfold_single_quoted(written(token));
+      text = unfolded;
+    }
     if (wants_key()) return add_key(text, style == FYSS_PLAIN && event->scalar.tag == nullptr, place, event);
     Tree tree;
     if (event->scalar.tag != nullptr) {
@@ -550,6 +594,7 @@ class DocumentBuilder {
     return true;
   }
 
+  std::string_view source_;
   std::uint32_t first_line_;
   std::vector<Frame> frames_;
   std::map<std::string, Anchored, std::less<>> anchors_;
@@ -580,7 +625,7 @@ class YamlReader {
     config.diag = diag_.get();
     const std::unique_ptr<fy_parser, ParserDeleter> parser(fy_parser_create(&config));
     if (parser == nullptr || fy_parser_set_string(parser.get(), text.data(), text.size()) != 0) std::abort();
-    DocumentBuilder builder(first_line);
+    DocumentBuilder builder(text, first_line);
     builder.begin();
     bool ended = false;
     while (!ended) {

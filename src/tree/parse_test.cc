@@ -68,6 +68,19 @@ TEST(Parse, KeysAreStrings) {
   EXPECT_EQ(tree.find("")->as_string(), "d");
 }
 
+TEST(Parse, QuotesInSingleQuotes) {
+  const Tree tree = parse_one(
+      "a: 'x == '''' || y'\nb: 'a''''b''''''c'\nc: ''''''\nd: 'one  \n  two''''\n\n\n   three '\n"
+      "e: 'it''s'\n'f''''g': h\ni: ['''''', é, '''''ä']\n");
+  EXPECT_EQ(tree.at("a")->as_string(), "x == '' || y");
+  EXPECT_EQ(tree.at("b")->as_string(), "a''b'''c");
+  EXPECT_EQ(tree.at("c")->as_string(), "''");
+  EXPECT_EQ(tree.at("d")->as_string(), "one two''\n\nthree ");
+  EXPECT_EQ(tree.at("e")->as_string(), "it's");
+  EXPECT_EQ(tree.find("f''g")->as_string(), "h");
+  EXPECT_EQ(tree.at("i[2]")->as_string(), "''ä");
+}
+
 TEST(Parse, Tags) {
   const Tree tree =
       parse_one("a: !!str 1\nb: !!int 2\nc: !!float 3\nd: !!map {x: 1}\ne: !!seq [1]\nf: !!bool true\n");

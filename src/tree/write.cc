@@ -1,9 +1,15 @@
 #include "tree/write.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include <nlohmann/json.hpp>
 
 namespace sluice {
 namespace {
+
+// Plain scalars that some version of YAML takes for something else than a string.
+constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
 
 void write(const Tree& tree, std::string& out) {
   const auto text = [](const auto& value) { return nlohmann::json(value).dump(); };
@@ -45,7 +51,77 @@ void write(const Tree& tree, std::string& out) {
   }
 }
 
+// Texts that need no quotes wherever they stand: they begin with a letter or slash and are no word of YAML's.
+bool is_plain(std::string_view text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  if (text.empty() || text.size() > 80 || (!is_letter(text[0]) && text[0] != '/')) return false;
+  if (!std::ranges::all_of(text, [&](char c) {
+        return is_letter(c) || (c >= '0' && c <= '9') || c == '/' || c == '.' || c == '-' || c == '_';
+      })) {
+    return false;
+  }
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return std::ranges::find(kWords, lower) == std::end(kWords);
+}
+
+bool is_block(const Tree& tree) {
+  return (tree.is_map() && !tree.members().empty()) || (tree.is_list() && !tree.items().empty());
+}
+
+// What follows "key:" or "-" on the same line, or a block below it.
+void write_yaml(const Tree& tree, std::size_t indent, std::string& out) {
+  const auto scalar = [&out](const Tree& value) {
+    if (value.is_string() && is_plain(value.as_string())) {
+      out += value.as_string();
+    } else {
+      write(value, out);
+    }
+    out += '\n';
+  };
+  if (!is_block(tree)) return scalar(tree);
+  bool is_first = true;
+  const auto begin = [&] {
+    if (!is_first) out.append(indent, ' ');
+    is_first = false;
+  };
+  if (tree.is_list()) {
+    for (const Tree& item : tree.items()) {
+      begin();
+      out += "- ";
+      write_yaml(item, indent + 2, out);
+    }
+    return;
+  }
+  for (const Tree::Member& member : tree.members()) {
+    begin();
+    if (is_plain(member.key)) {
+      out += member.key;
+    } else {
+      write(Tree::string(member.key), out);
+    }
+    out += ':';
+    if (!is_block(member.value)) {
+      out += ' ';
+      scalar(member.value);
+    } else {
+      // Lists stand at the column of their key.
+      const std::size_t below = member.value.is_list() ? indent : indent + 2;
+      out += '\n';
+      out.append(below, ' ');
+      write_yaml(member.value, below, out);
+    }
+  }
+}
+
 }  // namespace
+
+std::string to_yaml(const Tree& tree) {
+  std::string out;
+  write_yaml(tree, 0, out);
+  return out;
+}
 
 std::string to_json(const Tree& tree) {
   std::string out;

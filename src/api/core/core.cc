@@ -24,22 +24,28 @@ Type protocol() { return enumeration({"TCP", "UDP", "SCTP"}); }
 Type optional_label() { return string().max_length(63).matches(kLabelNameOrNothing); }
 
 Type session_affinity_config() {
-  return object({field("clientIP", object({field("timeoutSeconds", int32().range(1, 86400))}))});
+  return object(
+      {field("clientIP",
+             object({field("timeoutSeconds", int32().range(1, 86400)).doc("How long the affinity lasts.")}))
+           .doc("Settings of the affinity by address.")});
 }
 
 Type object_reference_v1() {
   return object({
-      field("apiVersion", string()),
-      field("fieldPath", string()),
-      field("kind", string()),
-      field("name", string()),
-      field("namespace", string()),
-      field("resourceVersion", string()),
-      field("uid", string()),
+      field("apiVersion", string()).doc("The group and version of the kind."),
+      field("fieldPath", string()).doc("A part of the object."),
+      field("kind", string()).doc("The kind of the object."),
+      field("name", string()).doc("The name of the object."),
+      field("namespace", string()).doc("The namespace of the object."),
+      field("resourceVersion", string()).doc("The version of the object."),
+      field("uid", string()).doc("The identity of the object."),
   });
 }
 
-std::vector<Field> resource_fields() { return {field("apiVersion", string()), field("kind", string())}; }
+std::vector<Field> resource_fields() {
+  return {field("apiVersion", string()).doc("The group and version of the kind."),
+          field("kind", string()).doc("The kind of the object.")};
+}
 
 bool has_short_keys(const Value& self) {
   for (const Tree::Member& member : self.tree()->members()) {
@@ -58,20 +64,32 @@ Type data_map(Type item) {
 
 Type namespace_type() {
   std::vector<Field> fields = resource_fields();
-  fields.push_back(field<&Namespace::metadata>("metadata", metadata_type(kLabelName, 63)).required());
-  fields.push_back(field("spec", object({field("finalizers", list(string()))})));
-  fields.push_back(field("status", any()));
-  return object(std::move(fields));
+  fields.push_back(field<&Namespace::metadata>("metadata", metadata_type(kLabelName, 63))
+                       .required()
+                       .doc("Name and labels."));
+  fields.push_back(
+      field("spec",
+            object({field("finalizers", list(string())).doc("What keeps the namespace from being deleted.")}))
+          .doc("Not read."));
+  fields.push_back(field("status", any()).doc("Written by clusters."));
+  return object(std::move(fields)).doc("A space of names. Routes may attach by its labels.");
 }
 
 Type service_type() {
   const Type port = object({
-      field<&ServicePort::name>("name", optional_label()),
-      field<&ServicePort::protocol>("protocol", protocol()).defaults_to("TCP"),
-      field<&ServicePort::app_protocol>("appProtocol", string()),
-      field<&ServicePort::port>("port", port_number()).required(),
-      field<&ServicePort::target_port>("targetPort", int_or_string().range(0, 65535)),
-      field("nodePort", int32().range(0, 65535)),
+      field<&ServicePort::name>("name", optional_label())
+          .doc("The name of the port. EndpointSlices and listeners refer to it."),
+      field<&ServicePort::protocol>("protocol", protocol())
+          .defaults_to("TCP")
+          .doc("The protocol of the transport."),
+      field<&ServicePort::app_protocol>("appProtocol", string())
+          .doc("What is spoken over it: `kubernetes.io/h2c` is HTTP/2 in clear text, for instance."),
+      field<&ServicePort::port>("port", port_number())
+          .required()
+          .doc("The port by which routes refer to it."),
+      field<&ServicePort::target_port>("targetPort", int_or_string().range(0, 65535))
+          .doc("The port of the pods, or its name. EndpointSlices say which it is."),
+      field("nodePort", int32().range(0, 65535)).doc("The port of the nodes. Not read."),
   });
   const Type ports =
       list(port)
@@ -86,129 +104,175 @@ Type service_type() {
   const Type spec = object({
       field<&ServiceSpec::type>("type",
                                 enumeration({"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"}))
-          .defaults_to("ClusterIP"),
-      field<&ServiceSpec::cluster_ip>("clusterIP", string()),
-      field<&ServiceSpec::cluster_ips>("clusterIPs", list(string()).max_items(2)),
-      field<&ServiceSpec::external_name>("externalName", string()),
-      field<&ServiceSpec::ports>("ports", ports),
-      field<&ServiceSpec::traffic_distribution>("trafficDistribution", string()),
-      field<&ServiceSpec::publish_not_ready_addresses>("publishNotReadyAddresses", boolean()),
-      field("allocateLoadBalancerNodePorts", boolean()),
-      field("externalIPs", list(string())),
-      field("externalTrafficPolicy", enumeration({"Cluster", "Local", ""})),
-      field("healthCheckNodePort", int32().range(0, 65535)),
-      field("internalTrafficPolicy", enumeration({"Cluster", "Local"})),
-      field("ipFamilies", list(enumeration({"IPv4", "IPv6"})).max_items(2)),
-      field("ipFamilyPolicy", enumeration({"SingleStack", "PreferDualStack", "RequireDualStack"})),
-      field("loadBalancerClass", string()),
-      field("loadBalancerIP", string()),
-      field("loadBalancerSourceRanges", list(string())),
-      field("selector", map(string())),
-      field("sessionAffinity", enumeration({"ClientIP", "None", ""})),
-      field("sessionAffinityConfig", session_affinity_config()),
+          .defaults_to("ClusterIP")
+          .doc("How the Service is reached. `ExternalName` has no endpoints."),
+      field<&ServiceSpec::cluster_ip>("clusterIP", string())
+          .doc("The virtual address, or `None` for a Service without."),
+      field<&ServiceSpec::cluster_ips>("clusterIPs", list(string()).max_items(2))
+          .doc("The virtual addresses, one of each family."),
+      field<&ServiceSpec::external_name>("externalName", string())
+          .doc("The DNS name that a Service of type `ExternalName` stands for."),
+      field<&ServiceSpec::ports>("ports", ports).doc("The ports of the Service."),
+      field<&ServiceSpec::traffic_distribution>("trafficDistribution", string())
+          .doc("Which endpoints clusters prefer."),
+      field<&ServiceSpec::publish_not_ready_addresses>("publishNotReadyAddresses", boolean())
+          .doc("Whether endpoints count that are not ready."),
+      field("allocateLoadBalancerNodePorts", boolean()).doc("Not read."),
+      field("externalIPs", list(string())).doc("Not read."),
+      field("externalTrafficPolicy", enumeration({"Cluster", "Local", ""})).doc("Not read."),
+      field("healthCheckNodePort", int32().range(0, 65535)).doc("Not read."),
+      field("internalTrafficPolicy", enumeration({"Cluster", "Local"})).doc("Not read."),
+      field("ipFamilies", list(enumeration({"IPv4", "IPv6"})).max_items(2)).doc("Not read."),
+      field("ipFamilyPolicy", enumeration({"SingleStack", "PreferDualStack", "RequireDualStack"}))
+          .doc("Not read."),
+      field("loadBalancerClass", string()).doc("Not read."),
+      field("loadBalancerIP", string()).doc("Not read."),
+      field("loadBalancerSourceRanges", list(string())).doc("Not read."),
+      field("selector", map(string()))
+          .doc("The labels of its pods. Not read: EndpointSlices say where they are."),
+      field("sessionAffinity", enumeration({"ClientIP", "None", ""})).doc("Not read."),
+      field("sessionAffinityConfig", session_affinity_config()).doc("Not read."),
   });
   std::vector<Field> fields = resource_fields();
-  fields.push_back(field<&Service::metadata>("metadata", metadata_type(kLabelName, 63)).required());
-  fields.push_back(field<&Service::spec>("spec", spec));
-  fields.push_back(field("status", any()));
-  return object(std::move(fields));
+  fields.push_back(field<&Service::metadata>("metadata", metadata_type(kLabelName, 63))
+                       .required()
+                       .doc("Name and namespace, by which routes refer to it."));
+  fields.push_back(field<&Service::spec>("spec", spec).doc("Its ports and how it is reached."));
+  fields.push_back(field("status", any()).doc("Written by clusters."));
+  return object(std::move(fields))
+      .doc("What routes send requests to: a name for the endpoints that EndpointSlices list.");
 }
 
 Type endpoint_slice_type() {
   const Type conditions = object({
-      field<&EndpointConditions::ready>("ready", boolean()),
-      field<&EndpointConditions::serving>("serving", boolean()),
-      field<&EndpointConditions::terminating>("terminating", boolean()),
+      field<&EndpointConditions::ready>("ready", boolean())
+          .doc("Whether the endpoint takes new connections. Unset counts as true."),
+      field<&EndpointConditions::serving>("serving", boolean())
+          .doc("Whether the endpoint answers, also while it terminates."),
+      field<&EndpointConditions::terminating>("terminating", boolean())
+          .doc("Whether the endpoint is going away."),
   });
-  const Type named = object({field("name", string()).required()});
+  const Type named = object({field("name", string()).required().doc("A name.")});
   const Type endpoint = object({
-      field<&SliceEndpoint::addresses>("addresses", list(string()).items(1, 100)).required(),
-      field<&SliceEndpoint::conditions>("conditions", conditions),
-      field<&SliceEndpoint::hostname>("hostname", string()),
-      field<&SliceEndpoint::node_name>("nodeName", string()),
-      field<&SliceEndpoint::zone>("zone", string()),
-      field("deprecatedTopology", map(string())),
+      field<&SliceEndpoint::addresses>("addresses", list(string()).items(1, 100))
+          .required()
+          .doc("The addresses of the endpoint. The first one is used."),
+      field<&SliceEndpoint::conditions>("conditions", conditions).doc("In which state the endpoint is."),
+      field<&SliceEndpoint::hostname>("hostname", string()).doc("The DNS name of the endpoint."),
+      field<&SliceEndpoint::node_name>("nodeName", string()).doc("The node on which it runs."),
+      field<&SliceEndpoint::zone>("zone", string()).doc("The zone in which it runs."),
+      field("deprecatedTopology", map(string())).doc("Not read."),
       field("hints", object({
-                         field("forNodes", list(named)),
-                         field("forZones", list(named)),
-                     })),
-      field("targetRef", object_reference_v1()),
+                         field("forNodes", list(named)).doc("The nodes that should use it."),
+                         field("forZones", list(named)).doc("The zones that should use it."),
+                     }))
+          .doc("For whom the endpoint is meant. Not read."),
+      field("targetRef", object_reference_v1()).doc("The pod. Not read."),
   });
   const Type port = object({
-      field<&EndpointPort::name>("name", optional_label()),
-      field<&EndpointPort::protocol>("protocol", protocol()).defaults_to("TCP"),
-      field<&EndpointPort::app_protocol>("appProtocol", string()),
-      field<&EndpointPort::port>("port", int32().range(0, 65535)),
+      field<&EndpointPort::name>("name", optional_label())
+          .doc("The name of the Service's port that this is."),
+      field<&EndpointPort::protocol>("protocol", protocol())
+          .defaults_to("TCP")
+          .doc("The protocol of the transport."),
+      field<&EndpointPort::app_protocol>("appProtocol", string()).doc("What is spoken over it."),
+      field<&EndpointPort::port>("port", int32().range(0, 65535)).doc("The port of the endpoints."),
   });
   std::vector<Field> fields = resource_fields();
-  fields.push_back(field<&EndpointSlice::metadata>("metadata", metadata_type(kSubdomain, 253)).required());
+  fields.push_back(field<&EndpointSlice::metadata>("metadata", metadata_type(kSubdomain, 253))
+                       .required()
+                       .doc("The label `kubernetes.io/service-name` says to which Service it belongs."));
   // An API server demands one of IPv4, IPv6 and FQDN. Slices in files are written by hand and often have none
   // or another word, and translation can do without: an address says itself what it is.
-  fields.push_back(field<&EndpointSlice::address_type>("addressType", string()));
-  fields.push_back(field<&EndpointSlice::endpoints>("endpoints", list(endpoint).max_items(1000)));
-  fields.push_back(field<&EndpointSlice::ports>("ports", list(port).max_items(20000)));
-  return object(std::move(fields));
+  fields.push_back(field<&EndpointSlice::address_type>("addressType", string())
+                       .doc("What the addresses are: `IPv4`, `IPv6` or `FQDN`. Not needed."));
+  fields.push_back(field<&EndpointSlice::endpoints>("endpoints", list(endpoint).max_items(1000))
+                       .doc("Where the Service runs."));
+  fields.push_back(field<&EndpointSlice::ports>("ports", list(port).max_items(20000))
+                       .doc("The ports of all the endpoints."));
+  return object(std::move(fields)).doc("Where a Service runs.");
 }
 
 Type secret_type() {
   std::vector<Field> fields = resource_fields();
-  fields.push_back(field<&Secret::metadata>("metadata", metadata_type(kSubdomain, 253)).required());
-  fields.push_back(field<&Secret::type>("type", string()));
-  fields.push_back(field<&Secret::data>("data", data_map(string().formatted("byte")).secret()));
+  fields.push_back(field<&Secret::metadata>("metadata", metadata_type(kSubdomain, 253))
+                       .required()
+                       .doc("Name and namespace, by which others refer to it."));
+  fields.push_back(field<&Secret::type>("type", string())
+                       .doc("What it holds: `kubernetes.io/tls` for a certificate and its key."));
+  fields.push_back(field<&Secret::data>("data", data_map(string().formatted("byte")).secret())
+                       .doc("The values, in base64."));
   // Merged into data once both are bound.
-  fields.push_back(field("stringData", data_map(string()).secret()));
-  fields.push_back(field("immutable", boolean()));
-  return object(std::move(fields)).secret();
+  fields.push_back(field("stringData", data_map(string()).secret())
+                       .doc("Values as plain text. They win over those in `data`."));
+  fields.push_back(field("immutable", boolean()).doc("Whether the values can change. Not read."));
+  return object(std::move(fields)).doc("Certificates, keys and passwords.").secret();
 }
 
 Type config_map_type() {
   std::vector<Field> fields = resource_fields();
-  fields.push_back(field<&ConfigMap::metadata>("metadata", metadata_type(kSubdomain, 253)).required());
-  fields.push_back(field<&ConfigMap::data>("data", data_map(string())));
-  fields.push_back(field<&ConfigMap::binary_data>("binaryData", data_map(string().formatted("byte"))));
-  fields.push_back(field("immutable", boolean()));
-  return object(std::move(fields));
+  fields.push_back(field<&ConfigMap::metadata>("metadata", metadata_type(kSubdomain, 253))
+                       .required()
+                       .doc("Name and namespace, by which others refer to it."));
+  fields.push_back(field<&ConfigMap::data>("data", data_map(string())).doc("The values, as text."));
+  fields.push_back(field<&ConfigMap::binary_data>("binaryData", data_map(string().formatted("byte")))
+                       .doc("More values, in base64."));
+  fields.push_back(field("immutable", boolean()).doc("Whether the values can change. Not read."));
+  return object(std::move(fields)).doc("Texts, such as the certificates of authorities.");
 }
 
 Type cluster_trust_bundle_type() {
   std::vector<Field> fields = resource_fields();
-  fields.push_back(
-      field<&ClusterTrustBundle::metadata>("metadata", metadata_type(kTrustBundleName, 253)).required());
-  fields.push_back(
-      field<&ClusterTrustBundle::spec>(
-          "spec", object({
-                      field("signerName", string()),
-                      field<&ClusterTrustBundleSpec::trust_bundle>("trustBundle", string()).required(),
-                  }))
-          .required());
-  return object(std::move(fields));
+  fields.push_back(field<&ClusterTrustBundle::metadata>("metadata", metadata_type(kTrustBundleName, 253))
+                       .required()
+                       .doc("The name, by which policies refer to it."));
+  fields.push_back(field<&ClusterTrustBundle::spec>(
+                       "spec", object({
+                                   field("signerName", string()).doc("Who signs with them. Not read."),
+                                   field<&ClusterTrustBundleSpec::trust_bundle>("trustBundle", string())
+                                       .required()
+                                       .doc("Certificates of authorities, in PEM."),
+                               }))
+                       .required()
+                       .doc("The certificates."));
+  return object(std::move(fields)).doc("Certificates of authorities, for the whole cluster.");
 }
 
 // What translation does not read is nobody's business here: the kind is not ours, and its status grows.
 Type service_import_type() {
-  const Type port = object({
-                               field<&ServicePort::name>("name", optional_label()),
-                               field<&ServicePort::protocol>("protocol", protocol()).defaults_to("TCP"),
-                               field<&ServicePort::app_protocol>("appProtocol", string()),
-                               field<&ServicePort::port>("port", port_number()).required(),
-                           })
-                        .preserving_unknown();
+  const Type port =
+      object({
+                 field<&ServicePort::name>("name", optional_label()).doc("The name of the port."),
+                 field<&ServicePort::protocol>("protocol", protocol())
+                     .defaults_to("TCP")
+                     .doc("The protocol of the transport."),
+                 field<&ServicePort::app_protocol>("appProtocol", string()).doc("What is spoken over it."),
+                 field<&ServicePort::port>("port", port_number())
+                     .required()
+                     .doc("The port by which routes refer to it."),
+             })
+          .preserving_unknown();
   const Type spec =
       object({
                  // An API server demands it, and translation can do without.
                  field<&ServiceImportSpec::type>("type", enumeration({"ClusterSetIP", "Headless"}))
-                     .defaults_to("ClusterSetIP"),
-                 field<&ServiceImportSpec::ips>("ips", list(string())),
-                 field<&ServiceImportSpec::ports>("ports", list(port)).required(),
-                 field("sessionAffinity", string()),
-                 field("sessionAffinityConfig", session_affinity_config()),
+                     .defaults_to("ClusterSetIP")
+                     .doc("Whether it has a virtual address."),
+                 field<&ServiceImportSpec::ips>("ips", list(string())).doc("The virtual addresses."),
+                 field<&ServiceImportSpec::ports>("ports", list(port))
+                     .required()
+                     .doc("The ports of the Service."),
+                 field("sessionAffinity", string()).doc("Not read."),
+                 field("sessionAffinityConfig", session_affinity_config()).doc("Not read."),
              })
           .preserving_unknown();
   std::vector<Field> fields = resource_fields();
-  fields.push_back(field<&ServiceImport::metadata>("metadata", metadata_type(kSubdomain, 253)).required());
-  fields.push_back(field<&ServiceImport::spec>("spec", spec));
-  fields.push_back(field("status", any()));
-  return object(std::move(fields));
+  fields.push_back(field<&ServiceImport::metadata>("metadata", metadata_type(kSubdomain, 253))
+                       .required()
+                       .doc("Name and namespace, by which routes refer to it."));
+  fields.push_back(field<&ServiceImport::spec>("spec", spec).doc("Its ports and addresses."));
+  fields.push_back(field("status", any()).doc("Written by controllers."));
+  return object(std::move(fields)).doc("A Service of other clusters.");
 }
 
 }  // namespace sluice::api

@@ -21,15 +21,22 @@ std::vector<schema::Field> backend_tls_fields() {
   using schema::string;
   const schema::Type version = enumeration({"Auto", "1.0", "1.1", "1.2", "1.3"});
   return {
-      field<kSettings..., &TLSSettings::alpn_protocols>("alpnProtocols", list(string())),
-      field<kSettings..., &TLSSettings::ciphers>("ciphers", list(string())),
+      field<kSettings..., &TLSSettings::alpn_protocols>("alpnProtocols", list(string()))
+          .doc("The protocols offered in the handshake (ALPN)."),
+      field<kSettings..., &TLSSettings::ciphers>("ciphers", list(string()))
+          .doc("The cipher suites, for TLS up to 1.2."),
       field<kSettings..., &TLSSettings::client_certificate_ref>("clientCertificateRef",
-                                                                secret_object_reference()),
-      field<kSettings..., &TLSSettings::ecdh_curves>("ecdhCurves", list(string())),
-      field("fingerprints", list(enumeration({"JA3", "JA4"}))),
-      field<kSettings..., &TLSSettings::max_version>("maxVersion", version),
-      field<kSettings..., &TLSSettings::min_version>("minVersion", version),
-      field<kSettings..., &TLSSettings::signature_algorithms>("signatureAlgorithms", list(string())),
+                                                                secret_object_reference())
+          .doc("The Secret with the certificate to show."),
+      field<kSettings..., &TLSSettings::ecdh_curves>("ecdhCurves", list(string()))
+          .doc("The curves for the key exchange."),
+      field("fingerprints", list(enumeration({"JA3", "JA4"})))
+          .doc("The fingerprints of handshakes to compute."),
+      field<kSettings..., &TLSSettings::max_version>("maxVersion", version)
+          .doc("The highest version of TLS."),
+      field<kSettings..., &TLSSettings::min_version>("minVersion", version).doc("The lowest version of TLS."),
+      field<kSettings..., &TLSSettings::signature_algorithms>("signatureAlgorithms", list(string()))
+          .doc("The algorithms of signatures."),
   };
 }
 std::vector<schema::Rule> tls_settings_rules();

@@ -1,10 +1,6 @@
-#include <string>
-
-#include <re2/re2.h>
-
 #include "api/declarations.h"
 #include "api/gateway_api/route.h"
-#include "schema/codec.h"
+#include "api/gateway_api/status.h"
 
 namespace sluice::api {
 
@@ -12,44 +8,32 @@ using namespace schema;  // NOLINT: the declarations are written in its words
 
 namespace {
 
-constexpr Pattern kServiceName{R"(^(?i)\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*$)",
-                               "letters, digits and `_` between dots, as in `shop.v1.Orders`"};
-constexpr Pattern kMethodName{R"(^[A-Za-z_][A-Za-z_0-9]*$)",
-                              "letters, digits and `_`, no digit at the front"};
-
-bool is_exact(const Value& method) { return method["type"].text() == "Exact"; }
-
-bool has_service_or_method(const Value& method) { return method.has("service") || method.has("method"); }
-bool has_valid_service(const Value& method) {
-  static const re2::RE2& pattern = *new re2::RE2(kServiceName.regex);
-  return !is_exact(method) || !method.has("service") ||
-         re2::RE2::FullMatch(method["service"].text(), pattern);
-}
-bool has_valid_method(const Value& method) {
-  static const re2::RE2& pattern = *new re2::RE2(kMethodName.regex);
-  return !is_exact(method) || !method.has("method") || re2::RE2::FullMatch(method["method"].text(), pattern);
-}
-
 Type method_match() {
   return object({
                     field<&GRPCMethodMatch::type>("type", enumeration({"Exact", "RegularExpression"}))
-                        .defaults_to("Exact"),
-                    field<&GRPCMethodMatch::service>("service", string().max_length(1024)),
-                    field<&GRPCMethodMatch::method>("method", string().max_length(1024)),
+                        .defaults_to("Exact")
+                        .doc("How the values are compared."),
+                    field<&GRPCMethodMatch::service>("service", string().max_length(1024))
+                        .doc("The name of the service, with its package."),
+                    field<&GRPCMethodMatch::method>("method", string().max_length(1024))
+                        .doc("The name of the method."),
                 })
       .with({
           {.name = "method",
+           .cel = R"x(has(self.type) ? has(self.service) || has(self.method) : true)x",
            .message = "neither `service` nor `method` is set",
-           .holds = has_service_or_method,
            .suggestion = "set one of them, or leave out the whole match to match every call"},
           {.name = "method",
-           .message = "the name of a service consists of " + std::string(kServiceName.meaning),
-           .holds = has_valid_service,
+           .cel =
+               R"x((!has(self.type) || self.type == 'Exact') && has(self.service) ? self.service.matches(r"""^(?i)\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*$"""): true)x",
+           .message = "the name of a service consists of letters, digits and `_` between dots, as in "
+                      "`shop.v1.Orders`",
            .suggestion = "use type `RegularExpression` to match several",
            .blame = "service"},
           {.name = "method",
-           .message = "the name of a method consists of " + std::string(kMethodName.meaning),
-           .holds = has_valid_method,
+           .cel =
+               R"x((!has(self.type) || self.type == 'Exact') && has(self.method) ? self.method.matches(r"""^[A-Za-z_][A-Za-z_0-9]*$"""): true)x",
+           .message = "the name of a method consists of letters, digits and `_`, no digit at the front",
            .suggestion = "use type `RegularExpression` to match several",
            .blame = "method"},
       });
@@ -57,8 +41,10 @@ Type method_match() {
 
 Type matches() {
   return list(object({
-                  field<&GRPCRouteMatch::method>("method", method_match()),
-                  field<&GRPCRouteMatch::headers>("headers", name_value_matches(string().length(1, 4096))),
+                  field<&GRPCRouteMatch::method>("method", method_match())
+                      .doc("The method of the request. By default any."),
+                  field<&GRPCRouteMatch::headers>("headers", name_value_matches(string().length(1, 4096)))
+                      .doc("What headers there must be. All must match."),
               }))
       .max_items(64);
 }
@@ -66,14 +52,19 @@ Type matches() {
 Type route_rules() {
   const Type filters = grpc_filters();
   return list(object({
-                  field<&GRPCRouteRule::name>("name", section_name()),
-                  field<&GRPCRouteRule::matches>("matches", matches()),
-                  field<&GRPCRouteRule::filters>("filters", filters),
-                  field<&GRPCRouteRule::backend_refs>("backendRefs", backend_refs(filters)),
-                  field<&GRPCRouteRule::session_persistence>("sessionPersistence", session_persistence()),
+                  field<&GRPCRouteRule::name>("name", section_name())
+                      .doc("The name of the rule, for policies and messages."),
+                  field<&GRPCRouteRule::matches>("matches", matches())
+                      .doc("Which requests the rule is for: one of these must match. By default all."),
+                  field<&GRPCRouteRule::filters>("filters", filters)
+                      .doc("What is done with requests and responses."),
+                  field<&GRPCRouteRule::backend_refs>("backendRefs", backend_refs(filters))
+                      .doc("Where requests go. Without any, the answer is 500, unless a filter answers."),
+                  field<&GRPCRouteRule::session_persistence>("sessionPersistence", session_persistence())
+                      .doc("Keeps a client at one backend."),
               }))
-      .max_items(16)
-      .with(match_limit())
+      .max_items(kMaxRouteRules)
+      .with(match_limit("(has(self[{0}].matches) ? self[{0}].matches.size() : 0)"))
       .with(rule_names_differ());
 }
 
@@ -81,13 +72,20 @@ Type route_rules() {
 
 Type grpc_route_type() {
   return resource<GRPCRoute>(
-      metadata_type(kSubdomain, 253),
-      object({
-          field<&GRPCRouteSpec::parent_refs>("parentRefs", parent_refs()),
-          field<&GRPCRouteSpec::hostnames>("hostnames", list(hostname()).max_items(16)),
-          field<&GRPCRouteSpec::rules>("rules", route_rules()),
-          field("useDefaultGateways", enumeration({"All", "None"})),
-      }));
+             metadata_type(kSubdomain, 253),
+             object({
+                 field<&GRPCRouteSpec::parent_refs>("parentRefs", parent_refs())
+                     .doc("The Gateways, or listeners of them, to which the route attaches."),
+                 field<&GRPCRouteSpec::hostnames>("hostnames", list(hostname()).max_items(16))
+                     .doc("The hosts whose calls are meant, within those of the listener. By default all of "
+                          "these."),
+                 field<&GRPCRouteSpec::rules>("rules", route_rules())
+                     .doc("What is done with which calls. The most specific match wins, not the first."),
+                 field("useDefaultGateways", enumeration({"All", "None"}))
+                     .doc("Whether the route attaches to default Gateways."),
+             }),
+             field("status", route_status()))
+      .doc("gRPC calls: which of them go where, and what is done with them on the way.");
 }
 
 }  // namespace sluice::api

@@ -1,9 +1,12 @@
 #include <string>
+#include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "api/declarations.h"
 #include "api/gateway_api/route.h"
-#include "schema/codec.h"
+#include "api/gateway_api/status.h"
 
 namespace sluice::api {
 
@@ -13,62 +16,46 @@ namespace {
 
 // ---- matches -------------------------------------------------------------------------------------
 
-// The rules of a path are those of paths that are compared as text.
-bool is_text_path(const Value& path) { return path["type"].text() != "RegularExpression"; }
-bool contains(const Value& path, std::string_view what) {
-  return path["value"].text().find(what) != std::string_view::npos;
-}
-
-bool is_absolute(const Value& path) { return !is_text_path(path) || path["value"].text().starts_with('/'); }
-bool has_no_double_slash(const Value& path) { return !is_text_path(path) || !contains(path, "//"); }
-bool has_no_dots(const Value& path) {
-  return !is_text_path(path) ||
-         !(contains(path, "/./") || contains(path, "/../") || path["value"].text().ends_with("/..") ||
-           path["value"].text().ends_with("/."));
-}
-bool has_no_escaped_slash(const Value& path) {
-  return !is_text_path(path) || !(contains(path, "%2f") || contains(path, "%2F"));
-}
-bool has_no_fragment(const Value& path) { return !is_text_path(path) || !contains(path, "#"); }
-bool has_path_characters(const Value& path) {
-  if (!is_text_path(path)) return true;
-  constexpr std::string_view kMarks = "-/._~!$&'()*+,;=:@";
-  const auto is_hex = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-  };
-  const std::string_view text = path["value"].text();
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '%') {
-      if (i + 2 >= text.size() || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) return false;
-      i += 2;
-    } else if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-               !kMarks.contains(c)) {
-      return false;
-    }
-  }
-  return !text.empty();
-}
+constexpr const char* kResolve = "write the path that it leads to";
 
 Type path_match() {
-  const auto rule = [](const char* message, bool (*holds)(const Value&), const char* suggestion) {
-    return Rule{
-        .name = "path", .message = message, .holds = holds, .suggestion = suggestion, .blame = "value"};
+  // Paths that are compared as text have a form; expressions have none.
+  const auto rule = [](const char* message, const char* test, const char* suggestion = "") {
+    return Rule{.name = "path",
+                .cel = fmt::format("(self.type in ['Exact','PathPrefix']) ? {}", test),
+                .message = message,
+                .suggestion = suggestion,
+                .blame = "value"};
   };
   return object({
                     field<&HTTPPathMatch::type>("type",
                                                 enumeration({"Exact", "PathPrefix", "RegularExpression"}))
-                        .defaults_to("PathPrefix"),
-                    field<&HTTPPathMatch::value>("value", string().max_length(1024)).defaults_to("/"),
+                        .defaults_to("PathPrefix")
+                        .doc("How the value is compared. `PathPrefix` goes by whole segments."),
+                    field<&HTTPPathMatch::value>("value", string().max_length(1024))
+                        .defaults_to("/")
+                        .doc("The path, prefix or expression."),
                 })
-      .with(rule("a path must begin with `/`", is_absolute, ""))
-      .with(rule("a path cannot contain `//`", has_no_double_slash, "no request matches it: remove one `/`"))
-      .with(rule("a path cannot have the segments `.` and `..`", has_no_dots,
-                 "write the path that they lead to"))
-      .with(rule("a path cannot contain an escaped slash (`%2F`)", has_no_escaped_slash, ""))
-      .with(rule("a path cannot contain `#`: fragments are never sent", has_no_fragment, ""))
-      .with(rule("a path can only consist of letters, digits, %XX and any of -/._~!$&'()*+,;=:@",
-                 has_path_characters, "write other characters as %XX, or use type `RegularExpression`"));
+      .with({
+          rule("a path must begin with `/`", "self.value.startsWith('/') : true"),
+          rule("a path cannot contain `//`", "!self.value.contains('//') : true",
+               "no request matches it: remove one `/`"),
+          rule("a path cannot have the segment `.`", "!self.value.contains('/./') : true", kResolve),
+          rule("a path cannot have the segment `..`", "!self.value.contains('/../') : true", kResolve),
+          rule("a path cannot contain an escaped slash (`%2f`)", "!self.value.contains('%2f') : true"),
+          rule("a path cannot contain an escaped slash (`%2F`)", "!self.value.contains('%2F') : true"),
+          rule("a path cannot contain `#`: fragments are never sent", "!self.value.contains('#') : true"),
+          rule("a path cannot end with `/..`", "!self.value.endsWith('/..') : true", kResolve),
+          rule("a path cannot end with `/.`", "!self.value.endsWith('/.') : true", kResolve),
+          {.name = "path",
+           .cel = "self.type in ['Exact','PathPrefix'] || self.type == 'RegularExpression'",
+           .message = "the type of a path must be `Exact`, `PathPrefix` or `RegularExpression`",
+           .blame = "type"},
+          rule(
+              "a path can only consist of letters, digits, %XX and any of -/._~!$&'()*+,;=:@",
+              R"x(self.value.matches(r"""^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$""") : true)x",
+              "write other characters as %XX, or use type `RegularExpression`"),
+      });
 }
 
 Tree default_path() {
@@ -80,11 +67,16 @@ Tree default_matches() { return Tree::list({Tree::map({{.key = "path", .value = 
 
 Type matches() {
   const Type match = object({
-      field<&HTTPRouteMatch::path>("path", path_match()).defaults_to(default_path()),
-      field<&HTTPRouteMatch::headers>("headers", name_value_matches(header_value())),
-      field<&HTTPRouteMatch::query_params>("queryParams", name_value_matches(string().length(1, 1024))),
+      field<&HTTPRouteMatch::path>("path", path_match())
+          .defaults_to(default_path())
+          .doc("What the path must be."),
+      field<&HTTPRouteMatch::headers>("headers", name_value_matches(header_value()))
+          .doc("What headers there must be. All must match."),
+      field<&HTTPRouteMatch::query_params>("queryParams", name_value_matches(string().length(1, 1024)))
+          .doc("What query parameters there must be. All must match."),
       field<&HTTPRouteMatch::method>("method", enumeration({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT",
-                                                            "OPTIONS", "TRACE", "PATCH"})),
+                                                            "OPTIONS", "TRACE", "PATCH"}))
+          .doc("The method of the request. By default any."),
   });
   // An empty list is no absent one to the defaults, and means the same.
   return list(match).max_items(64).finished_by([](void* target) {
@@ -95,121 +87,113 @@ Type matches() {
 
 // ---- rules ---------------------------------------------------------------------------------------
 
-bool has_redirect_or_backends(const Value& rule) {
-  return rule["backendRefs"].size() == 0 ||
-         rule["filters"].all([](const Value& filter) { return !filter.has("requestRedirect"); });
+// A filter that replaces a prefix needs a match that says which: a test of a list of filters `f`.
+std::string prefix_rule(std::string_view member, bool of_backends) {
+  const std::string replaces = fmt::format(
+      "exists_one(f, has(f.{0}) && has(f.{0}.path) && f.{0}.path.type == 'ReplacePrefixMatch' && "
+      "has(f.{0}.path.replacePrefixMatch))",
+      member);
+  const std::string condition =
+      of_backends ? fmt::format(
+                        "(has(self.backendRefs) && self.backendRefs.exists_one(b, (has(b.filters) && "
+                        "b.filters.{}) ))",
+                        replaces)
+                  : fmt::format("(has(self.filters) && self.filters.{})", replaces);
+  return condition +
+         " ? ((size(self.matches) != 1 || !has(self.matches[0].path) || self.matches[0].path.type != "
+         "'PathPrefix') ? false : true) : true";
 }
 
-bool replaces_prefix(const Value& filters, std::string_view member) {
-  return filters.count([member](const Value& filter) {
-    const Value path = filter[member]["path"];
-    return path["type"].text() == "ReplacePrefixMatch" && path.has("replacePrefixMatch");
-  }) == 1;
-}
-
-bool has_one_prefix_match(const Value& rule) {
-  const Value all_matches = rule["matches"];
-  return all_matches.size() == 1 && all_matches.at(0).has("path") &&
-         all_matches.at(0)["path"]["type"].text() == "PathPrefix";
-}
-
-bool backend_replaces_prefix(const Value& rule, std::string_view member) {
-  return rule["backendRefs"].count(
-             [member](const Value& backend) { return replaces_prefix(backend["filters"], member); }) == 1;
-}
-
-bool has_prefix_for_redirect(const Value& rule) {
-  return !replaces_prefix(rule["filters"], "requestRedirect") || has_one_prefix_match(rule);
-}
-bool has_prefix_for_rewrite(const Value& rule) {
-  return !replaces_prefix(rule["filters"], "urlRewrite") || has_one_prefix_match(rule);
-}
-bool has_prefix_for_backend_redirect(const Value& rule) {
-  return !backend_replaces_prefix(rule, "requestRedirect") || has_one_prefix_match(rule);
-}
-bool has_prefix_for_backend_rewrite(const Value& rule) {
-  return !backend_replaces_prefix(rule, "urlRewrite") || has_one_prefix_match(rule);
-}
-
-bool has_ordered_timeouts(const Value& self) {
-  if (!self.has("request") || !self.has("backendRequest")) return true;
-  const auto request = parse_duration(self["request"].text());
-  const auto backend = parse_duration(self["backendRequest"].text());
-  return !request || !backend || request->count() == 0 || *backend <= *request;
+std::vector<Rule> prefix_rules() {
+  std::vector<Rule> rules;
+  for (const bool of_backends : {false, true}) {
+    for (const std::string_view member : {"requestRedirect", "urlRewrite"}) {
+      rules.push_back(
+          {.name = "prefix-match",
+           .cel = prefix_rule(member, of_backends),
+           .message = fmt::format("`{}.path.replacePrefixMatch`{} needs exactly one match, of path "
+                                  "type `PathPrefix`",
+                                  member, of_backends ? " within `backendRefs`" : ""),
+           .suggestion = "make a rule of its own for each match"});
+    }
+  }
+  return rules;
 }
 
 Type route_rules() {
   const Type rule =
       object(
           {
-              field<&HTTPRouteRule::name>("name", section_name()),
-              field<&HTTPRouteRule::matches>("matches", matches()).defaults_to(default_matches()),
-              field<&HTTPRouteRule::filters>("filters", http_filters()),
-              field<&HTTPRouteRule::backend_refs>("backendRefs", backend_refs(http_filters())),
+              field<&HTTPRouteRule::name>("name", section_name())
+                  .doc("The name of the rule, for policies and messages."),
+              field<&HTTPRouteRule::matches>("matches", matches())
+                  .defaults_to(default_matches())
+                  .doc("Which requests the rule is for: one of these must match. By default all."),
+              field<&HTTPRouteRule::filters>("filters", http_filters())
+                  .doc("What is done with requests and responses."),
+              field<&HTTPRouteRule::backend_refs>("backendRefs", backend_refs(http_filters()))
+                  .doc("Where requests go. Without any, the answer is 500, unless a filter answers."),
               field<&HTTPRouteRule::timeouts>(
                   "timeouts",
                   object({
-                             field<&HTTPRouteTimeouts::request>("request", gateway_duration()),
-                             field<&HTTPRouteTimeouts::backend_request>("backendRequest", gateway_duration()),
+                             field<&HTTPRouteTimeouts::request>("request", gateway_duration())
+                                 .doc("From the request until the answer is complete, with all tries."),
+                             field<&HTTPRouteTimeouts::backend_request>("backendRequest", gateway_duration())
+                                 .doc("For one try."),
                          })
                       .with({.name = "timeouts",
+                             .cel = "!(has(self.request) && has(self.backendRequest) && "
+                                    "duration(self.request) != duration('0s') && "
+                                    "duration(self.backendRequest) > duration(self.request))",
                              .message = "`backendRequest` is longer than `request`, of which it is a part",
-                             .holds = has_ordered_timeouts,
-                             .suggestion = "",
-                             .blame = "backendRequest"})),
+                             .blame = "backendRequest"}))
+                  .doc("How long an answer may take. `0s` is for ever."),
               field<&HTTPRouteRule::retry>(
                   "retry",
                   object({
-                      field<&HTTPRouteRetry::codes>("codes", list(integer().range(400, 599)).as_set()),
-                      field<&HTTPRouteRetry::attempts>("attempts", integer().at_least(1)),
-                      field<&HTTPRouteRetry::backoff>("backoff", gateway_duration()),
-                  })),
-              field<&HTTPRouteRule::session_persistence>("sessionPersistence", session_persistence()),
+                      field<&HTTPRouteRetry::codes>("codes", list(integer().range(400, 599)).as_set())
+                          .doc("The statuses that call for another try."),
+                      field<&HTTPRouteRetry::attempts>("attempts", integer().at_least(1))
+                          .doc("How often at most."),
+                      field<&HTTPRouteRetry::backoff>("backoff", gateway_duration())
+                          .doc("The least time between two tries."),
+                  }))
+                  .doc("When a request is tried again."),
+              field<&HTTPRouteRule::session_persistence>("sessionPersistence", session_persistence())
+                  .doc("Keeps a client at one backend."),
           })
-          .with({
-              {.name = "redirect-with-backends",
-               .message = "a rule with a `RequestRedirect` filter cannot have `backendRefs`",
-               .holds = has_redirect_or_backends,
-               .suggestion = "remove one of the two",
-               .blame = "backendRefs"},
-              {.name = "prefix-match",
-               .message = "`requestRedirect.path.replacePrefixMatch` needs exactly one match, of path type "
-                          "`PathPrefix`",
-               .holds = has_prefix_for_redirect,
-               .suggestion = "make a rule of its own for each match"},
-              {.name = "prefix-match",
-               .message =
-                   "`urlRewrite.path.replacePrefixMatch` needs exactly one match, of path type `PathPrefix`",
-               .holds = has_prefix_for_rewrite,
-               .suggestion = "make a rule of its own for each match"},
-              {.name = "prefix-match",
-               .message =
-                   "`requestRedirect.path.replacePrefixMatch` within `backendRefs` needs exactly one match, "
-                   "of path type `PathPrefix`",
-               .holds = has_prefix_for_backend_redirect,
-               .suggestion = "make a rule of its own for each match"},
-              {.name = "prefix-match",
-               .message =
-                   "`urlRewrite.path.replacePrefixMatch` within `backendRefs` needs exactly one match, of "
-                   "path type `PathPrefix`",
-               .holds = has_prefix_for_backend_rewrite,
-               .suggestion = "make a rule of its own for each match"},
-          });
-  return list(rule).items(1, 16).with(match_limit()).with(rule_names_differ());
+          .with({.name = "redirect-with-backends",
+                 .cel = "(has(self.backendRefs) && size(self.backendRefs) > 0) ? (!has(self.filters) || "
+                        "self.filters.all(f, !has(f.requestRedirect))): true",
+                 .message = "a rule with a `RequestRedirect` filter cannot have `backendRefs`",
+                 .suggestion = "remove one of the two",
+                 .blame = "requestRedirect"})
+          .with(prefix_rules());
+  return list(rule)
+      .items(1, kMaxRouteRules)
+      .with(match_limit("self[{0}].matches.size()"))
+      .with(rule_names_differ());
 }
 
 }  // namespace
 
 Type http_route_type() {
   return resource<HTTPRoute>(
-      metadata_type(kSubdomain, 253),
-      object({
-          field<&HTTPRouteSpec::parent_refs>("parentRefs", parent_refs()),
-          field<&HTTPRouteSpec::hostnames>("hostnames", list(hostname()).max_items(16)),
-          field<&HTTPRouteSpec::rules>("rules", route_rules())
-              .defaults_to(Tree::list({Tree::map({{.key = "matches", .value = default_matches()}})})),
-          field("useDefaultGateways", enumeration({"All", "None"})),
-      }));
+             metadata_type(kSubdomain, 253),
+             object({
+                 field<&HTTPRouteSpec::parent_refs>("parentRefs", parent_refs())
+                     .doc("The Gateways, or listeners of them, to which the route attaches."),
+                 field<&HTTPRouteSpec::hostnames>("hostnames", list(hostname()).max_items(16))
+                     .doc("The hosts whose requests are meant, within those of the listener. By default all "
+                          "of these."),
+                 field<&HTTPRouteSpec::rules>("rules", route_rules())
+                     .defaults_to(Tree::list({Tree::map({{.key = "matches", .value = default_matches()}})}))
+                     .doc("What is done with which requests. The most specific match wins, not the first."),
+                 field("useDefaultGateways", enumeration({"All", "None"}))
+                     .doc("Whether the route attaches to default Gateways."),
+             }),
+             field("status", route_status()))
+      .doc("HTTP requests: which of them go where, and what is done with them on the way.");
 }
 
 }  // namespace sluice::api

@@ -18,7 +18,9 @@ schema::Type grpc_filters();
 schema::Type backend_refs(const schema::Type& filters);  // to a list of HTTPBackendRef
 schema::Type session_persistence();                      // to SessionPersistence
 
-// Of a list of rules: together they have at most 128 matches.
-schema::Rule match_limit();
+// Of a list of at most kMaxRouteRules rules: together they have at most 128 matches. `matches_of_rule` is how
+// many the rule at the index {0} has, in CEL.
+inline constexpr int kMaxRouteRules = 16;
+schema::Rule match_limit(const char* matches_of_rule);
 
 }  // namespace sluice::api

@@ -1,9 +1,11 @@
 #include <array>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "api/gateway_api/route.h"
-#include "schema/codec.h"
 
 namespace sluice::api {
 
@@ -37,237 +39,218 @@ constexpr std::array<FilterMember, 8> kFilterMembers{{
     {"ExternalAuth", "externalAuth"},
 }};
 
-template <std::size_t kIndex>
-bool has_no_foreign_member(const Value& filter) {
-  return !filter.has(kFilterMembers[kIndex].member) || filter["type"].text() == kFilterMembers[kIndex].type;
-}
-
-template <std::size_t kIndex>
-bool has_own_member(const Value& filter) {
-  return filter.has(kFilterMembers[kIndex].member) || filter["type"].text() != kFilterMembers[kIndex].type;
-}
-
-// The second filter of the type, or nothing.
-template <std::size_t kIndex>
-std::string repeated(const Value& filters) {
-  bool seen = false;
-  return filters.first([&seen](const Value& filter) {
-    return filter["type"].text() == kFilterMembers[kIndex].type && std::exchange(seen, true);
-  });
-}
-template <std::size_t kIndex>
-bool is_not_repeated(const Value& filters) {
-  return repeated<kIndex>(filters).empty();
-}
-
-template <std::size_t... kIndexes>
-std::vector<Rule> member_rules(std::index_sequence<kIndexes...>) {
+// Of the first `count` types of kFilterMembers.
+std::vector<Rule> member_rules(std::size_t count) {
   std::vector<Rule> rules;
-  const auto add = [&rules](const FilterMember& filter, bool (*foreign)(const Value&),
-                            bool (*own)(const Value&)) {
-    const std::string type = filter.type;
-    const std::string member = filter.member;
-    rules.push_back({.name = "filter-type",
-                     .message = "`" + member + "` is set, and the filter's type is not `" + type + "`",
-                     .holds = foreign,
-                     .suggestion = "set `type: " + type + "`, or remove `" + member + "`",
-                     .blame = member});
-    rules.push_back({.name = "filter-type",
-                     .message = "a filter of type `" + type + "` needs the field `" + member + "`",
-                     .holds = own,
-                     .suggestion = "",
-                     .blame = "type"});
-  };
-  (add(kFilterMembers[kIndexes], has_no_foreign_member<kIndexes>, has_own_member<kIndexes>), ...);
+  for (std::size_t i = 0; i < count; ++i) {
+    const FilterMember& filter = kFilterMembers[i];
+    rules.push_back(
+        {.name = "filter-type",
+         .cel = fmt::format("!(has(self.{}) && self.type != '{}')", filter.member, filter.type),
+         .message = fmt::format("`{}` is set, and the filter's type is not `{}`", filter.member, filter.type),
+         .suggestion = fmt::format("set `type: {}`, or remove `{}`", filter.type, filter.member),
+         .blame = filter.member});
+    rules.push_back(
+        {.name = "filter-type",
+         .cel = fmt::format("!(!has(self.{}) && self.type == '{}')", filter.member, filter.type),
+         .message = fmt::format("a filter of type `{}` needs the field `{}`", filter.type, filter.member),
+         .suggestion = fmt::format("add `{}`", filter.member),
+         .blame = "type"});
+  }
   return rules;
 }
 
-// All but mirrors, extensions and external authorization, of which there may be several.
-template <std::size_t... kIndexes>
-std::vector<Rule> repetition_rules(std::index_sequence<kIndexes...>) {
+// Of mirrors, extensions and external authorization there may be several.
+std::vector<Rule> repetition_rules(std::initializer_list<const char*> types) {
   std::vector<Rule> rules;
-  (rules.push_back({.name = "filter-repeated",
-                    .message = std::string("a second filter of type `") + kFilterMembers[kIndexes].type +
-                               "`, at most one is allowed",
-                    .holds = is_not_repeated<kIndexes>,
-                    .suggestion = "put all of it into one filter",
-                    .culprit = repeated<kIndexes>}),
-   ...);
+  for (const char* const type : types) {
+    rules.push_back({.name = "filter-repeated",
+                     .cel = fmt::format("self.filter(f, f.type == '{}').size() <= 1", type),
+                     .message = fmt::format("a second filter of type `{}`, at most one is allowed", type),
+                     .suggestion = "put all of it into one filter"});
+  }
   return rules;
 }
 
 Type header_filter() {
   const Type header = object({
-      field<&HTTPHeader::name>("name", header_name()).required(),
-      field<&HTTPHeader::value>("value", header_value()).required(),
+      field<&HTTPHeader::name>("name", header_name())
+          .required()
+          .doc("The name of the header, in any letter case."),
+      field<&HTTPHeader::value>("value", header_value()).required().doc("The value of the header."),
   });
   return object({
-      field<&HTTPHeaderFilter::set>("set", list(header).max_items(16).keyed_by({"name"})),
-      field<&HTTPHeaderFilter::add>("add", list(header).max_items(16).keyed_by({"name"})),
-      field<&HTTPHeaderFilter::remove>("remove", list(string()).max_items(16).as_set()),
+      field<&HTTPHeaderFilter::set>("set", list(header).max_items(16).keyed_by({"name"}))
+          .doc("Headers to set, whatever they were before."),
+      field<&HTTPHeaderFilter::add>("add", list(header).max_items(16).keyed_by({"name"}))
+          .doc("Headers to add to what there is of the same name."),
+      field<&HTTPHeaderFilter::remove>("remove", list(string()).max_items(16).as_set())
+          .doc("Names of headers to take away."),
   });
 }
 
 Type request_mirror() {
-  return object({
-                    field<&HTTPRequestMirrorFilter::backend_ref>("backendRef", backend_object_reference())
-                        .required(),
-                    field<&HTTPRequestMirrorFilter::percent>("percent", int32().range(0, 100)),
-                    field<&HTTPRequestMirrorFilter::fraction>(
-                        "fraction",
-                        object({
-                                   field<&Fraction::numerator>("numerator", int32().at_least(0)).required(),
-                                   field<&Fraction::denominator>("denominator", int32().at_least(1))
-                                       .defaults_to(100),
-                               })
-                            .with({.name = "fraction",
-                                   .message = "the numerator is larger than the denominator",
-                                   .holds =
-                                       [](const Value& self) {
-                                         return self["numerator"].integer() <= self["denominator"].integer();
-                                       }})),
-                })
+  return object(
+             {
+                 field<&HTTPRequestMirrorFilter::backend_ref>("backendRef", backend_object_reference())
+                     .required()
+                     .doc("Where copies of requests go. What answers there is thrown away."),
+                 field<&HTTPRequestMirrorFilter::percent>("percent", int32().range(0, 100))
+                     .doc("How many of a hundred requests are copied. By default all."),
+                 field<&HTTPRequestMirrorFilter::fraction>(
+                     "fraction",
+                     object({
+                                field<&Fraction::numerator>("numerator", int32().at_least(0))
+                                    .required()
+                                    .doc("How many requests are copied, of as many as `denominator` says."),
+                                field<&Fraction::denominator>("denominator", int32().at_least(1))
+                                    .defaults_to(100)
+                                    .doc("Of how many requests they are."),
+                            })
+                         .with({.name = "fraction",
+                                .cel = "self.numerator <= self.denominator",
+                                .message = "the numerator is larger than the denominator"}))
+                     .doc("The same as a fraction."),
+             })
       .with({.name = "either-or",
+             .cel = "!(has(self.percent) && has(self.fraction))",
              .message = "`percent` and `fraction` are both set",
-             .holds = [](const Value& self) { return !self.has("percent") || !self.has("fraction"); },
              .suggestion = "keep one of the two"});
-}
-
-bool has_full_path(const Value& self) {
-  return self["type"].text() != "ReplaceFullPath" || self.has("replaceFullPath");
-}
-bool has_no_foreign_full_path(const Value& self) {
-  return self["type"].text() == "ReplaceFullPath" || !self.has("replaceFullPath");
-}
-bool has_prefix(const Value& self) {
-  return self["type"].text() != "ReplacePrefixMatch" || self.has("replacePrefixMatch");
-}
-bool has_no_foreign_prefix(const Value& self) {
-  return self["type"].text() == "ReplacePrefixMatch" || !self.has("replacePrefixMatch");
 }
 
 Type path_modifier() {
   return object({
                     field<&HTTPPathModifier::type>("type",
                                                    enumeration({"ReplaceFullPath", "ReplacePrefixMatch"}))
-                        .required(),
-                    field<&HTTPPathModifier::replace_full_path>("replaceFullPath", string().max_length(1024)),
+                        .required()
+                        .doc("Whether the whole path is replaced, or the prefix that matched."),
+                    field<&HTTPPathModifier::replace_full_path>("replaceFullPath", string().max_length(1024))
+                        .doc("The path instead of the request's."),
                     field<&HTTPPathModifier::replace_prefix_match>("replacePrefixMatch",
-                                                                   string().max_length(1024)),
+                                                                   string().max_length(1024))
+                        .doc("What stands instead of the prefix that the rule matched."),
                 })
       .with({
           {.name = "path-modifier",
+           .cel = "self.type == 'ReplaceFullPath' ? has(self.replaceFullPath) : true",
            .message = "a path modifier of type `ReplaceFullPath` needs the field `replaceFullPath`",
-           .holds = has_full_path,
-           .suggestion = "",
            .blame = "type"},
           {.name = "path-modifier",
+           .cel = "has(self.replaceFullPath) ? self.type == 'ReplaceFullPath' : true",
            .message = "`replaceFullPath` is set, and the type is not `ReplaceFullPath`",
-           .holds = has_no_foreign_full_path,
-           .suggestion = "",
            .blame = "replaceFullPath"},
           {.name = "path-modifier",
+           .cel = "self.type == 'ReplacePrefixMatch' ? has(self.replacePrefixMatch) : true",
            .message = "a path modifier of type `ReplacePrefixMatch` needs the field `replacePrefixMatch`",
-           .holds = has_prefix,
-           .suggestion = "",
            .blame = "type"},
           {.name = "path-modifier",
+           .cel = "has(self.replacePrefixMatch) ? self.type == 'ReplacePrefixMatch' : true",
            .message = "`replacePrefixMatch` is set, and the type is not `ReplacePrefixMatch`",
-           .holds = has_no_foreign_prefix,
-           .suggestion = "",
            .blame = "replacePrefixMatch"},
       });
 }
 
 Type request_redirect() {
   return object({
-      field<&HTTPRequestRedirectFilter::scheme>("scheme", enumeration({"http", "https"})),
-      field<&HTTPRequestRedirectFilter::hostname>("hostname", precise_hostname()),
-      field<&HTTPRequestRedirectFilter::path>("path", path_modifier()),
-      field<&HTTPRequestRedirectFilter::port>("port", port_number()),
+      field<&HTTPRequestRedirectFilter::scheme>("scheme", enumeration({"http", "https"}))
+          .doc("The scheme of the new location. By default that of the request."),
+      field<&HTTPRequestRedirectFilter::hostname>("hostname", precise_hostname())
+          .doc("The host of the new location. By default that of the request."),
+      field<&HTTPRequestRedirectFilter::path>("path", path_modifier())
+          .doc("How the path of the new location is made. By default it is that of the request."),
+      field<&HTTPRequestRedirectFilter::port>("port", port_number())
+          .doc("The port of the new location. By default that of the scheme, if set, else of the listener."),
       field<&HTTPRequestRedirectFilter::status_code>("statusCode",
                                                      integer().one_of({301, 302, 303, 307, 308}))
-          .defaults_to(302),
+          .defaults_to(302)
+          .doc("The status of the answer."),
   });
 }
 
 Type url_rewrite() {
   return object({
-      field<&HTTPURLRewriteFilter::hostname>("hostname", precise_hostname()),
-      field<&HTTPURLRewriteFilter::path>("path", path_modifier()),
+      field<&HTTPURLRewriteFilter::hostname>("hostname", precise_hostname())
+          .doc("The Host header for the backend."),
+      field<&HTTPURLRewriteFilter::path>("path", path_modifier())
+          .doc("How the path for the backend is made."),
   });
 }
 
-bool is_star(const Value& item) { return item.text() == "*"; }
-bool has_star_alone(const Value& self) { return self.size() <= 1 || !self.any(is_star); }
-
 Type cors() {
   const Rule star{.name = "star",
+                  .cel = "!('*' in self && self.size() > 1)",
                   .message = "`*` stands beside other values, which it includes",
-                  .holds = has_star_alone,
-                  .suggestion = "keep `*` alone, or remove it",
-                  .culprit = [](const Value& self) { return self.first(is_star); }};
+                  .suggestion = "keep `*` alone, or remove it"};
   return object({
       field<&HTTPCORSFilter::allow_origins>(
-          "allowOrigins", list(string().length(1, 253).matches(kOrigin)).max_items(64).as_set().with(star)),
-      field<&HTTPCORSFilter::allow_credentials>("allowCredentials", boolean()),
+          "allowOrigins", list(string().length(1, 253).matches(kOrigin)).max_items(64).as_set().with(star))
+          .doc("The origins that may read answers. `*` stands for all."),
+      field<&HTTPCORSFilter::allow_credentials>("allowCredentials", boolean())
+          .doc("Whether browsers may send cookies and the like."),
       field<&HTTPCORSFilter::allow_methods>(
           "allowMethods", list(enumeration({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS",
                                             "TRACE", "PATCH", "*"}))
                               .max_items(9)
                               .as_set()
-                              .with(star)),
+                              .with(star))
+          .doc("The methods that may be used. `*` stands for all."),
       field<&HTTPCORSFilter::allow_headers>("allowHeaders",
-                                            list(header_name()).max_items(64).as_set().with(star)),
-      field<&HTTPCORSFilter::expose_headers>("exposeHeaders", list(header_name()).max_items(64).as_set()),
-      field<&HTTPCORSFilter::max_age>("maxAge", int32().at_least(1)).defaults_to(5),
+                                            list(header_name()).max_items(64).as_set().with(star))
+          .doc("The request headers that may be sent. `*` stands for all."),
+      field<&HTTPCORSFilter::expose_headers>("exposeHeaders", list(header_name()).max_items(64).as_set())
+          .doc("The response headers that pages may read."),
+      field<&HTTPCORSFilter::max_age>("maxAge", int32().at_least(1))
+          .defaults_to(5)
+          .doc("For how many seconds browsers may keep the answer to a preflight request."),
   });
 }
 
-bool has_grpc(const Value& self) { return self["protocol"].text() != "GRPC" || self.has("grpc"); }
-bool has_no_foreign_grpc(const Value& self) { return self["protocol"].text() == "GRPC" || !self.has("grpc"); }
-bool has_http(const Value& self) { return self["protocol"].text() != "HTTP" || self.has("http"); }
-bool has_no_foreign_http(const Value& self) { return self["protocol"].text() == "HTTP" || !self.has("http"); }
-
 Type external_auth() {
   const Type headers = list(string()).max_items(64).as_set();
-  return object({
-                    field("backendRef", backend_object_reference()).required(),
-                    field("forwardBody", object({field("maxSize", integer())})),
-                    field("grpc", object({field("allowedHeaders", headers)})),
-                    field("http", object({
-                                      field("allowedHeaders", headers),
-                                      field("allowedResponseHeaders", headers),
-                                      field("path", string().max_length(1024).matches(kPath)),
-                                  })),
-                    field("protocol", enumeration({"HTTP", "GRPC"})).required(),
-                })
+  return object(
+             {
+                 field("backendRef", backend_object_reference()).required().doc("The service that decides."),
+                 field(
+                     "forwardBody",
+                     object({field("maxSize", integer()).doc("Bytes at most. Larger requests are refused.")}))
+                     .doc("How much of the body the service gets to see."),
+                 field(
+                     "grpc",
+                     object(
+                         {field("allowedHeaders", headers)
+                              .doc(
+                                  "Request headers to send to the service, besides those that always are.")}))
+                     .doc("Settings for a service that speaks Envoy's gRPC protocol."),
+                 field("http",
+                       object({
+                           field("allowedHeaders", headers)
+                               .doc("Request headers to send to the service, besides those that always are."),
+                           field("allowedResponseHeaders", headers)
+                               .doc("Headers of its answer to add to the request."),
+                           field("path", string().max_length(1024).matches(kPath))
+                               .doc("What stands in front of the path when the service is asked."),
+                       }))
+                     .doc("Settings for a service that is asked by HTTP."),
+                 field("protocol", enumeration({"HTTP", "GRPC"})).required().doc("How the service is asked."),
+             })
       .with({
           {.name = "protocol",
+           .cel = "self.protocol == 'GRPC' ? has(self.grpc) : true",
            .message = "the protocol `GRPC` needs the field `grpc`",
-           .holds = has_grpc,
-           .suggestion = "",
            .blame = "protocol"},
           {.name = "protocol",
+           .cel = "has(self.grpc) ? self.protocol == 'GRPC' : true",
            .message = "`grpc` is set, and the protocol is not `GRPC`",
-           .holds = has_no_foreign_grpc,
-           .suggestion = "",
            .blame = "grpc"},
           {.name = "protocol",
+           .cel = "self.protocol == 'HTTP' ? has(self.http) : true",
            .message = "the protocol `HTTP` needs the field `http`",
-           .holds = has_http,
-           .suggestion = "",
            .blame = "protocol"},
           {.name = "protocol",
+           .cel = "has(self.http) ? self.protocol == 'HTTP' : true",
            .message = "`http` is set, and the protocol is not `HTTP`",
-           .holds = has_no_foreign_http,
-           .suggestion = "",
            .blame = "http"},
       });
-}
-
-bool has_type(const Value& filters, std::string_view type) {
-  return filters.any([type](const Value& filter) { return filter["type"].text() == type; });
 }
 
 Type extension_ref() {
@@ -278,48 +261,55 @@ Type extension_ref() {
   });
 }
 
-// The first kCount types of kFilterMembers, and their fields.
-template <std::size_t kCount>
-Type filter_of(std::vector<Field> fields) {
+// A filter of the first `count` types of kFilterMembers.
+Type filter_of(std::size_t count, std::vector<Field> fields) {
   std::vector<std::string> types;
-  for (std::size_t i = 0; i < kCount; ++i) types.emplace_back(kFilterMembers[i].type);
-  fields.insert(fields.begin(), field<&HTTPRouteFilter::type>("type", enumeration(types)).required());
-  return object(std::move(fields)).with(member_rules(std::make_index_sequence<kCount>()));
+  for (std::size_t i = 0; i < count; ++i) types.emplace_back(kFilterMembers[i].type);
+  fields.insert(fields.begin(), field<&HTTPRouteFilter::type>("type", enumeration(types))
+                                    .required()
+                                    .doc("Which filter it is. The field of the same name has its settings."));
+  return object(std::move(fields)).with(member_rules(count));
 }
 
 std::vector<Field> common_fields() {
   return {
-      field<&HTTPRouteFilter::request_header_modifier>("requestHeaderModifier", header_filter()),
-      field<&HTTPRouteFilter::response_header_modifier>("responseHeaderModifier", header_filter()),
-      field<&HTTPRouteFilter::request_mirror>("requestMirror", request_mirror()),
-      field<&HTTPRouteFilter::extension_ref>("extensionRef", extension_ref()),
+      field<&HTTPRouteFilter::request_header_modifier>("requestHeaderModifier", header_filter())
+          .doc("Changes headers of requests."),
+      field<&HTTPRouteFilter::response_header_modifier>("responseHeaderModifier", header_filter())
+          .doc("Changes headers of responses."),
+      field<&HTTPRouteFilter::request_mirror>("requestMirror", request_mirror())
+          .doc("Sends copies of requests to another backend."),
+      field<&HTTPRouteFilter::extension_ref>("extensionRef", extension_ref())
+          .doc("A filter of another kind, such as HTTPRouteFilter."),
   };
 }
 
 }  // namespace
 
 Type grpc_filters() {
-  return list(filter_of<kGRPCFilterTypes>(common_fields()))
+  return list(filter_of(kGRPCFilterTypes, common_fields()))
       .max_items(16)
-      .with(repetition_rules(std::index_sequence<0, 1>()));
+      .with(repetition_rules({"RequestHeaderModifier", "ResponseHeaderModifier"}));
 }
 
 Type http_filters() {
   std::vector<Field> fields = common_fields();
-  fields.push_back(field<&HTTPRouteFilter::request_redirect>("requestRedirect", request_redirect()));
-  fields.push_back(field<&HTTPRouteFilter::url_rewrite>("urlRewrite", url_rewrite()));
-  fields.push_back(field<&HTTPRouteFilter::cors>("cors", cors()));
-  fields.push_back(field("externalAuth", external_auth()));
-  return list(filter_of<kFilterMembers.size()>(std::move(fields)))
+  fields.push_back(field<&HTTPRouteFilter::request_redirect>("requestRedirect", request_redirect())
+                       .doc("Answers with a redirect."));
+  fields.push_back(field<&HTTPRouteFilter::url_rewrite>("urlRewrite", url_rewrite())
+                       .doc("Changes host or path for the backend."));
+  fields.push_back(field<&HTTPRouteFilter::cors>("cors", cors())
+                       .doc("Answers browsers that ask whether another origin may be used."));
+  fields.push_back(field("externalAuth", external_auth()).doc("Asks a service whether a request may pass."));
+  return list(filter_of(kFilterMembers.size(), std::move(fields)))
       .max_items(16)
-      .with({.name = "filter-conflict",
-             .message = "a `RequestRedirect` and a `URLRewrite` filter exclude each other",
-             .holds =
-                 [](const Value& self) {
-                   return !has_type(self, "RequestRedirect") || !has_type(self, "URLRewrite");
-                 },
-             .suggestion = "keep one of the two"})
-      .with(repetition_rules(std::index_sequence<0, 1, 4, 5, 6>()));
+      .with(
+          {.name = "filter-conflict",
+           .cel = "!(self.exists(f, f.type == 'RequestRedirect') && self.exists(f, f.type == 'URLRewrite'))",
+           .message = "a `RequestRedirect` and a `URLRewrite` filter exclude each other",
+           .suggestion = "keep one of the two"})
+      .with(repetition_rules(
+          {"CORS", "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite"}));
 }
 
 }  // namespace sluice::api

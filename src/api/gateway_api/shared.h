@@ -36,16 +36,17 @@ schema::Rule rule_names_differ();
 // An address of either family.
 bool is_ip_address(const std::string& text);
 
-// The root of a kind: apiVersion, kind, metadata, spec, and a status that is not looked at.
+// A GatewayAddress, with `value` as it is in a spec or status.
+schema::Type gateway_address(schema::Field value);
+schema::Type controller_name();
+
+// The root of a kind: apiVersion, kind, metadata, spec, and a status (see status.h) that is not looked at.
+schema::Type resource(schema::Field metadata, schema::Field spec, schema::Field status);
 template <typename T>
-schema::Type resource(schema::Type metadata, schema::Type spec) {
-  return schema::object({
-      schema::field("apiVersion", schema::string()),
-      schema::field("kind", schema::string()),
-      schema::field<&T::metadata>("metadata", std::move(metadata)).required(),
-      schema::field<&T::spec>("spec", std::move(spec)).required(),
-      schema::field("status", schema::any()),
-  });
+schema::Type resource(schema::Type metadata, schema::Type spec,
+                      schema::Field status = schema::field("status", schema::any())) {
+  return resource(schema::field<&T::metadata>("metadata", std::move(metadata)),
+                  schema::field<&T::spec>("spec", std::move(spec)), std::move(status));
 }
 
 }  // namespace sluice::api

@@ -1,6 +1,7 @@
 // TLSRoute, TCPRoute and UDPRoute: what they forward, they do not look into.
 #include "api/declarations.h"
 #include "api/gateway_api/shared.h"
+#include "api/gateway_api/status.h"
 
 namespace sluice::api {
 
@@ -8,14 +9,16 @@ using namespace schema;  // NOLINT: the declarations are written in its words
 
 namespace {
 
-std::string address_among(const Value& hostnames) {
-  return hostnames.first([](const Value& hostname) { return is_ip_address(std::string(hostname.text())); });
-}
+constexpr const char* kTcpRoute = "TCP connections: what comes to a listener goes to backends.";
+constexpr const char* kUdpRoute = "UDP packets: what comes to a listener goes to backends.";
 
 Type rule() {
   return object({
-      field<&StreamRouteRule::name>("name", section_name()),
-      field<&StreamRouteRule::backend_refs>("backendRefs", backend_refs()).required(),
+      field<&StreamRouteRule::name>("name", section_name())
+          .doc("The name of the rule, for policies and messages."),
+      field<&StreamRouteRule::backend_refs>("backendRefs", backend_refs())
+          .required()
+          .doc("Where connections go."),
   });
 }
 
@@ -29,44 +32,66 @@ template <typename Route>
 Type stream_route(Type rules) {
   return resource<Route>(metadata_type(kSubdomain, 253),
                          object({
-                             field<&StreamRouteSpec::parent_refs>("parentRefs", parent_refs()),
-                             field<&StreamRouteSpec::rules>("rules", std::move(rules)).required(),
-                             field("useDefaultGateways", default_gateways()),
-                         }));
+                             field<&StreamRouteSpec::parent_refs>("parentRefs", parent_refs())
+                                 .doc("The Gateways, or listeners of them, to which the route attaches."),
+                             field<&StreamRouteSpec::rules>("rules", std::move(rules))
+                                 .required()
+                                 .doc("Where connections, or packets, go."),
+                             field("useDefaultGateways", default_gateways())
+                                 .doc("Whether the route attaches to default Gateways."),
+                         }),
+                         field("status", route_status()));
 }
 
 Type tls_route(Field hostnames, Type rules) {
   return resource<TLSRoute>(metadata_type(kSubdomain, 253),
                             object({
-                                field<&TLSRouteSpec::parent_refs>("parentRefs", parent_refs()),
+                                field<&TLSRouteSpec::parent_refs>("parentRefs", parent_refs())
+                                    .doc("The Gateways, or listeners of them, to which the route attaches."),
                                 std::move(hostnames),
-                                field<&TLSRouteSpec::rules>("rules", std::move(rules)).required(),
-                                field("useDefaultGateways", default_gateways()),
-                            }));
+                                field<&TLSRouteSpec::rules>("rules", std::move(rules))
+                                    .required()
+                                    .doc("Where connections go."),
+                                field("useDefaultGateways", default_gateways())
+                                    .doc("Whether the route attaches to default Gateways."),
+                            }),
+                            field("status", route_status()))
+      .doc("TLS connections: by the name in the handshake, they go to backends.");
 }
 
 }  // namespace
 
 Type tls_route_type() {
-  const Rule names_only{.name = "hostname",
-                        .message = "an IP address is no hostname: a TLS handshake names a host",
-                        .holds = [](const Value& self) { return address_among(self).empty(); },
-                        .suggestion = "use the name that clients ask for",
-                        .culprit = address_among};
+  const std::vector<Rule> names_only{
+      {.name = "hostname",
+       .cel = "self.all(h, !isIP(h))",
+       .message = "an IP address is no hostname: a TLS handshake names a host",
+       .suggestion = "use the name that clients ask for"},
+      {.name = "hostname",
+       .cel =
+           R"(self.all(h, !h.contains('*') ? h.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)$') : true))",
+       .message = "a hostname must be a DNS name"},
+      {.name = "hostname",
+       .cel =
+           R"(self.all(h, h.contains('*') ? (h.startsWith('*.') && h.substring(2).matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)$')) : true))",
+       .message = "`*` can only be the first label of a hostname"},
+  };
   return tls_route(
       field<&TLSRouteSpec::hostnames>("hostnames", list(hostname()).items(1, 1024).with(names_only))
-          .required(),
+          .required()
+          .doc("The names in the handshake (SNI) that are meant, within those of the listener."),
       one_rule());
 }
 
 Type tls_route_v1alpha2_type() {
-  return tls_route(field<&TLSRouteSpec::hostnames>("hostnames", list(hostname()).max_items(1024)),
+  return tls_route(field<&TLSRouteSpec::hostnames>("hostnames", list(hostname()).max_items(1024))
+                       .doc("The names in the handshake (SNI) that are meant, within those of the listener."),
                    many_rules());
 }
 
-Type tcp_route_type() { return stream_route<TCPRoute>(one_rule()); }
-Type tcp_route_v1alpha2_type() { return stream_route<TCPRoute>(many_rules()); }
-Type udp_route_type() { return stream_route<UDPRoute>(one_rule()); }
-Type udp_route_v1alpha2_type() { return stream_route<UDPRoute>(many_rules()); }
+Type tcp_route_type() { return stream_route<TCPRoute>(one_rule()).doc(kTcpRoute); }
+Type tcp_route_v1alpha2_type() { return stream_route<TCPRoute>(many_rules()).doc(kTcpRoute); }
+Type udp_route_type() { return stream_route<UDPRoute>(one_rule()).doc(kUdpRoute); }
+Type udp_route_v1alpha2_type() { return stream_route<UDPRoute>(many_rules()).doc(kUdpRoute); }
 
 }  // namespace sluice::api

@@ -1,0 +1,25 @@
+#include "cli/file.h"
+
+#include <fstream>
+#include <system_error>
+
+#include <fmt/format.h>
+
+namespace sluice::cli {
+
+bool write_file(const std::filesystem::path& file, const std::string& text, Console& console, Access access) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  if (access == Access::kOwner) {
+    using std::filesystem::perms;
+    std::error_code error;  // what is wrong, writing will tell
+    std::filesystem::permissions(file, perms::owner_read | perms::owner_write, error);
+  }
+  out << text;
+  out.close();
+  if (out) return true;
+  console.err << paint("error:", kRed, console.err_color)
+              << fmt::format(" {} cannot be written\n", file.string());
+  return false;
+}
+
+}  // namespace sluice::cli
