@@ -61,6 +61,8 @@ std::string text_of(const ir::PathMatch& path) {
       return "= " + path.value;
     case ir::MatchKind::kPrefix:
       return path.value == "/" ? "/*" : path.value + "/*";
+    case ir::MatchKind::kSuffix:
+      return "*" + path.value;
     case ir::MatchKind::kRegex:
       return "~ " + path.value;
   }
