@@ -17,11 +17,13 @@
 #include "translate/http_route.h"
 #include "translate/listener_set.h"
 #include "translate/localities.h"
+#include "translate/policy/backend_tls.h"
 #include "translate/proxy_plan.h"
 #include "translate/reference.h"
 #include "translate/refusal.h"
 #include "translate/status.h"
 #include "translate/tables.h"
+#include "translate/upstream_tls.h"
 #include "translate/virtual_host.h"
 
 namespace sluice::control {
@@ -94,13 +96,6 @@ Rendered render_route_table(const translate::RouteTablePlan& plan,
   return table;
 }
 
-// The endpoints of a cluster, which are read.
-std::vector<ir::Locality> localities_of(const translate::ClusterRow& row,
-                                        const Table<NamespacedName, translate::ServiceEndpoints>& services,
-                                        Reads& reads) {
-  return translate::localities_of(row, [&](const NamespacedName& name) { return reads.get(services, name); });
-}
-
 template <typename T>
 ObjectKey object_key(const NamespacedName& name) {
   return {.kind = api::kind_of<T>(), .name = name};
@@ -144,6 +139,9 @@ bool brings_the_same(const translate::ListenerSetPlan& a, const translate::Liste
   return a.gateway == b.gateway && a.listeners == b.listeners;
 }
 
+// One row for all: that there is one is all it says.
+const std::shared_ptr<const translate::Named> kNamed = std::make_shared<const translate::Named>();
+
 }  // namespace
 
 // Every table, in the order of the data's way. A stage reads only tables above it.
@@ -174,34 +172,82 @@ struct Pipeline::Tables {
   const Table<NamespacedName, translate::CertificateRow>& certificates =
       graph.map("certificates", in.secrets,
                 [](const NamespacedName&, const api::Secret& s) { return translate::read_certificate(s); });
-  const Table<NamespacedName, translate::ServiceView>& services =
-      graph.map("services", in.services,
+  const Table<NamespacedName, translate::ServiceView>& own_services =
+      graph.map("own services", in.services,
                 [](const NamespacedName&, const api::Service& s) { return translate::view_service(s); });
+  const Table<NamespacedName, translate::ServiceView>& imported_services =
+      graph.map("imported services", in.service_imports,
+                [](const NamespacedName&, const api::ServiceImport& i) { return translate::view_import(i); });
+  const Table<ObjectKey, translate::ServiceView>& services =
+      graph.unite("services", flow::Part{own_services, object_key<api::Service>},
+                  flow::Part{imported_services, object_key<api::ServiceImport>});
 
   // ---- endpoints ----
-  const Index<NamespacedName, NamespacedName, api::EndpointSlice>& slices_of = graph.index(
-      "slices by service", in.endpoint_slices, [](const NamespacedName&, const api::EndpointSlice& s) {
-        NamespacedName service = translate::service_of(s);
-        return service.name.empty() ? std::optional<NamespacedName>() : std::optional(std::move(service));
-      });
-  const Table<NamespacedName, translate::ServiceEndpoints>& endpoints_of =
-      graph.group("endpoints of services", slices_of, [this](const NamespacedName& service, Reads& reads) {
+  const Index<ObjectKey, NamespacedName, api::EndpointSlice>& slices_of = graph.index(
+      "slices by service", in.endpoint_slices,
+      [](const NamespacedName&, const api::EndpointSlice& s) { return translate::services_of(s); });
+  const Table<ObjectKey, translate::ServiceEndpoints>& endpoints_of =
+      graph.group("endpoints of services", slices_of, [this](const ObjectKey& service, Reads& reads) {
         std::vector<const api::EndpointSlice*> slices;
         for (const auto& [name, slice] : reads.group(slices_of, service)) slices.push_back(&slice);
         const translate::ServiceView* view = reads.get(services, service);
         return translate::join_slices(slices, view != nullptr && view->prefer_local_zone,
                                       view != nullptr && view->publish_not_ready);
       });
-  const Table<NamespacedName, translate::ServiceReadiness>& readiness =
+  const Table<ObjectKey, translate::ServiceReadiness>& readiness =
       graph.map("readiness of services", endpoints_of,
-                [](const NamespacedName&, const translate::ServiceEndpoints& of_service) {
+                [](const ObjectKey&, const translate::ServiceEndpoints& of_service) {
                   translate::ServiceReadiness row{
                       .ports = {}, .addresses = of_service.addresses, .names = of_service.names};
                   for (const auto& [port, localities] : of_service.by_port) row.ports.insert(port);
                   return row;
                 });
-  const translate::Projections projections{classes,  namespace_labels, grants_in,     certificates,
-                                           services, readiness,        host_addresses};
+
+  // ---- names, for suggestions ----
+  template <typename T>
+  const Table<NamespacedName, translate::Named>& names_of(std::string name,
+                                                          const Input<NamespacedName, T>& objects) {
+    return graph.map(std::move(name), objects, [](const NamespacedName&, const T&) { return kNamed; });
+  }
+  const Table<ObjectKey, translate::Named>& all_names = graph.unite(
+      "names", flow::Part{names_of("names of Gateways", in.gateways), object_key<api::Gateway>},
+      flow::Part{names_of("names of ListenerSets", in.listener_sets), object_key<api::ListenerSet>},
+      flow::Part{names_of("names of Services", in.services), object_key<api::Service>},
+      flow::Part{names_of("names of ServiceImports", in.service_imports), object_key<api::ServiceImport>},
+      flow::Part{names_of("names of Backends", in.backends), object_key<api::Backend>},
+      flow::Part{names_of("names of Secrets", in.secrets), object_key<api::Secret>},
+      flow::Part{names_of("names of ConfigMaps", in.config_maps), object_key<api::ConfigMap>},
+      flow::Part{names_of("names of ClusterTrustBundles", in.cluster_trust_bundles),
+                 object_key<api::ClusterTrustBundle>});
+  const Index<translate::NameGroup, ObjectKey, translate::Named>& names =
+      graph.index("names by namespace", all_names, [](const ObjectKey& object, const translate::Named&) {
+        using By = translate::NameGroup::By;
+        return std::vector<translate::NameGroup>{{object.kind, By::kNamespace, object.name.namespace_},
+                                                 {object.kind, By::kName, object.name.name}};
+      });
+
+  // ---- TLS to backends ----
+  const Table<NamespacedName, translate::BackendTlsPolicyRow>& backend_tls_policies =
+      graph.map("backend TLS policies", in.backend_tls_policies,
+                [this](const NamespacedName& name, const api::BackendTLSPolicy& policy, Reads& reads) {
+                  return translate::read_backend_tls_policy(name, policy, in, projections, reads);
+                });
+  const Index<translate::PolicyTarget, NamespacedName, translate::BackendTlsPolicyRow>&
+      backend_tls_policies_of = graph.index(
+          "backend TLS policies by target", backend_tls_policies,
+          [](const NamespacedName&, const translate::BackendTlsPolicyRow& row) { return row.targets; });
+  const Table<NamespacedName, translate::PolicyProblems>& backend_tls_targets =
+      graph.map("targets of backend TLS policies", backend_tls_policies,
+                [this](const NamespacedName& name, const translate::BackendTlsPolicyRow& row, Reads& reads) {
+                  return translate::check_backend_tls_policy(name, row, in, projections, reads);
+                });
+  const Table<NamespacedName, translate::BackendRow>& backends = graph.map(
+      "backends", in.backends, [this](const NamespacedName& name, const api::Backend& backend, Reads& reads) {
+        return translate::read_backend(name, backend, settings, in, projections, reads);
+      });
+  const translate::Projections projections{classes,  namespace_labels, grants_in, certificates,
+                                           services, readiness,        backends,  backend_tls_policies_of,
+                                           names,    host_addresses};
 
   // ---- Gateways and their proxies ----
   const Table<NamespacedName, translate::GatewayPlan>& gateways = graph.map(
@@ -309,6 +355,10 @@ struct Pipeline::Tables {
       });
 
   // ---- what ADS serves ----
+  std::vector<ir::Locality> localities_of(const translate::ClusterRow& row, Reads& reads) const {
+    return translate::localities_of(
+        row, [&](const ObjectKey& service) { return reads.get(endpoints_of, service); });
+  }
   const Table<XdsKey, translate::RouteTablePlan>& route_table_plans = graph.map_many(
       "route table plans", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
         Rows<XdsKey, translate::RouteTablePlan> rows;
@@ -332,8 +382,8 @@ struct Pipeline::Tables {
         }
         return rows;
       });
-  const RenderedTable& secrets =
-      graph.map_many("secrets", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+  const RenderedTable& listener_secrets = graph.map_many(
+      "secrets of listeners", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
         Rows<XdsKey, Rendered> rows;
         for (const ir::Secret& secret : plan.secrets) {
           rows.emplace_back(XdsKey{proxy, secret.name}, rendered(xds::render_secret(secret)));
@@ -343,19 +393,34 @@ struct Pipeline::Tables {
   const Table<XdsKey, translate::ClusterRow>& cluster_rows =
       graph.map_many("cluster rows", routes,
                      [](const ObjectKey&, const translate::RouteResult& result) { return result.clusters; });
+  const RenderedTable& cluster_secrets = graph.map_many(
+      "secrets of clusters", cluster_rows,
+      [this](const XdsKey& key, const translate::ClusterRow& row, Reads& reads) {
+        Rows<XdsKey, Rendered> rows;
+        for (const translate::SecretSource& source : row.secrets) {
+          rows.emplace_back(
+              XdsKey{key.proxy, source.name},
+              rendered(xds::render_secret(translate::read_secret(source, in, projections, reads))));
+        }
+        return rows;
+      });
+  const RenderedTable& secrets =
+      graph.unite("secrets", flow::Part{listener_secrets, [](const XdsKey& key) { return key; }},
+                  flow::Part{cluster_secrets, [](const XdsKey& key) { return key; }});
   const RenderedTable& clusters = graph.map(
       "clusters", cluster_rows, [this](const XdsKey&, const translate::ClusterRow& row, Reads& reads) {
         if (row.cluster.discovery != ir::Discovery::kDns) return rendered(xds::render_cluster(row.cluster));
         ir::Cluster resolving = row.cluster;
-        resolving.dns_localities = localities_of(row, endpoints_of, reads);
+        resolving.dns_localities = localities_of(row, reads);
         return rendered(xds::render_cluster(resolving));
       });
   const RenderedTable& endpoints = graph.map(
       "endpoints", cluster_rows,
       [this](const XdsKey& key, const translate::ClusterRow& row, Reads& reads) -> std::optional<Rendered> {
         if (row.cluster.discovery != ir::Discovery::kEds) return std::nullopt;
-        return rendered(xds::render_endpoints(
-            {.cluster = key.name, .localities = localities_of(row, endpoints_of, reads)}));
+        return rendered(xds::render_endpoints({.cluster = key.name,
+                                               .localities = localities_of(row, reads),
+                                               .tls = row.cluster.tls.has_value()}));
       });
 
   // ---- statuses ----
@@ -419,10 +484,29 @@ struct Pipeline::Tables {
       route_statuses("statuses of http routes", in.http_routes, http_routes);
   const StatusTable& grpc_route_statuses =
       route_statuses("statuses of grpc routes", in.grpc_routes, grpc_routes);
-  const StatusTable& backend_statuses = graph.map("statuses of backends", in.backends,
-                                                  [this](const NamespacedName&, const api::Backend& backend) {
-                                                    return translate::backend_status(backend, settings);
-                                                  });
+  const StatusTable& backend_statuses =
+      graph.map("statuses of backends", in.backends,
+                [this](const NamespacedName& name, const api::Backend& backend, Reads& reads) {
+                  return translate::backend_status(backend, *reads.get(backends, name), settings);
+                });
+  const Index<NamespacedName, ObjectKey, translate::RouteResult>& met_by = graph.index(
+      "routes by backend TLS policy", routes, [](const ObjectKey&, const translate::RouteResult& result) {
+        std::vector<NamespacedName> policies;
+        for (const translate::PolicyUse& use : result.backend_tls_policies) policies.push_back(use.policy);
+        return policies;
+      });
+  const StatusTable& backend_tls_policy_statuses =
+      graph.map("statuses of backend TLS policies", in.backend_tls_policies,
+                [this](const NamespacedName& name, const api::BackendTLSPolicy& policy, Reads& reads) {
+                  std::vector<translate::PolicyUse> uses;
+                  for (const auto& [route, result] : reads.group(met_by, name)) {
+                    for (const translate::PolicyUse& use : result.backend_tls_policies) {
+                      if (use.policy == name) uses.push_back(use);
+                    }
+                  }
+                  return translate::backend_tls_policy_status(policy, *reads.get(backend_tls_policies, name),
+                                                              std::move(uses));
+                });
   const Index<NamespacedName, NamespacedName, translate::GatewayPlan>& gateways_with = graph.index(
       "gateways by EnvoyProxy", served_gateways,
       [](const NamespacedName&, const translate::GatewayPlan& plan) { return plan.own_envoy_proxy; });
@@ -442,6 +526,7 @@ struct Pipeline::Tables {
                                        {api::kind_of<api::ListenerSet>(), listener_set_statuses},
                                        {api::kind_of<api::HTTPRoute>(), http_route_statuses},
                                        {api::kind_of<api::GRPCRoute>(), grpc_route_statuses},
+                                       {api::kind_of<api::BackendTLSPolicy>(), backend_tls_policy_statuses},
                                        {api::kind_of<api::Backend>(), backend_statuses},
                                        {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses}};
 
@@ -494,6 +579,9 @@ struct Pipeline::Tables {
     f(listener_sets);
     f(served_gateways);
     f(routes);
+    f(backends);
+    f(backend_tls_policies);
+    f(backend_tls_targets);
   }
 };
 
@@ -576,10 +664,8 @@ const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() 
 const flow::Table<XdsKey, translate::ClusterRow>& Pipeline::cluster_rows() const {
   return tables_->cluster_rows;
 }
-const flow::Table<NamespacedName, translate::ServiceView>& Pipeline::services() const {
-  return tables_->services;
-}
-const flow::Table<NamespacedName, translate::ServiceEndpoints>& Pipeline::endpoints_of_services() const {
+const flow::Table<ObjectKey, translate::ServiceView>& Pipeline::services() const { return tables_->services; }
+const flow::Table<ObjectKey, translate::ServiceEndpoints>& Pipeline::endpoints_of_services() const {
   return tables_->endpoints_of;
 }
 const std::vector<Pipeline::Statuses>& Pipeline::statuses() const { return tables_->statuses; }

@@ -85,8 +85,8 @@ class Pipeline {
   const flow::Table<NamespacedName, translate::GatewayPlan>& gateways() const;
   // Clusters as translation made them, and what their endpoints are found in.
   const flow::Table<translate::XdsKey, translate::ClusterRow>& cluster_rows() const;
-  const flow::Table<NamespacedName, translate::ServiceView>& services() const;
-  const flow::Table<NamespacedName, translate::ServiceEndpoints>& endpoints_of_services() const;
+  const flow::Table<ObjectKey, translate::ServiceView>& services() const;
+  const flow::Table<ObjectKey, translate::ServiceEndpoints>& endpoints_of_services() const;
 
   // The object as it went in.
   std::optional<api::Object> object(const ObjectKey& key) const;

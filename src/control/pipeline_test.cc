@@ -381,7 +381,8 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   api::Service with_label = *std::get<std::shared_ptr<const api::Service>>(labelled.object);
   with_label.metadata.labels["team"] = "a";
   pipeline_.upsert(bound("s4711", std::move(with_label)));
-  EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"services", 1}})) << "a Service's label";
+  EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"own services", 1}, {"names of Services", 1}}))
+      << "a Service's label";
 
   // The last endpoint goes: the route is told, and it alone.
   pipeline_.erase(slice("s4711", "").key);
@@ -698,6 +699,203 @@ TEST_F(Listeners, ARoutesHostnameGoesToTheNarrowestOnly) {
   EXPECT_EQ(listeners_of("bar.foo.example.com"), "");
   const auto all = hosts(pipeline_);
   EXPECT_EQ(std::ranges::count_if(all, [](const auto& host) { return !host.second.empty(); }), 2);
+}
+
+// ---- names that lead nowhere ---------------------------------------------------------------------
+
+class Suggestions : public testing::Test {
+ protected:
+  Suggestions() {
+    pipeline_.upsert(gateway());
+    feed_service(pipeline_, "carts");
+    pipeline_.upsert(bound("good", http_route({"good.example.com"}, {rule("/", {{"carts"}})})));
+    pipeline_.upsert(bound("web", http_route({"web.example.com"}, {rule("/", {{"cart"}})})));
+    pipeline_.commit();
+  }
+
+  std::string suggestion() const {
+    const std::vector<Problem> problems = pipeline_.problems();
+    return problems.size() == 1 ? problems[0].message + ": " + problems[0].suggestion
+                                : fmt::format("{} problems", problems.size());
+  }
+
+  Pipeline pipeline_{settings()};
+};
+
+TEST_F(Suggestions, AreNamesThatExist) {
+  EXPECT_EQ(suggestion(), "there is no Service default/cart: did you mean `carts`?");
+  pipeline_.erase(service("carts").key);
+  pipeline_.erase(bound("good", http_route({}, {})).key);
+  api::BoundObject elsewhere = service("cart");
+  api::Service moved = *std::get<std::shared_ptr<const api::Service>>(elsewhere.object);
+  moved.metadata.namespace_ = "shop";
+  elsewhere.key.name.namespace_ = "shop";
+  elsewhere.object = std::make_shared<const api::Service>(moved);
+  pipeline_.upsert(elsewhere);
+  pipeline_.commit();
+  EXPECT_EQ(suggestion(), "there is no Service default/cart: there is one in namespace `shop`");
+}
+
+TEST_F(Suggestions, RunAgainOnlyWhereANameIsMissing) {
+  feed_service(pipeline_, "card");
+  EXPECT_EQ(pipeline_.commit().of("http routes").runs, 1U) << "a name beside the missing one";
+  api::Service labelled = *std::get<std::shared_ptr<const api::Service>>(service("carts").object);
+  labelled.metadata.labels["team"] = "a";
+  pipeline_.upsert(bound("carts", std::move(labelled)));
+  EXPECT_EQ(pipeline_.commit().of("http routes").runs, 0U) << "what the objects are";
+  pipeline_.upsert(bound("web", http_route({"web.example.com"}, {rule("/", {{"carts"}})})));
+  pipeline_.commit();
+  EXPECT_EQ(suggestion(), "0 problems");
+  feed_service(pipeline_, "carton");
+  EXPECT_EQ(pipeline_.commit().of("http routes").runs, 0U) << "a name, with none missing";
+}
+
+// ---- TLS to backends -----------------------------------------------------------------------------
+
+constexpr std::string_view kCaA =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBcDCCARWgAwIBAgIUTEeZDThvoiET9K3QSL3/ZVbzxzUwCgYIKoZIzj0EAwIw\n"
+    "DDEKMAgGA1UEAwwBYTAgFw0yNjExMjUyMjIwMDBaGA8yMTI2MTEwMTIyMjAwMFow\n"
+    "DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABC+/8/C+3UmP\n"
+    "pD4v51T80Od4LUEiarUf1exFmhkD7Ov9hkDbT1AcEQIjFwjtRfH/eEFlbNw4D0IU\n"
+    "RhRY9cEH/XCjUzBRMB0GA1UdDgQWBBQgAH0ReWU+uMNMcMORsqld1gf1TzAfBgNV\n"
+    "HSMEGDAWgBQgAH0ReWU+uMNMcMORsqld1gf1TzAPBgNVHRMBAf8EBTADAQH/MAoG\n"
+    "CCqGSM49BAMCA0kAMEYCIQDsvhCjatibdbeBSxtf8Cw8JX8ajFMb9IePcdyQ5WJJ\n"
+    "CQIhAKXrTOl1IMultbiDmDaQEalcnGbh6Y8H893Tq2pftXlE\n"
+    "-----END CERTIFICATE-----\n";
+constexpr std::string_view kCaB =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBbzCCARWgAwIBAgIUHVfwT80OyqS5nDJJnDBr3oKcxNUwCgYIKoZIzj0EAwIw\n"
+    "DDEKMAgGA1UEAwwBYjAgFw0yNjExMjUyMjIwMDBaGA8yMTI2MTEwMTIyMjAwMFow\n"
+    "DDEKMAgGA1UEAwwBYjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABPn85lEOln/u\n"
+    "lxG5RHFeGUvulYwzH4T+DT13NdgHJ2a29kjlYyIJ37z+QWMEbmbnKq78ZtqikFzU\n"
+    "O9hm+LNQ/ZujUzBRMB0GA1UdDgQWBBR4yogxk2n/OoXL1JtnyA65nfKL9TAfBgNV\n"
+    "HSMEGDAWgBR4yogxk2n/OoXL1JtnyA65nfKL9TAPBgNVHRMBAf8EBTADAQH/MAoG\n"
+    "CCqGSM49BAMCA0gAMEUCIEMpbeMlz91V3+m9EmNmCirxvpq4Q9a/ZR6V5bDjmpn4\n"
+    "AiEA140Lehv14blWnM+GYVEiy4n8jNjmsCc00HWBXNpxb7Q=\n"
+    "-----END CERTIFICATE-----\n";
+
+class BackendTls : public testing::Test {
+ protected:
+  BackendTls() {
+    pipeline_.upsert(gateway());
+    feed_service(pipeline_, "web");
+    pipeline_.upsert(bound("web", http_route({"web.example.com"}, {rule("/", {{"web"}})})));
+    feed_ca(kCaA);
+    feed_policy("first", "2020-01-01T00:00:00Z");
+    pipeline_.commit();
+  }
+
+  void feed_ca(std::string_view pem) {
+    api::ConfigMap map;
+    map.data["ca.crt"] = pem;
+    pipeline_.upsert(bound("ca", std::move(map)));
+  }
+
+  void feed_policy(const std::string& name, const std::string& created) {
+    api::BackendTLSPolicy policy;
+    policy.metadata.creation_timestamp = created;
+    policy.spec.target_refs = {{.group = "", .kind = "Service", .name = "web", .section_name = {}}};
+    policy.spec.validation.hostname = "web.internal";
+    policy.spec.validation.ca_certificate_refs = {{.group = "", .kind = "ConfigMap", .name = "ca"}};
+    pipeline_.upsert(bound(name, std::move(policy)));
+  }
+
+  std::string cluster() const {
+    const auto names = names_of(pipeline_.resources(ResourceType::kCluster));
+    return names.size() == 1 ? *names.begin() : fmt::format("{} clusters", names.size());
+  }
+
+  Pipeline pipeline_{settings()};
+};
+
+TEST_F(BackendTls, ARotatedCaIsOneSecretAndNothingElse) {
+  const std::string before = cluster();
+  EXPECT_TRUE(before.starts_with("service/default/web:80/tls-")) << before;
+  EXPECT_EQ(names_of(pipeline_.resources(ResourceType::kSecret)),
+            std::set<std::string>{"backend-ca/ConfigMap/default/ca"});
+  feed_ca(kCaB);
+  const flow::CommitStats stats = pipeline_.commit();
+  EXPECT_EQ(stats.of("http routes").runs, 0U);
+  EXPECT_EQ(pipeline_.resources(ResourceType::kSecret).changes().size(), 1U);
+  EXPECT_TRUE(pipeline_.resources(ResourceType::kCluster).changes().empty());
+  EXPECT_EQ(cluster(), before);
+}
+
+TEST_F(BackendTls, APolicyMakesAClusterOfItsOwnName) {
+  const std::string with = cluster();
+  pipeline_.erase({.kind = api::kind_of<api::BackendTLSPolicy>(), .name = {"default", "first"}});
+  pipeline_.commit();
+  EXPECT_EQ(cluster(), "service/default/web:80");
+  feed_policy("first", "");
+  pipeline_.commit();
+  EXPECT_EQ(cluster(), with);
+}
+
+TEST_F(BackendTls, WithoutAnyCaNothingIsSent) {
+  feed_ca("no certificate");
+  pipeline_.commit();
+  EXPECT_EQ(hosts(pipeline_)["web.example.com"], std::vector<std::string>{"/ 500"});
+  EXPECT_EQ(condition(pipeline_, "web", "ResolvedRefs")->reason, "InvalidBackendTLS");
+}
+
+TEST_F(BackendTls, TheOldestPolicyCounts) {
+  feed_policy("a", "");
+  pipeline_.commit();
+  const std::vector<Problem> problems = pipeline_.problems();
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].code, "conflict/policy");
+  EXPECT_EQ(problems[0].object.name.name, "a");
+  EXPECT_EQ(problems[0].path, "spec.targetRefs[0]");
+  EXPECT_EQ(problems[0].message,
+            "BackendTLSPolicy default/first has the same target and takes precedence: it is older");
+  ASSERT_EQ(problems[0].also.size(), 1U);
+  EXPECT_EQ(problems[0].also[0].object.name.name, "first");
+  EXPECT_EQ(problems[0].also[0].path, "spec.targetRefs[0]");
+}
+
+// ---- fallbacks -----------------------------------------------------------------------------------
+
+TEST(Fallback, IsOneClusterWithPriorities) {
+  Pipeline pipeline(settings());
+  pipeline.upsert(gateway());
+  feed_service(pipeline, "web");
+  api::Backend backend;
+  backend.spec.fallback = true;
+  backend.spec.endpoints.resize(1);
+  backend.spec.endpoints[0].ip = api::HostPort{.host = "10.9.0.1", .port = 80};
+  pipeline.upsert(bound("spare", std::move(backend)));
+  const auto feed_route = [&](int weight) {
+    api::HTTPRouteRule both = rule("/", {{"web", weight}});
+    api::HTTPBackendRef& spare = both.backend_refs.emplace_back();
+    spare.ref = {
+        .group = "gateway.envoyproxy.io", .kind = "Backend", .name = "spare", .namespace_ = {}, .port = {}};
+    pipeline.upsert(bound("web", http_route({"web.example.com"}, {both})));
+    pipeline.commit();
+  };
+  feed_route(1);
+  const auto clusters = names_of(pipeline.resources(ResourceType::kCluster));
+  ASSERT_EQ(clusters.size(), 1U);
+  EXPECT_TRUE(clusters.begin()->starts_with("fallback/default/web/")) << *clusters.begin();
+  const auto endpoints = [&] {
+    const RenderedTable& table = pipeline.resources(ResourceType::kEndpoints);
+    std::string text;
+    for (const json& group : json::parse(xds::to_json(
+             ResourceType::kEndpoints, *table.get(table.sorted_keys().front())->bytes))["endpoints"]) {
+      text += fmt::format(
+          "{} {}x{}; ",
+          group["lbEndpoints"][0]["endpoint"]["address"]["socketAddress"]["address"].get<std::string>(),
+          group.value("priority", 0), group["loadBalancingWeight"].get<int>());
+    }
+    return text;
+  };
+  EXPECT_EQ(endpoints(), "10.9.0.1 1x1; 10.1.0.1 0x1; ");
+  feed_route(5);
+  EXPECT_EQ(names_of(pipeline.resources(ResourceType::kCluster)), clusters) << "weights name nothing";
+  EXPECT_EQ(endpoints(), "10.9.0.1 1x1; 10.1.0.1 0x5; ");
+  pipeline.erase(slice("web", "").key);
+  pipeline.commit();
+  EXPECT_EQ(endpoints(), "10.9.0.1 1x1; ");
 }
 
 }  // namespace

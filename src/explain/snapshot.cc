@@ -93,7 +93,7 @@ Snapshot::Backend Snapshot::backend(const translate::ClusterRow& cluster) const 
 
 std::vector<ir::Locality> Snapshot::localities(const translate::ClusterRow& cluster) const {
   return translate::localities_of(
-      cluster, [&](const NamespacedName& name) { return pipeline_.endpoints_of_services().get(name); });
+      cluster, [&](const ObjectKey& service) { return pipeline_.endpoints_of_services().get(service); });
 }
 
 }  // namespace sluice::explain

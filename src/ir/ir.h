@@ -48,9 +48,11 @@ struct Endpoint {
 
 // Endpoints of one zone and priority. Sorted by (priority, zone) inside Endpoints, endpoints sorted inside.
 struct Locality {
+  std::string region;  // tells the backends of a cluster of several apart
   std::string zone;
   std::uint32_t priority = 0;
   std::uint32_t weight = 1;
+  std::string tls;  // the name of the cluster's TLS that the endpoints ask for, if it has several
   std::vector<Endpoint> endpoints;
 
   bool operator==(const Locality&) const = default;
@@ -71,7 +73,8 @@ enum class UpstreamProtocol : std::uint8_t {
   kHttp2,          // "h2c" and gRPC
 };
 
-enum class Discovery : std::uint8_t { kEds, kDns };
+// kDynamic: each request says where it goes, by its host. Such a cluster has no endpoints.
+enum class Discovery : std::uint8_t { kEds, kDns, kDynamic };
 
 // Versions that a TLS connection may have, and with what.
 struct TlsParameters {
@@ -113,6 +116,8 @@ struct Cluster {
   Discovery discovery = Discovery::kEds;
   UpstreamProtocol protocol = UpstreamProtocol::kHttp1;
   Boxed<UpstreamTls> tls;
+  // Of a cluster of several backends: those of each, by name, in place of `tls`.
+  std::vector<std::pair<std::string, UpstreamTls>> tls_by_name;
   // Of a kDns cluster: names (and addresses) to resolve; empty for kEds, whose Endpoints are a row of their
   // own.
   std::vector<Locality> dns_localities;
@@ -256,6 +261,8 @@ struct Forward {
   std::optional<Duration> idle_timeout;
   Boxed<Retry> retry;
   Boxed<Session> session;
+  // A cluster is kDynamic: the host that the request names must not be the proxy's own machine.
+  bool dynamic = false;
   // No HTTP/1.1 upgrades to WebSocket; where a cluster is missing the call is UNAVAILABLE.
   bool grpc = false;
   // Where a cluster is missing the answer is 500, not 503. It is 500 anyway with an invalid reference among
@@ -365,7 +372,7 @@ struct AccessLog {
 };
 
 // HTTP filters that are there because some route needs them.
-enum class RouteFilter : std::uint8_t { kCors, kSession, kGrpc };
+enum class RouteFilter : std::uint8_t { kCors, kSession, kGrpc, kLoopbackGuard };
 
 // One way a connection can go. Without server names it is the listener's default chain.
 struct HttpChain {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "translate/hostname.h"
+#include "translate/near.h"
 #include "translate/reference.h"
 
 namespace sluice::translate {
@@ -14,6 +15,32 @@ bool allows_kind(const AttachPoint& listener, const GroupKind& kind) {
   return std::ranges::any_of(listener.supported_kinds, [&kind](const api::RouteGroupKind& k) {
     return k.group == kind.group() && k.kind == kind.kind();
   });
+}
+
+// No listener is the one that the parentRef names by section or port.
+template <typename Refuse>
+void refuse_listener(const api::ParentReference& ref, const ObjectKey& target, const AttachPoints& points,
+                     const Refuse& refuse) {
+  std::vector<std::string> names;
+  std::vector<std::string> ports;
+  for (const AttachPoint& listener : points.listeners) {
+    names.push_back(listener.name);
+    std::string port = std::to_string(listener.port);
+    if (std::ranges::find(ports, port) == ports.end()) ports.push_back(std::move(port));
+  }
+  if (ref.section_name && std::ranges::find(names, *ref.section_name) == names.end()) {
+    refuse("NoMatchingParent", ".sectionName",
+           fmt::format("{} has no listener `{}`", target.to_string(), *ref.section_name),
+           near_name(*ref.section_name, "it has", names));
+  } else if (ref.port) {
+    refuse("NoMatchingParent", ".port",
+           ref.section_name ? fmt::format("listener `{}` of {} is not at port {}", *ref.section_name,
+                                          target.to_string(), *ref.port)
+                            : fmt::format("{} has no listener at port {}", target.to_string(), *ref.port),
+           list_names("its listeners are at", ports));
+  } else {
+    refuse("NoMatchingParent", "", fmt::format("{} has no listeners", target.to_string()), "");
+  }
 }
 
 }  // namespace
@@ -43,7 +70,7 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
                                    .object = route,
                                    .path = fmt::format("spec.parentRefs[{}].name", p),
                                    .message = fmt::format("there is no {}", target.to_string()),
-                                   .suggestion = ""});
+                                   .suggestion = near_object(target, tables, reads)});
       }
       continue;
     }
@@ -54,14 +81,15 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
     status.parent_ref = ref;
     status.parent = target;
     status.gateway = points->gateway;
-    const auto refuse = [&](std::string reason, std::string field, std::string message) {
+    const auto refuse = [&](std::string reason, std::string field, std::string message,
+                            std::string suggestion = "") {
       result.problems.push_back({.code = "reference/parent",
                                  .severity = Severity::kError,
                                  .where = {},
                                  .object = route,
                                  .path = fmt::format("spec.parentRefs[{}]{}", p, field),
                                  .message = message,
-                                 .suggestion = ""});
+                                 .suggestion = std::move(suggestion)});
       set_condition(status.conditions, {"Accepted", false, std::move(reason), std::move(message)});
     };
 
@@ -84,11 +112,7 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
       if (listener.ready) parent.attachments.push_back({&listener, std::move(hosts)});
     }
     if (!any_selected) {
-      refuse("NoMatchingParent",
-             ref.section_name ? ".sectionName"
-             : ref.port       ? ".port"
-                              : "",
-             fmt::format("{} has no such listener", target.to_string()));
+      refuse_listener(ref, target, *points, refuse);
     } else if (!any_allowed) {
       refuse("NotAllowedByListeners", "",
              fmt::format("no listener of {} that this parentRef selects allows {}s from namespace {}",

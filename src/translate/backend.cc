@@ -6,11 +6,19 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include "translate/ca_bundle.h"
+#include "translate/near.h"
+#include "translate/policy/precedence.h"
+#include "translate/reference.h"
+#include "translate/upstream_tls.h"
+
 namespace sluice::translate {
 namespace {
 
 constexpr std::string_view kBackendGroup = "gateway.envoyproxy.io";
+constexpr std::string_view kImportGroup = "multicluster.x-k8s.io";
 constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-name";
+constexpr std::string_view kImportNameLabel = "multicluster.kubernetes.io/service-name";  // KEP-1645
 
 // https://kubernetes.io/docs/reference/networking/service-protocols/ and KEP-3726.
 ir::UpstreamProtocol protocol_of(std::string_view app_protocol) {
@@ -50,82 +58,101 @@ std::string ports_of(const ServiceView& service) {
   return text;
 }
 
+// A Service or ServiceImport.
 std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::BackendObjectReference& ref,
-                                                                 const NamespacedName& name,
+                                                                 const ObjectKey& key,
                                                                  const BackendReader& reader,
-                                                                 flow::Reads& reads) {
+                                                                 flow::Reads& reads,
+                                                                 std::vector<PolicyUse>& policies) {
   if (!ref.port) {
     return std::unexpected(failure("PortNotSpecified", "reference/port", "",
-                                   fmt::format("the reference to Service {} names no port", name.to_string()),
+                                   fmt::format("the reference to {} names no port", key.to_string()),
                                    "add `port`"));
   }
-  const ServiceView* service = reads.get(reader.tables.services, name);
+  const ServiceView* service = reads.get(reader.tables.services, key);
   if (service == nullptr) {
     return std::unexpected(failure("BackendNotFound", "reference/not-found", "name",
-                                   fmt::format("there is no Service {}", name.to_string())));
+                                   fmt::format("there is no {}", key.to_string()),
+                                   near_object(key, reader.tables, reads)));
   }
   const auto port = std::ranges::find_if(
       service->ports, [&](const ServiceView::Port& p) { return p.port == *ref.port && p.protocol == "TCP"; });
   if (port == service->ports.end()) {
     return std::unexpected(
         failure("PortNotFound", "reference/port", "port",
-                fmt::format("Service {} has no TCP port {}", name.to_string(), *ref.port),
+                fmt::format("{} has no TCP port {}", key.to_string(), *ref.port),
                 service->ports.empty() ? "" : fmt::format("it has {}", ports_of(*service))));
   }
   ResolvedBackend resolved;
   ir::Cluster& cluster = resolved.row.cluster;
-  cluster.name = fmt::format("service/{}:{}", name.to_string(), *ref.port);
+  const bool imported = key.kind == api::kind_of<api::ServiceImport>();
+  resolved.base = fmt::format("{}/{}:{}", imported ? "import" : "service", key.name.to_string(), *ref.port);
   cluster.protocol = protocol_of(port->app_protocol);
-  cluster.owner = {.kind = api::kind_of<api::Service>(), .name = name};
+  cluster.owner = key;
   const auto number = static_cast<std::uint16_t>(*ref.port);
+  if (auto good = add_tls(key, port->name, nullptr, reader, reads, policies, resolved); !good) {
+    return std::unexpected(good.error());
+  }
   if (!service->external_name.empty()) {
     cluster.discovery = ir::Discovery::kDns;
     cluster.dns_localities = {{.endpoints = {{.address = service->external_name, .port = number}}}};
     return resolved;
   }
-  const bool by_service = reader.routing == api::RoutingType::kService && !service->headless;
+  const bool by_service = reader.access.routing == api::RoutingType::kService && !service->headless;
   if (by_service) {
     resolved.row.fixed = {{.endpoints = {{.address = service->cluster_ip, .port = number}}}};
     return resolved;
   }
   cluster.prefer_local_zone = service->prefer_local_zone;
-  resolved.row.service_port = {name, port->name};
-  const ServiceReadiness* readiness = reads.get(reader.tables.readiness, name);
+  resolved.row.service_port = {key, port->name};
+  const ServiceReadiness* readiness = reads.get(reader.tables.readiness, key);
   resolved.has_endpoints = readiness != nullptr && readiness->ports.contains(port->name);
   if (readiness != nullptr && readiness->names) {
     if (readiness->addresses) {
-      return std::unexpected(
-          failure("UnsupportedAddressType", "support/mixed-slices", "",
-                  fmt::format("Service {} has EndpointSlices of names and of addresses, which one "
-                              "cluster cannot have",
-                              name.to_string())));
+      return std::unexpected(failure("UnsupportedAddressType", "support/mixed-slices", "",
+                                     fmt::format("{} has EndpointSlices of names and of addresses, which one "
+                                                 "cluster cannot have",
+                                                 key.to_string())));
     }
     cluster.discovery = ir::Discovery::kDns;
   }
   return resolved;
 }
 
-std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const NamespacedName& name,
+std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const api::BackendObjectReference& ref,
+                                                                     const ObjectKey& key,
                                                                      const BackendReader& reader,
-                                                                     flow::Reads& reads) {
+                                                                     flow::Reads& reads,
+                                                                     std::vector<PolicyUse>& policies) {
   if (!reader.settings.backend_enabled) {
     return std::unexpected(failure("UnsupportedValue", "support/backend-disabled", "kind",
                                    "the kind Backend is switched off", "set extensionApis.enableBackend"));
   }
-  const api::Backend* backend = reads.get(reader.inputs.backends, name);
-  if (backend == nullptr) {
+  const api::Backend* backend = reads.get(reader.inputs.backends, key.name);
+  const BackendRow* row = reads.get(reader.tables.backends, key.name);
+  if (backend == nullptr || row == nullptr) {
     return std::unexpected(failure("BackendNotFound", "reference/not-found", "name",
-                                   fmt::format("there is no Backend {}", name.to_string())));
+                                   fmt::format("there is no {}", key.to_string()),
+                                   near_object(key, reader.tables, reads)));
   }
-  if (auto good = check_backend(*backend, reader.settings); !good) return std::unexpected(good.error());
+  if (row->refused) return std::unexpected(*row->refused);
   ResolvedBackend resolved;
+  resolved.fallback = backend->spec.fallback;
+  resolved.base = fmt::format("backend/{}", key.name.to_string());
   ir::Cluster& cluster = resolved.row.cluster;
-  cluster.name = fmt::format("backend/{}", name.to_string());
-  cluster.owner = {.kind = api::kind_of<api::Backend>(), .name = name};
+  cluster.owner = key;
   for (const std::string& app_protocol : backend->spec.app_protocols) {
     if (const auto protocol = protocol_of(app_protocol); protocol != ir::UpstreamProtocol::kHttp1) {
       cluster.protocol = protocol;
     }
+  }
+  const std::string section = ref.port ? std::to_string(*ref.port) : "";
+  if (auto good = add_tls(key, section, row, reader, reads, policies, resolved); !good) {
+    return std::unexpected(good.error());
+  }
+  if (backend->spec.type == api::BackendType::kDynamicResolver) {
+    cluster.discovery = ir::Discovery::kDynamic;
+    return resolved;
   }
   ir::Locality locality;
   bool names = false;  // then the cluster resolves: it takes addresses as names that need no resolving
@@ -136,7 +163,7 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const Names
       // Envoy Gateway serves Unix sockets to extension services only.
       return std::unexpected(
           failure("UnsupportedAddressType", "support/unix-backend", "",
-                  fmt::format("Backend {} is a Unix socket, which no route can send to", name.to_string())));
+                  fmt::format("{} is a Unix socket, which no route can send to", key.to_string())));
     }
     const api::HostPort& place = e.fqdn ? *e.fqdn : *e.ip;
     names = names || e.fqdn;
@@ -154,38 +181,86 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const Names
   return resolved;
 }
 
+// Why an endpoint of a Backend cannot be one, or nothing.
+std::optional<ReferenceFailure> check_endpoint(const api::BackendEndpoint& endpoint,
+                                               const Settings& settings) {
+  if (settings.on_host) return std::nullopt;
+  if (endpoint.ip && is_loopback(endpoint.ip->host)) {
+    return failure(
+        "InvalidAddress", "value/address", "",
+        fmt::format("{} is a loopback address: in a cluster it would be the proxy's own", endpoint.ip->host));
+  }
+  if (endpoint.fqdn && endpoint.fqdn->host.find('.') == std::string::npos) {
+    return failure("InvalidAddress", "value/address", "",
+                   fmt::format("`{}` has no dot: in a cluster a Backend's name has at least two parts",
+                               endpoint.fqdn->host));
+  }
+  return std::nullopt;
+}
+
+// True where a BackendTLSPolicy is for the Backend, or for the port of one of its endpoints.
+bool has_policy(const ObjectKey& key, const api::Backend& backend, const Projections& tables,
+                flow::Reads& reads) {
+  std::vector<std::string> sections{""};
+  for (const api::BackendEndpoint& e : backend.spec.endpoints) {
+    if (e.ip) sections.push_back(std::to_string(e.ip->port));
+    if (e.fqdn) sections.push_back(std::to_string(e.fqdn->port));
+  }
+  return std::ranges::any_of(sections, [&](const std::string& section) {
+    return !reads.group(tables.backend_tls_policies_of, {.object = key, .section = section}).empty();
+  });
+}
+
 }  // namespace
 
 std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,
                                                                  const BackendReader& reader,
-                                                                 flow::Reads& reads) {
+                                                                 flow::Reads& reads,
+                                                                 std::vector<PolicyUse>& policies) {
   const bool service = ref.group.empty() && ref.kind == "Service";
+  const bool imported = ref.group == kImportGroup && ref.kind == "ServiceImport";
   const bool own = ref.group == kBackendGroup && ref.kind == "Backend";
-  if (!service && !own) {
-    std::string suggestion = "use a Service, or a Backend of group gateway.envoyproxy.io";
+  if (!service && !imported && !own) {
+    std::string suggestion = "use a Service, a ServiceImport, or a Backend of group gateway.envoyproxy.io";
     if (ref.kind == "Service") suggestion = "leave out `group`: a Service is of the core group";
+    if (ref.kind == "ServiceImport") suggestion = "its group is multicluster.x-k8s.io";
     if (ref.kind == "Backend") suggestion = "its group is gateway.envoyproxy.io";
     return std::unexpected(failure(
         "InvalidKind", "reference/kind", "kind",
         fmt::format("`{}{}{}` is no kind of backend", ref.group, ref.group.empty() ? "" : "/", ref.kind),
         std::move(suggestion)));
   }
-  const NamespacedName name{ref.namespace_.value_or(reader.namespace_), ref.name};
-  const GroupKind& kind = service ? api::kind_of<api::Service>() : api::kind_of<api::Backend>();
-  if (!permitted({reader.from, reader.namespace_}, kind, name, reader.tables, reads)) {
+  const ObjectKey key{GroupKind(ref.group, ref.kind), {ref.namespace_.value_or(reader.namespace_), ref.name}};
+  if (!permitted({reader.from, reader.namespace_}, key.kind, key.name, reader.tables, reads)) {
     return std::unexpected(
         failure("RefNotPermitted", "reference/not-permitted", "namespace",
-                fmt::format("no ReferenceGrant in namespace {} lets {} of {} refer to {} {}", name.namespace_,
-                            reader.from.kind(), reader.namespace_, ref.kind, name.name),
-                fmt::format("add a ReferenceGrant to namespace {}", name.namespace_)));
+                fmt::format("no ReferenceGrant in namespace {} lets {} of {} refer to {} {}",
+                            key.name.namespace_, reader.from.kind(), reader.namespace_, ref.kind, ref.name),
+                fmt::format("add a ReferenceGrant to namespace {}", key.name.namespace_)));
   }
-  auto resolved =
-      service ? resolve_service(ref, name, reader, reads) : resolve_own_backend(name, reader, reads);
+  auto resolved = own ? resolve_own_backend(ref, key, reader, reads, policies)
+                      : resolve_service(ref, key, reader, reads, policies);
   if (resolved && reader.grpc && resolved->row.cluster.protocol != ir::UpstreamProtocol::kHttp2) {
     resolved->row.cluster.protocol = ir::UpstreamProtocol::kHttp2;
-    resolved->row.cluster.name += "/http2";
+    resolved->base += "/http2";
+  }
+  if (resolved) {
+    name_after_tls(resolved->base, resolved->row.cluster);
+    resolved->cluster = resolved->row.cluster.name;
   }
   return resolved;
+}
+
+void settle_protocols(std::vector<ResolvedBackend*> of_rule) {
+  const auto plain = [](const ResolvedBackend* b) { return !b->row.cluster.tls; };
+  if (std::ranges::none_of(of_rule, plain)) return;
+  for (ResolvedBackend* backend : of_rule) {
+    if (plain(backend)) continue;
+    ir::Cluster& cluster = backend->row.cluster;
+    cluster.tls->beside_plaintext = true;
+    name_after_tls(backend->base, cluster);
+    backend->cluster = cluster.name;
+  }
 }
 
 ServiceView view_service(const api::Service& service) {
@@ -206,35 +281,70 @@ ServiceView view_service(const api::Service& service) {
   return view;
 }
 
-std::expected<void, ReferenceFailure> check_backend(const api::Backend& backend, const Settings& settings) {
-  if (backend.spec.type == api::BackendType::kDynamicResolver) {
-    return std::unexpected(failure("UnsupportedValue", "support/dynamic-resolver", "",
-                                   "Backends of type DynamicResolver are not supported yet"));
+ServiceView view_import(const api::ServiceImport& import) {
+  ServiceView view;
+  for (const api::ServicePort& p : import.spec.ports) {
+    view.ports.push_back({.name = p.name,
+                          .protocol = p.protocol,
+                          .app_protocol = p.app_protocol,
+                          .port = static_cast<std::uint16_t>(p.port)});
   }
-  if (backend.spec.tls) {
-    return std::unexpected(failure("UnsupportedValue", "support/backend-tls", "",
-                                   "TLS settings of a Backend are not supported yet"));
-  }
-  for (const api::BackendEndpoint& e : backend.spec.endpoints) {
-    if (e.ip && !settings.on_host && is_loopback(e.ip->host)) {
-      return std::unexpected(failure(
-          "InvalidAddress", "value/address", "",
-          fmt::format("{} is a loopback address: in a cluster it would be the proxy's own", e.ip->host)));
-    }
-    if (e.fqdn && !settings.on_host && e.fqdn->host.find('.') == std::string::npos) {
-      return std::unexpected(
-          failure("InvalidAddress", "value/address", "",
-                  fmt::format("`{}` has no dot: in a cluster a Backend's name has at least two parts",
-                              e.fqdn->host)));
-    }
-  }
-  return {};
+  view.headless = import.spec.type == "Headless" || import.spec.ips.empty();
+  if (!view.headless) view.cluster_ip = import.spec.ips.front();
+  return view;
 }
 
-NamespacedName service_of(const api::EndpointSlice& slice) {
-  const auto label = slice.metadata.labels.find(kServiceNameLabel);
-  if (label == slice.metadata.labels.end()) return {};
-  return {slice.metadata.namespace_, label->second};
+BackendRow read_backend(const NamespacedName& name, const api::Backend& backend, const Settings& settings,
+                        const Inputs& inputs, const Projections& tables, flow::Reads& reads) {
+  BackendRow row;
+  const ObjectKey key{.kind = api::kind_of<api::Backend>(), .name = name};
+  for (const api::BackendEndpoint& e : backend.spec.endpoints) {
+    if (!row.refused) row.refused = check_endpoint(e, settings);
+  }
+  if (!backend.spec.tls) return row;
+  const api::BackendTLSSettings& tls = *backend.spec.tls;
+  row.terms = read_tls_terms(tls.settings, key, "spec.tls", tables, reads, row.problems);
+  TlsTrust& trust = row.trust.emplace();
+  trust.sni = tls.sni;
+  trust.sni_from_endpoint = tls.auto_sni_from_endpoint_hostname;
+  trust.verify = !tls.insecure_skip_verify;
+  CaReferences ca = resolve_ca(tls.ca_certificate_refs, tls.well_known_ca_certificates, name.namespace_,
+                               inputs, tables, reads);
+  trust.authorities = ca.authorities;
+  for (const CaFailure& bad : ca.failures) {
+    row.problems.push_back({.code = bad.code,
+                            .severity = Severity::kError,
+                            .where = {},
+                            .object = key,
+                            .path = "spec.tls." + bad.field,
+                            .message = bad.message,
+                            .suggestion = bad.suggestion,
+                            .also = {}});
+  }
+  if (!trust.verify || !trust.authorities.empty()) return row;
+  row.tls_failure = failure("InvalidBackendTLS", "reference/backend-tls", "",
+                            fmt::format("{} has no CA certificates to trust", key.to_string()),
+                            ca.failures.empty() ? "add `port`, for which there is a BackendTLSPolicy"
+                                                : "see what is wrong with the Backend");
+  if (ca.failures.empty() && !has_policy(key, backend, tables, reads) && !row.refused) {
+    row.refused = failure(
+        "InvalidBackendRef", "reference/backend-tls", "",
+        fmt::format("nothing says which CA certificates to trust on connections to {}", key.to_string()),
+        "add `wellKnownCACertificates: System` or `caCertificateRefs` to its `tls`, or a BackendTLSPolicy");
+  }
+  return row;
+}
+
+std::vector<ObjectKey> services_of(const api::EndpointSlice& slice) {
+  std::vector<ObjectKey> keys;
+  const auto add = [&](std::string_view name, const GroupKind& kind) {
+    const auto label = slice.metadata.labels.find(name);
+    if (label != slice.metadata.labels.end())
+      keys.push_back({kind, {slice.metadata.namespace_, label->second}});
+  };
+  add(kServiceNameLabel, api::kind_of<api::Service>());
+  add(kImportNameLabel, api::kind_of<api::ServiceImport>());
+  return keys;
 }
 
 ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slices, bool prefer_local_zone,

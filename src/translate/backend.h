@@ -11,44 +11,44 @@
 
 namespace sluice::translate {
 
-// Why a reference leads nowhere: the reason of the ResolvedRefs condition, and the Problem for the user.
-struct ReferenceFailure {
-  std::string reason;
-  std::string code;   // of the Problem
-  std::string field;  // below the reference: "port", "name", "" …
-  std::string message;
-  std::string suggestion;
-  bool accepted = false;  // the Accepted condition says it, not ResolvedRefs
-};
-
 struct ResolvedBackend {
   std::string cluster;  // its name
   ClusterRow row;
+  std::string base;           // the name without what its TLS adds
   bool has_endpoints = true;  // false: known, but nothing is ready to answer
+  bool fallback = false;      // it is there for when the others of its rule are down
 };
 
 struct BackendReader {
   const GroupKind& from;          // the kind that refers
   const std::string& namespace_;  // of the object that refers
-  api::RoutingType routing;
+  const BackendAccess& access;
   const Settings& settings;
   const Inputs& inputs;
   const Projections& tables;
   bool grpc = false;  // backends speak HTTP/2
 };
 
+// `policies` takes those that the reference meets, wherever it leads.
 std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,
                                                                  const BackendReader& reader,
-                                                                 flow::Reads& reads);
+                                                                 flow::Reads& reads,
+                                                                 std::vector<PolicyUse>& policies);
 
-// What routes may know of a Service.
+// Of the backends of one rule: where some speak plain HTTP, the protocol is the same for all, and those with
+// TLS do not negotiate it.
+void settle_protocols(std::vector<ResolvedBackend*> of_rule);
+
+// What routes may know of a Service or a ServiceImport.
 ServiceView view_service(const api::Service& service);
+ServiceView view_import(const api::ServiceImport& import);
 
-// Nothing, or why no route may use the Backend (its Accepted condition).
-std::expected<void, ReferenceFailure> check_backend(const api::Backend& backend, const Settings& settings);
+// What a Backend is besides its endpoints, and whether routes may use it.
+BackendRow read_backend(const NamespacedName& name, const api::Backend& backend, const Settings& settings,
+                        const Inputs& inputs, const Projections& tables, flow::Reads& reads);
 
-// The Service that a slice belongs to; empty name: none.
-NamespacedName service_of(const api::EndpointSlice& slice);
+// The Service and the ServiceImport that a slice belongs to.
+std::vector<ObjectKey> services_of(const api::EndpointSlice& slice);
 
 // The endpoints of a Service from all of its slices: ready ones; where none is ready, those that still serve
 // while they terminate. Addresses of both families stand side by side; a zone becomes a locality only if the

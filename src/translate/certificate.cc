@@ -101,4 +101,10 @@ CertificateRow read_certificate(const api::Secret& secret) {
   return row;
 }
 
+bool holds_certificate(const std::string& pem) {
+  const Certificate first(PEM_read_bio_X509(reader(pem).get(), nullptr, no_password, nullptr));
+  ERR_clear_error();
+  return first != nullptr;
+}
+
 }  // namespace sluice::translate

@@ -1,6 +1,8 @@
 // Secrets as certificates.
 #pragma once
 
+#include <string>
+
 #include "api/kinds.h"
 #include "translate/rows.h"
 
@@ -9,5 +11,8 @@ namespace sluice::translate {
 // Reads the certificate chain and key of a kubernetes.io/tls Secret (fields tls.crt and tls.key). What Envoy
 // would refuse is refused here, where the message can name the user's object.
 CertificateRow read_certificate(const api::Secret& secret);
+
+// True where the text has a certificate in PEM.
+bool holds_certificate(const std::string& pem);
 
 }  // namespace sluice::translate

@@ -8,6 +8,7 @@
 
 #include "translate/addresses.h"
 #include "translate/listener.h"
+#include "translate/upstream_tls.h"
 
 namespace sluice::translate {
 namespace {
@@ -93,6 +94,7 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   const bool merged = settings.merge_gateways || (class_proxy != nullptr && class_proxy->spec.merge_gateways);
   plan.proxy = merged ? class_name : name.to_string();
 
+  plan_backend_tls(gateway, tables, reads, plan);
   if (gateway.spec.infrastructure) {
     plan.labels = gateway.spec.infrastructure->labels;
     plan.annotations = gateway.spec.infrastructure->annotations;
@@ -110,10 +112,11 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
   AttachPoints offered;
   offered.proxy = plan.proxy;
   offered.gateway = plan.gateway;
-  offered.routing =
+  offered.access.routing =
       settings.endpoint_routing_disabled ? api::RoutingType::kService : api::RoutingType::kEndpoint;
+  offered.access.tls = plan.backend_tls;
   if (plan.envoy_proxy != nullptr) {
-    offered.routing = plan.envoy_proxy->spec.routing_type.value_or(offered.routing);
+    offered.access.routing = plan.envoy_proxy->spec.routing_type.value_or(offered.access.routing);
     offered.preserve_route_order = plan.envoy_proxy->spec.preserve_route_order;
   }
   // A Gateway or ListenerSet without listeners is a parent all the same.

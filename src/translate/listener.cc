@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "translate/near.h"
 #include "translate/reference.h"
 
 namespace sluice::translate {
@@ -125,14 +126,14 @@ class ListenerReader {
     std::vector<std::string> messages;
     std::string reason = "InvalidCertificateRef";
     bool malformed_kind = false;
-    const auto bad = [&](std::size_t i, std::string code, std::string message) {
+    const auto bad = [&](std::size_t i, std::string code, std::string message, std::string suggestion = "") {
       problems_.push_back({.code = std::move(code),
                            .severity = Severity::kError,
                            .where = {},
                            .object = plan_.owner,
                            .path = fmt::format("spec.listeners[{}].tls.certificateRefs[{}]", plan_.index, i),
                            .message = message,
-                           .suggestion = ""});
+                           .suggestion = std::move(suggestion)});
       messages.push_back(std::move(message));
     };
     for (std::size_t i = 0; i < refs.size(); ++i) {
@@ -154,7 +155,8 @@ class ListenerReader {
       }
       const CertificateRow* certificate = reads_.get(tables_.certificates, secret);
       if (certificate == nullptr) {
-        bad(i, "reference/not-found", fmt::format("there is no Secret {}", secret.to_string()));
+        bad(i, "reference/not-found", fmt::format("there is no Secret {}", secret.to_string()),
+            near_object({api::kind_of<api::Secret>(), secret}, tables_, reads_));
       } else if (!certificate->error.empty()) {
         bad(i, "reference/certificate", fmt::format("Secret {} {}", secret.to_string(), certificate->error));
       } else {

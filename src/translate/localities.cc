@@ -9,7 +9,13 @@ std::vector<ir::Locality> localities_of(const ClusterRow& row, const FindEndpoin
   if (!row.members.empty()) {
     std::vector<ir::Locality> localities;
     for (const ClusterRow::Member& member : row.members) {
-      ir::Locality whole{.zone = member.row->cluster.name, .weight = member.weight, .endpoints = {}};
+      ir::Locality whole{.region = member.row->cluster.name,
+                         .zone = "",
+                         .priority = member.priority,
+                         .weight = member.weight,
+                         .tls = "",
+                         .endpoints = {}};
+      if (!row.cluster.tls_by_name.empty() && member.row->cluster.tls) whole.tls = member.row->cluster.name;
       for (ir::Locality& part : localities_of(*member.row, find)) {
         std::ranges::move(part.endpoints, std::back_inserter(whole.endpoints));
       }

@@ -8,7 +8,7 @@
 
 namespace sluice::translate {
 
-using FindEndpoints = std::function<const ServiceEndpoints*(const NamespacedName& service)>;
+using FindEndpoints = std::function<const ServiceEndpoints*(const ObjectKey& service)>;
 
 // Its own, those of the Service's port that it follows, or its members'. A member is a locality, for it is
 // these that have weights.

@@ -25,13 +25,12 @@ std::optional<ResolvedBackend> RouteBackends::resolve(const api::BackendObjectRe
 
 std::optional<ResolvedBackend> RouteBackends::look_up(const api::BackendObjectReference& ref,
                                                       const Place& place) {
-  auto resolved = resolve_backend(ref, reader_, reads_);
+  auto resolved = resolve_backend(ref, reader_, reads_, policies_);
   if (!resolved) {
     refuse(std::move(resolved.error()), place);
     return std::nullopt;
   }
   if (!resolved->has_endpoints) without_endpoints_.push_back(resolved->row.cluster.owner.to_string());
-  resolved->cluster = resolved->row.cluster.name;
   return *std::move(resolved);
 }
 

@@ -44,6 +44,8 @@ class RouteBackends {
 
   const std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters() const { return clusters_; }
   const std::vector<Problem>& problems() const { return problems_; }
+  // Those that references met.
+  const std::vector<PolicyUse>& policies() const { return policies_; }
 
   // ResolvedRefs, always; its reasons are joined as Envoy Gateway joins them. The other conditions are for
   // parents that accept the route.
@@ -58,6 +60,7 @@ class RouteBackends {
   std::vector<ReferenceFailure> unresolved_;
   std::vector<std::string> without_endpoints_;  // backends that nobody answers for
   std::vector<Problem> problems_;
+  std::vector<PolicyUse> policies_;
 };
 
 }  // namespace sluice::translate

@@ -88,7 +88,8 @@ class RuleTranslator {
                                         std::vector<RuleFailure>& failures);
   ir::Forward forward_of(const RouteRule& rule) const;
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
-  bool join(const RouteRule& rule, std::vector<Part>& parts);
+  void settle(const Place& place, std::vector<Part>& parts);
+  bool join(const RouteRule& rule, std::string_view what, bool alike, std::vector<Part>& parts);
 
   const RouteParts& route_;
   RouteBackends& backends_;
@@ -146,9 +147,34 @@ std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Pla
   return parts;
 }
 
-// A session has to hold over all backends of the rule: they become one cluster, of which it is one endpoint.
-// False where they cannot be one.
-bool RuleTranslator::join(const RouteRule& rule, std::vector<Part>& parts) {
+// What the backends of a rule are beside each other. A Backend of type DynamicResolver has to be alone.
+void RuleTranslator::settle(const Place& place, std::vector<Part>& parts) {
+  std::vector<ResolvedBackend*> backends;
+  bool dynamic = false;
+  for (Part& part : parts) {
+    if (!part.leads_somewhere()) continue;
+    backends.push_back(&*part.backend);
+    dynamic = dynamic || part.backend->row.cluster.discovery == ir::Discovery::kDynamic;
+  }
+  if (dynamic && parts.size() > 1) {
+    backends_.refuse(
+        {.reason = "InvalidBackendRef",
+         .code = "support/dynamic-resolver",
+         .field = "backendRefs",
+         .message = "a Backend of type DynamicResolver stands beside others, and a request goes to one host",
+         .suggestion = "make it the only backend of its rule"},
+        place);
+    for (Part& part : parts) part.backend.reset();
+    return;
+  }
+  settle_protocols(backends);
+}
+
+// What has to see all backends of a rule, a session or a fallback, makes them one cluster. False where they
+// cannot be one: requests to some are changed on the way or, for `alike`, they differ in more than their
+// endpoints.
+bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool alike,
+                          std::vector<Part>& parts) {
   std::vector<Part*> members;
   for (Part& part : parts) {
     if (part.leads_somewhere()) members.push_back(&part);
@@ -163,26 +189,42 @@ bool RuleTranslator::join(const RouteRule& rule, std::vector<Part>& parts) {
   };
   std::vector<std::string> names;
   for (const Part* part : members) {
-    if (part->has_settings() || settings_of(part) != settings_of(members.front())) return false;
+    if (part->has_settings()) return false;
+    if (alike && settings_of(part) != settings_of(members.front())) return false;
     names.push_back(part->backend->cluster);
   }
   std::ranges::sort(names);
 
   ResolvedBackend joined;
-  joined.row.cluster = settings_of(members.front());
-  joined.row.cluster.owner = route_.key;
-  joined.row.cluster.name =
-      fmt::format("session/{}/{}", route_.key.name.to_string(),
+  ir::Cluster& cluster = joined.row.cluster;
+  cluster = settings_of(members.front());
+  cluster.owner = route_.key;
+  cluster.name =
+      fmt::format("{}/{}/{}", what, route_.key.name.to_string(),
                   content_id(fmt::format("{}\n{}", identity_of(route_.key, rule), fmt::join(names, "\n"))));
-  joined.cluster = joined.row.cluster.name;
+  joined.cluster = cluster.name;
   Part whole{.weight = 0, .backend = {}, .filters = {}};
+  const bool any_first =
+      std::ranges::any_of(members, [](const Part* part) { return !part->backend->fallback; });
   for (const Part* part : members) {
+    const ResolvedBackend& backend = *part->backend;
     whole.weight += part->weight;
-    joined.row.members.push_back(
-        {.weight = part->weight, .row = std::make_shared<const ClusterRow>(part->backend->row)});
+    joined.row.members.push_back({.weight = part->weight,
+                                  .priority = backend.fallback && any_first ? 1U : 0U,
+                                  .row = std::make_shared<const ClusterRow>(backend.row)});
+    joined.row.secrets.insert(joined.row.secrets.end(), backend.row.secrets.begin(),
+                              backend.row.secrets.end());
+    if (alike) continue;
+    // What one of them needs all can have: a cluster that resolves names takes addresses as names.
+    const ir::Cluster& own = backend.row.cluster;
+    if (own.discovery == ir::Discovery::kDns) cluster.discovery = own.discovery;
+    if (cluster.protocol == ir::UpstreamProtocol::kHttp1) cluster.protocol = own.protocol;
+    if (own.tls) cluster.tls_by_name.emplace_back(own.name, *own.tls);
   }
+  if (!alike) cluster.tls = {};
   std::ranges::sort(joined.row.members, {},
                     [](const ClusterRow::Member& m) -> const std::string& { return m.row->cluster.name; });
+  std::ranges::sort(cluster.tls_by_name, {}, [](const auto& named) { return named.first; });
   whole.backend = std::move(joined);
   std::erase_if(parts, [](const Part& part) { return part.leads_somewhere(); });
   parts.push_back(std::move(whole));
@@ -268,8 +310,22 @@ std::vector<Alternative> RuleTranslator::alternatives(const RouteRule& rule, con
                                                       std::vector<RuleFailure>& failures) {
   const RouteFilters filters = read_rule_filters(rule.filters, place, backends_, failures);
   std::vector<Part> parts = read_backends(rule, place);
+  settle(place, parts);
   std::optional<ir::Session> session = session_of(rule, place);
-  if (session && !join(rule, parts)) {
+  const bool falls_back = std::ranges::any_of(
+      parts, [](const Part& part) { return part.leads_somewhere() && part.backend->fallback; });
+  if (falls_back && !join(rule, "fallback", false, parts)) {
+    // Which backend is up the proxy knows only after it has changed the request.
+    backends_.report(
+        {.reason = "",
+         .code = "support/fallback",
+         .field = "backendRefs",
+         .message = "a backend has filters of its own, and so the fallback beside it gets its share of "
+                    "the requests at all times",
+         .suggestion = "put the filters on the rule"},
+        place);
+  }
+  if (session && !join(rule, "session", true, parts)) {
     const ReferenceFailure failure{
         .reason = "UnsupportedValue",
         .code = "support/session",
@@ -301,7 +357,9 @@ std::vector<Alternative> RuleTranslator::alternatives(const RouteRule& rule, con
   forward.rewrite = filters.rewrite;
   forward.mirrors = filters.mirrors;
   for (const Part& part : parts) {
-    if (part.leads_somewhere() && !part.filters.redirect) backends_.add_cluster(part.backend->row);
+    if (!part.leads_somewhere() || part.filters.redirect) continue;
+    backends_.add_cluster(part.backend->row);
+    forward.dynamic = part.backend->row.cluster.discovery == ir::Discovery::kDynamic;
   }
   if (std::ranges::none_of(parts, &Part::needs_a_route)) {
     for (const Part& part : parts) forward.clusters.push_back(weighted(part));
@@ -407,6 +465,7 @@ std::set<ir::RouteFilter> filters_of(const std::vector<ir::Route>& routes, bool 
     if (route.action->cors) filters.insert(ir::RouteFilter::kCors);
     const auto* forward = std::get_if<ir::Forward>(&route.action->action);
     if (forward != nullptr && forward->session) filters.insert(ir::RouteFilter::kSession);
+    if (forward != nullptr && forward->dynamic) filters.insert(ir::RouteFilter::kLoopbackGuard);
   }
   return filters;
 }
@@ -437,7 +496,7 @@ std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValu
 RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& environment,
                             flow::Reads& reads) {
   RouteResult result;
-  // The rules depend on a parent only by the way its proxy reaches Services: one translation serves most
+  // The rules depend on a parent only by the way its proxy reaches backends: one translation serves most
   // parents.
   struct Translation {
     Translation(const ObjectKey& owner, const BackendReader& from, flow::Reads& reads)
@@ -450,13 +509,13 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
     std::set<ir::RouteFilter> filters;
   };
-  std::map<api::RoutingType, std::unique_ptr<Translation>> translations;
-  const auto translation_for = [&](api::RoutingType routing) -> const Translation& {
-    std::unique_ptr<Translation>& t = translations[routing];
+  std::map<BackendAccess, std::unique_ptr<Translation>> translations;
+  const auto translation_for = [&](const BackendAccess& access) -> const Translation& {
+    std::unique_ptr<Translation>& t = translations[access];
     if (t != nullptr) return *t;
     t = std::make_unique<Translation>(
         route.key,
-        BackendReader{route.key.kind, route.key.name.namespace_, routing, environment.settings,
+        BackendReader{route.key.kind, route.key.name.namespace_, access, environment.settings,
                       environment.inputs, environment.tables, route.grpc},
         reads);
     RuleTranslator rules(route, t->backends, t->verdicts);
@@ -476,7 +535,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
                             environment.tables, environment.parents, reads);
   result.problems = std::move(attached.problems);
   for (Parent& parent : attached.parents) {
-    const Translation& translation = translation_for(parent.points->routing);
+    const Translation& translation = translation_for(parent.points->access);
     result.filters.insert(translation.filters.begin(), translation.filters.end());
     for (const Attachment& attachment : parent.attachments) {
       const std::string& table = attachment.listener->route_table;
@@ -500,6 +559,11 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       if (!parent.accepted() && condition.type != "ResolvedRefs") continue;
       set_condition(parent.status.conditions, std::move(condition));
     }
+    for (PolicyUse use : translation.backends.policies()) {
+      use.ancestor = parent.status.parent_ref;
+      use.ancestor.namespace_ = parent.status.parent.name.namespace_;
+      result.backend_tls_policies.push_back(std::move(use));
+    }
     result.parents.push_back(std::move(parent.status));
   }
 
@@ -511,7 +575,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
                              result.contributions.end());
   std::ranges::stable_sort(result.clusters, by_key);
   result.clusters.erase(std::ranges::unique(result.clusters, same_key).begin(), result.clusters.end());
-  for (auto& [routing, translation] : translations) {
+  for (auto& [access, translation] : translations) {
     for (const Problem& problem : translation->backends.problems()) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {
         result.problems.push_back(problem);

@@ -17,6 +17,7 @@
 #include "base/problem.h"
 #include "ir/ir.h"
 #include "translate/condition.h"
+#include "translate/policy/target.h"
 
 namespace sluice::translate {
 
@@ -54,6 +55,103 @@ struct CertificateRow {
   bool operator==(const CertificateRow&) const = default;
 };
 
+// ---- TLS to backends -------------------------------------------------------------------------
+
+// CA certificates by name; what they are is in the proxy's secrets only.
+struct Authorities {
+  bool system = false;             // those of the machine
+  std::vector<ObjectKey> objects;  // ConfigMaps, Secrets, ClusterTrustBundles
+
+  bool empty() const { return !system && objects.empty(); }
+  bool operator==(const Authorities&) const = default;
+};
+
+// Whom to trust on connections to a backend.
+struct TlsTrust {
+  std::string sni;                 // empty: the host of the request
+  bool sni_from_endpoint = false;  // ... or the hostname of the endpoint
+  std::vector<ir::SubjectAltName> subject_alt_names;
+  Authorities authorities;
+  bool verify = true;
+
+  bool operator==(const TlsTrust&) const = default;
+};
+
+// How to speak TLS to backends, besides whom to trust. What is absent is for others to say.
+struct TlsTerms {
+  std::optional<NamespacedName> certificate;  // of the client: a Secret
+  std::string certificate_error;              // ... why it cannot be used
+  std::optional<ir::TlsParameters::Version> min_version;
+  std::optional<ir::TlsParameters::Version> max_version;
+  std::vector<std::string> ciphers;
+  std::vector<std::string> curves;
+  std::vector<std::string> signature_algorithms;
+  std::optional<std::vector<std::string>> alpn;
+
+  bool operator==(const TlsTerms&) const = default;
+  auto operator<=>(const TlsTerms&) const = default;
+};
+
+// How a proxy reaches backends, as far as its Gateway says.
+struct BackendAccess {
+  api::RoutingType routing = api::RoutingType::kEndpoint;
+  TlsTerms tls;
+
+  bool operator==(const BackendAccess&) const = default;
+  auto operator<=>(const BackendAccess&) const = default;
+};
+
+// A BackendTLSPolicy by itself.
+struct BackendTlsPolicyRow {
+  std::string creation_timestamp;
+  std::vector<PolicyTarget> targets;  // in the user's order
+  TlsTrust trust;
+  Conditions conditions;  // at every ancestor, unless another policy is in its way there
+  std::vector<Problem> problems;
+
+  // Nobody can be trusted: no connection is made.
+  bool usable() const { return !trust.authorities.empty(); }
+  bool operator==(const BackendTlsPolicyRow&) const = default;
+};
+
+// What is wrong with a policy's targets.
+struct PolicyProblems {
+  std::vector<Problem> problems;
+
+  bool operator==(const PolicyProblems&) const = default;
+};
+
+// A policy that a route met on its way to a backend.
+struct PolicyUse {
+  NamespacedName policy;
+  api::ParentReference ancestor;            // the route's parent
+  std::optional<NamespacedName> beaten_by;  // the policy that counts in its place
+
+  bool operator==(const PolicyUse&) const = default;
+};
+
+// ---- names -----------------------------------------------------------------------------------
+
+// That an object exists, and nothing else of it.
+struct Named {
+  bool operator==(const Named&) const = default;
+};
+
+// Objects of a kind: of one namespace, or of one name.
+struct NameGroup {
+  enum class By : std::uint8_t { kNamespace, kName };
+  GroupKind kind;
+  By by = By::kNamespace;
+  std::string text;
+
+  bool operator==(const NameGroup&) const = default;
+  auto operator<=>(const NameGroup&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const NameGroup& g) {
+    return H::combine(std::move(h), g.kind.hash(), g.by, g.text);
+  }
+};
+
 // ---- gateways and their listeners -----------------------------------------------------------
 
 struct ListenerPlan {
@@ -88,6 +186,7 @@ struct GatewayPlan {
   std::vector<NamespacedName> listener_sets;  // in order of precedence
   bool every_address = true;                  // its sockets are bound to all addresses
   std::vector<std::string> addresses;         // else to these, sorted
+  TlsTerms backend_tls;                       // of connections to all backends
   // For what runs the proxy (spec.infrastructure).
   api::StringMap labels;
   api::StringMap annotations;
@@ -100,9 +199,10 @@ struct GatewayPlan {
            creation_timestamp == o.creation_timestamp && proxy == o.proxy &&
            (envoy_proxy == o.envoy_proxy ||
             (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
-           listeners == o.listeners && listener_sets == o.listener_sets && every_address == o.every_address &&
-           addresses == o.addresses && labels == o.labels && annotations == o.annotations &&
-           conditions == o.conditions && problems == o.problems && accepted == o.accepted;
+           listeners == o.listeners && backend_tls == o.backend_tls && listener_sets == o.listener_sets &&
+           every_address == o.every_address && addresses == o.addresses && labels == o.labels &&
+           annotations == o.annotations && conditions == o.conditions && problems == o.problems &&
+           accepted == o.accepted;
   }
 };
 
@@ -173,7 +273,7 @@ struct AttachPoint {
 struct AttachPoints {
   ir::ProxyKey proxy;
   NamespacedName gateway;  // itself, or that of the ListenerSet
-  api::RoutingType routing = api::RoutingType::kEndpoint;
+  BackendAccess access;
   bool preserve_route_order = false;
   std::vector<AttachPoint> listeners;
 
@@ -197,7 +297,19 @@ struct XdsKey {
 
 // ---- backends --------------------------------------------------------------------------------
 
-// What routes read of a Service: never its endpoints.
+// Why a reference leads nowhere: the reason of the ResolvedRefs condition, and the Problem for the user.
+struct ReferenceFailure {
+  std::string reason;
+  std::string code;   // of the Problem
+  std::string field;  // below the reference: "port", "name", "" …
+  std::string message;
+  std::string suggestion;
+  bool accepted = false;  // the Accepted condition says it, not ResolvedRefs
+
+  bool operator==(const ReferenceFailure&) const = default;
+};
+
+// What routes read of a Service or ServiceImport: never its endpoints.
 struct ServiceView {
   struct Port {
     std::string name;
@@ -236,21 +348,45 @@ struct ServiceReadiness {
   bool operator==(const ServiceReadiness&) const = default;
 };
 
+// What is in a Backend besides its endpoints.
+struct BackendRow {
+  std::optional<ReferenceFailure> refused;      // no route may use it, and its status says so
+  std::optional<ReferenceFailure> tls_failure;  // no route that would speak TLS on the Backend's own account
+  std::optional<TlsTrust> trust;                // it asks for TLS
+  TlsTerms terms;
+  std::vector<Problem> problems;
+
+  bool operator==(const BackendRow&) const = default;
+};
+
+// A secret of a cluster: where its contents are.
+struct SecretSource {
+  std::string name;                           // in SDS
+  std::optional<NamespacedName> certificate;  // a Secret with a certificate and its key; or
+  Authorities authorities;
+
+  bool operator==(const SecretSource&) const = default;
+};
+
 // A cluster, and where its endpoints come from.
 struct ClusterRow {
   ir::Cluster cluster;
   // Exactly one: the Service's port whose EndpointSlices it follows, or endpoints of its own (of a cluster
   // that resolves names: in the cluster).
-  std::optional<std::pair<NamespacedName, std::string>> service_port;
+  std::optional<std::pair<ObjectKey, std::string>> service_port;
   std::vector<ir::Locality> fixed;
   // Or those of other clusters, by weight. The members are no clusters of their own.
   struct Member {
     std::uint32_t weight = 1;
+    std::uint32_t priority = 0;  // those of 0 are used while they are up
     std::shared_ptr<const ClusterRow> row;
 
-    bool operator==(const Member& o) const { return weight == o.weight && *row == *o.row; }
+    bool operator==(const Member& o) const {
+      return weight == o.weight && priority == o.priority && *row == *o.row;
+    }
   };
   std::vector<Member> members;
+  std::vector<SecretSource> secrets;
 
   bool operator==(const ClusterRow&) const = default;
 };
@@ -304,6 +440,7 @@ struct RouteResult {
   std::vector<std::pair<HostKey, Contribution>> contributions;
   std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> clusters;
   std::set<ir::RouteFilter> filters;  // that the listeners of its route tables need for it
+  std::vector<PolicyUse> backend_tls_policies;
   std::vector<Problem> problems;
 
   bool operator==(const RouteResult& o) const {
@@ -311,7 +448,8 @@ struct RouteResult {
       return a.first == b.first && (a.second == b.second || *a.second == *b.second);
     };
     return parents == o.parents && contributions == o.contributions &&
-           std::ranges::equal(clusters, o.clusters, same) && filters == o.filters && problems == o.problems;
+           std::ranges::equal(clusters, o.clusters, same) && filters == o.filters &&
+           backend_tls_policies == o.backend_tls_policies && problems == o.problems;
   }
 };
 

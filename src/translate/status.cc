@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "translate/backend.h"
-
 namespace sluice::translate {
 
 ObjectStatus class_status(const api::GatewayClass& gateway_class, const ClassRow& row) {
@@ -135,13 +133,13 @@ ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
   return status;
 }
 
-ObjectStatus backend_status(const api::Backend& backend, const Settings& settings) {
+ObjectStatus backend_status(const api::Backend& backend, const BackendRow& row, const Settings& settings) {
   ObjectStatus status;
   status.generation = backend.metadata.generation;
   if (!settings.backend_enabled) {
     status.conditions = {{"Accepted", false, "Invalid", "The kind Backend is switched off"}};
-  } else if (const auto good = check_backend(backend, settings); !good) {
-    status.conditions = {{"Accepted", false, "Invalid", good.error().message}};
+  } else if (row.refused) {
+    status.conditions = {{"Accepted", false, "Invalid", row.refused->message}};
   } else {
     status.conditions = {{"Accepted", true, "Accepted", "The Backend is accepted"}};
   }

@@ -33,7 +33,7 @@ void await_proxy(ObjectStatus& status, const std::string& message);
 ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
                           const std::map<std::string, std::set<ObjectKey>>& overlaps_by_table);
 
-ObjectStatus backend_status(const api::Backend& backend, const Settings& settings);
+ObjectStatus backend_status(const api::Backend& backend, const BackendRow& row, const Settings& settings);
 
 // `gateways` are those that the EnvoyProxy is there for.
 ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy,

@@ -45,8 +45,11 @@ struct Projections {
   const flow::Table<NamespacedName, api::StringMap>& namespace_labels;
   const flow::Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in;  // by the grants' namespace
   const flow::Table<NamespacedName, CertificateRow>& certificates;
-  const flow::Table<NamespacedName, ServiceView>& services;
-  const flow::Table<NamespacedName, ServiceReadiness>& readiness;
+  const flow::Table<ObjectKey, ServiceView>& services;  // and ServiceImports
+  const flow::Table<ObjectKey, ServiceReadiness>& readiness;
+  const flow::Table<NamespacedName, BackendRow>& backends;
+  const flow::Index<PolicyTarget, NamespacedName, BackendTlsPolicyRow>& backend_tls_policies_of;  // by target
+  const flow::Index<NameGroup, ObjectKey, Named>& names;
   const flow::Table<std::string, HostAddresses>& host;  // one row, kHost; none where no host is known
 };
 

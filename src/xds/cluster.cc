@@ -2,6 +2,8 @@
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb.h"
+#include "envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.pb.h"
+#include "envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided.pb.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
@@ -30,32 +32,40 @@ enum class Protocol : std::uint8_t { kUnset, kHttp1, kHttp2, kAuto };
 
 // What a cluster has in common with nearly all others.
 struct Settings {
-  bool dns = false;
+  ir::Discovery discovery = ir::Discovery::kEds;
   Protocol protocol = Protocol::kUnset;
   bool auto_sni = false;
+  bool auto_san = false;  // the certificate is for the host that the request names
   bool prefer_local_zone = false;
   bool ipv6_preferred = false;
 
   std::size_t index() const {
-    return (dns ? 1U : 0U) | static_cast<std::size_t>(protocol) << 1U | (auto_sni ? 8U : 0U) |
-           (prefer_local_zone ? 16U : 0U) | (ipv6_preferred ? 32U : 0U);
+    return static_cast<std::size_t>(discovery) | static_cast<std::size_t>(protocol) << 2U |
+           (auto_sni ? 16U : 0U) | (auto_san ? 32U : 0U) | (prefer_local_zone ? 64U : 0U) |
+           (ipv6_preferred ? 128U : 0U);
   }
 };
-constexpr std::size_t kSettings = 64;
+constexpr std::size_t kSettings = 256;
 
 Settings settings_at(std::size_t index) {
-  return {.dns = (index & 1U) != 0,
-          .protocol = static_cast<Protocol>(index >> 1U & 3U),
-          .auto_sni = (index & 8U) != 0,
-          .prefer_local_zone = (index & 16U) != 0,
-          .ipv6_preferred = (index & 32U) != 0};
+  return {.discovery = static_cast<ir::Discovery>(index & 3U),
+          .protocol = static_cast<Protocol>(index >> 2U & 3U),
+          .auto_sni = (index & 16U) != 0,
+          .auto_san = (index & 32U) != 0,
+          .prefer_local_zone = (index & 64U) != 0,
+          .ipv6_preferred = (index & 128U) != 0};
 }
 
 Settings settings_of(const ir::Cluster& cluster) {
-  Settings settings{.dns = cluster.discovery == ir::Discovery::kDns,
+  Settings settings{.discovery = cluster.discovery,
                     .prefer_local_zone = cluster.prefer_local_zone,
                     .ipv6_preferred = cluster.ipv6_preferred};
-  settings.auto_sni = cluster.tls && cluster.tls->sni.empty() && !cluster.tls->sni_from_endpoint;
+  const ir::UpstreamTls* tls = cluster.tls                   ? &*cluster.tls
+                               : cluster.tls_by_name.empty() ? nullptr
+                                                             : &cluster.tls_by_name.front().second;
+  settings.auto_sni = tls != nullptr && tls->sni.empty() && !tls->sni_from_endpoint;
+  settings.auto_san =
+      settings.auto_sni && cluster.discovery == ir::Discovery::kDynamic && !tls->validation_secret.empty();
   switch (cluster.protocol) {
     case ir::UpstreamProtocol::kHttp1Explicit:
       settings.protocol = Protocol::kHttp1;
@@ -64,7 +74,7 @@ Settings settings_of(const ir::Cluster& cluster) {
       settings.protocol = Protocol::kHttp2;
       break;
     case ir::UpstreamProtocol::kHttp1:
-      if (cluster.tls && !cluster.tls->beside_plaintext) {
+      if (tls != nullptr && !tls->beside_plaintext) {
         settings.protocol = Protocol::kAuto;
       } else if (settings.auto_sni) {
         settings.protocol = Protocol::kHttp1;  // what carries auto_sni has to name a protocol
@@ -97,11 +107,19 @@ void fill_protocol(Settings settings, Cluster* to) {
       break;
   }
   if (settings.auto_sni) options.mutable_upstream_http_protocol_options()->set_auto_sni(true);
+  if (settings.auto_san) options.mutable_upstream_http_protocol_options()->set_auto_san_validation(true);
   pack(options, &(*to->mutable_typed_extension_protocol_options())
                     ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
 }
 
 void fill_load_balancing(Settings settings, Cluster* to) {
+  auto* config = to->mutable_load_balancing_policy()->add_policies()->mutable_typed_extension_config();
+  if (settings.discovery == ir::Discovery::kDynamic) {
+    config->set_name("envoy.load_balancing_policies.cluster_provided");
+    pack(envoy::extensions::load_balancing_policies::cluster_provided::v3::ClusterProvided(),
+         config->mutable_typed_config());
+    return;
+  }
   envoy::extensions::load_balancing_policies::least_request::v3::LeastRequest policy;
   auto* locality = policy.mutable_locality_lb_config();
   if (settings.prefer_local_zone) {
@@ -109,9 +127,41 @@ void fill_load_balancing(Settings settings, Cluster* to) {
   } else {
     locality->mutable_locality_weighted_lb_config();
   }
-  auto* config = to->mutable_load_balancing_policy()->add_policies()->mutable_typed_extension_config();
   config->set_name("envoy.load_balancing_policies.least_request");
   pack(policy, config->mutable_typed_config());
+}
+
+void fill_discovery(Settings settings, Cluster* to) {
+  namespace dns_v3 = envoy::extensions::clusters::common::dns::v3;
+  constexpr int kRefreshSeconds = 30;
+  switch (settings.discovery) {
+    case ir::Discovery::kEds:
+      to->set_type(Cluster::EDS);
+      fill_ads(kEndpointsTimeout, to->mutable_eds_cluster_config()->mutable_eds_config());
+      break;
+    case ir::Discovery::kDns: {
+      envoy::extensions::clusters::dns::v3::DnsCluster dns;
+      dns.mutable_dns_refresh_rate()->set_seconds(kRefreshSeconds);
+      dns.set_respect_dns_ttl(true);
+      dns.set_dns_lookup_family(settings.ipv6_preferred ? dns_v3::ALL : dns_v3::V4_PREFERRED);
+      to->mutable_cluster_type()->set_name("envoy.cluster.dns");
+      pack(dns, to->mutable_cluster_type()->mutable_typed_config());
+      break;
+    }
+    case ir::Discovery::kDynamic: {
+      envoy::extensions::clusters::dynamic_forward_proxy::v3::ClusterConfig config;
+      auto* cache = config.mutable_dns_cache_config();
+      // Caches of one name are one, and must be configured alike. The names are Envoy Gateway's, for its
+      // dashboards.
+      cache->set_name(settings.ipv6_preferred ? "envoy-gateway-dfp-cache-all-30000ms-default"
+                                              : "envoy-gateway-dfp-cache-v4_preferred-30000ms-default");
+      cache->mutable_dns_refresh_rate()->set_seconds(kRefreshSeconds);
+      cache->set_dns_lookup_family(settings.ipv6_preferred ? Cluster::ALL : Cluster::V4_PREFERRED);
+      to->mutable_cluster_type()->set_name("envoy.clusters.dynamic_forward_proxy");
+      pack(config, to->mutable_cluster_type()->mutable_typed_config());
+      break;
+    }
+  }
 }
 
 std::string render_settings(Settings settings) {
@@ -122,19 +172,7 @@ std::string render_settings(Settings settings) {
   to.set_ignore_health_on_host_removal(true);
   to.mutable_common_lb_config();
   to.set_dns_lookup_family(settings.ipv6_preferred ? Cluster::ALL : Cluster::V4_PREFERRED);
-  if (settings.dns) {
-    envoy::extensions::clusters::dns::v3::DnsCluster dns;
-    dns.mutable_dns_refresh_rate()->set_seconds(30);
-    dns.set_respect_dns_ttl(true);
-    dns.set_dns_lookup_family(settings.ipv6_preferred
-                                  ? envoy::extensions::clusters::common::dns::v3::ALL
-                                  : envoy::extensions::clusters::common::dns::v3::V4_PREFERRED);
-    to.mutable_cluster_type()->set_name("envoy.cluster.dns");
-    pack(dns, to.mutable_cluster_type()->mutable_typed_config());
-  } else {
-    to.set_type(Cluster::EDS);
-    fill_ads(kEndpointsTimeout, to.mutable_eds_cluster_config()->mutable_eds_config());
-  }
+  fill_discovery(settings, &to);
   fill_load_balancing(settings, &to);
   fill_protocol(settings, &to);
   return serialize(to);
@@ -143,7 +181,9 @@ std::string render_settings(Settings settings) {
 const std::string& rendered_settings(Settings settings) {
   static const auto* const all = [] {
     auto* made = new std::array<std::string, kSettings>;
-    for (std::size_t i = 0; i < kSettings; ++i) (*made)[i] = render_settings(settings_at(i));
+    for (std::size_t i = 0; i < kSettings; ++i) {
+      if (settings_at(i).discovery <= ir::Discovery::kDynamic) (*made)[i] = render_settings(settings_at(i));
+    }
     return made;
   }();
   return (*all)[settings.index()];
@@ -158,18 +198,27 @@ std::string render_cluster(const ir::Cluster& cluster) {
   append_field(out, Cluster::kNameFieldNumber, cluster.name);
   out += shared;
   if (cluster.owner != ObjectKey{}) append_owner(out, Cluster::kMetadataFieldNumber, cluster.owner);
-  if (cluster.discovery == ir::Discovery::kDns || cluster.tls) {
+  const bool several = !cluster.tls_by_name.empty();
+  if (cluster.discovery == ir::Discovery::kDns || cluster.tls || several) {
     Cluster rest;
     if (cluster.discovery == ir::Discovery::kDns) {
       fill_assignment(cluster.name, cluster.dns_localities, cluster.tls.has_value(),
                       rest.mutable_load_assignment());
     }
-    if (cluster.tls) {
+    bool beside_plaintext = false;
+    const auto add_match = [&](const std::string& name, const ir::UpstreamTls& tls) {
       Cluster::TransportSocketMatch* match = rest.add_transport_socket_matches();
-      match->set_name(kTlsMatch);
-      (*match->mutable_match()->mutable_fields())["name"].set_string_value(kTlsMatch);
-      fill_upstream_tls(*cluster.tls, match->mutable_transport_socket());
-      if (!cluster.tls->beside_plaintext) fill_unasked_tls(rest.mutable_transport_socket());
+      match->set_name(name);
+      (*match->mutable_match()->mutable_fields())["name"].set_string_value(name);
+      fill_upstream_tls(tls, true, match->mutable_transport_socket());
+      beside_plaintext = beside_plaintext || tls.beside_plaintext;
+    };
+    if (cluster.discovery == ir::Discovery::kDynamic) {
+      fill_upstream_tls(*cluster.tls, false, rest.mutable_transport_socket());
+    } else if (cluster.tls || several) {
+      if (cluster.tls) add_match(kTlsMatch, *cluster.tls);
+      for (const auto& [name, tls] : cluster.tls_by_name) add_match(name, tls);
+      if (!beside_plaintext) fill_unasked_tls(rest.mutable_transport_socket());
     }
     append_serialized(out, rest);
   }

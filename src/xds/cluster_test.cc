@@ -157,6 +157,30 @@ TEST(Cluster, TlsOfAPolicyAsEnvoyGateway) {
   }
 }
 
+TEST(Cluster, DynamicAsEnvoyGateway) {
+  ir::Cluster cluster{.name = "httproute/default/httproute-2/rule/0", .discovery = ir::Discovery::kDynamic};
+  cluster.tls = ir::UpstreamTls{.validation_secret = "system_ca_certificates"};
+  for (const json& proxy : parity("httproute-dynamic-resolver")) {
+    EXPECT_EQ(rendered(cluster), expected(proxy, cluster.name));
+    cluster.name = "httproute/default/httproute-1/rule/0";
+    cluster.protocol = ir::UpstreamProtocol::kHttp2;
+    cluster.tls->validation_secret = "backend-with-custom-ca/default-ca";
+    EXPECT_EQ(rendered(cluster), expected(proxy, cluster.name));
+  }
+}
+
+TEST(Cluster, SeveralWaysOfTls) {
+  ir::Cluster cluster{.name = "web"};
+  cluster.tls_by_name = {{"a", {.sni = "a.example"}}, {"b", {.sni = "b.example"}}};
+  const json made = rendered(cluster);
+  ASSERT_EQ(made["transportSocketMatches"].size(), 2U);
+  EXPECT_EQ(made["transportSocketMatches"][1]["match"], json({{"name", "b"}}));
+  EXPECT_EQ(made["transportSocketMatches"][1]["transportSocket"]["typedConfig"]["sni"], "b.example");
+  EXPECT_TRUE(made.contains("transportSocket")) << "endpoints that ask for none of them";
+  cluster.tls_by_name[0].second.beside_plaintext = true;
+  EXPECT_FALSE(rendered(cluster).contains("transportSocket"));
+}
+
 // All combinations of what is serialised once: each parses, and reads the same when written in one piece.
 TEST(Cluster, PiecesMakeAWhole) {
   for (const auto discovery : {ir::Discovery::kEds, ir::Discovery::kDns}) {

@@ -22,9 +22,9 @@ void fill_address(const ir::Endpoint& from, core::Address* to) {
   socket->set_port_value(from.port);
 }
 
-void ask_for_tls(core::Metadata* metadata) {
+void ask_for_tls(const std::string& name, core::Metadata* metadata) {
   (*(*metadata->mutable_filter_metadata())["envoy.transport_socket_match"].mutable_fields())["name"]
-      .set_string_value(kTlsMatch);
+      .set_string_value(name);
 }
 
 }  // namespace
@@ -35,6 +35,7 @@ void fill_assignment(std::string_view cluster, std::span<const ir::Locality> loc
   for (const ir::Locality& from : localities) {
     endpoint::LocalityLbEndpoints* group = to->add_endpoints();
     core::Locality* locality = group->mutable_locality();
+    if (!from.region.empty()) locality->set_region(from.region);
     if (!from.zone.empty()) locality->set_zone(from.zone);
     group->set_priority(from.priority);
     group->mutable_load_balancing_weight()->set_value(from.weight);
@@ -44,7 +45,11 @@ void fill_assignment(std::string_view cluster, std::span<const ir::Locality> loc
       member->mutable_load_balancing_weight()->set_value(1);
       fill_address(one, member->mutable_endpoint()->mutable_address());
       if (!one.hostname.empty()) member->mutable_endpoint()->set_hostname(one.hostname);
-      if (tls) ask_for_tls(member->mutable_metadata());
+      if (!from.tls.empty()) {
+        ask_for_tls(from.tls, member->mutable_metadata());
+      } else if (tls) {
+        ask_for_tls(kTlsMatch, member->mutable_metadata());
+      }
     }
   }
 }

@@ -1,12 +1,15 @@
 #include "xds/endpoints.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "xds/render.h"
 #include "xds/testing.h"
 
 namespace sluice::xds {
 namespace {
+
+using nlohmann::json;
 
 TEST(Endpoints, Text) {
   const ir::Endpoints endpoints{
@@ -50,6 +53,23 @@ TEST(Endpoints, Empty) {
   "clusterName": "web"
 }
 )");
+}
+
+TEST(Endpoints, BackendsOfOneCluster) {
+  const json made = json::parse(to_json(
+      ResourceType::kEndpoints,
+      render_endpoints({.cluster = "c",
+                        .localities = {{.region = "a", .endpoints = {{.address = "10.0.0.1", .port = 80}}},
+                                       {.region = "b",
+                                        .priority = 1,
+                                        .tls = "b",
+                                        .endpoints = {{.address = "10.0.0.2", .port = 443}}}}})));
+  EXPECT_EQ(made["endpoints"][0]["locality"]["region"], "a");
+  EXPECT_FALSE(made["endpoints"][0]["lbEndpoints"][0].contains("metadata"));
+  EXPECT_EQ(made["endpoints"][1]["priority"], 1);
+  EXPECT_EQ(
+      made["endpoints"][1]["lbEndpoints"][0]["metadata"]["filterMetadata"]["envoy.transport_socket_match"],
+      json({{"name", "b"}}));
 }
 
 }  // namespace

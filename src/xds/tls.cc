@@ -64,7 +64,7 @@ void fill_ads(ir::Duration initial_fetch_timeout, core::ConfigSource* to) {
   fill_duration(initial_fetch_timeout, to->mutable_initial_fetch_timeout());
 }
 
-void fill_upstream_tls(const ir::UpstreamTls& tls, core::TransportSocket* to) {
+void fill_upstream_tls(const ir::UpstreamTls& tls, bool checks_host, core::TransportSocket* to) {
   tls_v3::UpstreamTlsContext context;
   tls_v3::CommonTlsContext* common = context.mutable_common_tls_context();
   fill_parameters(tls.parameters, common);
@@ -82,7 +82,7 @@ void fill_upstream_tls(const ir::UpstreamTls& tls, core::TransportSocket* to) {
   }
   context.set_sni(tls.sni);
   context.set_auto_host_sni(tls.sni_from_endpoint);
-  context.set_auto_sni_san_validation(tls.sni.empty() && tls.subject_alt_names.empty() &&
+  context.set_auto_sni_san_validation(checks_host && tls.sni.empty() && tls.subject_alt_names.empty() &&
                                       !tls.validation_secret.empty());
   to->set_name(kTlsSocket);
   pack(context, to->mutable_typed_config());

@@ -17,7 +17,10 @@ void fill_ads(ir::Duration initial_fetch_timeout, envoy::config::core::v3::Confi
 // One missing secret must not keep a whole proxy from its listeners and clusters.
 inline constexpr ir::Duration kSecretTimeout{5'000};
 
-void fill_upstream_tls(const ir::UpstreamTls& tls, envoy::config::core::v3::TransportSocket* to);
+// `checks_host` where it is the context's business to compare the certificate with the name that was sent; a
+// cluster whose hosts are the requests' does that itself.
+void fill_upstream_tls(const ir::UpstreamTls& tls, bool checks_host,
+                       envoy::config::core::v3::TransportSocket* to);
 void fill_downstream_tls(const ir::DownstreamTls& tls, envoy::config::core::v3::TransportSocket* to);
 
 // The socket of endpoints that ask for none though their cluster speaks TLS. It verifies nobody:

@@ -22,14 +22,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 
-from rig import Answer, Object, Rig, endpoint_slice, http_route, request, service  # noqa: E402
+from rig import Answer, Object, Resources, Rig, Sluice, endpoint_slice, http_route, request, service  # noqa: E402
 
 BACKENDS = ("blue", "green", "red")
 H2_BACKENDS = ("violet", "yellow")  # speak HTTP/2 too
 
 
 class Stage:
-    """Where the features are tested. `port` is that of the Gateway's listener `http`."""
+    """Where the features are tested. `port` is that of the Gateway's listener `http`. A feature that changes things
+    writes its own file, `<name>.yaml`, to `resources` anew."""
+
+    resources: Resources
+    sluice: Sluice
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig

@@ -39,7 +39,8 @@ class FeatureTest(unittest.TestCase):
         resources.write("base.yaml", [gateway_class(), gateway(listeners), *stage.services()])
         for feature in WANTED:
             resources.write(f"{feature.name}.yaml", feature.objects(stage))
-        sluice = rig.sluice(resources)
+        stage.resources, stage.sluice = resources, rig.sluice(resources)
+        sluice = stage.sluice
         last = wait_for(lambda: [line for line in sluice.lines if line.message == "commit"], "a commit")[-1]
         sluice.wait_acknowledged(last)
         cls.sluice = sluice

@@ -5,6 +5,7 @@
 
 #include "xds/filters/cors.h"
 #include "xds/filters/grpc.h"
+#include "xds/filters/loopback_guard.h"
 #include "xds/filters/router.h"
 #include "xds/filters/stateful_session.h"
 #include "xds/wire.h"
@@ -38,7 +39,7 @@ constexpr HttpFilter kFilters[] = {
     {"envoy.filters.http.dynamic_modules", nullptr},
     // Authorization and limits judge what the above made of the request.
     {"envoy.filters.http.geoip", nullptr},
-    {"envoy.filters.http.rbac", nullptr},
+    {"envoy.filters.http.rbac", add_loopback_guard, append_loopback_guard},
     {"envoy.filters.http.local_ratelimit", nullptr},
     {"envoy.filters.http.ratelimit", nullptr},
     {"envoy.filters.http.bandwidth_limit", nullptr},

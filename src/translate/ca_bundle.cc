@@ -1,0 +1,135 @@
+#include "translate/ca_bundle.h"
+
+#include <fmt/format.h>
+
+#include "translate/certificate.h"
+#include "translate/near.h"
+
+namespace sluice::translate {
+namespace {
+
+constexpr std::string_view kTrustBundleGroup = "certificates.k8s.io";
+
+const std::string* ca_of(const api::StringMap& data) {
+  for (const std::string_view key : {"ca.crt", "tls.crt"}) {
+    if (const auto found = data.find(key); found != data.end()) return &found->second;
+  }
+  return data.size() == 1 ? &data.begin()->second : nullptr;
+}
+
+// Envoy Gateway takes a ClusterTrustBundle without its group, too.
+std::expected<ObjectKey, CaFailure> locate(const api::LocalObjectReference& ref,
+                                           const std::string& namespace_) {
+  if (ref.group.empty() && ref.kind == "ConfigMap") {
+    return ObjectKey{api::kind_of<api::ConfigMap>(), {namespace_, ref.name}};
+  }
+  if (ref.group.empty() && ref.kind == "Secret") {
+    return ObjectKey{api::kind_of<api::Secret>(), {namespace_, ref.name}};
+  }
+  if ((ref.group.empty() || ref.group == kTrustBundleGroup) && ref.kind == "ClusterTrustBundle") {
+    return ObjectKey{api::kind_of<api::ClusterTrustBundle>(), {"", ref.name}};
+  }
+  return std::unexpected(CaFailure{.field = "kind",
+                                   .reason = "InvalidKind",
+                                   .code = "reference/kind",
+                                   .message = fmt::format("CA certificates are in no `{}{}{}`", ref.group,
+                                                          ref.group.empty() ? "" : "/", ref.kind),
+                                   .suggestion = "use a ConfigMap, a Secret or a ClusterTrustBundle"});
+}
+
+CaFailure failure(std::string code, std::string message, std::string suggestion) {
+  return {.field = "name",
+          .reason = "InvalidCACertificateRef",
+          .code = std::move(code),
+          .message = std::move(message),
+          .suggestion = std::move(suggestion)};
+}
+
+}  // namespace
+
+std::string CaReferences::message() const {
+  std::string all;
+  for (const CaFailure& failure : failures) {
+    if (!all.empty()) all += "; ";
+    all += failure.message;
+  }
+  return all;
+}
+
+CaReferences resolve_ca(const std::vector<api::LocalObjectReference>& refs, const std::string& well_known,
+                        const std::string& namespace_, const Inputs& inputs, const Projections& tables,
+                        flow::Reads& reads) {
+  CaReferences resolved;
+  if (well_known == "System") {
+    resolved.authorities.system = true;
+  } else if (!well_known.empty()) {
+    resolved.failures.push_back({.field = "wellKnownCACertificates",
+                                 .reason = "InvalidCACertificateRef",
+                                 .code = "support/ca-certificates",
+                                 .message = fmt::format("there are no CA certificates `{}`", well_known),
+                                 .suggestion = "use `System`"});
+  }
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    auto object = locate(refs[i], namespace_);
+    if (object) {
+      if (auto pem = read_ca(*object, inputs, reads); !pem) object = std::unexpected(pem.error());
+    }
+    if (object) {
+      resolved.authorities.objects.push_back(*object);
+      continue;
+    }
+    CaFailure& bad = resolved.failures.emplace_back(std::move(object.error()));
+    bad.field = fmt::format("caCertificateRefs[{}].{}", i, bad.field);
+    if (bad.code == "reference/not-found") {
+      bad.suggestion = near_object(*locate(refs[i], namespace_), tables, reads);
+    }
+  }
+  return resolved;
+}
+
+std::expected<std::string, CaFailure> read_ca(const ObjectKey& object, const Inputs& inputs,
+                                              flow::Reads& reads) {
+  bool found = false;
+  const std::string* pem = nullptr;
+  if (object.kind == api::kind_of<api::ConfigMap>()) {
+    const api::ConfigMap* map = reads.get(inputs.config_maps, object.name);
+    found = map != nullptr;
+    if (found) pem = ca_of(map->data);
+  } else if (object.kind == api::kind_of<api::Secret>()) {
+    const api::Secret* secret = reads.get(inputs.secrets, object.name);
+    found = secret != nullptr;
+    if (found) pem = ca_of(secret->data);
+  } else {
+    const api::ClusterTrustBundle* bundle = reads.get(inputs.cluster_trust_bundles, object.name);
+    found = bundle != nullptr;
+    if (found) pem = &bundle->spec.trust_bundle;
+  }
+  if (!found) {
+    return std::unexpected(
+        failure("reference/not-found", fmt::format("there is no {}", object.to_string()), ""));
+  }
+  if (pem == nullptr) {
+    return std::unexpected(failure("reference/ca-certificates",
+                                   fmt::format("{} has no CA certificates", object.to_string()),
+                                   "put them under the key `ca.crt`"));
+  }
+  if (!holds_certificate(*pem)) {
+    return std::unexpected(failure(
+        "reference/ca-certificates",
+        fmt::format("{} has no certificate in PEM where its CA certificates are", object.to_string()), ""));
+  }
+  return *pem;
+}
+
+std::string join_ca(const std::vector<ObjectKey>& objects, const Inputs& inputs, flow::Reads& reads) {
+  std::string all;
+  for (const ObjectKey& object : objects) {
+    const auto pem = read_ca(object, inputs, reads);
+    if (!pem) continue;
+    if (!all.empty() && !all.ends_with('\n')) all += '\n';
+    all += *pem;
+  }
+  return all;
+}
+
+}  // namespace sluice::translate

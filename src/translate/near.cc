@@ -1,0 +1,42 @@
+#include "translate/near.h"
+
+#include <fmt/format.h>
+
+#include "schema/check.h"
+
+namespace sluice::translate {
+
+std::string near_object(const ObjectKey& missing, const Projections& tables, flow::Reads& reads) {
+  std::vector<std::string_view> beside;
+  for (const auto& [object, _] : reads.group(
+           tables.names, NameGroup{missing.kind, NameGroup::By::kNamespace, missing.name.namespace_})) {
+    beside.emplace_back(object.name.name);
+  }
+  const std::string_view near = schema::closest(missing.name.name, beside);
+  if (!near.empty()) return fmt::format("did you mean `{}`?", near);
+  std::vector<std::string> namespaces;
+  for (const auto& [object, _] :
+       reads.group(tables.names, NameGroup{missing.kind, NameGroup::By::kName, missing.name.name})) {
+    namespaces.push_back(object.name.namespace_);
+  }
+  if (namespaces.empty()) return "";
+  return list_names(namespaces.size() == 1 ? "there is one in namespace" : "there are some in the namespaces",
+                    namespaces);
+}
+
+std::string near_name(std::string_view missing, std::string_view it_has,
+                      const std::vector<std::string>& names) {
+  const std::string_view near = schema::closest(missing, {names.begin(), names.end()});
+  return near.empty() ? list_names(it_has, names) : fmt::format("did you mean `{}`?", near);
+}
+
+std::string list_names(std::string_view it_has, const std::vector<std::string>& names) {
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i != 0) list += i + 1 == names.size() ? " and " : ", ";
+    list += fmt::format("`{}`", names[i]);
+  }
+  return list.empty() ? "" : fmt::format("{} {}", it_has, list);
+}
+
+}  // namespace sluice::translate

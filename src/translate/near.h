@@ -1,0 +1,25 @@
+// What the user may have meant by a name that leads nowhere. Look-ups for it happen only once something is
+// wrong, and are tracked like any other: a stage that suggests a name runs again when the names change,
+// others do not.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "translate/tables.h"
+
+namespace sluice::translate {
+
+// For an object that does not exist: the nearest name of its kind in its namespace, or the namespace in which
+// there is one of that name. Empty: nothing is near. Of the kinds in Projections::names.
+std::string near_object(const ObjectKey& missing, const Projections& tables, flow::Reads& reads);
+
+// For one of a few names: the nearest, or all of them: "did you mean `https`?", "it has `http` and `admin`".
+std::string near_name(std::string_view missing, std::string_view it_has,
+                      const std::vector<std::string>& names);
+
+// "it has `a`, `b` and `c`"; empty where there are none.
+std::string list_names(std::string_view it_has, const std::vector<std::string>& names);
+
+}  // namespace sluice::translate
