@@ -1,5 +1,6 @@
-// What a Gateway says beside its listeners: addresses, labels for what runs it.
+// What a Gateway says beside its listeners: certificates of clients, addresses, labels for what runs it.
 
+#include <map>
 #include <string>
 
 #include "control/testing.h"
@@ -99,6 +100,37 @@ TEST_F(Gateways, KeepLabelsForWhatRunsThem) {
   feed_gateway("  infrastructure: {labels: {team: a}, annotations: {note: b}}");
   const ir::Proxy& proxy = pipeline_.proxies().get("default/gateway")->proxy;
   EXPECT_EQ(proxy.labels.at("team") + proxy.annotations.at("note"), "ab");
+}
+
+class ClientCertificates : public Gateways {
+ protected:
+  // What the Gateway and its HTTPS listener say of these references.
+  std::map<std::string, std::string> said(std::string_view refs, std::string_view rest = "") {
+    feed_gateway(fmt::format(
+        "  tls: {{frontend: {{default: {{validation: {{caCertificateRefs: [{}]}}}}{}}}}}", refs, rest));
+    std::map<std::string, std::string> all{{"Gateway", text(status().conditions)}};
+    const translate::GatewayPlan& plan = pipeline_.proxies().get("default/gateway")->gateways.at(0);
+    const auto& check = plan.client_checks.by_default;
+    all["reason"] = check ? check->reason : "";
+    return all;
+  }
+};
+
+TEST_F(ClientCertificates, ReferencesThatLeadNowhere) {
+  using Texts = std::map<std::string, std::string>;
+  EXPECT_EQ(
+      said("{group: '', kind: ConfigMap, name: missing}"),
+      (Texts{{"Gateway", "ResolvedRefs=False/InvalidParameters"}, {"reason", "InvalidCACertificateRef"}}));
+  EXPECT_EQ(
+      said("{group: '', kind: Service, name: web}"),
+      (Texts{{"Gateway", "ResolvedRefs=False/InvalidParameters"}, {"reason", "InvalidCACertificateKind"}}));
+  EXPECT_EQ(said("{group: '', kind: ConfigMap, name: ca, namespace: other}"),
+            (Texts{{"Gateway", "ResolvedRefs=False/InvalidParameters"}, {"reason", "RefNotPermitted"}}));
+  const std::vector<Problem> problems = pipeline_.problems();
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].path, "spec.tls.frontend.default.validation.caCertificateRefs[0].namespace");
+  EXPECT_EQ(problems[0].message,
+            "no ReferenceGrant in namespace other lets Gateways of default use ConfigMap ca");
 }
 
 }  // namespace

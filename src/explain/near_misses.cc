@@ -149,9 +149,8 @@ class Finder {
           for (const ir::Route& route : snapshot_.merged(listener.route_table, host).routes) {
             if (!takes(route.match, arrival_) || shown == kShown) continue;
             NearMiss& miss = add(NearMiss::Kind::kListener, listener.route_table, host, route);
-            miss.reasons.push_back(fmt::format("it is on listener {} of {}, port {} ({})",
-                                               listener.name, listener.owner.to_string(), listener.port,
-                                               listener.protocol));
+            miss.reasons.push_back(fmt::format("it is on listener {} of {}, port {} ({})", listener.name,
+                                               listener.owner.to_string(), listener.port, listener.protocol));
             ++shown;
             break;
           }

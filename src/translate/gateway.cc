@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "translate/addresses.h"
+#include "translate/client_validation.h"
 #include "translate/listener.h"
 #include "translate/upstream_tls.h"
 
@@ -101,6 +102,7 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   }
   const bool asks = settings.on_host && !gateway.spec.addresses.empty();
   plan_addresses(gateway, settings, asks ? reads.get(tables.host, kHost) : nullptr, plan);
+  plan_client_checks(gateway, inputs, tables, reads, plan);
   for (std::size_t i = 0; i < gateway.spec.listeners.size(); ++i) {
     plan.listeners.push_back(read_listener(self, i, gateway.spec.listeners[i], tables, reads, plan.problems));
   }

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "translate/client_validation.h"
 #include "translate/hostname.h"
 #include "translate/listener.h"
 #include "tree/parse.h"
@@ -300,6 +301,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   std::vector<Ref> listeners;
   for (GatewayPlan& gateway : plan.gateways) {
     for (ListenerPlan& listener : gateway.listeners) {
+      take_client_check(gateway.client_checks, listener);
       if (!can_bind(gateway)) {
         set_condition(listener.conditions,
                       {"Programmed", false, "Invalid", "None of the Gateway's addresses can be used"});
@@ -368,6 +370,18 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
                         .ca_pem = "",
                         .ca_file = ""};
       }
+    }
+    if (chain.tls && listener.client_check) {
+      const ClientCheck& check = *listener.client_check;
+      chain.tls->client_validation = ir::ClientValidation{.ca_secret = check.secret,
+                                                          .required = !check.insecure_fallback,
+                                                          .accept_untrusted = check.insecure_fallback};
+      secrets[check.secret] = {.name = check.secret,
+                               .certificate_pem = "",
+                               .private_key_pem = "",
+                               .ocsp_staple = "",
+                               .ca_pem = check.ca_pem,
+                               .ca_file = ""};
     }
     socket.chains.push_back(std::move(chain));
   }

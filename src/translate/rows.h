@@ -152,6 +152,28 @@ struct NameGroup {
   }
 };
 
+// ---- certificates of clients -----------------------------------------------------------------
+
+// How the certificates of clients are verified.
+struct ClientCheck {
+  std::string secret;              // SDS name of the certificates of authorities
+  std::string ca_pem;              // empty: there is none that is good, and nobody may come in
+  bool insecure_fallback = false;  // whatever clients show, they come in
+  // What is wrong with a reference to authorities; empty: nothing is.
+  std::string reason;
+  std::string message;
+
+  bool operator==(const ClientCheck&) const = default;
+};
+
+// A Gateway's, for the listeners that end TLS: a port has its own, even if it is none, or the default.
+struct ClientChecks {
+  std::optional<ClientCheck> by_default;
+  std::map<std::uint16_t, std::optional<ClientCheck>> by_port;
+
+  bool operator==(const ClientChecks&) const = default;
+};
+
 // ---- gateways and their listeners -----------------------------------------------------------
 
 struct ListenerPlan {
@@ -165,6 +187,7 @@ struct ListenerPlan {
   std::vector<api::RouteGroupKind> supported_kinds;
   api::RouteNamespaces namespaces;
   std::vector<std::pair<NamespacedName, CertificateRow>> certificates;  // those that can be served
+  std::optional<ClientCheck> client_check;
   Conditions conditions;
   // Set by the proxy's plan:
   bool ready = false;       // it is served
@@ -184,9 +207,10 @@ struct GatewayPlan {
   // Its own in the user's order, then those of its ListenerSets, which the proxy's plan gets.
   std::vector<ListenerPlan> listeners;
   std::vector<NamespacedName> listener_sets;  // in order of precedence
-  bool every_address = true;                  // its sockets are bound to all addresses
-  std::vector<std::string> addresses;         // else to these, sorted
-  TlsTerms backend_tls;                       // of connections to all backends
+  ClientChecks client_checks;
+  bool every_address = true;           // its sockets are bound to all addresses
+  std::vector<std::string> addresses;  // else to these, sorted
+  TlsTerms backend_tls;                // of connections to all backends
   // For what runs the proxy (spec.infrastructure).
   api::StringMap labels;
   api::StringMap annotations;
@@ -200,9 +224,9 @@ struct GatewayPlan {
            (envoy_proxy == o.envoy_proxy ||
             (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
            listeners == o.listeners && backend_tls == o.backend_tls && listener_sets == o.listener_sets &&
-           every_address == o.every_address && addresses == o.addresses && labels == o.labels &&
-           annotations == o.annotations && conditions == o.conditions && problems == o.problems &&
-           accepted == o.accepted;
+           client_checks == o.client_checks && every_address == o.every_address && addresses == o.addresses &&
+           labels == o.labels && annotations == o.annotations && conditions == o.conditions &&
+           problems == o.problems && accepted == o.accepted;
   }
 };
 

@@ -1,0 +1,158 @@
+"""Listeners: ListenerSets that come and go, certificates of clients, addresses."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import subprocess
+import unittest
+from pathlib import Path
+
+from feature import Feature, Stage
+from rig import (GATEWAY_API, Object, backend_ref, gateway, http_listener, http_route, https_listener,
+                 make_certificate, path_rule, request, tls_secret, wait_answer, wait_for)
+
+
+def with_spec(made: Object, **spec: object) -> Object:
+    return {**made, "spec": {**made["spec"], **spec}}
+
+
+def listener_set(name: str, parent: str, listeners: list[Object]) -> Object:
+    return {"apiVersion": GATEWAY_API, "kind": "ListenerSet", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"parentRef": {"name": parent}, "listeners": listeners}}
+
+
+def refuses(port: int, address: str = "127.0.0.1") -> bool:
+    try:
+        request(f"http://{address}:{port}/")
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+# ---- ListenerSets --------------------------------------------------------------------------------
+
+
+class Sets:
+    """A Gateway of its own: what is tested is that it does not notice."""
+
+    def objects(self, stage: Stage) -> list[Object]:
+        self.own, self.added = stage.rig.port(), stage.rig.port()
+        attached = {"apiVersion": GATEWAY_API, "kind": "HTTPRoute",
+                    "metadata": {"name": "sets-added", "namespace": "default"},
+                    "spec": {"parentRefs": [{"kind": "ListenerSet", "name": "sets"}],
+                             "rules": [path_rule("/", backend_ref("green"))]}}
+        return [with_spec(gateway([http_listener("http", self.own)], "sets"),
+                          allowedListeners={"namespaces": {"from": "Same"}}),
+                http_route("sets-own", [], [path_rule("/", backend_ref("blue"))], parent="sets"), attached]
+
+    def check(self, stage: Stage, test: unittest.TestCase) -> None:
+        wait_answer(f"http://127.0.0.1:{self.own}/")
+        kept = http.client.HTTPConnection("127.0.0.1", self.own, timeout=5)
+
+        def ask() -> str:
+            kept.request("GET", "/")
+            answer = kept.getresponse()
+            answer.read()
+            return answer.getheader("x-backend", "")
+
+        test.assertEqual(ask(), "blue")
+        socket = kept.sock
+        for _ in range(3):
+            stage.resources.write("sets-set.yaml", listener_set("sets", "sets", [http_listener("more", self.added)]))
+            test.assertEqual(wait_answer(f"http://127.0.0.1:{self.added}/").backend, "green")
+            test.assertEqual(ask(), "blue")
+            stage.resources.delete("sets-set.yaml")
+            wait_for(lambda: refuses(self.added), "the added listener to go", seconds=20)
+            test.assertEqual(ask(), "blue")
+        test.assertIs(kept.sock, socket, "the connection to the Gateway's own listener has lived through all of it")
+        kept.close()
+
+
+# ---- certificates of clients ---------------------------------------------------------------------
+
+
+def client_certificate(folder: Path, authority: tuple[Path, Path], name: str) -> tuple[Path, Path]:
+    """A certificate of the authority, and its key."""
+    certificate, key, asked = (folder / f"{name}.{suffix}" for suffix in ("crt", "key", "csr"))
+    run = lambda *words: subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)  # noqa: E731
+    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-out", asked,
+        "-keyout", key)
+    run("x509", "-req", "-in", asked, "-CA", authority[0], "-CAkey", authority[1], "-CAcreateserial", "-days", "7",
+        "-out", certificate)
+    return certificate, key
+
+
+class Clients:
+    def objects(self, stage: Stage) -> list[Object]:
+        self.strict, self.lax, self.open = stage.rig.port(), stage.rig.port(), stage.rig.port()
+        folder = stage.rig.path("clients")
+        folder.mkdir()
+        server = make_certificate(folder, ["clients.example"], 0xC1)
+        authority, _ = make_certificate(folder, ["authority"], 0xC2)
+        make_certificate(folder, ["stranger"], 0xC3)
+        self.known = client_certificate(folder, (folder / "c2.crt", folder / "c2.key"), "known")
+        self.stranger = client_certificate(folder, (folder / "c3.crt", folder / "c3.key"), "unknown")
+        validation = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "clients-authority"}]}
+        lax = {"port": self.lax, "tls": {"validation": {**validation, "mode": "AllowInsecureFallback"}}}
+        frontend = {"default": {"validation": validation}, "perPort": [lax, {"port": self.open, "tls": {}}]}
+        listeners = [https_listener(name, port, "clients-server")
+                     for name, port in (("strict", self.strict), ("lax", self.lax), ("open", self.open))]
+        return [{"apiVersion": "v1", "kind": "ConfigMap",
+                 "metadata": {"name": "clients-authority", "namespace": "default"}, "data": {"ca.crt": authority}},
+                tls_secret("clients-server", *server),
+                with_spec(gateway(listeners, "clients"), tls={"frontend": frontend}),
+                http_route("clients", [], [path_rule("/", backend_ref("blue"))], parent="clients")]
+
+    @staticmethod
+    def status(port: int, certificate: tuple[Path, Path] | None) -> int | None:
+        """None: the connection ends without an answer."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if certificate:
+            context.load_cert_chain(*certificate)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status
+        except (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected):
+            return None
+        finally:
+            connection.close()
+
+    def check(self, stage: Stage, test: unittest.TestCase) -> None:
+        wait_answer(f"https://127.0.0.1:{self.open}/", "clients.example")
+        wanted = {"strict": (self.strict, {"known": 200, "stranger": None, "none": None}),
+                  "lax": (self.lax, {"known": 200, "stranger": 200, "none": 200}),
+                  "open": (self.open, {"known": 200, "stranger": 200, "none": 200})}
+        shown = {"known": self.known, "stranger": self.stranger, "none": None}
+        for name, (port, answers) in wanted.items():
+            for who, status in answers.items():
+                with test.subTest(listener=name, certificate=who):
+                    test.assertEqual(self.status(port, shown[who]), status)
+
+
+# ---- addresses -----------------------------------------------------------------------------------
+
+
+class Addresses:
+    BOUND = ("127.0.0.2", "127.0.0.3")
+
+    def objects(self, stage: Stage) -> list[Object]:
+        self.port = stage.rig.port()
+        # Of 192.0.2.0/24, which is for documents.
+        addresses = [{"type": "IPAddress", "value": value} for value in (*self.BOUND, "192.0.2.1")]
+        return [with_spec(gateway([http_listener("http", self.port)], "addresses"), addresses=addresses),
+                http_route("addresses", [], [path_rule("/", backend_ref("blue"))], parent="addresses")]
+
+    def check(self, stage: Stage, test: unittest.TestCase) -> None:
+        for address in self.BOUND:
+            test.assertEqual(wait_answer(f"http://{address}:{self.port}/").backend, "blue")
+        test.assertTrue(refuses(self.port), "and nothing else")
+
+
+sets, clients, addresses = Sets(), Clients(), Addresses()
+
+FEATURES = [Feature("sets", sets.objects, check=sets.check),
+            Feature("clients", clients.objects, check=clients.check),
+            Feature("addresses", addresses.objects, check=addresses.check)]
