@@ -17,9 +17,12 @@
 
 #include "allocations.h"
 #include "control/pipeline.h"
+#include "control/sample_objects.h"
 
 namespace sluice {
 namespace {
+
+namespace sample = control::sample;
 
 constexpr int kEdits = 101;
 
@@ -37,63 +40,28 @@ double rss_mb() {
   return static_cast<double>(resident) * 4096 / 1e6;
 }
 
-template <typename T>
-api::BoundObject bound(const std::string& name, T value) {
-  value.metadata.name = name;
-  value.metadata.namespace_ = "default";
-  return {.key = {.kind = api::kind_of<T>(), .name = {"default", name}},
-          .api_version = "",
-          .object = std::make_shared<const T>(std::move(value))};
-}
-
-api::BoundObject gateway() {
-  api::Gateway g;
-  g.spec.gateway_class_name = "sluice";
-  g.spec.listeners = {{.name = "http", .port = 8080, .protocol = "HTTP"}};
-  return bound("gateway", std::move(g));
-}
-
 api::BoundObject route(int i, int edit) {
-  api::HTTPRoute r;
-  r.spec.parent_refs.resize(1);
-  r.spec.parent_refs[0].name = "gateway";
-  r.spec.hostnames = {fmt::format("host-{}.example.com", i)};
+  std::vector<api::HTTPRouteRule> rules;
   for (const char* path : {"/api", "/"}) {
-    api::HTTPRouteRule rule;
-    rule.matches = {{.path = {.type = api::PathMatchType::kPathPrefix, .value = path}}};
-    api::HTTPBackendRef ref;
-    ref.ref.name = fmt::format("service-{}", i);
-    ref.ref.port = 80;
-    rule.backend_refs = {ref};
+    api::HTTPRouteRule rule = sample::rule(path, {{fmt::format("service-{}", i)}});
     if (edit > 0) {
       api::HTTPRouteFilter filter;
       filter.request_header_modifier = {.set = {{"x-edit", std::to_string(edit)}}, .add = {}, .remove = {}};
       rule.filters = {filter};
     }
-    r.spec.rules.push_back(std::move(rule));
+    rules.push_back(std::move(rule));
   }
-  return bound(fmt::format("route-{}", i), std::move(r));
+  return sample::bound(fmt::format("route-{}", i),
+                       sample::http_route({fmt::format("host-{}.example.com", i)}, std::move(rules)));
 }
 
-api::BoundObject service(int i) {
-  api::Service s;
-  s.spec.cluster_ip = "10.0.0.1";
-  s.spec.ports = {{.name = "http", .port = 80}};
-  return bound(fmt::format("service-{}", i), std::move(s));
-}
+api::BoundObject service(int i) { return sample::service(fmt::format("service-{}", i)); }
 
 api::BoundObject slice(int i, int edit) {
-  api::EndpointSlice s;
-  s.metadata.labels["kubernetes.io/service-name"] = fmt::format("service-{}", i);
-  s.address_type = "IPv4";
-  s.ports = {{.name = "http", .port = 8080}};
-  for (int e = 0; e < 2; ++e) {
-    api::SliceEndpoint endpoint;
-    endpoint.addresses = {fmt::format("10.{}.{}.{}", e + 1, (i / 250) % 250, i % 250)};
-    s.endpoints.push_back(std::move(endpoint));
-  }
-  if (edit > 0) s.endpoints[1].addresses = {fmt::format("10.9.{}.{}", edit / 250, edit % 250)};
-  return bound(fmt::format("service-{}-x", i), std::move(s));
+  const std::string first = fmt::format("10.1.{}.{}", (i / 250) % 250, i % 250);
+  const std::string second = edit > 0 ? fmt::format("10.9.{}.{}", edit / 250, edit % 250)
+                                      : fmt::format("10.2.{}.{}", (i / 250) % 250, i % 250);
+  return sample::slice(fmt::format("service-{}", i), {first, second});
 }
 
 constexpr xds::ResourceType kTypes[] = {xds::ResourceType::kCluster, xds::ResourceType::kEndpoints,
@@ -142,7 +110,7 @@ std::string json(const Cost& c) {
 }
 
 void measure(int n) {
-  std::vector<api::BoundObject> objects{gateway()};
+  std::vector<api::BoundObject> objects{sample::gateway()};
   for (int i = 0; i < n; ++i) {
     objects.push_back(route(i, 0));
     objects.push_back(service(i));

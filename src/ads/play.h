@@ -44,7 +44,9 @@ inline Resource listener(const std::string& name, const std::vector<std::string>
                          const std::string& words = "v1") {
   std::string bytes = "listener " + words;
   for (const std::string& table : tables) bytes += " routes=" + table;
-  return resource(xds::ResourceType::kListener, name, bytes);
+  Resource r = resource(xds::ResourceType::kListener, name, bytes);
+  r.route_tables = tables;
+  return r;
 }
 
 class Play {

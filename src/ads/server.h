@@ -53,6 +53,8 @@ struct Resource {
   // Clusters that a route table or listener sends to: what its sending waits for, and what it keeps alive.
   // All of them, mirrors too; those that the store does not have are not waited for.
   std::vector<std::string> clusters;
+  // Route tables that a listener takes its routes from: a node that has the listener asks for them.
+  std::vector<std::string> route_tables;
 };
 
 // What one commit changes for one proxy.
@@ -74,8 +76,9 @@ struct Disconnected {
 };
 // Every resource of this commit, and of all before it, that the node asks for it has accepted, or refused,
 // and then the Rejected came before. Clusters that are to go may still be there in their grace. Comes once
-// the node has asked for clusters and for listeners; a commit that was overtaken is acknowledged by the next.
-// After a reconnection it comes again, with the newest commit.
+// the node has asked for clusters, for listeners and for the route tables of the listeners that it has; a
+// commit that was overtaken is acknowledged by the next. After a reconnection it comes again, with the newest
+// commit.
 struct Acknowledged {
   ir::ProxyKey proxy;
   std::string node;

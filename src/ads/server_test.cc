@@ -94,6 +94,16 @@ Resource resource(Type type, std::string name, std::string bytes, std::vector<st
   return r;
 }
 
+// What a node says first on a stream.
+template <typename Request>
+Request first_request(Type type) {
+  Request request;
+  request.mutable_node()->set_id("node");
+  request.mutable_node()->set_cluster("proxy");
+  request.set_type_url(std::string(xds::type_url(type)));
+  return request;
+}
+
 class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
@@ -178,10 +188,7 @@ TEST_F(ServerTest, ADeltaClientIsServed) {
   const auto ads = stub();
   grpc::ClientContext context;
   const auto stream = ads->DeltaAggregatedResources(&context);
-  DeltaDiscoveryRequest request;
-  request.mutable_node()->set_id("node");
-  request.mutable_node()->set_cluster("proxy");
-  request.set_type_url(std::string(xds::type_url(Type::kCluster)));
+  auto request = first_request<DeltaDiscoveryRequest>(Type::kCluster);
   ASSERT_TRUE(stream->Write(request));
 
   DeltaDiscoveryResponse response;
@@ -226,10 +233,7 @@ TEST_F(ServerTest, AStateOfTheWorldClientIsServed) {
   ASSERT_TRUE(server_);
   server_->update("proxy", {1, {resource(Type::kCluster, "a", "A"), resource(Type::kCluster, "b", "B")}, {}});
   const auto ads = stub();
-  DiscoveryRequest request;
-  request.mutable_node()->set_id("node");
-  request.mutable_node()->set_cluster("proxy");
-  request.set_type_url(std::string(xds::type_url(Type::kCluster)));
+  auto request = first_request<DiscoveryRequest>(Type::kCluster);
   DiscoveryResponse response;
   {
     grpc::ClientContext context;
@@ -272,10 +276,7 @@ TEST_F(ServerTest, ALargeRouteTableArrivesWhole) {
   const auto ads = stub();
   grpc::ClientContext context;
   const auto stream = ads->DeltaAggregatedResources(&context);
-  DeltaDiscoveryRequest request;
-  request.mutable_node()->set_id("node");
-  request.mutable_node()->set_cluster("proxy");
-  request.set_type_url(std::string(xds::type_url(Type::kRoutes)));
+  auto request = first_request<DeltaDiscoveryRequest>(Type::kRoutes);
   request.add_resource_names_subscribe("web");
   request.add_resource_names_subscribe("api");
   ASSERT_TRUE(stream->Write(request));
@@ -306,10 +307,7 @@ TEST_F(ServerTest, ARemovedProxysStreamsEnd) {
   const auto ads = stub();
   grpc::ClientContext context;
   const auto stream = ads->DeltaAggregatedResources(&context);
-  DeltaDiscoveryRequest request;
-  request.mutable_node()->set_id("node");
-  request.mutable_node()->set_cluster("proxy");
-  request.set_type_url(std::string(xds::type_url(Type::kCluster)));
+  auto request = first_request<DeltaDiscoveryRequest>(Type::kCluster);
   ASSERT_TRUE(stream->Write(request));
   DeltaDiscoveryResponse response;
   ASSERT_TRUE(stream->Read(&response));

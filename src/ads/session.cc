@@ -242,6 +242,10 @@ void Session::subscribe(Type type, const std::string& name, Time now) {
   if (item.id == 0) item.id = ++ids_;
   item.named = true;
   item.force = true;  // asked for again, it is sent again
+  if (type == Type::kRoutes) {
+    asked_tables_.insert(name);
+    unasked_tables_.erase(name);
+  }
   consider(type, name, now);
 }
 
@@ -713,6 +717,7 @@ void Session::latch_gated() {
 void Session::put(Type type, Item& item, ResourcePtr held, ResourcePtr sent, Time now) {
   const ResourcePtr held_before = std::exchange(item.held, std::move(held));
   const ResourcePtr sent_before = std::exchange(item.sent, std::move(sent));
+  if (type == Type::kListener && item.held != held_before) listeners_changed_ = true;
   if (!has_gate(type)) return;
 
   const auto opaque = [](const ResourcePtr& resource) { return resource && !resource->bytes ? 1 : 0; };
@@ -949,8 +954,20 @@ void Session::drop_pending(std::uint64_t& commit) {
   commit = 0;
 }
 
+void Session::find_unasked_tables() {
+  unasked_tables_.clear();
+  for (const auto& [name, item] : channel(Type::kListener).items) {
+    if (!item.held) continue;
+    for (const std::string& table : item.held->route_tables) {
+      if (!asked_tables_.contains(table)) unasked_tables_.insert(table);
+    }
+  }
+}
+
 void Session::report_acknowledged() {
   if (!channel(Type::kCluster).resolved || !channel(Type::kListener).resolved) return;
+  if (std::exchange(listeners_changed_, false)) find_unasked_tables();
+  if (!unasked_tables_.empty()) return;
   const std::uint64_t settled = pending_.empty() ? cursor_ : pending_.begin()->first - 1;
   std::uint64_t newest = 0;
   while (!commits_.empty() && commits_.front() <= settled) {

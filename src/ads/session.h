@@ -236,6 +236,7 @@ class Session {
   std::string sotw_version(Type type) const;
 
   // Acknowledged.
+  void find_unasked_tables();
   void add_pending(std::uint64_t commit);
   void drop_pending(std::uint64_t& commit);
   void report_acknowledged();
@@ -260,6 +261,13 @@ class Session {
       removals_;  // leaving clusters that nothing names, by the end of their grace
   std::map<std::string, int, std::less<>> uses_;  // cluster → how many held or sent resources name it
   int opaque_ = 0;                                // held resources whose clusters are not known
+
+  // A node that comes back says what it has type by type, so for a while there is nothing to be sent of route
+  // tables only because it has not asked for them yet. Those of listeners that it has are waited for; once is
+  // enough, for it may have given up a listener (its port was taken) that it has accepted.
+  NameSet asked_tables_;
+  NameSet unasked_tables_;
+  bool listeners_changed_ = false;  // unasked_tables_ is to be found anew
 
   std::map<std::uint64_t, int> pending_;  // dirty_since and sent_since of all items
   std::deque<std::uint64_t> commits_;     // seen and not acknowledged, oldest first

@@ -302,6 +302,40 @@ TEST_P(SessionTest, AReconnectingNodeGetsTheDifference) {
   EXPECT_THAT(envoy.clusters, UnorderedElementsAre(Key("a"), Key("c")));
 }
 
+// The rejection of what changed while there was no server comes before the acknowledgement: whoever looks for
+// those at fault would have nobody to blame afterwards.
+TEST_P(SessionTest, AReconnectingNodeAcknowledgesNothingBeforeItHasAskedForItsRoutes) {
+  for (const auto server : {Play::Server::kRemembers, Play::Server::kForgets}) {
+    serve_one();
+    play.disconnect(server);
+    play.commit({routes("web", {"a"}, "bad")});
+    play.events.clear();
+    play.connect();
+    while (play.request_step()) EXPECT_EQ(play.acknowledged(), 0U);  // one type after the other
+    EXPECT_EQ(play.acknowledged(), 0U);
+    play.settle();
+    EXPECT_THAT(play.rejected(), ElementsAre("web"));
+    EXPECT_EQ(play.acknowledged(), play.state.commit());
+    EXPECT_LT(play.index_of<Rejected>(), play.index_of<Acknowledged>());
+    play.disconnect();
+  }
+}
+
+TEST_P(SessionTest, ARouteTableIsWaitedForOnceAndOnlyWhileItsListenerIsThere) {
+  serve_one();
+  // The node has taken the listener, and then let go of it by itself.
+  envoy.listeners.clear();
+  envoy.drain();
+  play.settle();
+  play.commit({cluster("b"), endpoints("b")});
+  play.settle();
+  EXPECT_EQ(play.acknowledged(), play.state.commit());
+  // A listener that is refused asks for nothing.
+  play.commit({routes("api", {"a"}), listener("more", {"api"}, "bad")});
+  play.settle();
+  EXPECT_EQ(play.acknowledged(), play.state.commit());
+}
+
 TEST_P(SessionTest, ARefusedRouteTableLeavesTheOldOneAndIsReported) {
   serve_one();
   play.commit({routes("web", {"a"}, "bad")});

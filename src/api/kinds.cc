@@ -10,6 +10,7 @@
 #include "api/declarations.h"
 #include "schema/bind.h"
 #include "schema/check.h"
+#include "schema/effect.h"
 #include "schema/encode.h"
 #include "schema/type.h"
 #include "tree/write.h"
@@ -272,6 +273,7 @@ ReadObject read_object(const Tree& document, Trust trust) {
       result.problems.push_back(deprecated_version(document, *entry));
     }
     if (trust == Trust::kFromServer || schema::check(document, type, &result.problems)) {
+      if (trust == Trust::kCheck) schema::report_ineffective(document, type, &result.problems);
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {
         result.bound = BoundObject{result.key, *api_version, std::move(*object)};

@@ -1,5 +1,7 @@
 #include "api/meta.h"
 
+#include <utility>
+
 #include "api/declarations.h"
 #include "api/patterns.h"
 
@@ -16,7 +18,7 @@ Type metadata_type(const Pattern& name, std::size_t max_name_length) {
       field("controller", boolean()).doc("Whether the owner manages this object."),
       field("blockOwnerDeletion", boolean()).doc("Whether the owner stays until this object is gone."),
   });
-  return object({
+  Type metadata = object({
       field<&ObjectMeta::name>("name", string().length(1, max_name_length).matches(name))
           .required()
           .doc("The name of the object: one in a namespace."),
@@ -43,6 +45,7 @@ Type metadata_type(const Pattern& name, std::size_t max_name_length) {
       field("selfLink", string()).doc("Written by API servers, formerly."),
       field("uid", string()).doc("Written by API servers."),
   });
+  return std::move(metadata).passive();
 }
 
 }  // namespace sluice::api

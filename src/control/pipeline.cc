@@ -92,8 +92,19 @@ Rendered render_route_table(const translate::RouteTablePlan& plan,
   Rendered table = rendered(xds::assemble_routes(plan.name, bytes));
   std::ranges::sort(names);
   names.erase(std::ranges::unique(names).begin(), names.end());
-  table.clusters = std::make_shared<const std::vector<std::string>>(names.begin(), names.end());
+  table.names = std::make_shared<const Rendered::Names>(
+      Rendered::Names{.clusters = {names.begin(), names.end()}, .route_tables = {}});
   return table;
+}
+
+Rendered render_listener(const ir::Listener& listener) {
+  Rendered row = rendered(xds::render_listener(listener));
+  Rendered::Names names;
+  for (const ir::HttpChain& chain : listener.chains) names.route_tables.push_back(chain.route_table);
+  std::ranges::sort(names.route_tables);
+  names.route_tables.erase(std::ranges::unique(names.route_tables).begin(), names.route_tables.end());
+  row.names = std::make_shared<const Rendered::Names>(std::move(names));
+  return row;
 }
 
 template <typename T>
@@ -112,9 +123,9 @@ auto unless_refused(const Table<ObjectKey, Refusal>& refusals, const NamespacedN
   }
   if (refusal->last_good) {
     const T& last_good = *std::get<std::shared_ptr<const T>>(*refusal->last_good);
-    return translate::served_instead(translate(last_good), key, refusal->message);
+    return translate::served_instead(translate(last_good), key, refusal->message, refusal->guilty);
   }
-  return translate::served_hardly(translate(object), key, refusal->message);
+  return translate::served_hardly(translate(object), key, refusal->message, refusal->guilty);
 }
 
 // To which aggregates a row brings something.
@@ -378,7 +389,7 @@ struct Pipeline::Tables {
           for (ir::HttpChain& chain : listener.chains) {
             if (const auto* filters = reads.get(route_filters, chain.route_table)) chain.filters = *filters;
           }
-          rows.emplace_back(XdsKey{proxy, listener.name}, rendered(xds::render_listener(listener)));
+          rows.emplace_back(XdsKey{proxy, listener.name}, render_listener(listener));
         }
         return rows;
       });

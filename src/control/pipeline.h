@@ -27,8 +27,13 @@ namespace sluice::control {
 struct Rendered {
   std::shared_ptr<const std::string> bytes;
   std::uint64_t version = 0;  // xds::content_hash of bytes
-  std::shared_ptr<const std::vector<std::string>>
-      clusters;  // of a route table: those it sends to, sorted; else null
+  // What it names: the clusters that a route table or a listener sends to, the route tables of a listener;
+  // all sorted. Null where it names nothing.
+  struct Names {
+    std::vector<std::string> clusters;
+    std::vector<std::string> route_tables;
+  };
+  std::shared_ptr<const Names> names;
 
   bool operator==(const Rendered& o) const { return version == o.version && *bytes == *o.bytes; }
 };
@@ -40,6 +45,7 @@ struct Refusal {
   api::Object refused;
   std::optional<api::Object> last_good;  // of the same kind
   std::string message;                   // the proxy's words
+  bool guilty = true;                    // false: held back as long as it is searched who is; no problem yet
 
   bool operator==(const Refusal&) const = default;
 };

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/dump.h"
+#include "control/sample_objects.h"
 #include "source/files.h"
 #include "status/document.h"
 
@@ -22,6 +23,7 @@ namespace {
 
 using nlohmann::json;
 using xds::ResourceType;
+using namespace sample;  // NOLINT: its words are ours
 
 constexpr ResourceType kTypes[] = {ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kSecret,
                                    ResourceType::kListener, ResourceType::kRoutes};
@@ -61,8 +63,9 @@ std::map<std::string, std::string> all_of(const Pipeline& pipeline) {
       const Rendered& resource = *table.get(key);
       std::string& text = parts[fmt::format("{} {} {}", xds::type_url(type), key.proxy, key.name)];
       text = *resource.bytes;
-      if (resource.clusters != nullptr) {
-        for (const std::string& cluster : *resource.clusters) text += "\n" + cluster;
+      if (resource.names != nullptr) {
+        for (const std::string& cluster : resource.names->clusters) text += "\n" + cluster;
+        for (const std::string& name : resource.names->route_tables) text += "\n" + name;
       }
       EXPECT_EQ(resource.version, xds::content_hash(*resource.bytes));
     }
@@ -180,81 +183,9 @@ TEST(Pipeline, TheOrderOfObjectsNeverMatters) {
 
 // ---- objects made here -------------------------------------------------------------------------
 
-template <typename T>
-api::BoundObject bound(const std::string& name, T value) {
-  value.metadata.name = name;
-  value.metadata.namespace_ = "default";
-  return {.key = {.kind = api::kind_of<T>(), .name = {"default", name}},
-          .api_version = "",
-          .object = std::make_shared<const T>(std::move(value))};
-}
-
-translate::Settings settings() {
-  translate::Settings settings;
-  settings.implied_class = "sluice";
-  return settings;
-}
-
-// One HTTP listener a hostname, all on one port.
-api::BoundObject gateway(const std::vector<std::string>& hostnames = {""}) {
-  api::Gateway g;
-  g.spec.gateway_class_name = "sluice";
-  for (const std::string& hostname : hostnames) {
-    api::Listener listener{
-        .name = fmt::format("l{}", g.spec.listeners.size()), .port = 8080, .protocol = "HTTP"};
-    if (!hostname.empty()) listener.hostname = hostname;
-    g.spec.listeners.push_back(std::move(listener));
-  }
-  return bound("gateway", std::move(g));
-}
-
-struct To {
-  std::string service;
-  int weight = 1;
-};
-
-api::HTTPRouteRule rule(const std::string& prefix, const std::vector<To>& services) {
-  api::HTTPRouteRule made;
-  made.matches = {{.path = {.type = api::PathMatchType::kPathPrefix, .value = prefix}}};
-  for (const To& to : services) {
-    api::HTTPBackendRef ref;
-    ref.ref.name = to.service;
-    ref.ref.port = 80;
-    ref.weight = to.weight;
-    made.backend_refs.push_back(std::move(ref));
-  }
-  return made;
-}
-
-api::HTTPRoute http_route(const std::vector<std::string>& hostnames, std::vector<api::HTTPRouteRule> rules) {
-  api::HTTPRoute r;
-  r.spec.parent_refs.resize(1);
-  r.spec.parent_refs[0].name = "gateway";
-  r.spec.hostnames = hostnames;
-  r.spec.rules = std::move(rules);
-  return r;
-}
-
-api::BoundObject service(const std::string& name) {
-  api::Service s;
-  s.spec.cluster_ip = "10.0.0.1";
-  s.spec.ports = {{.name = "http", .port = 80}};
-  return bound(name, std::move(s));
-}
-
-api::BoundObject slice(const std::string& of_service, const std::string& address) {
-  api::EndpointSlice s;
-  s.metadata.labels["kubernetes.io/service-name"] = of_service;
-  s.address_type = "IPv4";
-  s.ports = {{.name = "http", .port = 8080}};
-  s.endpoints.resize(1);
-  s.endpoints[0].addresses = {address};
-  return bound(of_service + "-x", std::move(s));
-}
-
 void feed_service(Pipeline& pipeline, const std::string& name) {
   pipeline.upsert(service(name));
-  pipeline.upsert(slice(name, "10.1.0.1"));
+  pipeline.upsert(slice(name, {"10.1.0.1"}));
 }
 
 // The one route table, in protobuf JSON.
@@ -367,13 +298,13 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   EXPECT_EQ(changes(ResourceType::kRoutes), 1U);
   EXPECT_EQ(changes(ResourceType::kCluster) + changes(ResourceType::kEndpoints), 0U);
 
-  pipeline_.upsert(slice("s4711", "10.1.0.2"));
+  pipeline_.upsert(slice("s4711", {"10.1.0.2"}));
   EXPECT_EQ(runs(pipeline_.commit()),
             (Runs{{"endpoints of services", 1}, {"readiness of services", 1}, {"endpoints", 1}}))
       << "an EndpointSlice";
   EXPECT_EQ(changes(ResourceType::kEndpoints), 1U);
 
-  pipeline_.upsert(slice("s4711", "10.1.0.2"));
+  pipeline_.upsert(slice("s4711", {"10.1.0.2"}));
   EXPECT_EQ(pipeline_.commit().runs, 0U) << "nothing";
 
   // A label of a Service is nothing that anyone reads.
@@ -385,7 +316,7 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
       << "a Service's label";
 
   // The last endpoint goes: the route is told, and it alone.
-  pipeline_.erase(slice("s4711", "").key);
+  pipeline_.erase(slice("s4711", {""}).key);
   const flow::CommitStats gone = pipeline_.commit();
   EXPECT_EQ(gone.of("http routes").runs, 1U) << "a Service's last endpoint";
   EXPECT_EQ(gone.of("hosts").runs, 1U) << "a Service's last endpoint";
@@ -586,7 +517,7 @@ TEST(Pipeline, ASessionOverSeveralBackendsHasOneCluster) {
   // Nor does its place matter.
   EXPECT_TRUE(feed({{"green", 5}, {"blue", 5}}, {rule("/a", {})}).contains(cluster));
   // Its endpoints are those of its Services.
-  pipeline.erase(slice("blue", "").key);
+  pipeline.erase(slice("blue", {""}).key);
   pipeline.commit();
   EXPECT_EQ(localities(pipeline, cluster), (std::map<std::string, int>{{"service/default/green:80", 5}}));
   // One backend needs no cluster of its own.

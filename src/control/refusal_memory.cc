@@ -1,13 +1,11 @@
 #include "control/refusal_memory.h"
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "proxy/record.h"
 #include "tree/parse.h"
 
 namespace sluice::control {
@@ -24,12 +22,9 @@ std::optional<api::BoundObject> read_version(const Tree* tree) {
 }  // namespace
 
 RefusalMemory::RefusalMemory(std::string file) : file_(std::move(file)) {
-  std::ifstream in(file_);
-  if (!in) return;
-  std::ostringstream text;
-  text << in.rdbuf();
+  const std::string text = proxy::read_file(file_).value_or("");
   std::vector<Problem> problems;
-  for (const Document& document : parse(text.str(), file_, &problems)) {
+  for (const Document& document : parse(text, file_, &problems)) {
     if (!document.tree.is_list()) continue;
     for (const Tree& entry : document.tree.items()) {
       std::optional<api::BoundObject> refused = read_version(entry.find("refused"));
@@ -46,11 +41,12 @@ RefusalMemory::RefusalMemory(std::string file) : file_(std::move(file)) {
 }
 
 void RefusalMemory::set(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
+  const auto known = refusals_.find(object);
+  changed_ |= (known != refusals_.end() && known->second->guilty) || (refusal != nullptr && refusal->guilty);
   if (refusal == nullptr) {
-    changed_ |= refusals_.erase(object) > 0;
+    refusals_.erase(object);
   } else {
     refusals_[object] = std::move(refusal);
-    changed_ = true;
   }
 }
 
@@ -64,17 +60,14 @@ void RefusalMemory::save() {
   json list = json::array();
   const auto version = [](const api::Object& object) { return json::parse(api::write_object(object)); };
   for (const auto& [key, refusal] : refusals_) {
+    if (!refusal->guilty) continue;
     list.push_back({{"refused", version(refusal->refused)},
                     {"lastGood", refusal->last_good ? version(*refusal->last_good) : json()},
                     {"message", refusal->message}});
   }
-  {
-    std::ofstream out(file_ + ".new", std::ios::trunc);
-    out << list.dump(1) << '\n';
+  if (const auto written = proxy::write_file(file_, list.dump(1) + "\n"); !written) {
+    log(Level::kWarning, "cannot write refusals", {{"file", file_}, {"error", written.error()}});
   }
-  std::error_code error;
-  std::filesystem::rename(file_ + ".new", file_, error);
-  if (error) log(Level::kWarning, "cannot write refusals", {{"file", file_}, {"error", error.message()}});
 }
 
 }  // namespace sluice::control

@@ -1,5 +1,6 @@
 // The versions of objects that proxies refused, across restarts: a file, so that the next sluice serves the
-// last good versions from the start and asks no proxy to refuse the same again.
+// last good versions from the start and asks no proxy to refuse the same again. Those that are only held back
+// as long as the guilty are searched are not in the file: the next sluice searches anew.
 //
 // Threads: one at a time.
 #pragma once

@@ -1,6 +1,7 @@
 #include "control/run.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <ctime>
@@ -19,6 +20,8 @@
 #include "admin/server.h"
 #include "ads/server.h"
 #include "base/log.h"
+#include "control/clues.h"
+#include "control/good_versions.h"
 #include "control/host_addresses.h"
 #include "control/isolation.h"
 #include "control/mailbox.h"
@@ -44,6 +47,8 @@ constexpr std::chrono::milliseconds kStatusInterval{500};
 // After this many runs of stages so much memory has come and gone that giving it back is worth some
 // milliseconds.
 constexpr std::uint64_t kRunsWorthATrim = 5'000;
+// Objects that a log line names; more are counted.
+constexpr std::size_t kNamed = 20;
 
 struct Stop {
   int signal;
@@ -93,6 +98,7 @@ class Control {
   void carry_out(const std::vector<Isolation::Order>& orders);
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
   void drop_refusal(const ObjectKey& object);
+  std::vector<ObjectKey> named(const std::vector<ObjectKey>& suspects, const std::string& message) const;
   void commit();
   void note_changes();
   std::vector<ir::ProxyKey> serve();
@@ -101,7 +107,13 @@ class Control {
 
   const RunOptions& options_;
   Pipeline pipeline_;
-  Isolation isolation_;
+  Isolation isolation_{{.known_good =
+                            [this](const ObjectKey& object) {
+                              const auto present = pipeline_.object(object);
+                              return present && good_->holds(object, *present);
+                            },
+                        .named = [this](const std::vector<ObjectKey>& suspects,
+                                        const std::string& message) { return named(suspects, message); }}};
   RefusalMemory refusals_;
   Mailbox<Message> mailbox_;
   std::unique_ptr<ads::Server> ads_;
@@ -122,7 +134,7 @@ class Control {
   // Held back or let go since the last commit, with the version that was committed then.
   std::map<ObjectKey, std::optional<api::Object>> ordered_;
   std::map<ir::ProxyKey, Proxy> proxies_;
-  std::map<ObjectKey, api::Object> good_;  // the last version of each that all proxies accepted
+  std::optional<GoodVersions> good_;  // from the start on, when the folder is ours
   // Clusters, endpoints and secrets that a proxy refused, by version: it keeps what it had, and nothing else
   // suffers.
   struct RefusedResource {
@@ -174,6 +186,7 @@ bool Control::start() {
         {{"code", problem.code}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
     return false;
   }
+  good_.emplace(options_.run_dir + "/good.journal");
   source::Batch first;
   source_ = source::watch_files(options_.paths, &first,
                                 [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
@@ -181,11 +194,12 @@ bool Control::start() {
   handle(std::move(first));
   for (const auto& [object, refusal] : refusals_.refusals()) {
     pipeline_.refuse(object, refusal);
-    if (refusal->last_good) good_.insert_or_assign(object, *refusal->last_good);
+    if (refusal->last_good && !good_->find(object)) good_->set(object, *refusal->last_good);
   }
   if (nothing) log(Level::kWarning, "no resources yet", {{"paths", options_.paths}});
   dirty_ = true;
   commit();
+  good_->keep_only([this](const ObjectKey& object) { return pipeline_.object(object).has_value(); });
   for (const ir::ProxyKey& orphan : runner_->adopted()) {
     if (!proxies_.contains(orphan)) runner_->remove(orphan);
   }
@@ -221,9 +235,10 @@ int Control::run() {
       if (signal > 0) mailbox_.post(Stop{signal});
     }
   });
+  bool unsaved = false;
   while (!stop_) {
     observer_.idle();
-    std::vector<Message> messages = mailbox_.take(statuses_due_);
+    std::vector<Message> messages = mailbox_.take(unsaved ? Clock::now() : statuses_due_);
     observer_.busy(Clock::now());
     for (Message& message : messages) {
       std::visit(Overloaded{[this](Stop& stop) { stop_ = stop.signal; },
@@ -232,6 +247,9 @@ int Control::run() {
     }
     if (dirty_) commit();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
+    unsaved = good_->save();
+  }
+  while (good_->save()) {
   }
   log(Level::kInfo, "stopping", {{"signal", *stop_}});
   observer_.idle();
@@ -256,7 +274,7 @@ void Control::handle(source::Batch batch) {
   for (const ObjectKey& object : batch.deleted) {
     pipeline_.erase(object);
     isolation_.forget(object);
-    good_.erase(object);
+    good_->erase(object);
     drop_refusal(object);
     changed_.push_back(object.to_string());
   }
@@ -308,7 +326,7 @@ void Control::handle(ads::Event event) {
              },
              event);
   for (const ObjectKey& good : isolation_.take_good()) {
-    if (auto object = pipeline_.object(good)) good_.insert_or_assign(good, *std::move(object));
+    if (const auto object = pipeline_.object(good)) good_->set(good, *object);
     drop_refusal(good);
   }
   carry_out(isolation_.take());
@@ -346,22 +364,43 @@ void Control::drop_refusal(const ObjectKey& object) {
 }
 
 void Control::carry_out(const std::vector<Isolation::Order>& orders) {
+  std::array<std::vector<std::string>, 3> said;
   for (const Isolation::Order& order : orders) {
     const std::optional<api::Object> present = pipeline_.object(order.object);
     ordered_[order.object] = present;
     std::shared_ptr<const Refusal> refusal;
     if (order.hold && present) {
-      const auto last = good_.find(order.object);
-      refusal = std::make_shared<const Refusal>(
-          Refusal{.refused = *present,
-                  .last_good = last == good_.end() ? std::nullopt : std::optional(last->second),
-                  .message = order.message});
+      refusal = std::make_shared<const Refusal>(Refusal{.refused = *present,
+                                                        .last_good = good_->find(order.object),
+                                                        .message = order.message,
+                                                        .guilty = order.guilty});
     }
     refuse(order.object, std::move(refusal));
-    if (order.hold) observer_.held_back(order.object);
-    log(order.hold ? Level::kError : Level::kInfo, order.hold ? "held back" : "let go",
-        {{"object", order.object.to_string()}});
+    if (order.hold && order.guilty) observer_.held_back(order.object);
+    said[!order.hold ? 0 : order.guilty ? 2 : 1].push_back(order.object.to_string());
   }
+  constexpr std::pair<Level, std::string_view> kWords[] = {
+      {Level::kInfo, "let go"}, {Level::kInfo, "held back"}, {Level::kError, "refused"}};
+  for (std::size_t i = 0; i < said.size(); ++i) {
+    const std::size_t all = said[i].size();
+    if (all == 0) continue;
+    if (all > kNamed) said[i].resize(kNamed);
+    log(kWords[i].first, kWords[i].second, {{"objects", all}, {"changed", said[i]}});
+  }
+}
+
+// Where a message says something of the objects' texts, that is nearly always who is at fault.
+std::vector<ObjectKey> Control::named(const std::vector<ObjectKey>& suspects,
+                                      const std::string& message) const {
+  std::vector<std::string> texts;
+  texts.reserve(suspects.size());
+  for (const ObjectKey& suspect : suspects) {
+    const auto object = pipeline_.object(suspect);
+    texts.push_back(object ? api::write_object(*object) : "");
+  }
+  std::vector<ObjectKey> found;
+  for (const std::size_t i : pointed_at(texts, message)) found.push_back(suspects[i]);
+  return found;
 }
 
 void Control::handle(proxy::Event event) {
@@ -419,7 +458,6 @@ void Control::commit() {
   observer_.objects(pipeline_.count_objects());
   observer_.held_back(refusals_.refusals().size());
   if (!changed_.empty()) {
-    constexpr std::size_t kNamed = 20;
     const std::size_t all = changed_.size();
     if (all > kNamed) changed_.resize(kNamed);
     log(Level::kInfo, "commit",
@@ -464,8 +502,12 @@ std::vector<ir::ProxyKey> Control::serve() {
                              .name = change.key.name,
                              .version = change.after->version,
                              .bytes = change.after->bytes,
-                             .clusters = {}};
-      if (change.after->clusters != nullptr) resource.clusters = *change.after->clusters;
+                             .clusters = {},
+                             .route_tables = {}};
+      if (change.after->names != nullptr) {
+        resource.clusters = change.after->names->clusters;
+        resource.route_tables = change.after->names->route_tables;
+      }
       update.changed.push_back(std::move(resource));
     }
   }

@@ -13,8 +13,8 @@
 //   schema/…               a rule over several fields, by its name
 //
 // Every mistake is reported, up to 100 a tree, except below a value of the wrong type. Rules of a value run
-// only when everything below it is of its type, as with an API server: a rule's message about a misspelt field
-// would lead astray.
+// only when everything below it is of its type, as with an API server: a rule's message about a misspelt
+// field would lead astray.
 //
 // Threads: pure functions.
 #pragma once

@@ -160,6 +160,11 @@ Type Type::preserving_unknown() && {
   return std::move(*this);
 }
 
+Type Type::passive() && {
+  is_passive = true;
+  return std::move(*this);
+}
+
 Type Type::atomic() && {
   is_atomic = true;
   return std::move(*this);
@@ -189,6 +194,16 @@ Field Field::required() && {
 
 Field Field::ignored() && {
   is_ignored = true;
+  return std::move(*this);
+}
+
+Field Field::ineffective() && {
+  is_effective = false;
+  return std::move(*this);
+}
+
+Field Field::passive() && {
+  is_passive = true;
   return std::move(*this);
 }
 

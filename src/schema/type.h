@@ -89,6 +89,8 @@ struct Type {
   bool preserves_unknown = false;
   // Values must not appear in messages, here and below.
   bool is_secret = false;
+  // That fields here and below have no effect is nobody's business (effect.h).
+  bool is_passive = false;
 
   std::vector<Field> fields;            // kObject
   std::shared_ptr<const Type> item;     // kList, kMap
@@ -138,6 +140,7 @@ struct Type {
   Type with(std::vector<Rule> rules) &&;
   Type finished_by(void (*finish)(void* target)) &&;
   Type preserving_unknown() &&;
+  Type passive() &&;
   Type atomic() &&;
   Type where(Tree logic) &&;
 
@@ -153,6 +156,8 @@ struct Field {
   bool is_required = false;
   // Described, and neither checked nor bound: an API server leaves out what a file says there.
   bool is_ignored = false;
+  bool is_effective = true;  // false: bound, but nothing reads the member yet (effect.h)
+  bool is_passive = false;   // it means nothing wherever we run: that it has no effect is no news
   std::optional<Tree> default_value;
   // The member's place in the struct (made if optional), and how it takes a value; nullptr: bound nowhere.
   void* (*at)(void* parent) = nullptr;
@@ -165,6 +170,8 @@ struct Field {
   Field doc(std::string text) &&;
   Field required() &&;
   Field ignored() &&;
+  Field ineffective() &&;
+  Field passive() &&;
   Field defaults_to(Tree value) &&;
   Field defaults_to(const char* value) &&;
   Field defaults_to(std::int64_t value) &&;

@@ -29,8 +29,9 @@ bool has_regex(const ir::RouteMatch& match) {
 
 }  // namespace
 
-RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message) {
-  last_good.problems.push_back(problem(route, message));
+RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message,
+                           bool guilty) {
+  if (guilty) last_good.problems.push_back(problem(route, message));
   for (ParentStatus& parent : last_good.parents) {
     set_condition(
         parent.conditions,
@@ -40,23 +41,29 @@ RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const 
   return last_good;
 }
 
-RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message) {
-  refused.problems.push_back(problem(route, message));
+RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message,
+                          bool guilty) {
+  if (guilty) refused.problems.push_back(problem(route, message));
   const auto error = std::make_shared<const ir::RouteAction>(ir::RouteAction{
       .action = ir::DirectResponse{.status = 500}, .request_headers = {}, .response_headers = {}});
-  std::map<const std::vector<ir::Route>*, std::shared_ptr<const std::vector<ir::Route>>> by_original;
+  std::map<const std::vector<ir::Route>*, Contribution> by_original;
   for (auto& [host, contribution] : refused.contributions) {
-    auto& routes = by_original[contribution.routes.get()];
-    if (routes == nullptr) {
-      std::vector<ir::Route> all;
-      for (ir::Route r : *contribution.routes) {
-        if (has_regex(r.match)) continue;
-        r.action = error;
-        all.push_back(std::move(r));
+    Contribution& instead = by_original[contribution.routes.get()];
+    if (instead.routes == nullptr) {
+      std::vector<ir::Route> routes;
+      std::vector<std::uint32_t> rules;
+      for (std::size_t i = 0; i < contribution.routes->size(); ++i) {
+        ir::Route made = (*contribution.routes)[i];
+        if (has_regex(made.match)) continue;
+        made.action = error;
+        routes.push_back(std::move(made));
+        rules.push_back((*contribution.rules)[i]);
       }
-      routes = std::make_shared<const std::vector<ir::Route>>(std::move(all));
+      instead.routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
+      instead.rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(rules));
     }
-    contribution.routes = routes;
+    contribution.routes = instead.routes;
+    contribution.rules = instead.rules;
   }
   refused.clusters.clear();
   for (ParentStatus& parent : refused.parents) {
@@ -67,9 +74,9 @@ RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std
 }
 
 std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,
-                                          const std::string& message) {
+                                          const std::string& message, bool guilty) {
   if (!last_good) return last_good;
-  last_good->problems.push_back(problem(gateway, message));
+  if (guilty) last_good->problems.push_back(problem(gateway, message));
   set_condition(last_good->conditions,
                 {"Programmed", false, std::string(kReason),
                  fmt::format("The last good version is served, the proxy rejected this one: {}", message)});
@@ -77,9 +84,9 @@ std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, 
 }
 
 std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,
-                                         const std::string& message) {
+                                         const std::string& message, bool guilty) {
   if (!refused) return refused;
-  refused->problems.push_back(problem(gateway, message));
+  if (guilty) refused->problems.push_back(problem(gateway, message));
   set_condition(refused->conditions, {"Programmed", false, std::string(kReason),
                                       fmt::format("The proxy rejected the Gateway: {}", message)});
   refused->accepted = false;
@@ -87,9 +94,9 @@ std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, con
 }
 
 std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> last_good, const ObjectKey& set,
-                                              const std::string& message) {
+                                              const std::string& message, bool guilty) {
   if (!last_good) return last_good;
-  last_good->problems.push_back(problem(set, message));
+  if (guilty) last_good->problems.push_back(problem(set, message));
   set_condition(last_good->conditions,
                 {"Programmed", false, std::string(kReason),
                  fmt::format("The last good version is served, the proxy rejected this one: {}", message)});
@@ -97,9 +104,9 @@ std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> las
 }
 
 std::optional<ListenerSetPlan> served_hardly(std::optional<ListenerSetPlan> refused, const ObjectKey& set,
-                                             const std::string& message) {
+                                             const std::string& message, bool guilty) {
   if (!refused) return refused;
-  refused->problems.push_back(problem(set, message));
+  if (guilty) refused->problems.push_back(problem(set, message));
   for (const std::string_view type : {"Accepted", "Programmed"}) {
     set_condition(refused->conditions, {std::string(type), false, std::string(kReason),
                                         fmt::format("The proxy rejected the ListenerSet: {}", message)});

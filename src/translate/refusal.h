@@ -1,5 +1,6 @@
 // What is served in place of a version of an object that a proxy refused: its last good version, else as
-// little as can be. The conditions say so in the proxy's words.
+// little as can be. The conditions say so in the proxy's words. It is a problem once the object is known to
+// be guilty, and not only one of those that may be.
 #pragma once
 
 #include <optional>
@@ -10,18 +11,20 @@
 namespace sluice::translate {
 
 // `last_good` is the translation of the last good version.
-RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message);
+RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message,
+                           bool guilty);
 std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,
-                                          const std::string& message);
+                                          const std::string& message, bool guilty);
 std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> last_good, const ObjectKey& set,
-                                              const std::string& message);
+                                              const std::string& message, bool guilty);
 
 // There was no good version. A route answers 500 for all of its matches that no proxy can refuse; a Gateway
 // or ListenerSet has no listener that serves.
-RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message);
+RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message,
+                          bool guilty);
 std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,
-                                         const std::string& message);
+                                         const std::string& message, bool guilty);
 std::optional<ListenerSetPlan> served_hardly(std::optional<ListenerSetPlan> refused, const ObjectKey& set,
-                                             const std::string& message);
+                                             const std::string& message, bool guilty);
 
 }  // namespace sluice::translate

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "translate/header_value.h"
 
 namespace sluice::translate {
 namespace {
@@ -50,6 +54,24 @@ const std::string* unchangeable(const api::HTTPHeaderFilter& filter) {
     if (!may_change(name)) return &name;
   }
   return nullptr;
+}
+
+struct FaultyValue {
+  std::string where;  // "set[0].value"
+  HeaderFault fault;
+};
+
+std::optional<FaultyValue> faulty_value(const api::HTTPHeaderFilter& filter) {
+  const std::pair<std::string_view, const std::vector<api::HTTPHeader>*> lists[] = {{"set", &filter.set},
+                                                                                    {"add", &filter.add}};
+  for (const auto& [name, headers] : lists) {
+    for (std::size_t i = 0; i < headers->size(); ++i) {
+      if (auto fault = fault_of_header_value((*headers)[i].value)) {
+        return FaultyValue{fmt::format("{}[{}].value", name, i), std::move(*fault)};
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 ir::PathRewrite path_rewrite(const api::HTTPPathModifier& modifier) {
@@ -139,6 +161,15 @@ void FilterReader::read_headers(const std::optional<api::HTTPHeaderFilter>& filt
           .field = std::string(field),
           .message = fmt::format("the header `{}` cannot be changed by a filter", *name),
           .suggestion = same_name(*name, "host") ? "use a filter URLRewrite with a hostname" : ""},
+         place);
+    return;
+  }
+  if (auto faulty = faulty_value(*filter)) {
+    fail({.reason = "UnsupportedValue",
+          .code = "value/header",
+          .field = fmt::format("{}.{}", field, faulty->where),
+          .message = std::move(faulty->fault.message),
+          .suggestion = std::move(faulty->fault.suggestion)},
          place);
     return;
   }

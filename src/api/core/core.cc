@@ -72,7 +72,7 @@ Type namespace_type() {
             object({field("finalizers", list(string())).doc("What keeps the namespace from being deleted.")}))
           .doc("Not read."));
   fields.push_back(field("status", any()).doc("Written by clusters."));
-  return object(std::move(fields)).doc("A space of names. Routes may attach by its labels.");
+  return object(std::move(fields)).passive().doc("A space of names. Routes may attach by its labels.");
 }
 
 Type service_type() {
@@ -140,6 +140,7 @@ Type service_type() {
   fields.push_back(field<&Service::spec>("spec", spec).doc("Its ports and how it is reached."));
   fields.push_back(field("status", any()).doc("Written by clusters."));
   return object(std::move(fields))
+      .passive()
       .doc("What routes send requests to: a name for the endpoints that EndpointSlices list.");
 }
 
@@ -190,7 +191,7 @@ Type endpoint_slice_type() {
                        .doc("Where the Service runs."));
   fields.push_back(field<&EndpointSlice::ports>("ports", list(port).max_items(20000))
                        .doc("The ports of all the endpoints."));
-  return object(std::move(fields)).doc("Where a Service runs.");
+  return object(std::move(fields)).passive().doc("Where a Service runs.");
 }
 
 Type secret_type() {
@@ -206,7 +207,7 @@ Type secret_type() {
   fields.push_back(field("stringData", data_map(string()).secret())
                        .doc("Values as plain text. They win over those in `data`."));
   fields.push_back(field("immutable", boolean()).doc("Whether the values can change. Not read."));
-  return object(std::move(fields)).doc("Certificates, keys and passwords.").secret();
+  return object(std::move(fields)).passive().doc("Certificates, keys and passwords.").secret();
 }
 
 Type config_map_type() {
@@ -218,7 +219,7 @@ Type config_map_type() {
   fields.push_back(field<&ConfigMap::binary_data>("binaryData", data_map(string().formatted("byte")))
                        .doc("More values, in base64."));
   fields.push_back(field("immutable", boolean()).doc("Whether the values can change. Not read."));
-  return object(std::move(fields)).doc("Texts, such as the certificates of authorities.");
+  return object(std::move(fields)).passive().doc("Texts, such as the certificates of authorities.");
 }
 
 Type cluster_trust_bundle_type() {
@@ -235,7 +236,7 @@ Type cluster_trust_bundle_type() {
                                }))
                        .required()
                        .doc("The certificates."));
-  return object(std::move(fields)).doc("Certificates of authorities, for the whole cluster.");
+  return object(std::move(fields)).passive().doc("Certificates of authorities, for the whole cluster.");
 }
 
 // What translation does not read is nobody's business here: the kind is not ours, and its status grows.
@@ -272,7 +273,7 @@ Type service_import_type() {
                        .doc("Name and namespace, by which routes refer to it."));
   fields.push_back(field<&ServiceImport::spec>("spec", spec).doc("Its ports and addresses."));
   fields.push_back(field("status", any()).doc("Written by controllers."));
-  return object(std::move(fields)).doc("A Service of other clusters.");
+  return object(std::move(fields)).passive().doc("A Service of other clusters.");
 }
 
 }  // namespace sluice::api

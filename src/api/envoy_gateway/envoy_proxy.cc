@@ -383,7 +383,7 @@ Type envoy_proxy_type() {
       field("host", object({field("envoyVersion", string())
                                 .doc("The version of Envoy. Not read: it is the one of the build.")}))
           .doc("Settings for Envoys on this host."),
-      field("kubernetes", kubernetes()).doc("Settings for Envoys in a cluster."),
+      field("kubernetes", kubernetes()).passive().doc("Settings for Envoys in a cluster."),
   });
   const Type spec =
       object({

@@ -218,8 +218,8 @@ Type controller_name() { return string().length(1, 253).matches(kControllerName)
 
 Type resource(Field metadata, Field spec, Field status) {
   return object({
-      field("apiVersion", string()).doc("The group and version of the kind."),
-      field("kind", string()).doc("The kind of the object."),
+      field("apiVersion", string()).passive().doc("The group and version of the kind."),
+      field("kind", string()).passive().doc("The kind of the object."),
       std::move(metadata).required().doc("Name, namespace, labels and annotations."),
       std::move(spec).required().doc("What is wanted."),
       std::move(status).ignored().doc(

@@ -1,0 +1,25 @@
+// What Envoy refuses of the values of headers that a user has it set, so that the field can be named before
+// Envoy is asked.
+//
+// To Envoy a value is a text with commands: %REQ(X-NAME)%, %DOWNSTREAM_REMOTE_ADDRESS%, and %% for a percent
+// sign. One header that it cannot read makes it refuse a whole route table. What stands in a command's
+// parentheses is left to Envoy: each command has rules of its own for that.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sluice::translate {
+
+struct HeaderFault {
+  std::string message;
+  std::string suggestion;
+};
+
+// Why a header cannot have this value; nothing: it can.
+std::optional<HeaderFault> fault_of_header_value(std::string_view value);
+
+}  // namespace sluice::translate
