@@ -83,9 +83,18 @@ class Viewer {
     return socket.port;
   }
 
+  static std::string addresses_of(const ir::Listener& socket) {
+    if (socket.dual_stack) return "IPv4 and IPv6";
+    if (socket.address == "::") return "IPv6";
+    if (socket.address == "0.0.0.0") return "IPv4";
+    std::vector<std::string> all{socket.address};
+    all.insert(all.end(), socket.more_addresses.begin(), socket.more_addresses.end());
+    return words(all);
+  }
+
   void look_at_socket(const ir::Listener& socket) {
     SocketView& view = view_.sockets[fmt::format("{}, port {}", title_, users_port(socket))];
-    view.settings["address"] = socket.dual_stack ? "IPv4 and IPv6" : socket.address == "::" ? "IPv6" : "IPv4";
+    view.settings["address"] = addresses_of(socket);
     view.settings["bound port"] = fmt::format("{}", socket.port);
     for (const ir::HttpChain& chain : socket.chains) look_at_chain(chain, view);
   }
@@ -105,6 +114,9 @@ class Viewer {
       std::ranges::sort(prints);
       view.settings["certificates"] = words(prints);
       view.settings["protocols"] = words(chain.tls->alpn);
+      if (const auto& clients = chain.tls->client_validation) {
+        view.settings["certificates of clients"] = clients->required ? "required" : "taken whatever they are";
+      }
     }
     view.exact = chain;
     view.exact.name.clear();
