@@ -379,7 +379,8 @@ Type envoy_proxy_type() {
   const Type provider = object({
       field<&EnvoyProxySpec::provider_type>("type", enumeration({"Kubernetes", "Host"}))
           .required()
-          .doc("Where Envoy runs."),
+          .passive()
+          .doc("Where Envoy runs. Not read: it is where sluice runs."),
       field("host", object({field("envoyVersion", string())
                                 .doc("The version of Envoy. Not read: it is the one of the build.")}))
           .doc("Settings for Envoys on this host."),
@@ -424,12 +425,15 @@ Type envoy_proxy_type() {
                              .doc("How long connections may go on at most."),
                          field<&ShutdownConfig::health_check_failure_delay>("healthCheckFailureDelay",
                                                                             gateway_duration())
+                             .ineffective()
                              .doc("How long it waits before health checks fail."),
                          field<&ShutdownConfig::min_drain_duration>("minDrainDuration", gateway_duration())
                              .doc("How long connections are taken at least."),
                      }))
                      .doc("How Envoy ends."),
-                 field<&EnvoyProxySpec::telemetry>("telemetry", telemetry()).doc("Logs, metrics and traces."),
+                 field<&EnvoyProxySpec::telemetry>("telemetry", telemetry())
+                     .ineffective()
+                     .doc("Logs, metrics and traces."),
              })
           .with(rule("lua", "!has(self.luaValidation) || !has(self.lua)",
                      "`luaValidation` and `lua` are both set", "keep `lua`, which replaces `luaValidation`"))

@@ -263,6 +263,7 @@ Type gateway_type() {
                  field<&GatewaySpec::tls>("tls", gateway_tls())
                      .doc("Certificates of clients, and the one that backends are shown."),
                  field<&GatewaySpec::default_scope>("defaultScope", enumeration({"All", "None"}))
+                     .ineffective()
                      .doc("Whether routes that ask for default Gateways attach to this one."),
              }),
              field("status", gateway_status()).defaults_to(waiting_status({"Accepted", "Programmed"})))

@@ -18,6 +18,7 @@ Type gateway_class_type() {
                      .required()
                      .doc("The controller that serves Gateways of this class."),
                  field<&GatewayClassSpec::description>("description", string().max_length(64))
+                     .passive()
                      .doc("A remark, for people."),
                  field<&GatewayClassSpec::parameters_ref>(
                      "parametersRef",
