@@ -312,14 +312,4 @@ std::string_view Value::text() const {
   return tree_ != nullptr && tree_->is_string() ? std::string_view(tree_->as_string()) : std::string_view();
 }
 
-std::int64_t Value::integer() const {
-  if (tree_ == nullptr) return 0;
-  if (tree_->type() == Tree::Type::kInt) return tree_->as_int();
-  return tree_->type() == Tree::Type::kFloat ? static_cast<std::int64_t>(tree_->as_float()) : 0;
-}
-
-bool Value::is_true() const {
-  return tree_ != nullptr && tree_->type() == Tree::Type::kBool && tree_->as_bool();
-}
-
 }  // namespace sluice::schema

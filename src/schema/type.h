@@ -227,36 +227,16 @@ class Value {
   Value at(std::size_t index) const;              // an item
   std::size_t size() const;                       // of a list, a map, or a string in bytes; else 0
   bool has(std::string_view name) const { return static_cast<bool>((*this)[name]); }
-  // What is there, or nothing: "", 0, false.
+  // What is there, or "".
   std::string_view text() const;
-  std::int64_t integer() const;
-  bool is_true() const;
 
-  // True when some item fulfils the predicate.
-  template <typename Predicate>
-  bool any(Predicate predicate) const {
-    for (std::size_t i = 0; i < item_count(); ++i) {
-      if (predicate(at(i))) return true;
-    }
-    return false;
-  }
+  // True when every item fulfils the predicate.
   template <typename Predicate>
   bool all(Predicate predicate) const {
-    return !any([&predicate](const Value& item) { return !predicate(item); });
-  }
-  // The first item that fulfils the predicate, as "[2]"; empty when none does.
-  template <typename Predicate>
-  std::string first(Predicate predicate) const {
     for (std::size_t i = 0; i < item_count(); ++i) {
-      if (predicate(at(i))) return "[" + std::to_string(i) + "]";
+      if (!predicate(at(i))) return false;
     }
-    return "";
-  }
-  template <typename Predicate>
-  std::size_t count(Predicate predicate) const {
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < item_count(); ++i) n += predicate(at(i)) ? 1 : 0;
-    return n;
+    return true;
   }
 
  private:
