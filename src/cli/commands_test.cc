@@ -65,6 +65,7 @@ TEST_F(Commands, Overview) {
       "  explain     Tell the way of a request: listener, route, filters, backends, and why not others\n"
       "  diff        Tell what a change of files does to what is served\n"
       "  status      Print the conditions of objects that a running sluice serves\n"
+      "  schema      Print the schemas of all kinds: for API servers, editors and readers\n"
       "  version     Print the versions of sluice and of the Envoy it was made for\n"
       "\n"
       "Examples:\n"
@@ -79,13 +80,38 @@ TEST_F(Commands, Overview) {
 }
 
 TEST_F(Commands, EveryCommandHelps) {
-  for (const std::string command : {"run", "check", "translate", "explain", "diff", "status", "version"}) {
+  for (const std::string command :
+       {"run", "check", "translate", "explain", "diff", "status", "schema", "version"}) {
     const Result result = run({command, "--help"});
     EXPECT_EQ(result.code, 0) << command;
     EXPECT_NE(result.out.find("Usage: sluice " + command), std::string::npos) << result.out;
     EXPECT_NE(result.out.find("Examples:\n  "), std::string::npos) << result.out;
     EXPECT_EQ(run({"help", command}).out, result.out);
   }
+}
+
+TEST_F(Commands, Schema) {
+  const Result crd = run({"schema", "crd", "httproute"});
+  EXPECT_EQ(crd.code, 0);
+  EXPECT_TRUE(
+      crd.out.starts_with("---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"));
+  EXPECT_EQ(run({"schema", "crd", "HTTPRoute.gateway.networking.k8s.io"}).out, crd.out);
+  EXPECT_NE(run({"schema", "crd"}).out.find(crd.out), std::string::npos);
+  EXPECT_TRUE(run({"schema", "json", "gateway"}).out.starts_with("{\n  \"$schema\": "));
+  EXPECT_TRUE(run({"schema", "docs", "backend"}).out.starts_with("# Backend\n"));
+
+  EXPECT_EQ(run({"schema", "json", "--output", folder_}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/all.json"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/httproute.json"));
+  EXPECT_EQ(run({"schema", "crd", "--output", folder_}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/gateway.networking.k8s.io_httproutes.yaml"));
+
+  const Result misspelt = run({"schema", "docs", "HTTPRuote"});
+  EXPECT_EQ(misspelt.code, 2);
+  EXPECT_EQ(misspelt.err, "error: unknown kind `HTTPRuote`\ndid you mean `HTTPRoute`?\n");
+  const Result service = run({"schema", "crd", "service"});
+  EXPECT_EQ(service.code, 1);
+  EXPECT_EQ(service.err, "error: the definition of Service comes with Kubernetes or its add-ons\n");
 }
 
 TEST_F(Commands, Version) {
