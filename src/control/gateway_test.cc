@@ -31,9 +31,9 @@ spec:
   std::string bound() const {
     std::string all;
     const translate::ProxyPlan* plan = pipeline_.proxies().get("default/gateway");
-    for (const ir::Listener& listener : plan->listeners) {
-      all += listener.address;
-      for (const std::string& more : listener.more_addresses) all += " " + more;
+    for (const translate::SocketPlan& socket : plan->sockets) {
+      all += socket.listener.address;
+      for (const std::string& more : socket.listener.more_addresses) all += " " + more;
     }
     return all;
   }

@@ -21,7 +21,9 @@
 #include "translate/proxy_plan.h"
 #include "translate/reference.h"
 #include "translate/refusal.h"
+#include "translate/socket.h"
 #include "translate/status.h"
+#include "translate/stream_route.h"
 #include "translate/tables.h"
 #include "translate/upstream_tls.h"
 #include "translate/virtual_host.h"
@@ -83,10 +85,14 @@ Rendered render_route_table(const translate::RouteTablePlan& plan,
   // A listener whose hostname no route serves keeps its requests from the wider listeners beside it.
   std::vector<std::string> reserved;
   for (const std::string& host : plan.reserved_hosts) {
+    const auto is_wider = [&host](std::string_view wide) { return translate::covers(wide, host); };
     const bool falls_through =
         !served.contains(host) &&
-        std::ranges::any_of(served, [&](std::string_view wide) { return translate::covers(wide, host); });
+        (std::ranges::any_of(served, is_wider) || std::ranges::any_of(plan.misdirected_hosts, is_wider));
     if (falls_through) reserved.push_back(xds::render_virtual_host(plan.name, {.host = host, .routes = {}}));
+  }
+  for (const std::string& host : plan.misdirected_hosts) {
+    reserved.push_back(xds::render_virtual_host(plan.name, translate::misdirected_host(host)));
   }
   bytes.insert(bytes.end(), reserved.begin(), reserved.end());
   Rendered table = rendered(xds::assemble_routes(plan.name, bytes));
@@ -97,10 +103,11 @@ Rendered render_route_table(const translate::RouteTablePlan& plan,
   return table;
 }
 
-Rendered render_listener(const ir::Listener& listener) {
-  Rendered row = rendered(xds::render_listener(listener));
+Rendered render_listener(const translate::SocketRow& socket) {
+  Rendered row = rendered(xds::render_listener(socket.listener));
   Rendered::Names names;
-  for (const ir::HttpChain& chain : listener.chains) names.route_tables.push_back(chain.route_table);
+  names.clusters = socket.clusters;
+  for (const ir::HttpChain& chain : socket.listener.chains) names.route_tables.push_back(chain.route_table);
   std::ranges::sort(names.route_tables);
   names.route_tables.erase(std::ranges::unique(names.route_tables).begin(), names.route_tables.end());
   row.names = std::make_shared<const Rendered::Names>(std::move(names));
@@ -130,9 +137,10 @@ auto unless_refused(const Table<ObjectKey, Refusal>& refusals, const NamespacedN
 
 // To which aggregates a row brings something.
 std::set<std::string> aggregates_of(const translate::RouteResult& route) {
-  std::set<std::string> tables;
-  for (const auto& [host, contribution] : route.contributions) tables.insert(host.table);
-  return tables;
+  std::set<std::string> aggregates;
+  for (const auto& [host, contribution] : route.contributions) aggregates.insert(host.table);
+  for (const auto& [socket, contribution] : route.streams) aggregates.insert(socket.proxy);
+  return aggregates;
 }
 std::set<std::string> aggregates_of(const translate::GatewayPlan& gateway) { return {gateway.proxy}; }
 std::set<std::string> aggregates_of(const translate::ListenerSetPlan& set,
@@ -143,7 +151,7 @@ std::set<std::string> aggregates_of(const translate::ListenerSetPlan& set,
 
 // Whether it is the same.
 bool brings_the_same(const translate::RouteResult& a, const translate::RouteResult& b) {
-  return a.contributions == b.contributions;
+  return a.contributions == b.contributions && a.streams == b.streams;
 }
 bool brings_the_same(const translate::GatewayPlan& a, const translate::GatewayPlan& b) { return a == b; }
 bool brings_the_same(const translate::ListenerSetPlan& a, const translate::ListenerSetPlan& b) {
@@ -316,23 +324,15 @@ struct Pipeline::Tables {
   // ---- routes: each kind by itself, then all as one table. What follows reads only that one ----
   using RouteTable = Table<NamespacedName, translate::RouteResult>;
   const translate::RouteEnvironment route_environment{settings, in, projections, attach_points};
-  const RouteTable& http_routes =
-      graph.map("http routes", in.http_routes,
-                [this](const NamespacedName& name, const api::HTTPRoute& r, Reads& reads) {
-                  return unless_refused(refused, name, r, reads, [&](const api::HTTPRoute& version) {
-                    return translate::translate_http_route(name, version, route_environment, reads);
-                  });
-                });
-  const RouteTable& grpc_routes =
-      graph.map("grpc routes", in.grpc_routes,
-                [this](const NamespacedName& name, const api::GRPCRoute& r, Reads& reads) {
-                  return unless_refused(refused, name, r, reads, [&](const api::GRPCRoute& version) {
-                    return translate::translate_grpc_route(name, version, route_environment, reads);
-                  });
-                });
-  const Table<ObjectKey, translate::RouteResult>& routes =
-      graph.unite("routes", flow::Part{http_routes, object_key<api::HTTPRoute>},
-                  flow::Part{grpc_routes, object_key<api::GRPCRoute>});
+  const RouteTable& http_routes = translated("http routes", in.http_routes, translate::translate_http_route);
+  const RouteTable& grpc_routes = translated("grpc routes", in.grpc_routes, translate::translate_grpc_route);
+  const RouteTable& tls_routes = translated("tls routes", in.tls_routes, translate::translate_tls_route);
+  const RouteTable& tcp_routes = translated("tcp routes", in.tcp_routes, translate::translate_tcp_route);
+  const RouteTable& udp_routes = translated("udp routes", in.udp_routes, translate::translate_udp_route);
+  const Table<ObjectKey, translate::RouteResult>& routes = graph.unite(
+      "routes", flow::Part{http_routes, object_key<api::HTTPRoute>},
+      flow::Part{grpc_routes, object_key<api::GRPCRoute>}, flow::Part{tls_routes, object_key<api::TLSRoute>},
+      flow::Part{tcp_routes, object_key<api::TCPRoute>}, flow::Part{udp_routes, object_key<api::UDPRoute>});
   const Index<HostKey, ObjectKey, translate::RouteResult>& routes_of =
       graph.index("routes by host", routes, [](const ObjectKey&, const translate::RouteResult& result) {
         std::vector<HostKey> keys;
@@ -381,18 +381,32 @@ struct Pipeline::Tables {
                 [this](const XdsKey& key, const translate::RouteTablePlan& plan, Reads& reads) {
                   return render_route_table(plan, reads.group(hosts_of, key.name));
                 });
-  const RenderedTable& listeners = graph.map_many(
-      "listeners", proxies,
-      [this](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan, Reads& reads) {
-        Rows<XdsKey, Rendered> rows;
-        for (ir::Listener listener : plan.listeners) {
-          for (ir::HttpChain& chain : listener.chains) {
-            if (const auto* filters = reads.get(route_filters, chain.route_table)) chain.filters = *filters;
-          }
-          rows.emplace_back(XdsKey{proxy, listener.name}, render_listener(listener));
-        }
+  const Table<XdsKey, translate::SocketPlan>& socket_plans = graph.map_many(
+      "socket plans", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+        Rows<XdsKey, translate::SocketPlan> rows;
+        for (const auto& socket : plan.sockets)
+          rows.emplace_back(XdsKey{proxy, socket.listener.name}, socket);
         return rows;
       });
+  const Index<XdsKey, ObjectKey, translate::RouteResult>& streams_of =
+      graph.index("routes by socket", routes, [](const ObjectKey&, const translate::RouteResult& result) {
+        std::set<XdsKey> keys;
+        for (const auto& [socket, contribution] : result.streams) keys.insert(socket);
+        return std::vector<XdsKey>(keys.begin(), keys.end());
+      });
+  const Table<XdsKey, translate::SocketRow>& sockets = graph.map(
+      "sockets", socket_plans, [this](const XdsKey& key, const translate::SocketPlan& plan, Reads& reads) {
+        std::vector<std::pair<ObjectKey, const translate::StreamContribution*>> brought;
+        for (const auto& [route, result] : reads.group(streams_of, key)) {
+          for (const auto& [socket, contribution] : result.streams) {
+            if (socket == key) brought.emplace_back(route, &contribution);
+          }
+        }
+        return translate::assemble_socket(plan, brought);
+      });
+  const RenderedTable& listeners =
+      graph.map("listeners", sockets,
+                [](const XdsKey&, const translate::SocketRow& socket) { return render_listener(socket); });
   const RenderedTable& listener_secrets = graph.map_many(
       "secrets of listeners", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
         Rows<XdsKey, Rendered> rows;
@@ -495,6 +509,9 @@ struct Pipeline::Tables {
       route_statuses("statuses of http routes", in.http_routes, http_routes);
   const StatusTable& grpc_route_statuses =
       route_statuses("statuses of grpc routes", in.grpc_routes, grpc_routes);
+  const StatusTable& tls_route_statuses = route_statuses("statuses of tls routes", in.tls_routes, tls_routes);
+  const StatusTable& tcp_route_statuses = route_statuses("statuses of tcp routes", in.tcp_routes, tcp_routes);
+  const StatusTable& udp_route_statuses = route_statuses("statuses of udp routes", in.udp_routes, udp_routes);
   const StatusTable& backend_statuses =
       graph.map("statuses of backends", in.backends,
                 [this](const NamespacedName& name, const api::Backend& backend, Reads& reads) {
@@ -538,8 +555,23 @@ struct Pipeline::Tables {
                                        {api::kind_of<api::HTTPRoute>(), http_route_statuses},
                                        {api::kind_of<api::GRPCRoute>(), grpc_route_statuses},
                                        {api::kind_of<api::BackendTLSPolicy>(), backend_tls_policy_statuses},
+                                       {api::kind_of<api::TLSRoute>(), tls_route_statuses},
+                                       {api::kind_of<api::TCPRoute>(), tcp_route_statuses},
+                                       {api::kind_of<api::UDPRoute>(), udp_route_statuses},
                                        {api::kind_of<api::Backend>(), backend_statuses},
                                        {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses}};
+
+  // The routes of one kind.
+  template <typename T, typename Translate>
+  const RouteTable& translated(std::string name, const Input<NamespacedName, T>& objects,
+                               Translate translate) {
+    return graph.map(std::move(name), objects,
+                     [this, translate](const NamespacedName& route, const T& object, Reads& reads) {
+                       return unless_refused(refused, route, object, reads, [&](const T& version) {
+                         return translate(route, version, route_environment, reads);
+                       });
+                     });
+  }
 
   // The statuses of one kind of routes.
   template <typename T>
@@ -593,6 +625,7 @@ struct Pipeline::Tables {
     f(backends);
     f(backend_tls_policies);
     f(backend_tls_targets);
+    f(sockets);
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -161,12 +162,20 @@ bool Explainer::choose_host(const ProxyPlan& plan) {
   for (const auto& [host, contributions] : hosts) consider(host);
   const auto table =
       std::ranges::find(plan.route_tables, chain_->route_table, &translate::RouteTablePlan::name);
-  if (table != plan.route_tables.end()) std::ranges::for_each(table->reserved_hosts, consider);
+  std::span<const std::string> misdirected;
+  if (table != plan.route_tables.end()) {
+    std::ranges::for_each(table->reserved_hosts, consider);
+    std::ranges::for_each(table->misdirected_hosts, consider);
+    misdirected = table->misdirected_hosts;
+  }
   if (chosen != nullptr && hosts.contains(*chosen)) {
     e_.virtual_host = *chosen;
     return true;
   }
-  if (!e_.listener) {
+  if (chosen != nullptr && std::ranges::find(misdirected, *chosen) != misdirected.end()) {
+    answer(421, fmt::format("host {} belongs to another listener of the port, and the connection to {}",
+                            arrival_.host, listener_name()));
+  } else if (!e_.listener) {
     answer(404, fmt::format("no listener on port {} takes host {}", e_.request.port, arrival_.host));
   } else if (chosen != nullptr) {
     answer(404, fmt::format("{} keeps the hosts of {} to itself, and no route serves them there",
@@ -352,9 +361,9 @@ std::vector<Explanation> explain(const Snapshot& snapshot, const Request& reques
   }
   std::vector<Explanation> explanations;
   for (const ProxyPlan* plan : plans) {
-    for (const ir::Listener& socket : plan->listeners) {
-      if (!takes_port(*plan, socket, request.port)) continue;
-      explanations.push_back(Explainer(snapshot, request).through(*plan, socket));
+    for (const translate::SocketPlan& socket : plan->sockets) {
+      if (socket.listener.chains.empty() || !takes_port(*plan, socket.listener, request.port)) continue;
+      explanations.push_back(Explainer(snapshot, request).through(*plan, socket.listener));
     }
   }
   if (explanations.empty()) explanations.push_back(Explainer(snapshot, request).refused(plans));

@@ -52,7 +52,7 @@ class Viewer {
                    ? fmt::format("GatewayClass {}", plan->proxy.key)
                    : fmt::format("Gateway {}", plan->proxy.key);
       look_at_proxy();
-      for (const ir::Listener& socket : plan->listeners) look_at_socket(socket);
+      for (const translate::SocketPlan& socket : plan->sockets) look_at_socket(socket.listener);
     }
     look_at_statuses();
     return std::move(view_);

@@ -387,6 +387,34 @@ struct HttpChain {
   bool operator==(const HttpChain&) const = default;
 };
 
+// A part of what a chain forwards. Without a cluster it is an invalid reference: its connections are closed.
+struct StreamShare {
+  std::string cluster;
+  std::uint32_t weight = 1;
+
+  bool operator==(const StreamShare&) const = default;
+};
+
+// One way a connection can go that nobody looks into: its bytes are forwarded.
+struct TcpChain {
+  std::string name;
+  std::vector<std::string> server_names;  // SNI; sorted
+  std::optional<DownstreamTls> tls;       // ended here; without, TLS passes through as it is
+  std::vector<StreamShare> shares;        // none: every connection is closed
+  std::string stat_prefix;
+  std::optional<AccessLog> access_log;
+
+  bool operator==(const TcpChain&) const = default;
+};
+
+// Datagrams, forwarded.
+struct UdpForward {
+  std::string cluster;  // empty: they are dropped
+  std::optional<AccessLog> access_log;
+
+  bool operator==(const UdpForward&) const = default;
+};
+
 // One socket.
 struct Listener {
   std::string name;
@@ -394,7 +422,12 @@ struct Listener {
   std::vector<std::string> more_addresses;
   bool dual_stack = false;
   std::uint16_t port = 0;
-  std::vector<HttpChain> chains;  // sorted by name
+  std::vector<HttpChain> chains;     // sorted by name
+  std::vector<TcpChain> tcp_chains;  // sorted by name
+  // Server names are read from every connection, though no chain has one yet: a chain that gets one later
+  // does not touch the connections of the others then.
+  bool inspect_tls = false;
+  std::optional<UdpForward> udp;  // the socket is one of UDP, without chains
   std::optional<AccessLog> access_log;
   std::vector<ObjectKey> owners;
 

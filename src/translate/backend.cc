@@ -54,6 +54,7 @@ std::string ports_of(const ServiceView& service) {
   for (const ServiceView::Port& p : service.ports) {
     if (!text.empty()) text += ", ";
     text += p.name.empty() ? std::to_string(p.port) : fmt::format("{} ({})", p.port, p.name);
+    if (p.protocol != "TCP") text += " of " + p.protocol;
   }
   return text;
 }
@@ -75,12 +76,13 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
                                    fmt::format("there is no {}", key.to_string()),
                                    near_object(key, reader.tables, reads)));
   }
-  const auto port = std::ranges::find_if(
-      service->ports, [&](const ServiceView::Port& p) { return p.port == *ref.port && p.protocol == "TCP"; });
+  const auto port = std::ranges::find_if(service->ports, [&](const ServiceView::Port& p) {
+    return p.port == *ref.port && p.protocol == reader.transport;
+  });
   if (port == service->ports.end()) {
     return std::unexpected(
         failure("PortNotFound", "reference/port", "port",
-                fmt::format("{} has no TCP port {}", key.to_string(), *ref.port),
+                fmt::format("{} has no {} port {}", key.to_string(), reader.transport, *ref.port),
                 service->ports.empty() ? "" : fmt::format("it has {}", ports_of(*service))));
   }
   ResolvedBackend resolved;
@@ -104,9 +106,10 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
     return resolved;
   }
   cluster.prefer_local_zone = service->prefer_local_zone;
-  resolved.row.service_port = {key, port->name};
+  resolved.row.service_port = {key, endpoint_port(port->name, port->protocol)};
   const ServiceReadiness* readiness = reads.get(reader.tables.readiness, key);
-  resolved.has_endpoints = readiness != nullptr && readiness->ports.contains(port->name);
+  resolved.has_endpoints =
+      readiness != nullptr && readiness->ports.contains(resolved.row.service_port->second);
   if (readiness != nullptr && readiness->names) {
     if (readiness->addresses) {
       return std::unexpected(failure("UnsupportedAddressType", "support/mixed-slices", "",
@@ -362,8 +365,8 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
   for (const api::EndpointSlice* slice : slices) {
     (slice->address_type == "FQDN" ? joined.names : joined.addresses) = true;
     for (const api::EndpointPort& port : slice->ports) {
-      if (!port.port || port.protocol == "UDP" || port.protocol == "SCTP") continue;
-      std::vector<Found>& here = found[port.name];
+      if (!port.port || port.protocol == "SCTP") continue;
+      std::vector<Found>& here = found[endpoint_port(port.name, port.protocol)];
       for (const api::SliceEndpoint& e : slice->endpoints) {
         if (e.addresses.empty()) continue;
         const bool terminating = e.conditions.terminating.value_or(false);

@@ -26,7 +26,8 @@ struct BackendReader {
   const Settings& settings;
   const Inputs& inputs;
   const Projections& tables;
-  bool grpc = false;  // backends speak HTTP/2
+  bool grpc = false;                   // backends speak HTTP/2
+  std::string_view transport = "TCP";  // of the Service's port
 };
 
 // `policies` takes those that the reference meets, wherever it leads.

@@ -134,8 +134,10 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
                               .hostname = listener.hostname,
                               .supported_kinds = listener.supported_kinds,
                               .namespaces = listener.namespaces,
-                              .ready = listener.ready && !listener.route_table.empty(),
+                              .ready = listener.ready && !listener.socket.empty(),
+                              .socket = listener.socket,
                               .route_table = listener.route_table,
+                              .stream = listener.stream,
                               .sibling_hostnames = listener.sibling_hostnames});
   }
   return {std::make_move_iterator(by_owner.begin()), std::make_move_iterator(by_owner.end())};

@@ -37,16 +37,6 @@ class ListenerReader {
            "use HTTP, HTTPS, TLS, TCP or UDP");
       return std::move(plan_);
     }
-    if (!protocol->served) {
-      problems_.push_back(
-          {.code = "support/protocol",
-           .severity = Severity::kWarning,
-           .where = {},
-           .object = plan_.owner,
-           .path = fmt::format("spec.listeners[{}].protocol", plan_.index),
-           .message = fmt::format("listeners of protocol {} are not served yet", protocol->name),
-           .suggestion = ""});
-    }
     read_kinds(*protocol);
     read_namespaces();
     read_tls();
@@ -66,9 +56,16 @@ class ListenerReader {
     set_condition(plan_.conditions, {std::move(type), false, std::move(reason), std::move(message)});
   }
 
+  // What passes through is TLS to the end: only its server name is known.
+  bool passes_through() const {
+    return listener_.protocol == "TLS" && listener_.tls && listener_.tls->mode == api::TLSMode::kPassthrough;
+  }
+
   void read_kinds(const Protocol& protocol) {
+    std::vector<std::string_view> carried = protocol.route_kinds;
+    if (passes_through()) carried = {"TLSRoute"};
     if (listener_.allowed_routes.kinds.empty()) {
-      for (const std::string_view kind : protocol.route_kinds) {
+      for (const std::string_view kind : carried) {
         plan_.supported_kinds.push_back({std::string(kGatewayGroup), std::string(kind)});
       }
       return;
@@ -80,10 +77,10 @@ class ListenerReader {
         fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".group",
              fmt::format("no routes of group `{}` exist", wanted.group),
              fmt::format("use {}", kGatewayGroup));
-      } else if (std::ranges::find(protocol.route_kinds, wanted.kind) == protocol.route_kinds.end()) {
+      } else if (std::ranges::find(carried, wanted.kind) == carried.end()) {
         fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".kind",
              fmt::format("a listener of protocol {} carries no {}", listener_.protocol, wanted.kind),
-             fmt::format("use {}", fmt::join(protocol.route_kinds, " or ")));
+             fmt::format("use {}", fmt::join(carried, " or ")));
       } else {
         plan_.supported_kinds.push_back(wanted);
       }
@@ -102,10 +99,18 @@ class ListenerReader {
   }
 
   void read_tls() {
-    if (listener_.protocol != "HTTPS") return;
+    if (listener_.protocol != "HTTPS" && listener_.protocol != "TLS") return;
     if (!listener_.tls) {
-      fail("Programmed", "Invalid", "value/tls", "protocol", "a listener of protocol HTTPS needs `tls`",
+      fail("Programmed", "Invalid", "value/tls", "protocol",
+           fmt::format("a listener of protocol {} needs `tls`", listener_.protocol),
            "add `tls.certificateRefs`");
+      return;
+    }
+    if (passes_through()) {
+      if (listener_.tls->certificate_refs.empty()) return;
+      fail("Programmed", "Invalid", "value/tls", "tls.certificateRefs",
+           "TLS that passes through needs no certificate here",
+           "remove `certificateRefs`, or set `mode: Terminate`");
       return;
     }
     if (listener_.tls->mode != api::TLSMode::kTerminate) {
@@ -113,6 +118,7 @@ class ListenerReader {
            "HTTPS ends TLS here: its mode is Terminate", "use protocol TLS to pass it through");
       return;
     }
+    plan_.ends_tls = true;
     read_certificates();
   }
 
@@ -191,11 +197,11 @@ class ListenerReader {
 
 const Protocol* protocol_named(std::string_view name) {
   static const auto* const protocols = new std::vector<Protocol>{
-      {"HTTP", {"HTTPRoute", "GRPCRoute"}, "TCP", true},
-      {"HTTPS", {"HTTPRoute", "GRPCRoute"}, "TCP", true},
-      {"TLS", {"TLSRoute"}, "TCP", false},
-      {"TCP", {"TCPRoute"}, "TCP", false},
-      {"UDP", {"UDPRoute"}, "UDP", false},
+      {"HTTP", {"HTTPRoute", "GRPCRoute"}, "TCP"},
+      {"HTTPS", {"HTTPRoute", "GRPCRoute"}, "TCP"},
+      {"TLS", {"TLSRoute", "TCPRoute"}, "TCP"},
+      {"TCP", {"TCPRoute"}, "TCP"},
+      {"UDP", {"UDPRoute"}, "UDP"},
   };
   const auto it = std::ranges::find(*protocols, name, &Protocol::name);
   return it == protocols->end() ? nullptr : &*it;

@@ -14,7 +14,6 @@ struct Protocol {
   std::string_view name;
   std::vector<std::string_view> route_kinds;
   std::string_view transport;  // what shares a socket number
-  bool served;                 // we render it
 };
 
 // Null where the specification has no such protocol.

@@ -103,7 +103,7 @@ class Conflicts {
       std::ranges::copy_if(all, std::back_inserter(same), [&](const Ref& r) { return same_host(r, ref); });
       if (mixed) {
         refuse(all, ref, "ProtocolConflict", kNeedProtocols);
-      } else if (same.size() > 1 && ref.listener->protocol != "UDP") {
+      } else if (same.size() > 1) {
         refuse(same, ref, "HostnameConflict", kNeedHostnames);
       } else {
         good.push_back(ref);
@@ -224,13 +224,72 @@ void bind(const GatewayPlan& gateway, api::IPFamily family, ir::Listener& socket
   socket.more_addresses.assign(std::next(all.begin()), all.end());
 }
 
-// Of an HTTPS listener. A ListenerSet may be called as a Gateway is.
-std::string route_table_of(const ListenerPlan& listener) {
+// Of a listener that has chains of its own. A ListenerSet may be called as a Gateway is.
+std::string full_name(const ListenerPlan& listener) {
   const bool of_set = listener.owner.kind == api::kind_of<api::ListenerSet>();
   return fmt::format("{}{}/{}", of_set ? "listenerset/" : "", listener.owner.name.to_string(), listener.name);
 }
 
 std::string secret_name(const NamespacedName& secret) { return "secret/" + secret.to_string(); }
+
+// The certificates that the listener ends TLS with; they join the proxy's secrets.
+ir::DownstreamTls downstream_tls(const ListenerPlan& listener, std::map<std::string, ir::Secret>& secrets) {
+  ir::DownstreamTls tls;
+  for (const auto& [name, certificate] : listener.certificates) {
+    const std::string sds = secret_name(name);
+    tls.certificate_secrets.push_back(sds);
+    secrets[sds] = {.name = sds,
+                    .certificate_pem = certificate.certificate_pem,
+                    .private_key_pem = certificate.private_key_pem,
+                    .ocsp_staple = certificate.ocsp_staple,
+                    .ca_pem = "",
+                    .ca_file = ""};
+  }
+  return tls;
+}
+
+// How a StreamPoint counts in the statistics.
+std::string stream_stat_prefix(const ListenerPlan& listener) {
+  const std::string_view what = listener.protocol == "TCP"   ? "tcp"
+                                : listener.protocol == "UDP" ? "udp"
+                                : listener.ends_tls          ? "tls-terminate"
+                                                             : "tls-passthrough";
+  return fmt::format("{}-{}", what, listener.bind_port);
+}
+
+// Whose requests a listener of HTTPS gets by server name, and what they may ask for there (Gateway API,
+// Listener.hostname; GEP-3567). What belongs to another listener of the port, by its hostname, is
+// misdirected; what is its own and has no route is not found.
+void separate_hosts(const std::vector<ListenerPlan*>& https, std::map<std::string, RouteTablePlan>& tables) {
+  for (ListenerPlan* a : https) {
+    RouteTablePlan& table = tables[a->route_table];
+    const std::string mine = a->hostname.empty() ? "*" : a->hostname;
+    for (const ListenerPlan* b : https) {
+      if (a == b || a->socket != b->socket) continue;
+      const std::string theirs = b->hostname.empty() ? "*" : b->hostname;
+      table.misdirected_hosts.push_back(theirs);
+      if (covers(mine, theirs)) a->sibling_hostnames.push_back(theirs);
+      if (covers(theirs, mine)) table.reserved_hosts = {mine};
+    }
+    std::ranges::sort(table.misdirected_hosts);
+    std::ranges::sort(a->sibling_hostnames);
+  }
+}
+
+// The server names of a TLS listener are less those of the listeners beside it that are more precise, of
+// HTTPS too.
+void separate_server_names(std::vector<Ref>& listeners) {
+  for (const Ref& a : listeners) {
+    if (a.listener->stream.empty() || a.listener->protocol != "TLS") continue;
+    for (const Ref& b : listeners) {
+      if (a.listener != b.listener && a.listener->socket == b.listener->socket &&
+          !b.listener->hostname.empty()) {
+        a.listener->sibling_hostnames.push_back(b.listener->hostname);
+      }
+    }
+    std::ranges::sort(a.listener->sibling_hostnames);
+  }
+}
 
 // The user's changes to the bootstrap, as JSON. What is no YAML is a problem, and changes nothing.
 void read_bootstrap(const api::EnvoyProxy& envoy_proxy, ir::Proxy& proxy, std::vector<Problem>& problems) {
@@ -318,58 +377,62 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   const api::IPFamily family = envoy_proxy != nullptr
                                    ? envoy_proxy->spec.ip_family.value_or(api::IPFamily::kIPv4)
                                    : api::IPFamily::kIPv4;
-  std::map<std::uint16_t, ir::Listener> sockets;
-  std::map<std::string, std::set<std::string>> reserved;  // by route table
+  std::map<std::string, SocketPlan> sockets;
+  std::map<std::string, RouteTablePlan> tables;
   std::map<std::string, ir::Secret> secrets;
   std::set<std::uint16_t> ports;
+  std::vector<ListenerPlan*> plain;  // of HTTP, on shared chains
+  std::vector<ListenerPlan*> https;
   for (const Ref& ref : listeners) {
     ListenerPlan& listener = *ref.listener;
     finish_conditions(listener);
     const Protocol* protocol = protocol_named(listener.protocol);
-    if (protocol == nullptr || !protocol->served || !listener.ready || !ref.gateway->accepted) continue;
-    const bool tls = listener.protocol == "HTTPS";
+    if (protocol == nullptr || !listener.ready || !ref.gateway->accepted) continue;
     const bool shifted = !settings.on_host && listener.port < 1024;
     listener.bind_port = static_cast<std::uint16_t>(listener.port + (shifted ? kPrivilegedPortShift : 0));
     ports.insert(listener.bind_port);
 
-    ir::Listener& socket = sockets[listener.bind_port];
-    if (socket.name.empty()) {
-      socket.name = fmt::format("{}:{}", key, listener.bind_port);
-      socket.port = listener.bind_port;
-      socket.access_log = ir::AccessLog{};
+    const bool udp = protocol->transport == "UDP";
+    listener.socket = fmt::format("{}:{}{}", key, listener.bind_port, udp ? "/udp" : "");
+    SocketPlan& socket = sockets[listener.socket];
+    ir::Listener& on = socket.listener;
+    if (on.name.empty()) {
+      on.name = listener.socket;
+      on.port = listener.bind_port;
+      on.access_log = ir::AccessLog{};
+      if (udp) on.udp = ir::UdpForward{.cluster = "", .access_log = ir::AccessLog{}};
     }
-    if (std::ranges::find(socket.owners, listener.owner) == socket.owners.end()) {
-      socket.owners.push_back(listener.owner);
-    }
+    if (std::ranges::find(on.owners, listener.owner) == on.owners.end()) on.owners.push_back(listener.owner);
+    bind(*ref.gateway, family, on);
 
-    bind(*ref.gateway, family, socket);
+    const std::string own_name = full_name(listener);
+    if (listener.protocol != "HTTP" && listener.protocol != "HTTPS") {
+      listener.stream = own_name;
+      StreamPoint& stream = socket.streams.emplace_back();
+      stream.name = own_name;
+      stream.hostname = listener.hostname;
+      stream.stat_prefix = stream_stat_prefix(listener);
+      if (listener.ends_tls) stream.tls = downstream_tls(listener, secrets);
+      on.inspect_tls = on.inspect_tls || listener.protocol == "TLS";
+      continue;
+    }
 
     // Plain listeners of one socket share a chain and its routes, told apart by host; each TLS listener has
     // its own, told apart by server name.
-    listener.route_table = tls ? route_table_of(listener) : socket.name;
-    reserved[listener.route_table].insert(listener.hostname);
-    const auto chain_at = std::ranges::find(socket.chains, listener.route_table, &ir::HttpChain::name);
-    if (chain_at != socket.chains.end()) continue;
-    ir::HttpChain chain;
+    const bool tls = listener.protocol == "HTTPS";
+    listener.route_table = tls ? own_name : on.name;
+    (tls ? https : plain).push_back(&listener);
+    if (!tables.try_emplace(listener.route_table).second) continue;
+    ir::HttpChain& chain = on.chains.emplace_back();
     chain.name = listener.route_table;
     chain.route_table = listener.route_table;
     chain.stat_prefix = fmt::format("{}-{}", tls ? "https" : "http", listener.bind_port);
     chain.access_log = ir::AccessLog{};
     if (tls) {
       if (!listener.hostname.empty()) chain.server_names = {listener.hostname};
-      chain.tls.emplace();
+      chain.tls = downstream_tls(listener, secrets);
       chain.tls->alpn = listener.http1_only ? std::vector<std::string>{"http/1.1"}
                                             : std::vector<std::string>{"h2", "http/1.1"};
-      for (const auto& [name, certificate] : listener.certificates) {
-        const std::string sds = secret_name(name);
-        chain.tls->certificate_secrets.push_back(sds);
-        secrets[sds] = {.name = sds,
-                        .certificate_pem = certificate.certificate_pem,
-                        .private_key_pem = certificate.private_key_pem,
-                        .ocsp_staple = certificate.ocsp_staple,
-                        .ca_pem = "",
-                        .ca_file = ""};
-      }
     }
     if (chain.tls && listener.client_check) {
       const ClientCheck& check = *listener.client_check;
@@ -383,31 +446,33 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
                                .ca_pem = check.ca_pem,
                                .ca_file = ""};
     }
-    socket.chains.push_back(std::move(chain));
   }
 
   // Who shares a socket with whom, for listener isolation.
-  for (const Ref& a : listeners) {
-    if (a.listener->route_table.empty() || a.listener->protocol != "HTTP") continue;
-    for (const std::string& hostname : reserved[a.listener->route_table]) {
-      if (hostname != a.listener->hostname && !hostname.empty())
-        a.listener->sibling_hostnames.push_back(hostname);
+  for (ListenerPlan* a : plain) {
+    std::set<std::string> others;
+    for (const ListenerPlan* b : plain) {
+      if (a->socket == b->socket && a->hostname != b->hostname) others.insert(b->hostname);
     }
+    if (others.empty()) continue;
+    std::vector<std::string>& reserved = tables[a->route_table].reserved_hosts;
+    if (!a->hostname.empty()) reserved.push_back(a->hostname);
+    others.erase("");
+    a->sibling_hostnames.assign(others.begin(), others.end());
   }
-  for (auto& [port, socket] : sockets) {
-    std::ranges::sort(socket.chains, {}, &ir::HttpChain::name);
-    std::ranges::sort(socket.owners);
-    plan.listeners.push_back(std::move(socket));
+  separate_hosts(https, tables);
+  separate_server_names(listeners);
+  for (auto& [name, socket] : sockets) {
+    std::ranges::sort(socket.listener.chains, {}, &ir::HttpChain::name);
+    std::ranges::sort(socket.listener.owners);
+    std::ranges::sort(socket.streams, {}, &StreamPoint::name);
+    plan.sockets.push_back(std::move(socket));
   }
   for (auto& [name, secret] : secrets) plan.secrets.push_back(std::move(secret));
-  for (auto& [table, hosts] : reserved) {
-    RouteTablePlan& row = plan.route_tables.emplace_back();
-    row.name = table;
-    if (hosts.size() > 1) {
-      for (const std::string& host : hosts) {
-        if (!host.empty()) row.reserved_hosts.push_back(host);
-      }
-    }
+  for (auto& [name, table] : tables) {
+    table.name = name;
+    std::ranges::sort(table.reserved_hosts);
+    plan.route_tables.push_back(std::move(table));
   }
   plan.proxy.ports.assign(ports.begin(), ports.end());
   return plan;

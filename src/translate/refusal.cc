@@ -65,6 +65,7 @@ RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std
     contribution.routes = instead.routes;
     contribution.rules = instead.rules;
   }
+  refused.streams.clear();
   refused.clusters.clear();
   for (ParentStatus& parent : refused.parents) {
     set_condition(parent.conditions, {"Accepted", false, std::string(kReason),

@@ -18,8 +18,8 @@ std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, 
 std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> last_good, const ObjectKey& set,
                                               const std::string& message, bool guilty);
 
-// There was no good version. A route answers 500 for all of its matches that no proxy can refuse; a Gateway
-// or ListenerSet has no listener that serves.
+// There was no good version. A route answers 500 for all of its matches that no proxy can refuse, or gets no
+// connections; a Gateway or ListenerSet has no listener that serves.
 RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message,
                           bool guilty);
 std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,

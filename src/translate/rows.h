@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -186,13 +187,16 @@ struct ListenerPlan {
   std::uint16_t bind_port = 0;  // the proxy's
   std::vector<api::RouteGroupKind> supported_kinds;
   api::RouteNamespaces namespaces;
+  bool ends_tls = false;
   std::vector<std::pair<NamespacedName, CertificateRow>> certificates;  // those that can be served
   std::optional<ClientCheck> client_check;
   Conditions conditions;
   // Set by the proxy's plan:
   bool ready = false;       // it is served
   bool http1_only = false;  // its certificate is good for another listener's host: no HTTP/2 coalescing
-  std::string route_table;
+  std::string socket;       // the name of the ir::Listener that it is part of
+  std::string route_table;  // of HTTP and HTTPS
+  std::string stream;       // of the others: the name of their StreamPoint
   std::vector<std::string> sibling_hostnames;  // of the other listeners on the same socket, sorted
 
   bool operator==(const ListenerPlan&) const = default;
@@ -260,19 +264,39 @@ struct ServedListenerSet {
 };
 
 // The route tables of a proxy and the hosts that each keeps for its listeners though no route is there (so
-// that a request for them is a 404 and does not fall through to a wider listener).
+// that a request for them is a 404 and does not fall through to a wider listener); and the hosts that belong
+// to other listeners: a request for them came over the wrong connection, and is told so with 421.
 struct RouteTablePlan {
   std::string name;
-  std::vector<std::string> reserved_hosts;  // sorted
+  std::vector<std::string> reserved_hosts;     // sorted
+  std::vector<std::string> misdirected_hosts;  // sorted
 
   bool operator==(const RouteTablePlan&) const = default;
+};
+
+// A listener that forwards what it does not look into, of protocol TLS, TCP or UDP: routes bring the chains.
+struct StreamPoint {
+  std::string name;      // unique in the proxy: the listener's with its owner's
+  std::string hostname;  // empty: every server name
+  std::optional<ir::DownstreamTls> tls;
+  std::string stat_prefix;
+
+  bool operator==(const StreamPoint&) const = default;
+};
+
+// A socket before its routes.
+struct SocketPlan {
+  ir::Listener listener;             // with the chains that depend on no route
+  std::vector<StreamPoint> streams;  // sorted by name
+
+  bool operator==(const SocketPlan&) const = default;
 };
 
 // All Gateways that one proxy serves, after conflicts between their listeners.
 struct ProxyPlan {
   ir::Proxy proxy;
   std::vector<GatewayPlan> gateways;  // oldest first
-  std::vector<ir::Listener> listeners;
+  std::vector<SocketPlan> sockets;
   std::vector<ir::Secret> secrets;  // sorted by name
   std::vector<RouteTablePlan> route_tables;
 
@@ -287,7 +311,9 @@ struct AttachPoint {
   std::vector<api::RouteGroupKind> supported_kinds;
   api::RouteNamespaces namespaces;
   bool ready = false;
+  std::string socket;
   std::string route_table;
+  std::string stream;
   std::vector<std::string> sibling_hostnames;
 
   bool operator==(const AttachPoint&) const = default;
@@ -353,8 +379,13 @@ struct ServiceView {
   bool operator==(const ServiceView&) const = default;
 };
 
-// Endpoints of a Service that may get requests, by the name of the Service's port. A port all of whose
-// endpoints are gone is absent.
+// The key of a Service's port among its endpoints: ports of TCP and UDP may have one name.
+inline std::string endpoint_port(std::string_view name, std::string_view protocol) {
+  return protocol == "UDP" ? std::string(name) + "/UDP" : std::string(name);
+}
+
+// Endpoints of a Service that may get requests, by endpoint_port(). A port all of whose endpoints are gone is
+// absent.
 struct ServiceEndpoints {
   std::map<std::string, std::vector<ir::Locality>, std::less<>> by_port;
   bool addresses = false;  // some slice is of IP addresses
@@ -363,7 +394,7 @@ struct ServiceEndpoints {
   bool operator==(const ServiceEndpoints&) const = default;
 };
 
-// What routes may know of a Service's endpoints: for which port names there are any, and how they are found.
+// What routes may know of a Service's endpoints: for which ports there are any, and how they are found.
 struct ServiceReadiness {
   std::set<std::string, std::less<>> ports;
   bool addresses = false;
@@ -395,8 +426,8 @@ struct SecretSource {
 // A cluster, and where its endpoints come from.
 struct ClusterRow {
   ir::Cluster cluster;
-  // Exactly one: the Service's port whose EndpointSlices it follows, or endpoints of its own (of a cluster
-  // that resolves names: in the cluster).
+  // At most one: the Service's port (its endpoint_port()) whose EndpointSlices it follows, or endpoints of
+  // its own (of a cluster that resolves names: in the cluster).
   std::optional<std::pair<ObjectKey, std::string>> service_port;
   std::vector<ir::Locality> fixed;
   // Or those of other clusters, by weight. The members are no clusters of their own.
@@ -457,11 +488,22 @@ struct Contribution {
   }
 };
 
+// What a TLSRoute, TCPRoute or UDPRoute brings to a StreamPoint.
+struct StreamContribution {
+  std::string stream;  // the point's name
+  std::string creation_timestamp;
+  std::vector<std::string> server_names;  // sorted; empty: every one
+  std::vector<ir::StreamShare> shares;    // sorted by cluster; none: nothing to forward to
+
+  bool operator==(const StreamContribution&) const = default;
+};
+
 // Everything that comes of one route, of whatever kind. Its status is a column like the others: delete the
 // route and it is gone.
 struct RouteResult {
   std::vector<ParentStatus> parents;
   std::vector<std::pair<HostKey, Contribution>> contributions;
+  std::vector<std::pair<XdsKey, StreamContribution>> streams;  // by socket; sorted by it and the stream
   std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> clusters;
   std::set<ir::RouteFilter> filters;  // that the listeners of its route tables need for it
   std::vector<PolicyUse> backend_tls_policies;
@@ -471,7 +513,7 @@ struct RouteResult {
     const auto same = [](const auto& a, const auto& b) {
       return a.first == b.first && (a.second == b.second || *a.second == *b.second);
     };
-    return parents == o.parents && contributions == o.contributions &&
+    return parents == o.parents && contributions == o.contributions && streams == o.streams &&
            std::ranges::equal(clusters, o.clusters, same) && filters == o.filters &&
            backend_tls_policies == o.backend_tls_policies && problems == o.problems;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <compare>
+#include <memory>
 #include <tuple>
 
 namespace sluice::translate {
@@ -94,6 +95,13 @@ MergedHost merge_host(const std::string& host,
     }
   }
   return merged;
+}
+
+ir::VirtualHost misdirected_host(const std::string& host) {
+  static const auto* const action = new std::shared_ptr<const ir::RouteAction>(
+      std::make_shared<const ir::RouteAction>(ir::RouteAction{.action = ir::DirectResponse{.status = 421}}));
+  return {.host = host,
+          .routes = {{.match = {}, .action = *action, .owner = {}, .rule_name = "misdirected"}}};
 }
 
 std::vector<std::string> clusters_of(const ir::VirtualHost& host) {

@@ -23,6 +23,9 @@ struct MergedHost {
 MergedHost merge_host(const std::string& host,
                       const std::vector<std::pair<ObjectKey, const Contribution*>>& contributions);
 
+// A host that another listener of the socket serves: whoever asks for it here is told so, with 421.
+ir::VirtualHost misdirected_host(const std::string& host);
+
 // The clusters that the routes of a host send to, sorted.
 std::vector<std::string> clusters_of(const ir::VirtualHost& host);
 

@@ -1,6 +1,9 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 
 #include "xds/access_log.h"
 #include "xds/filters/order.h"
@@ -11,11 +14,21 @@
 namespace sluice::xds {
 
 namespace listener_v3 = envoy::config::listener::v3;
+namespace tcp_v3 = envoy::extensions::filters::network::tcp_proxy::v3;
+namespace udp_v3 = envoy::extensions::filters::udp::udp_proxy::v3;
 
 namespace {
 
 // A listener without its routes would answer 404: it waits for them.
 constexpr ir::Duration kRoutesTimeout{0};
+
+// Where nothing is to be forwarded: Envoy closes what goes to a cluster that it does not know.
+constexpr char kNowhere[] = "EmptyCluster";
+
+const std::string& cluster_or_nowhere(const std::string& cluster) {
+  static const auto* const nowhere = new std::string(kNowhere);
+  return cluster.empty() ? *nowhere : cluster;
+}
 
 void fill_connection_manager(const ir::HttpChain& chain, HttpConnectionManager* to) {
   to->set_stat_prefix(chain.stat_prefix);
@@ -39,15 +52,80 @@ void fill_connection_manager(const ir::HttpChain& chain, HttpConnectionManager* 
   }
 }
 
-void fill_chain(const ir::HttpChain& chain, listener_v3::FilterChain* to) {
+// What all chains have: a name, whose connections they take, a filter, and TLS.
+template <typename Chain, typename Config>
+void fill_chain(const Chain& chain, const char* filter_name, const Config& config,
+                listener_v3::FilterChain* to) {
   to->set_name(chain.name);
   for (const std::string& name : chain.server_names) to->mutable_filter_chain_match()->add_server_names(name);
+  listener_v3::Filter* filter = to->add_filters();
+  filter->set_name(filter_name);
+  pack(config, filter->mutable_typed_config());
+  if (chain.tls) fill_downstream_tls(*chain.tls, to->mutable_transport_socket());
+}
+
+void fill_http_chain(const ir::HttpChain& chain, listener_v3::FilterChain* to) {
   HttpConnectionManager manager;
   fill_connection_manager(chain, &manager);
-  listener_v3::Filter* filter = to->add_filters();
-  filter->set_name("envoy.filters.network.http_connection_manager");
-  pack(manager, filter->mutable_typed_config());
-  if (chain.tls) fill_downstream_tls(*chain.tls, to->mutable_transport_socket());
+  fill_chain(chain, "envoy.filters.network.http_connection_manager", manager, to);
+}
+
+void fill_tcp_chain(const ir::TcpChain& chain, listener_v3::FilterChain* to) {
+  tcp_v3::TcpProxy proxy;
+  proxy.set_stat_prefix(chain.stat_prefix);
+  if (chain.shares.size() < 2) {
+    proxy.set_cluster(cluster_or_nowhere(chain.shares.empty() ? "" : chain.shares.front().cluster));
+  } else {
+    for (const ir::StreamShare& share : chain.shares) {
+      auto* part = proxy.mutable_weighted_clusters()->add_clusters();
+      part->set_name(cluster_or_nowhere(share.cluster));
+      part->set_weight(share.weight);
+    }
+  }
+  if (chain.access_log) fill_access_log(*chain.access_log, proxy.add_access_log());
+  fill_chain(chain, "envoy.filters.network.tcp_proxy", proxy, to);
+}
+
+void fill_udp(const ir::UdpForward& udp, listener_v3::Listener* to) {
+  constexpr auto kUdp = envoy::config::core::v3::SocketAddress::UDP;
+  to->mutable_address()->mutable_socket_address()->set_protocol(kUdp);
+  for (auto& more : *to->mutable_additional_addresses()) {
+    more.mutable_address()->mutable_socket_address()->set_protocol(kUdp);
+  }
+  udp_v3::Route route;
+  route.set_cluster(cluster_or_nowhere(udp.cluster));
+  udp_v3::UdpProxyConfig proxy;
+  proxy.set_stat_prefix("service");
+  auto* action = proxy.mutable_matcher()->mutable_on_no_match()->mutable_action();
+  action->set_name("route");
+  pack(route, action->mutable_typed_config());
+  if (udp.access_log) fill_access_log(*udp.access_log, proxy.add_access_log());
+  auto* filter = to->add_listener_filters();
+  filter->set_name("envoy.filters.udp_listener.udp_proxy");
+  pack(proxy, filter->mutable_typed_config());
+}
+
+// What a socket of connections has, and one of datagrams has not.
+void fill_connections(const ir::Listener& listener, listener_v3::Listener* to) {
+  to->mutable_per_connection_buffer_limit_bytes()->set_value(32'768);
+  // One connection an event: a burst of them spreads over the workers.
+  to->mutable_max_connections_to_accept_per_socket_event()->set_value(1);
+  bool by_name = listener.inspect_tls;
+  for (const ir::HttpChain& chain : listener.chains) {
+    by_name = by_name || !chain.server_names.empty();
+    const bool is_default = chain.server_names.empty() && !chain.tls;
+    fill_http_chain(chain, is_default ? to->mutable_default_filter_chain() : to->add_filter_chains());
+  }
+  for (const ir::TcpChain& chain : listener.tcp_chains) {
+    by_name = by_name || !chain.server_names.empty();
+    fill_tcp_chain(chain, to->add_filter_chains());
+  }
+  if (by_name) {
+    auto* inspector = to->add_listener_filters();
+    inspector->set_name("envoy.filters.listener.tls_inspector");
+    pack(envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector(),
+         inspector->mutable_typed_config());
+  }
 }
 
 }  // namespace
@@ -64,26 +142,16 @@ std::string render_listener(const ir::Listener& listener) {
     socket->set_address(more);
     socket->set_port_value(listener.port);
   }
-  to.mutable_per_connection_buffer_limit_bytes()->set_value(32'768);
-  // One connection an event: a burst of them spreads over the workers.
-  to.mutable_max_connections_to_accept_per_socket_event()->set_value(1);
   if (listener.access_log) {
     // Connections that no chain takes; requests are logged by their chain.
     auto* log = to.add_access_log();
     fill_access_log(*listener.access_log, log);
     log->mutable_filter()->mutable_response_flag_filter()->add_flags("NR");
   }
-  bool by_name = false;
-  for (const ir::HttpChain& chain : listener.chains) {
-    by_name = by_name || !chain.server_names.empty();
-    const bool is_default = chain.server_names.empty() && !chain.tls;
-    fill_chain(chain, is_default ? to.mutable_default_filter_chain() : to.add_filter_chains());
-  }
-  if (by_name) {
-    auto* inspector = to.add_listener_filters();
-    inspector->set_name("envoy.filters.listener.tls_inspector");
-    pack(envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector(),
-         inspector->mutable_typed_config());
+  if (listener.udp) {
+    fill_udp(*listener.udp, &to);
+  } else {
+    fill_connections(listener, &to);
   }
   // Whom to tell when Envoy rejects it.
   std::string out = serialize(to);

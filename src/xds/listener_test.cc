@@ -100,6 +100,88 @@ TEST(Listener, AllTlsChainsAsEnvoyGateway) {
   }
 }
 
+ir::Listener socket_of(const json& want) {
+  ir::Listener listener = http(want["name"]);
+  listener.port = want["address"]["socketAddress"]["portValue"];
+  listener.chains.clear();
+  return listener;
+}
+
+TEST(Listener, TcpChainsAsEnvoyGateway) {
+  std::size_t compared = 0;
+  for (const char* name :
+       {"tlsroute-with-backend", "tlsroute-hostname-intersection", "tlsroute-with-empty-hostname",
+        "gateway-with-listener-with-unmatched-tcproute",
+        "gateway-with-listener-with-tcproute-with-multiple-backends", "envoyproxy-tls-settings"}) {
+    for (const json& want : listeners_of(name)) {
+      const json chains = want.value("filterChains", json::array());
+      if (chains.empty() || chains[0]["filters"][0]["name"] != "envoy.filters.network.tcp_proxy") continue;
+      ir::Listener listener = socket_of(want);
+      for (const json& from : chains) {
+        const json& proxy = from["filters"][0]["typedConfig"];
+        ir::TcpChain chain{.name = from["name"],
+                           .shares = {{.cluster = proxy["cluster"]}},
+                           .stat_prefix = proxy["statPrefix"],
+                           .access_log = ir::AccessLog()};
+        if (from.contains("filterChainMatch")) chain.server_names = from["filterChainMatch"]["serverNames"];
+        if (from.contains("transportSocket")) {
+          const json& common = from["transportSocket"]["typedConfig"]["commonTlsContext"];
+          chain.tls.emplace().certificate_secrets = {
+              common["tlsCertificateSdsSecretConfigs"][0]["name"].get<std::string>()};
+        }
+        if (proxy["cluster"] == "EmptyCluster") chain.shares.clear();
+        listener.tcp_chains.push_back(std::move(chain));
+      }
+      EXPECT_EQ(rendered(listener), without_choices(want)) << name;
+      ++compared;
+    }
+  }
+  EXPECT_TRUE(parity("tlsroute-with-backend").empty() || compared == 7) << compared;
+}
+
+TEST(Listener, UdpAsEnvoyGateway) {
+  for (const char* name : {"gateway-with-listener-with-unmatched-udproute",
+                           "gateway-with-two-listeners-with-same-port-http-udp-protocol"}) {
+    for (const json& want : listeners_of(name)) {
+      if (want["address"]["socketAddress"].value("protocol", "TCP") != "UDP") continue;
+      ir::Listener listener = socket_of(want);
+      const std::string cluster = want["listenerFilters"][0]["typedConfig"]["matcher"]["onNoMatch"]["action"]
+                                      ["typedConfig"]["cluster"];
+      listener.udp =
+          ir::UdpForward{.cluster = cluster == "EmptyCluster" ? "" : cluster, .access_log = ir::AccessLog()};
+      EXPECT_EQ(rendered(listener), without_choices(want)) << name;
+    }
+  }
+}
+
+TEST(Listener, SharesOfATcpChain) {
+  ir::Listener listener = http("tcp");
+  listener.chains.clear();
+  listener.tcp_chains = {{.name = "route",
+                          .shares = {{.cluster = "a", .weight = 3}, {.cluster = "", .weight = 1}},
+                          .stat_prefix = "tcp-1"}};
+  const json filter = rendered(listener)["filterChains"][0]["filters"][0]["typedConfig"];
+  EXPECT_EQ(filter["weightedClusters"]["clusters"],
+            json::parse(R"([{"name": "a", "weight": 3}, {"name": "EmptyCluster", "weight": 1}])"));
+  EXPECT_FALSE(filter.contains("cluster"));
+}
+
+// The listener filters must not depend on which chains there are: other than chains, they cannot change
+// without ending every connection.
+TEST(Listener, InspectsBeforeAnyChainHasAName) {
+  ir::Listener listener = http("tls");
+  listener.chains.clear();
+  listener.tcp_chains = {{.name = "all", .shares = {{.cluster = "a"}}, .stat_prefix = "tls"}};
+  EXPECT_FALSE(rendered(listener).contains("listenerFilters"));
+  listener.inspect_tls = true;
+  const json before = rendered(listener);
+  listener.tcp_chains.push_back(
+      {.name = "one", .server_names = {"a.example"}, .shares = {{.cluster = "b"}}, .stat_prefix = "tls"});
+  const json after = rendered(listener);
+  EXPECT_EQ(before["listenerFilters"], after["listenerFilters"]);
+  EXPECT_EQ(before["filterChains"][0], after["filterChains"][0]);
+}
+
 TEST(Listener, DualStack) {
   ir::Listener listener = http("web");
   listener.address = "::";

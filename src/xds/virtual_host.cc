@@ -397,7 +397,8 @@ std::string render_virtual_host(std::string_view route_table, const ir::VirtualH
     for (const HttpFilter& filter : http_filters()) {
       if (filter.append_to_route != nullptr) filter.append_to_route(from, route);
     }
-    append_owner(route, Route::kMetadataFieldNumber, from.owner, from.rule_name);
+    if (from.owner != ObjectKey{})
+      append_owner(route, Route::kMetadataFieldNumber, from.owner, from.rule_name);
     append_field(route, Route::kNameFieldNumber, route_name(from));
     append_field(out, VirtualHost::kRoutesFieldNumber, route);
   }

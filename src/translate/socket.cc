@@ -1,0 +1,143 @@
+#include "translate/socket.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+#include <string_view>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "translate/hostname.h"
+
+namespace sluice::translate {
+namespace {
+
+using Route = std::pair<ObjectKey, const StreamContribution*>;
+
+// What a route gets of a listener.
+struct Claim {
+  const Route* route;
+  std::vector<std::string> server_names;  // "*" is every one
+};
+
+// The names of a contribution, "*" where there are none.
+std::vector<std::string> names_of(const StreamContribution& brings) {
+  return brings.server_names.empty() ? std::vector<std::string>{"*"} : brings.server_names;
+}
+
+Problem taken(const Route& route, const Route& older, const std::string& stream) {
+  return {.code = "conflict/route",
+          .severity = Severity::kWarning,
+          .where = {},
+          .object = route.first,
+          .path = "spec.parentRefs",
+          .message = fmt::format("listener {} forwards to {}, which is older: this route gets nothing of it",
+                                 stream, older.first.to_string()),
+          .suggestion = "attach it to another listener, or put the backends into one route"};
+}
+
+// Which names each route of one listener gets, the oldest first.
+std::vector<Claim> claims_on(const StreamPoint& point, const std::vector<const Route*>& by_age,
+                             std::vector<Problem>& problems) {
+  std::vector<Claim> claims;
+  std::map<std::string, const Route*> owners;
+  for (const Route* route : by_age) {
+    if (route->second->stream != point.name) continue;
+    Claim claim{.route = route, .server_names = {}};
+    const Route* older = nullptr;
+    for (std::string& name : names_of(*route->second)) {
+      const auto [owner, fresh] = owners.try_emplace(name, route);
+      if (fresh) {
+        claim.server_names.push_back(std::move(name));
+      } else {
+        older = owner->second;
+      }
+    }
+    if (claim.server_names.empty()) {
+      problems.push_back(taken(*route, *older, point.name));
+    } else {
+      claims.push_back(std::move(claim));
+    }
+  }
+  return claims;
+}
+
+ir::TcpChain chain_of(const StreamPoint& point, std::string name, std::vector<std::string> server_names) {
+  ir::TcpChain chain;
+  chain.name = std::move(name);
+  if (server_names != std::vector<std::string>{"*"}) chain.server_names = std::move(server_names);
+  chain.tls = point.tls;
+  chain.stat_prefix = point.stat_prefix;
+  chain.access_log = ir::AccessLog{};
+  return chain;
+}
+
+// True where a chain takes connections for names like these, though not for this one by itself.
+template <typename Chains>
+bool falls_through(const Chains& chains, const std::string& name) {
+  return std::ranges::any_of(chains, [&name](const auto& chain) {
+    return chain.server_names.empty() ||
+           std::ranges::any_of(chain.server_names, [&name](const auto& wide) { return covers(wide, name); });
+  });
+}
+
+}  // namespace
+
+SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& routes) {
+  SocketRow row;
+  row.listener = plan.listener;
+  if (plan.streams.empty()) return row;
+  std::vector<const Route*> by_age;
+  for (const Route& route : routes) by_age.push_back(&route);
+  std::ranges::sort(by_age, {}, [](const Route* r) {
+    return std::tuple(r->second->creation_timestamp.empty(), std::string_view(r->second->creation_timestamp),
+                      std::cref(r->first).get());
+  });
+
+  std::set<std::string> clusters;
+  std::vector<ir::TcpChain> chains;
+  for (const StreamPoint& point : plan.streams) {
+    for (Claim& claim : claims_on(point, by_age, row.problems)) {
+      const auto& [route, brings] = *claim.route;
+      for (const ir::StreamShare& share : brings->shares) {
+        if (!share.cluster.empty()) clusters.insert(share.cluster);
+      }
+      if (row.listener.udp) {
+        row.listener.udp->cluster = brings->shares.empty() ? "" : brings->shares.front().cluster;
+        continue;
+      }
+      ir::TcpChain& chain = chains.emplace_back(chain_of(
+          point, fmt::format("{} {}", point.name, route.to_string()), std::move(claim.server_names)));
+      chain.shares = brings->shares;
+    }
+  }
+  row.clusters.assign(clusters.begin(), clusters.end());
+  if (row.listener.udp) return row;
+
+  if (chains.empty()) row.listener.inspect_tls = false;
+  std::vector<ir::TcpChain> kept;
+  for (const StreamPoint& point : plan.streams) {
+    const bool served = std::ranges::any_of(chains, [&point](const ir::TcpChain& chain) {
+      return std::ranges::find(chain.server_names, point.hostname) != chain.server_names.end();
+    });
+    if (point.hostname.empty() || served) continue;
+    if (falls_through(chains, point.hostname) || falls_through(row.listener.chains, point.hostname)) {
+      kept.push_back(chain_of(point, point.name, {point.hostname}));
+    }
+  }
+  chains.insert(chains.end(), std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()));
+  // A socket has a chain, or Envoy refuses it: connections are accepted, and closed.
+  if (chains.empty() && row.listener.chains.empty()) {
+    ir::TcpChain& nowhere = chains.emplace_back();
+    nowhere.name = row.listener.name;
+    nowhere.stat_prefix = fmt::format("tcp-{}", row.listener.port);
+    nowhere.access_log = ir::AccessLog{};
+  }
+  std::ranges::sort(chains, {}, &ir::TcpChain::name);
+  row.listener.tcp_chains = std::move(chains);
+  return row;
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,169 @@
+#include "translate/stream_route.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "translate/route_backends.h"
+
+namespace sluice::translate {
+namespace {
+
+// The backends of the rules, as a proxy that reaches Services in one way is to see them.
+struct Translation {
+  Translation(const ObjectKey& owner, const BackendReader& from, flow::Reads& reads)
+      : reader(from), backends(owner, reader, reads) {}
+
+  BackendReader reader;
+  RouteBackends backends;
+  std::vector<ir::StreamShare> shares;
+};
+
+// Calls f(ref, place) for every reference that is to get something; the others only have to lead somewhere.
+template <typename F>
+void each_backend(const std::vector<api::StreamRouteRule>& rules, F f) {
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    const Place rule{nullptr, "spec.rules", r};
+    for (std::size_t i = 0; i < rules[r].backend_refs.size(); ++i) {
+      f(rules[r].backend_refs[i], Place{&rule, "backendRefs", i});
+    }
+  }
+}
+
+void share_connections(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
+  std::map<std::string, std::uint32_t> weights;  // by cluster, "" is of what leads nowhere
+  each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
+    const auto backend = translation.backends.resolve(ref.ref, place);
+    if (ref.weight > 0) weights[backend ? backend->cluster : ""] += static_cast<std::uint32_t>(ref.weight);
+  });
+  if (weights.size() == 1 && weights.contains("")) return;
+  for (auto& [cluster, weight] : weights) translation.shares.push_back({cluster, weight});
+}
+
+// Its cluster is there whatever becomes of the backends: the socket, and what goes through it, need not
+// change.
+void share_datagrams(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
+  const ObjectKey& route = translation.backends.route();
+  ClusterRow row;
+  row.cluster.name = "udproute/" + route.name.to_string();
+  row.cluster.owner = route;
+  std::map<std::string, ClusterRow::Member> members;
+  each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
+    const auto backend = translation.backends.look_up(ref.ref, place);
+    if (!backend || ref.weight == 0) return;
+    const auto weight = static_cast<std::uint32_t>(ref.weight);
+    const auto [member, fresh] = members.try_emplace(backend->cluster);
+    member->second.weight = fresh ? weight : member->second.weight + weight;
+    member->second.row = std::make_shared<const ClusterRow>(backend->row);
+    // One that resolves names takes addresses as well.
+    if (backend->row.cluster.discovery == ir::Discovery::kDns) row.cluster.discovery = ir::Discovery::kDns;
+  });
+  for (auto& [name, member] : members) row.members.push_back(std::move(member));
+  translation.backends.add_cluster(row);
+  translation.shares = {{.cluster = row.cluster.name, .weight = 1}};
+}
+
+RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
+                      const std::vector<api::ParentReference>& parent_refs,
+                      const std::vector<std::string>& hostnames,
+                      const std::vector<api::StreamRouteRule>& rules, const RouteEnvironment& environment,
+                      flow::Reads& reads) {
+  const bool datagrams = owner.kind == api::kind_of<api::UDPRoute>();
+  std::map<BackendAccess, std::unique_ptr<Translation>> translations;
+  const auto translation_for = [&](const BackendAccess& access) -> const Translation& {
+    std::unique_ptr<Translation>& t = translations[access];
+    if (t != nullptr) return *t;
+    t = std::make_unique<Translation>(owner,
+                                      BackendReader{.from = owner.kind,
+                                                    .namespace_ = owner.name.namespace_,
+                                                    .access = access,
+                                                    .settings = environment.settings,
+                                                    .inputs = environment.inputs,
+                                                    .tables = environment.tables,
+                                                    .transport = datagrams ? "UDP" : "TCP"},
+                                      reads);
+    datagrams ? share_datagrams(rules, *t) : share_connections(rules, *t);
+    return *t;
+  };
+
+  RouteResult result;
+  Parents attached = attach(owner, parent_refs, hostnames, environment.inputs, environment.tables,
+                            environment.parents, reads);
+  result.problems = std::move(attached.problems);
+  for (Parent& parent : attached.parents) {
+    const Translation& translation = translation_for(parent.points->access);
+    for (const Attachment& attachment : parent.attachments) {
+      StreamContribution brings{.stream = attachment.listener->stream,
+                                .creation_timestamp = metadata.creation_timestamp,
+                                .server_names = attachment.hosts,
+                                .shares = translation.shares};
+      // "*" is the only one then: it covers all others.
+      if (std::ranges::find(brings.server_names, "*") != brings.server_names.end()) {
+        brings.server_names.clear();
+      }
+      result.streams.push_back(
+          {{.proxy = parent.points->proxy, .name = attachment.listener->socket}, std::move(brings)});
+    }
+    if (parent.accepted()) {
+      for (const auto& [cluster, row] : translation.backends.clusters()) {
+        result.clusters.push_back({{.proxy = parent.points->proxy, .name = cluster}, row});
+      }
+      if (auto missing = translation.backends.backends_available()) {
+        set_condition(parent.status.conditions, *std::move(missing));
+      }
+    }
+    set_condition(parent.status.conditions, translation.backends.resolved_refs());
+    for (PolicyUse use : translation.backends.policies()) {
+      use.ancestor = parent.status.parent_ref;
+      use.ancestor.namespace_ = parent.status.parent.name.namespace_;
+      result.backend_tls_policies.push_back(std::move(use));
+    }
+    result.parents.push_back(std::move(parent.status));
+  }
+
+  // Two parentRefs may lead to one listener.
+  const auto stream_of = [](const auto& s) { return std::tie(s.first, s.second.stream); };
+  std::ranges::stable_sort(result.streams, {}, stream_of);
+  result.streams.erase(std::ranges::unique(result.streams, {}, stream_of).begin(), result.streams.end());
+  const auto key_of = [](const auto& c) -> const XdsKey& { return c.first; };
+  std::ranges::stable_sort(result.clusters, {}, key_of);
+  result.clusters.erase(std::ranges::unique(result.clusters, {}, key_of).begin(), result.clusters.end());
+  for (const auto& [access, translation] : translations) {
+    for (const Problem& problem : translation->backends.problems()) {
+      if (std::ranges::find(result.problems, problem) == result.problems.end()) {
+        result.problems.push_back(problem);
+      }
+    }
+  }
+  return result;
+}
+
+template <typename T>
+ObjectKey key_of(const NamespacedName& name) {
+  return {.kind = api::kind_of<T>(), .name = name};
+}
+
+}  // namespace
+
+RouteResult translate_tls_route(const NamespacedName& name, const api::TLSRoute& route,
+                                const RouteEnvironment& environment, flow::Reads& reads) {
+  return translate(key_of<api::TLSRoute>(name), route.metadata, route.spec.parent_refs, route.spec.hostnames,
+                   route.spec.rules, environment, reads);
+}
+
+RouteResult translate_tcp_route(const NamespacedName& name, const api::TCPRoute& route,
+                                const RouteEnvironment& environment, flow::Reads& reads) {
+  return translate(key_of<api::TCPRoute>(name), route.metadata, route.spec.parent_refs, {}, route.spec.rules,
+                   environment, reads);
+}
+
+RouteResult translate_udp_route(const NamespacedName& name, const api::UDPRoute& route,
+                                const RouteEnvironment& environment, flow::Reads& reads) {
+  return translate(key_of<api::UDPRoute>(name), route.metadata, route.spec.parent_refs, {}, route.spec.rules,
+                   environment, reads);
+}
+
+}  // namespace sluice::translate
