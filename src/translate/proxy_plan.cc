@@ -118,13 +118,22 @@ class Conflicts {
     for (const Ref& other : all) names.push_back(other.to_string());
     std::ranges::sort(names);
     const std::string text = fmt::format("{}: {}", message, fmt::join(names, ", "));
+    std::vector<Related> also;
+    for (const Ref& other : all) {
+      if (other.listener == ref.listener) continue;
+      also.push_back({.where = {},
+                      .object = other.listener->owner,
+                      .path = fmt::format("spec.listeners[{}]", other.listener->index),
+                      .message = fmt::format("listener {} is here", other.to_string())});
+    }
     ref.gateway->problems.push_back({.code = "conflict/listener",
                                      .severity = Severity::kError,
                                      .where = {},
                                      .object = ref.listener->owner,
                                      .path = fmt::format("spec.listeners[{}]", ref.listener->index),
                                      .message = text,
-                                     .suggestion = ""});
+                                     .suggestion = "",
+                                     .also = std::move(also)});
     set_condition(ref.listener->conditions, {"Conflicted", true, reason, text});
     if (!is_of_set(ref)) return;
     set_condition(ref.listener->conditions, {"Accepted", false, reason, text});
