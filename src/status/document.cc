@@ -120,6 +120,8 @@ json document(const ObjectKey& object, const translate::ObjectStatus& status,
                                  {"controllerName", controller_name},
                                  {"conditions", conditions_of(conditions, status.generation)}});
   }
+  // The status of a policy that nobody met has the field all the same, as Envoy Gateway writes it.
+  if (status.is_policy) fields["ancestors"] = nullptr;
   for (const auto& [ref, conditions] : status.ancestors) {
     fields["ancestors"].push_back({{"ancestorRef", reference(ref)},
                                    {"controllerName", controller_name},

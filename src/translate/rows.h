@@ -555,6 +555,7 @@ struct ObjectStatus {
   std::vector<std::string> addresses;                                  // Gateway
   std::vector<std::pair<api::ParentReference, Conditions>> parents;    // routes
   std::vector<std::pair<api::ParentReference, Conditions>> ancestors;  // policies, EnvoyProxy
+  bool is_policy = false;  // ancestors are told, even if there are none
 
   bool operator==(const ObjectStatus&) const = default;
 };

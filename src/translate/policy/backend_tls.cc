@@ -170,6 +170,7 @@ ObjectStatus backend_tls_policy_status(const api::BackendTLSPolicy& policy, cons
                                        std::vector<PolicyUse> uses) {
   ObjectStatus status;
   status.generation = policy.metadata.generation;
+  status.is_policy = true;
   // Where it is beaten once it is beaten: the user has to know.
   std::map<api::ParentReference, std::optional<NamespacedName>> ancestors;
   for (PolicyUse& use : uses) {
