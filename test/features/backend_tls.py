@@ -310,7 +310,7 @@ class Anywhere:
             with test.subTest(host=host):
                 test.assertEqual(request(url, f"{host}:{blue}").status, 403)
         # A name that nobody knows is looked up, and not found: no guard stands in its way.
-        test.assertEqual(request(url, "nobody.invalid").status, 503)
+        test.assertIn(request(url, "nobody.invalid", seconds=20).status, (503, 504))
 
 
 anywhere = Feature("anywhere", Anywhere.objects, check=Anywhere.check)
