@@ -402,7 +402,11 @@ struct Pipeline::Tables {
             if (socket == key) brought.emplace_back(route, &contribution);
           }
         }
-        return translate::assemble_socket(plan, brought);
+        translate::SocketRow row = translate::assemble_socket(plan, brought);
+        for (ir::HttpChain& chain : row.listener.chains) {
+          if (const auto* filters = reads.get(route_filters, chain.route_table)) chain.filters = *filters;
+        }
+        return row;
       });
   const RenderedTable& listeners =
       graph.map("listeners", sockets,
