@@ -291,6 +291,8 @@ TEST(Cel, Conversions) {
       {"duration('9999999999h')", "error: the value is no duration"},
       {"duration('')", "error: the value is no duration"},
       {"string(timestamp('1969-12-31T23:59:59.25Z'))", "\"1969-12-31T23:59:59.25Z\""},
+      {"string(timestamp('0001-01-01T00:00:00Z'))", "\"0001-01-01T00:00:00Z\""},
+      {"string(timestamp('9999-12-31T23:59:59Z'))", "\"9999-12-31T23:59:59Z\""},
       {"int(timestamp('2000-03-01T00:00:00Z'))", "951868800"},
       {"timestamp(0)", "1970-01-01T00:00:00Z"},
       {"quantity('1Ki').compareTo(quantity('1024'))", "0"},

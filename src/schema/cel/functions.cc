@@ -643,7 +643,7 @@ std::string time_text(const Datum& time) {
     rest += 86'400;
     --days;
   }
-  std::int64_t year = 1970 + days / 366 - 1;
+  std::int64_t year = 1970 + (days < 0 ? days / 365 - 1 : days / 366) - 1;  // not after the year
   while (days_from_epoch(year + 1, 1, 1) <= days) ++year;
   int month = 12;
   while (days_from_epoch(year, month, 1) > days) --month;
