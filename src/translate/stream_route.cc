@@ -36,7 +36,18 @@ void each_backend(const std::vector<api::StreamRouteRule>& rules, F f) {
 void share_connections(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
   std::map<std::string, std::uint32_t> weights;  // by cluster, "" is of what leads nowhere
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
-    const auto backend = translation.backends.resolve(ref.ref, place);
+    auto backend = translation.backends.look_up(ref.ref, place);
+    if (backend && backend->row.cluster.discovery == ir::Discovery::kDynamic) {
+      translation.backends.refuse(
+          {.reason = "InvalidBackendRef",
+           .code = "support/dynamic-resolver",
+           .field = "name",
+           .message = "a Backend of type DynamicResolver is for HTTP, where a request says where it goes",
+           .suggestion = "use an HTTPRoute, or a Backend with endpoints"},
+          place);
+      backend.reset();
+    }
+    if (backend) translation.backends.add_cluster(backend->row);
     if (ref.weight > 0) weights[backend ? backend->cluster : ""] += static_cast<std::uint32_t>(ref.weight);
   });
   if (weights.size() == 1 && weights.contains("")) return;
