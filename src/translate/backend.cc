@@ -258,12 +258,16 @@ void settle_protocols(std::vector<ResolvedBackend*> of_rule) {
   const auto plain = [](const ResolvedBackend* b) { return !b->row.cluster.tls; };
   if (std::ranges::none_of(of_rule, plain)) return;
   for (ResolvedBackend* backend : of_rule) {
-    if (plain(backend)) continue;
-    ir::Cluster& cluster = backend->row.cluster;
-    cluster.tls->beside_plaintext = true;
-    name_after_tls(backend->base, cluster);
-    backend->cluster = cluster.name;
+    negotiate_no_protocol(*backend);
   }
+}
+
+void negotiate_no_protocol(ResolvedBackend& backend) {
+  ir::Cluster& cluster = backend.row.cluster;
+  if (!cluster.tls) return;
+  cluster.tls->beside_plaintext = true;
+  name_after_tls(backend.base, cluster);
+  backend.cluster = cluster.name;
 }
 
 ServiceView view_service(const api::Service& service) {

@@ -39,6 +39,7 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::Back
 // Of the backends of one rule: where some speak plain HTTP, the protocol is the same for all, and those with
 // TLS do not negotiate it.
 void settle_protocols(std::vector<ResolvedBackend*> of_rule);
+void negotiate_no_protocol(ResolvedBackend& backend);
 
 // What routes may know of a Service or a ServiceImport.
 ServiceView view_service(const api::Service& service);

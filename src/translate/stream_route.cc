@@ -47,7 +47,10 @@ void share_connections(const std::vector<api::StreamRouteRule>& rules, Translati
           place);
       backend.reset();
     }
-    if (backend) translation.backends.add_cluster(backend->row);
+    if (backend) {
+      negotiate_no_protocol(*backend);  // that is the clients' business
+      translation.backends.add_cluster(backend->row);
+    }
     if (ref.weight > 0) weights[backend ? backend->cluster : ""] += static_cast<std::uint32_t>(ref.weight);
   });
   if (weights.size() == 1 && weights.contains("")) return;
