@@ -824,7 +824,7 @@ TEST(Fallback, IsOneClusterWithPriorities) {
   feed_route(5);
   EXPECT_EQ(names_of(pipeline.resources(ResourceType::kCluster)), clusters) << "weights name nothing";
   EXPECT_EQ(endpoints(), "10.9.0.1 1x1; 10.1.0.1 0x5; ");
-  pipeline.erase(slice("web", "").key);
+  pipeline.erase(slice("web", {}).key);
   pipeline.commit();
   EXPECT_EQ(endpoints(), "10.9.0.1 1x1; ");
 }
