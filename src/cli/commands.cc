@@ -216,7 +216,7 @@ std::optional<explain::Request> read_request(const RequestWords& words, Console&
   for (const std::string& header : words.headers) {
     if (const auto added = explain::add_header(header, *request); !added) return bad(added.error());
   }
-  if (!words.sni.empty()) request->sni = words.sni;
+  if (!words.sni.empty()) request->sni = explain::lower_case(words.sni);
   if (!words.gateway.empty()) {
     const std::size_t slash = words.gateway.find('/');
     if (slash == std::string::npos) return bad("--gateway takes a namespace and a name: 'default/web'");

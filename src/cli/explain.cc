@@ -56,8 +56,11 @@ std::string end_of(const Explanation& e) {
     case Outcome::kForwarded: {
       std::vector<std::string> names;
       for (const Destination& to : e.destinations) {
-        if (to.has_endpoints()) names.push_back(to.backend->to_string());
+        if (!to.has_endpoints()) continue;
+        const std::string name = to.backend->to_string();
+        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
       }
+      if (names.empty()) return "has its share of several answers";
       return fmt::format("goes to {}", fmt::join(names, " or "));
     }
     case Outcome::kRedirected:
@@ -141,6 +144,7 @@ class Story {
                                                   : fmt::format("{}", fmt::join(e_.server_names, ", ")),
                           fmt::join(names, ", ")));
     }
+    if (!e_.client_certificates.empty()) line(2, e_.client_certificates);
     const std::string& sent = e_.request.path;
     if (!e_.path.empty() && e_.path != sent.substr(0, sent.find('?'))) {
       line(2, fmt::format("the path is taken as {}", e_.path));
@@ -160,7 +164,7 @@ class Story {
     }
     line(2, e_.routes == 1 ? fmt::format("{}: its only route matches", host)
                            : fmt::format("{}: the {} of {} routes matches", host,
-                                         ordinal(e_.rule->position + 1), e_.routes));
+                                         ordinal(e_.rule->positions.front() + 1), e_.routes));
     tell_rule(3);
   }
 
@@ -189,11 +193,12 @@ class Story {
     const bool all = to.weight == to.weights;
     const std::string part = all ? "" : explain::share(to.weight, to.weights) + " ";
     if (!to.backend) {
-      line(depth, fmt::format("{}{} answered with 500: the reference is invalid", part, all ? "is" : "are"));
+      line(depth, fmt::format("{}{} {}", part, all ? "is" : "are", to.answer));
       return;
     }
-    line(depth, fmt::format("{}{} to {} ({}){}", part, all ? "goes" : "go", to.backend->to_string(),
-                            to.protocol, at({to.backend->object, ""})));
+    const std::string protocol = to.protocol.empty() ? "" : fmt::format(" ({})", to.protocol);
+    line(depth, fmt::format("{}{} to {}{}{}", part, all ? "goes" : "go", to.backend->to_string(), protocol,
+                            at({to.backend->object, ""})));
     for (const explain::Step& step : to.steps) line(depth + 1, step.text);
     std::size_t count = 0;
     for (const ir::Locality& locality : to.localities) {
@@ -277,7 +282,9 @@ Json json_of(const Destination& to) {
   Json json = {{"object", nullptr}, {"port", nullptr}};
   if (to.backend) json["object"] = json_of(to.backend->object);
   if (to.backend && to.backend->port) json["port"] = *to.backend->port;
-  json.update({{"weight", to.weight},
+  json.update({{"answer", to.answer},
+               {"weight", to.weight},
+               {"weights", to.weights},
                {"protocol", to.protocol},
                {"steps", json_of(to.steps)},
                {"endpoints", std::move(endpoints)}});
@@ -294,6 +301,7 @@ Json json_of(const Explanation& e, const PlaceOf& place_of) {
                {"listener", nullptr},
                {"chain", e.chain},
                {"serverNames", e.server_names},
+               {"clientCertificates", e.client_certificates},
                {"routeTable", e.route_table},
                {"path", e.path},
                {"virtualHost", e.virtual_host.value_or("")},
@@ -307,7 +315,7 @@ Json json_of(const Explanation& e, const PlaceOf& place_of) {
     json["listener"].update(json_of(e.listener->place, place_of));
   }
   if (e.rule) {
-    json["rule"] = {{"position", e.rule->position}, {"name", e.rule->name}, {"match", e.rule->match}};
+    json["rule"] = {{"positions", e.rule->positions}, {"name", e.rule->name}, {"match", e.rule->match}};
     json["rule"].update(json_of(e.rule->place, place_of));
   }
   Json destinations = Json::array();
@@ -358,7 +366,7 @@ std::expected<explain::Request, std::string> read_request(const std::string& tex
   auto request = explain::read_url(text_of("url"));
   if (!request) return request;
   if (json.contains("method")) request->method = text_of("method");
-  if (json.contains("sni")) request->sni = text_of("sni");
+  if (json.contains("sni")) request->sni = explain::lower_case(text_of("sni"));
   if (const auto headers = json.find("headers"); headers != json.end()) {
     for (const Json& header : *headers) {
       const bool pair =

@@ -709,6 +709,7 @@ const flow::Table<ObjectKey, translate::RouteResult>& Pipeline::routes() const {
 const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() const {
   return tables_->gateways;
 }
+const flow::Table<XdsKey, translate::SocketRow>& Pipeline::sockets() const { return tables_->sockets; }
 const flow::Table<XdsKey, translate::ClusterRow>& Pipeline::cluster_rows() const {
   return tables_->cluster_rows;
 }

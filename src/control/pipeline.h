@@ -19,6 +19,7 @@
 #include "flow/graph.h"
 #include "translate/rows.h"
 #include "translate/settings.h"
+#include "translate/socket.h"
 #include "xds/render.h"
 
 namespace sluice::control {
@@ -89,6 +90,8 @@ class Pipeline {
   // Of all kinds.
   const flow::Table<ObjectKey, translate::RouteResult>& routes() const;
   const flow::Table<NamespacedName, translate::GatewayPlan>& gateways() const;
+  // Sockets with what their routes bring.
+  const flow::Table<translate::XdsKey, translate::SocketRow>& sockets() const;
   // Clusters as translation made them, and what their endpoints are found in.
   const flow::Table<translate::XdsKey, translate::ClusterRow>& cluster_rows() const;
   const flow::Table<ObjectKey, translate::ServiceView>& services() const;

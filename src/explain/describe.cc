@@ -51,7 +51,7 @@ std::string describe_duration(ir::Duration duration) {
 }
 
 void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, std::vector<Step>& steps) {
-  const std::string_view whose = kind == "response-headers" ? "answer" : "request";
+  const std::string_view whose = kind.starts_with("response") ? "answer" : "request";
   for (const ir::Header& h : changes.add) {
     steps.push_back({std::string(kind), fmt::format("{} header {} gets `{}` added", whose, h.name, h.value)});
   }

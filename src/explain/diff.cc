@@ -55,7 +55,9 @@ std::vector<std::string> differences(const Settings& before, const Settings& aft
 
 std::vector<std::string> all_of(const Settings& settings) {
   std::vector<std::string> texts;
-  for (const auto& [name, value] : settings) texts.push_back(fmt::format("{}: {}", name, value));
+  for (const auto& [name, value] : settings) {
+    if (!value.empty()) texts.push_back(fmt::format("{}: {}", name, value));
+  }
   return texts;
 }
 
@@ -139,7 +141,7 @@ class Comparer {
         }
       } else if (!title.empty()) {
         section.changes.push_back({b == nullptr ? Kind::kAdded : Kind::kRemoved,
-                                   b == nullptr ? "TLS is taken" : "TLS is not taken any more",
+                                   b == nullptr ? "is served" : "is not served any more",
                                    all_of((b == nullptr ? a : b)->settings)});
       }
       compare_hosts((b == nullptr ? none : b)->hosts, (a == nullptr ? none : a)->hosts, section);

@@ -11,9 +11,11 @@
 #include <fmt/ranges.h>
 
 #include "explain/describe.h"
+#include "explain/destination.h"
 #include "explain/match.h"
 #include "explain/near_misses.h"
 #include "explain/rewrite.h"
+#include "explain/stream.h"
 #include "translate/condition.h"
 
 namespace sluice::explain {
@@ -24,7 +26,9 @@ using translate::GatewayPlan;
 using translate::ListenerPlan;
 using translate::ProxyPlan;
 
-bool served(const ListenerPlan& listener) { return listener.ready && !listener.route_table.empty(); }
+bool served(const ListenerPlan& listener) {
+  return listener.ready && !(listener.route_table.empty() && listener.stream.empty());
+}
 
 Place place_of(const ListenerPlan& listener) {
   return {.object = listener.owner, .path = fmt::format("spec.listeners[{}]", listener.index)};
@@ -59,8 +63,18 @@ class Explainer {
   void choose_listener(const ProxyPlan& plan);
   bool choose_host(const ProxyPlan& plan);
   bool choose_route();
-  void follow(const ir::Route& route);
-  void forward(const ir::Forward& forward, const ir::Route& route);
+  // A part of the requests, with what is done to them before the destination.
+  struct Share {
+    std::uint64_t part = 1;
+    std::uint64_t whole = 1;
+    std::vector<Step> steps;
+  };
+  bool is_preflight() const;
+  void follow(const std::vector<const ir::Route*>& shares);
+  void share_out(const std::vector<const ir::Route*>& shares);
+  void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
+  void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
+  void judge_destinations();
   void answer(std::uint16_t status, std::string why);
   void close(std::string why);
   std::string listener_name() const;
@@ -69,6 +83,7 @@ class Explainer {
   Explanation e_;
   Arrival arrival_;
   const ir::HttpChain* chain_ = nullptr;
+  const ir::TcpChain* stream_ = nullptr;  // where this one is better
 };
 
 void Explainer::answer(std::uint16_t status, std::string why) {
@@ -87,36 +102,37 @@ std::string Explainer::listener_name() const {
 }
 
 bool Explainer::choose_chain(const ProxyPlan& plan, const ir::Listener& socket) {
-  const bool tls =
-      std::ranges::any_of(socket.chains, [](const ir::HttpChain& c) { return c.tls.has_value(); });
-  if (tls != e_.request.tls()) {
-    close(fmt::format("port {} speaks {}, and the client {}", e_.request.port, tls ? "TLS" : "plain HTTP",
-                      tls ? "does not" : "TLS"));
-    for (const GatewayPlan& gateway : plan.gateways) {
-      for (const ListenerPlan& listener : gateway.listeners) {
-        if (served(listener) && listener.bind_port == socket.port) {
-          e_.there_are.push_back(describe_listener(listener));
-        }
-      }
-    }
-    return false;
-  }
+  const bool tls = e_.request.tls();
   int best = -1;
-  for (const ir::HttpChain& chain : socket.chains) {
-    int fits = chain.server_names.empty() ? 0 : -1;
-    for (const std::string& name : chain.server_names) {
+  const auto is_better = [&](const std::vector<std::string>& server_names) {
+    int fits = server_names.empty() ? 0 : -1;
+    for (const std::string& name : server_names) {
       if (!e_.request.sni.empty()) fits = std::max(fits, specificity(name, e_.request.sni));
     }
-    if (fits > best) {
-      best = fits;
-      chain_ = &chain;
-    }
+    if (fits <= best) return false;
+    best = fits;
+    return true;
+  };
+  for (const ir::HttpChain& chain : socket.chains) {
+    if (chain.tls.has_value() == tls && is_better(chain.server_names)) chain_ = &chain;
   }
-  if (chain_ != nullptr) return true;
-  close(e_.request.sni.empty()
-            ? fmt::format("the client names no server, and no listener on port {} does without",
-                          e_.request.port)
-            : fmt::format("no listener on port {} has server name {}", e_.request.port, e_.request.sni));
+  for (const ir::TcpChain& chain : socket.tcp_chains) {
+    if ((tls || !chain.tls) && is_better(chain.server_names)) stream_ = &chain;
+  }
+  if (best >= 0) return true;
+
+  const bool speaks_tls =
+      socket.inspect_tls ||
+      std::ranges::any_of(socket.chains, [](const ir::HttpChain& c) { return c.tls.has_value(); });
+  if (speaks_tls != tls) {
+    close(fmt::format("port {} speaks {}, and the client {}", e_.request.port,
+                      speaks_tls ? "TLS" : "plain HTTP", speaks_tls ? "does not" : "TLS"));
+  } else if (e_.request.sni.empty()) {
+    close(
+        fmt::format("the client names no server, and no listener on port {} does without", e_.request.port));
+  } else {
+    close(fmt::format("no listener on port {} has server name {}", e_.request.port, e_.request.sni));
+  }
   for (const GatewayPlan& gateway : plan.gateways) {
     for (const ListenerPlan& listener : gateway.listeners) {
       if (served(listener) && listener.bind_port == socket.port) {
@@ -193,97 +209,169 @@ bool Explainer::choose_host(const ProxyPlan& plan) {
 bool Explainer::choose_route() {
   const ir::VirtualHost& host = snapshot_.merged(e_.route_table, *e_.virtual_host);
   e_.routes = host.routes.size();
-  const auto route =
-      std::ranges::find_if(host.routes, [&](const ir::Route& r) { return takes(r.match, arrival_); });
-  if (route == host.routes.end()) {
-    answer(404, fmt::format("host {} has no route that matches", *e_.virtual_host));
+  std::vector<const ir::Route*> shares;
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < host.routes.size(); ++i) {
+    if (!takes(host.routes[i].match, arrival_)) continue;
+    shares.push_back(&host.routes[i]);
+    positions.push_back(i);
+    if (!host.routes[i].match.below) break;
+  }
+  if (shares.empty()) {
+    answer(404, *e_.virtual_host == "*" ? fmt::format("{} has no route that matches", listener_name())
+                                        : fmt::format("host {} has no route that matches", *e_.virtual_host));
     return false;
   }
-  const Snapshot::Origin origin = snapshot_.origin(e_.route_table, *e_.virtual_host, *route);
-  e_.rule = {.position = static_cast<std::size_t>(route - host.routes.begin()),
-             .place = {.object = route->owner, .path = fmt::format("spec.rules[{}]", origin.rule)},
-             .name = route->rule_name,
-             .match = describe(route->match)};
-  follow(*route);
-  return true;
-}
-
-void Explainer::follow(const ir::Route& route) {
-  const ir::RouteAction& action = *route.action;
-  if (const Snapshot::Route* object = snapshot_.route(route.owner)) {
+  const ir::Route& first = *shares.front();
+  const Snapshot::Origin origin = snapshot_.origin(e_.route_table, *e_.virtual_host, first);
+  ir::RouteMatch match = first.match;
+  match.below.reset();
+  e_.rule = {.positions = std::move(positions),
+             .place = {.object = first.owner, .path = fmt::format("spec.rules[{}]", origin.rule)},
+             .name = first.rule_name,
+             .match = describe(match)};
+  if (const Snapshot::Route* object = snapshot_.route(first.owner)) {
     for (const Problem& problem : object->result->problems) {
       if (is_in(problem.path, e_.rule->place.path)) e_.problems.push_back(problem);
     }
   }
-  if (route.match.below) {
-    e_.steps.push_back(
-        {"share", fmt::format("so it is with {} of the requests, the others meet another backend",
-                              share(route.match.below->numerator, route.match.below->denominator))});
-  }
+  follow(shares);
+  return true;
+}
+
+// A question of a browser's, which the CORS filter answers whatever comes after it.
+bool Explainer::is_preflight() const {
+  const auto has = [&](std::string_view name) {
+    const auto header = arrival_.headers.find(name);
+    return header != arrival_.headers.end() && !header->second.front().empty();
+  };
+  return arrival_.method == "OPTIONS" && has("origin") && has("access-control-request-method");
+}
+
+void Explainer::follow(const std::vector<const ir::Route*>& shares) {
+  const ir::RouteAction& action = *shares.front()->action;
   if (action.cors) {
-    e_.steps.push_back({"cors", fmt::format("preflights are answered here; pages of {} may read the answers",
+    if (is_preflight()) {
+      answer(200, "CORS answers preflights itself");
+      return;
+    }
+    e_.steps.push_back({"cors", fmt::format("CORS lets pages of {} read the answers",
                                             fmt::join(action.cors->origins, ", "))});
   }
-  if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
+  if (shares.size() > 1) {
+    share_out(shares);
+  } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
     e_.outcome = Outcome::kRedirected;
     e_.status = redirect->status;
-    e_.location = location(*redirect, route.match.path, e_.request, arrival_);
+    e_.location = location(*redirect, shares.front()->match.path, e_.request, arrival_);
   } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
     answer(response->status, e_.problems.empty() ? "the rule answers so" : "the rule cannot be served");
   } else {
-    forward(std::get<ir::Forward>(action.action), route);
+    const auto& forward = std::get<ir::Forward>(action.action);
+    add_forward_steps(forward, *shares.front(), e_.steps);
+    split(forward, *shares.front(), {.part = 1, .whole = 1, .steps = {}});
+    judge_destinations();
   }
   add_header_steps("response-headers", action.response_headers, e_.response_steps);
 }
 
-void Explainer::forward(const ir::Forward& forward, const ir::Route& route) {
+// Routes of one match with rising fractions, the last without one.
+void Explainer::share_out(const std::vector<const ir::Route*>& shares) {
+  const std::uint32_t whole = shares.front()->match.below->denominator;
+  std::uint32_t before = 0;
+  for (const ir::Route* route : shares) {
+    const std::uint32_t end = route->match.below ? route->match.below->numerator : whole;
+    Share share{.part = end - before, .whole = whole, .steps = {}};
+    before = end;
+    if (const auto* forward = std::get_if<ir::Forward>(&route->action->action)) {
+      add_forward_steps(*forward, *route, share.steps);
+      split(*forward, *route, share);
+      continue;
+    }
+    Destination& to = e_.destinations.emplace_back();
+    to.weight = share.part;
+    to.weights = share.whole;
+    if (const auto* redirect = std::get_if<ir::Redirect>(&route->action->action)) {
+      to.answer = fmt::format("redirected with {} to {}", redirect->status,
+                              location(*redirect, route->match.path, e_.request, arrival_));
+    } else {
+      to.answer = fmt::format("answered with {}", std::get<ir::DirectResponse>(route->action->action).status);
+    }
+  }
   e_.outcome = Outcome::kForwarded;
+}
+
+void Explainer::add_forward_steps(const ir::Forward& forward, const ir::Route& route,
+                                  std::vector<Step>& steps) const {
   if (forward.session) {
     const bool header = forward.session->kind == ir::Session::Kind::kHeader;
-    e_.steps.push_back(
-        {"session", fmt::format("a request with the {} `{}` goes to the endpoint that it names",
-                                header ? "header" : "cookie", forward.session->name)});
+    steps.push_back({"session", fmt::format("a request with the {} `{}` goes to the endpoint that it names",
+                                            header ? "header" : "cookie", forward.session->name)});
   }
-  add_header_steps("request-headers", route.action->request_headers, e_.steps);
-  if (forward.rewrite) add_rewrite_steps(*forward.rewrite, route.match.path, arrival_, e_.steps);
+  add_header_steps("request-headers", route.action->request_headers, steps);
+  if (forward.rewrite) add_rewrite_steps(*forward.rewrite, route.match.path, arrival_, steps);
   for (const ir::Mirror& mirror : forward.mirrors) {
     const translate::ClusterRow* cluster = snapshot_.cluster(*e_.proxy, mirror.cluster);
     if (cluster == nullptr) continue;
-    e_.steps.push_back({"mirror", fmt::format("{} of the requests go to {} too, whose answers are dropped",
-                                              share(mirror.numerator, mirror.denominator),
-                                              snapshot_.backend(*cluster).to_string())});
+    steps.push_back({"mirror", fmt::format("{} of the requests go to {} too, whose answers are dropped",
+                                           share(mirror.numerator, mirror.denominator),
+                                           snapshot_.backend(*cluster).to_string())});
   }
-  add_limit_steps(forward, e_.steps);
+  add_limit_steps(forward, steps);
+}
 
-  std::uint32_t weights = 0;
+void Explainer::split(const ir::Forward& forward, const ir::Route& route, const Share& share) {
+  std::uint64_t weights = 0;
   for (const ir::WeightedCluster& part : forward.clusters) weights += part.weight;
   for (const ir::WeightedCluster& part : forward.clusters) {
-    Destination& to = e_.destinations.emplace_back();
-    to.weight = part.weight;
-    to.weights = weights;
+    Destination to{.backend = {}, .answer = {}, .protocol = {}, .steps = share.steps, .localities = {}};
+    to.weight = share.part * part.weight;
+    to.weights = share.whole * weights;
     add_header_steps("request-headers", part.request_headers, to.steps);
     if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
     add_header_steps("response-headers", part.response_headers, to.steps);
     const translate::ClusterRow* cluster =
         part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
-    if (cluster == nullptr) continue;
-    to.backend = snapshot_.backend(*cluster);
-    to.protocol = describe_protocol(cluster->cluster);
-    to.localities = snapshot_.localities(*cluster);
+    if (cluster == nullptr) {
+      to.answer = fmt::format("answered with {}: the reference is invalid", forward.grpc ? 503 : 500);
+      e_.destinations.push_back(std::move(to));
+    } else {
+      add_destinations(snapshot_, *cluster, std::move(to), e_.destinations);
+    }
   }
-  if (std::ranges::any_of(e_.destinations, [](const Destination& d) { return d.has_endpoints(); })) return;
-  const bool any =
-      std::ranges::any_of(e_.destinations, [](const Destination& d) { return d.backend.has_value(); });
-  answer(any ? 503 : 500,
-         any ? "no backend has an endpoint that is ready" : "every backend is an invalid reference");
+}
+
+// Where nobody can answer, Envoy does.
+void Explainer::judge_destinations() {
+  e_.outcome = Outcome::kForwarded;
+  const auto is_there = [](const Destination& to) { return to.backend.has_value(); };
+  if (std::ranges::any_of(e_.destinations, &Destination::has_endpoints)) return;
+  const auto lost = std::ranges::find_if_not(e_.destinations, is_there);
+  if (lost == e_.destinations.end() || std::ranges::any_of(e_.destinations, is_there)) {
+    answer(503, "no backend has an endpoint that is ready");
+  } else {
+    answer(lost->answer.find("503") != std::string::npos ? 503 : 500,
+           "every backend is an invalid reference");
+  }
 }
 
 Explanation Explainer::through(const ProxyPlan& plan, const ir::Listener& socket) {
   e_.proxy = plan.proxy.key;
-  if (!choose_chain(plan, socket)) return std::move(e_);
+  if (!socket.udp && !choose_chain(plan, socket)) return std::move(e_);
+  if (socket.udp || stream_ != nullptr) {
+    follow_stream(snapshot_, plan, socket, stream_, e_);
+    return std::move(e_);
+  }
   e_.chain = chain_->name;
   e_.server_names = chain_->server_names;
   e_.route_table = chain_->route_table;
+  if (chain_->tls && chain_->tls->client_validation) {
+    const ir::ClientValidation& asked = *chain_->tls->client_validation;
+    e_.client_certificates = !asked.required ? "the client may show a certificate"
+                             : asked.accept_untrusted
+                                 ? "the client has to show a certificate, of whomever"
+                                 : "the client has to show a certificate that is trusted";
+  }
   if (e_.request.http()) arrival_ = arrive(e_.request);
   choose_listener(plan);
   if (!e_.request.http()) {
@@ -361,9 +449,10 @@ std::vector<Explanation> explain(const Snapshot& snapshot, const Request& reques
   }
   std::vector<Explanation> explanations;
   for (const ProxyPlan* plan : plans) {
-    for (const translate::SocketPlan& socket : plan->sockets) {
-      if (socket.listener.chains.empty() || !takes_port(*plan, socket.listener, request.port)) continue;
-      explanations.push_back(Explainer(snapshot, request).through(*plan, socket.listener));
+    for (const ir::Listener* socket : snapshot.sockets(plan->proxy.key)) {
+      const bool datagrams = request.scheme == Scheme::kUdp;
+      if (socket->udp.has_value() != datagrams || !takes_port(*plan, *socket, request.port)) continue;
+      explanations.push_back(Explainer(snapshot, request).through(*plan, *socket));
     }
   }
   if (explanations.empty()) explanations.push_back(Explainer(snapshot, request).refused(plans));

@@ -38,11 +38,13 @@ struct Step {
 
 // A backend that may get the request.
 struct Destination {
-  std::optional<Snapshot::Backend> backend;  // none: an invalid reference, answered with 500
-  std::uint32_t weight = 1;
-  std::uint32_t weights = 1;  // of all destinations together
-  std::string protocol;       // "HTTP/1.1", "HTTP/2", "… over TLS"
-  std::vector<Step> steps;    // for this backend only, after the rule's
+  std::optional<Snapshot::Backend> backend;  // none: nothing gets it
+  std::string answer;                        // where nothing does: what the client gets instead
+  // Its share of the requests is weight / weights.
+  std::uint64_t weight = 1;
+  std::uint64_t weights = 1;
+  std::string protocol;     // "HTTP/1.1", "HTTP/2", "… over TLS"
+  std::vector<Step> steps;  // for this backend only, after the rule's
   std::vector<ir::Locality> localities;
 
   bool has_endpoints() const;
@@ -95,12 +97,14 @@ struct Explanation {
   std::string chain;                      // its name
   std::vector<std::string> server_names;  // the chain's
   std::vector<NamespacedName> certificates;
+  std::string client_certificates;  // what is asked of the client: "a certificate is required"; or empty
   std::string route_table;
   std::string path;  // as routes see it
   std::optional<std::string> virtual_host;
   std::size_t routes = 0;  // in the virtual host
   struct Rule {
-    std::size_t position = 0;  // in the virtual host, from 0
+    // In the virtual host, from 0; several where routes of one match share the requests.
+    std::vector<std::size_t> positions;
     Place place;
     std::string name;  // the user's, may be empty
     std::string match;

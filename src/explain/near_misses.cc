@@ -66,7 +66,7 @@ class Finder {
   // Before the route that took it: those that do not match. After it: those that match too.
   void in_the_host() {
     const std::vector<ir::Route>& routes = snapshot_.merged(e_.route_table, *e_.virtual_host).routes;
-    const std::size_t taken = e_.rule ? e_.rule->position : routes.size();
+    const std::size_t taken = e_.rule ? e_.rule->positions.front() : routes.size();
     std::vector<std::pair<Distance, std::vector<Mismatch>>> tried;
     for (std::size_t i = 0; i < taken; ++i) tried.push_back({distance(routes[i], i), {}});
     std::ranges::sort(tried, {}, &std::pair<Distance, std::vector<Mismatch>>::first);
@@ -85,12 +85,16 @@ class Finder {
     shown = 0;
     for (std::size_t i = taken + 1; i < routes.size() && shown < kShown; ++i) {
       if (!takes(routes[i].match, arrival_)) continue;
-      // The matches of one rule lead to one action: which of them took it does not matter.
-      if (routes[i].action == routes[taken].action) continue;
+      // The matches of one rule do the same: which of them took it does not matter.
+      if (routes[i].owner == routes[taken].owner && rule_of(routes[i]) == rule_of(routes[taken])) continue;
       NearMiss& miss = add(NearMiss::Kind::kLater, e_.route_table, *e_.virtual_host, routes[i]);
       miss.reasons.push_back(why_first(routes[taken], routes[i]));
       ++shown;
     }
+  }
+
+  std::uint32_t rule_of(const ir::Route& route) const {
+    return snapshot_.origin(e_.route_table, *e_.virtual_host, route).rule;
   }
 
   Distance distance(const ir::Route& route, std::size_t position) const {

@@ -32,7 +32,7 @@ struct Request {
   std::string authority;   // what Host says
   std::string path = "/";  // with its query
   std::vector<ir::Header> headers;
-  std::string sni;  // empty: the client names no server
+  std::string sni;  // in lower case; empty: the client names no server
   // Of this Gateway; otherwise of every proxy that listens on the port.
   std::optional<NamespacedName> gateway;
 

@@ -36,6 +36,14 @@ Snapshot::Snapshot(const control::Pipeline& pipeline) : pipeline_(pipeline) {
   }
 }
 
+std::vector<const ir::Listener*> Snapshot::sockets(const ir::ProxyKey& proxy) const {
+  std::vector<const ir::Listener*> sockets;
+  for (const translate::SocketPlan& plan : pipeline_.proxies().get(proxy)->sockets) {
+    sockets.push_back(&pipeline_.sockets().get({.proxy = proxy, .name = plan.listener.name})->listener);
+  }
+  return sockets;
+}
+
 const Snapshot::Route* Snapshot::route(const ObjectKey& key) const {
   const auto at = std::ranges::lower_bound(routes_, key, {}, &Route::key);
   return at == routes_.end() || at->key != key ? nullptr : &*at;
@@ -86,7 +94,9 @@ Snapshot::Backend Snapshot::backend(const translate::ClusterRow& cluster) const 
   const auto& [service, port_name] = *cluster.service_port;
   const translate::ServiceView* view = pipeline_.services().get(service);
   if (view == nullptr) return backend;
-  const auto port = std::ranges::find(view->ports, port_name, &translate::ServiceView::Port::name);
+  const auto port = std::ranges::find(view->ports, port_name, [](const translate::ServiceView::Port& p) {
+    return translate::endpoint_port(p.name, p.protocol);
+  });
   if (port != view->ports.end()) backend.port = port->port;
   return backend;
 }

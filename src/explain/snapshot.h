@@ -44,6 +44,8 @@ class Snapshot {
   // Sorted by their keys.
   const std::vector<const translate::ProxyPlan*>& proxies() const { return proxies_; }
   const std::vector<Route>& routes() const { return routes_; }
+  // The sockets of a proxy with all that is on them, by name.
+  std::vector<const ir::Listener*> sockets(const ir::ProxyKey& proxy) const;
   // Null where there is no such route.
   const Route* route(const ObjectKey& key) const;
   // Of a route table, hosts that no route serves left out.

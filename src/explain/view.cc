@@ -52,7 +52,7 @@ class Viewer {
                    ? fmt::format("GatewayClass {}", plan->proxy.key)
                    : fmt::format("Gateway {}", plan->proxy.key);
       look_at_proxy();
-      for (const translate::SocketPlan& socket : plan->sockets) look_at_socket(socket.listener);
+      for (const ir::Listener* socket : snapshot_.sockets(plan->proxy.key)) look_at_socket(*socket);
     }
     look_at_statuses();
     return std::move(view_);
@@ -97,22 +97,51 @@ class Viewer {
     view.settings["address"] = addresses_of(socket);
     view.settings["bound port"] = fmt::format("{}", socket.port);
     for (const ir::HttpChain& chain : socket.chains) look_at_chain(chain, view);
+    for (const ir::TcpChain& chain : socket.tcp_chains) {
+      const bool tls = chain.tls || !chain.server_names.empty();
+      Settings& settings = view.chains[tls ? title_of(chain.server_names, true) : "connections"].settings;
+      if (tls) settings["TLS"] = chain.tls ? "ends here" : "passes through";
+      if (chain.tls) settings["certificates"] = fingerprints(*chain.tls);
+      settings["backends"] = describe_shares(chain.shares);
+    }
+    if (socket.udp) {
+      const std::vector<ir::StreamShare> shares{{.cluster = socket.udp->cluster, .weight = 1}};
+      view.chains["datagrams"].settings["backends"] = describe_shares(shares);
+    }
+  }
+
+  static std::string title_of(const std::vector<std::string>& server_names, bool tls) {
+    if (!tls) return "";
+    return server_names.empty() ? "every server name" : "server name " + words(server_names);
+  }
+
+  std::string describe_shares(const std::vector<ir::StreamShare>& shares) {
+    std::uint64_t weights = 0;
+    for (const ir::StreamShare& part : shares) weights += part.weight;
+    std::vector<std::string> parts;
+    for (const ir::StreamShare& part : shares) {
+      const std::string name = part.cluster.empty() ? "nothing (closed)" : name_backend(part.cluster);
+      parts.push_back(part.weight == weights ? name
+                                             : fmt::format("{} {}", share(part.weight, weights), name));
+    }
+    std::ranges::sort(parts);
+    return words(parts);
+  }
+
+  std::string fingerprints(const ir::DownstreamTls& tls) const {
+    std::vector<std::string> prints;
+    for (const std::string& name : tls.certificate_secrets) {
+      const auto secret = std::ranges::find(plan_->secrets, name, &ir::Secret::name);
+      if (secret != plan_->secrets.end()) prints.push_back("SHA-256 " + fingerprint(secret->certificate_pem));
+    }
+    std::ranges::sort(prints);
+    return words(prints);
   }
 
   void look_at_chain(const ir::HttpChain& chain, SocketView& socket) {
-    const std::string title = !chain.tls                   ? ""
-                              : chain.server_names.empty() ? "every server name"
-                                                           : "server name " + words(chain.server_names);
-    ChainView& view = socket.chains[title];
+    ChainView& view = socket.chains[title_of(chain.server_names, chain.tls.has_value())];
     if (chain.tls) {
-      std::vector<std::string> prints;
-      for (const std::string& name : chain.tls->certificate_secrets) {
-        const auto secret = std::ranges::find(plan_->secrets, name, &ir::Secret::name);
-        if (secret != plan_->secrets.end())
-          prints.push_back("SHA-256 " + fingerprint(secret->certificate_pem));
-      }
-      std::ranges::sort(prints);
-      view.settings["certificates"] = words(prints);
+      view.settings["certificates"] = fingerprints(*chain.tls);
       view.settings["protocols"] = words(chain.tls->alpn);
       if (const auto& clients = chain.tls->client_validation) {
         view.settings["certificates of clients"] = clients->required ? "required" : "taken whatever they are";
@@ -161,11 +190,26 @@ class Viewer {
     const translate::ClusterRow* row =
         cluster.empty() ? nullptr : snapshot_.cluster(plan_->proxy.key, cluster);
     if (row == nullptr) return "nothing (500)";
-    const std::string name = snapshot_.backend(*row).to_string();
-    if (!seen_.insert({plan_->proxy.key, cluster}).second) return name;
+    if (!row->members.empty()) {
+      std::uint64_t weights = 0;
+      for (const auto& member : row->members) weights += member.weight;
+      std::vector<std::string> parts;
+      for (const auto& member : row->members) {
+        const std::string name = look_at_backend(*member.row);
+        parts.push_back(member.weight == weights ? name
+                                                 : fmt::format("{} {}", share(member.weight, weights), name));
+      }
+      return fmt::format("{}", fmt::join(parts, " and "));
+    }
+    return look_at_backend(*row);
+  }
+
+  std::string look_at_backend(const translate::ClusterRow& cluster) {
+    const std::string name = snapshot_.backend(cluster).to_string();
+    if (!seen_.insert({plan_->proxy.key, cluster.cluster.name}).second) return name;
     BackendView& view = view_.backends[name];
-    view.settings.insert(describe_protocol(row->cluster));
-    for (const ir::Locality& locality : snapshot_.localities(*row)) {
+    view.settings.insert(describe_protocol(cluster.cluster));
+    for (const ir::Locality& locality : snapshot_.localities(cluster)) {
       for (const ir::Endpoint& endpoint : locality.endpoints) {
         std::string text = describe_endpoint(endpoint);
         if (!locality.zone.empty()) text += " in zone " + locality.zone;
@@ -229,6 +273,7 @@ class Viewer {
     } else {
       const auto& forward = std::get<ir::Forward>(action.action);
       describe_backends(forward, settings);
+      if (forward.session) settings["session"] = forward.session->name;
       if (forward.rewrite) settings["rewrite"] = describe_rewrite(*forward.rewrite);
       add_limit_steps(forward, steps);
       std::vector<std::string> mirrors;
@@ -238,6 +283,7 @@ class Viewer {
       }
       if (!mirrors.empty()) settings["mirrors"] = words(mirrors);
     }
+    if (action.cors) settings["CORS"] = "origins " + words(action.cors->origins);
     put_steps(steps, settings);
     return settings;
   }

@@ -1,0 +1,33 @@
+#include "explain/destination.h"
+
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "explain/describe.h"
+
+namespace sluice::explain {
+
+void add_destinations(const Snapshot& snapshot, const translate::ClusterRow& cluster, Destination to,
+                      std::vector<Destination>& destinations) {
+  if (cluster.members.empty()) {
+    to.backend = snapshot.backend(cluster);
+    to.protocol = describe_protocol(cluster.cluster);
+    to.localities = snapshot.localities(cluster);
+    destinations.push_back(std::move(to));
+    return;
+  }
+  std::map<std::uint32_t, std::uint64_t> weights;  // by priority
+  for (const translate::ClusterRow::Member& member : cluster.members) {
+    weights[member.priority] += member.weight;
+  }
+  for (const translate::ClusterRow::Member& member : cluster.members) {
+    Destination one = to;
+    one.weight *= member.weight;
+    one.weights *= weights[member.priority];
+    if (member.priority > 0) one.steps.push_back({"fallback", "only while the backends before it are down"});
+    add_destinations(snapshot, *member.row, std::move(one), destinations);
+  }
+}
+
+}  // namespace sluice::explain
