@@ -19,7 +19,7 @@ asan     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
 tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
 golden   | no     | python test/golden/run.py
 rig      | no     | scripts/build.sh release sluice echo load && python test/rig/rig_test.py && PYTHONPATH=test/rig python test/change/timeline_test.py
-features | no     | scripts/build.sh release sluice echo && python test/features/run.py
+features | no     | scripts/build.sh release sluice echo load && python test/features/run.py
 observe  | no     | python test/observe/observe_test.py
 reject   | no     | python test/reject/reject_test.py
 change   | no     | python test/change/change_test.py
