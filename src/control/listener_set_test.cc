@@ -27,12 +27,14 @@ std::string listener_set(std::string_view name, std::string_view created, std::s
   return fmt::format(R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: ListenerSet
-metadata: {{name: {}, namespace: {}, creationTimestamp: "{}"}}
+metadata: {{name: {}, namespace: {}{}}}
 spec:
   parentRef: {{name: gateway, namespace: default}}
   listeners:
 {})",
-                     name, namespace_, created, listeners);
+                     name, namespace_,
+                     created.empty() ? std::string() : fmt::format(", creationTimestamp: \"{}\"", created),
+                     listeners);
 }
 
 std::string http_route(std::string_view name, std::string_view parent) {
