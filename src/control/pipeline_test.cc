@@ -479,14 +479,14 @@ TEST(Pipeline, RulesAndRoutesShareTheClusterOfAService) {
   EXPECT_EQ(pipeline.resources(ResourceType::kEndpoints).size(), 0U);
 }
 
-// The weights of a cluster's localities, by their zones.
+// The weights of a cluster's localities, by their regions.
 std::map<std::string, int> localities(const Pipeline& pipeline, const std::string& cluster) {
   std::map<std::string, int> weights;
   const Rendered* endpoints = pipeline.resources(ResourceType::kEndpoints).get({"default/gateway", cluster});
   if (endpoints == nullptr) return weights;
   const json made = json::parse(xds::to_json(ResourceType::kEndpoints, *endpoints->bytes));
   for (const json& locality : made["endpoints"]) {
-    weights[locality["locality"]["zone"]] = locality["loadBalancingWeight"];
+    weights[locality["locality"]["region"]] = locality["loadBalancingWeight"];
   }
   return weights;
 }
@@ -810,13 +810,13 @@ TEST(Fallback, IsOneClusterWithPriorities) {
   EXPECT_TRUE(clusters.begin()->starts_with("fallback/default/web/")) << *clusters.begin();
   const auto endpoints = [&] {
     const RenderedTable& table = pipeline.resources(ResourceType::kEndpoints);
+    const json made =
+        json::parse(xds::to_json(ResourceType::kEndpoints, *table.get(table.sorted_keys().front())->bytes));
     std::string text;
-    for (const json& group : json::parse(xds::to_json(
-             ResourceType::kEndpoints, *table.get(table.sorted_keys().front())->bytes))["endpoints"]) {
-      text += fmt::format(
-          "{} {}x{}; ",
-          group["lbEndpoints"][0]["endpoint"]["address"]["socketAddress"]["address"].get<std::string>(),
-          group.value("priority", 0), group["loadBalancingWeight"].get<int>());
+    for (const json& group : made["endpoints"]) {
+      const json& address = group["lbEndpoints"][0]["endpoint"]["address"]["socketAddress"]["address"];
+      text += fmt::format("{} {}x{}; ", address.get<std::string>(), group.value("priority", 0),
+                          group["loadBalancingWeight"].get<int>());
     }
     return text;
   };

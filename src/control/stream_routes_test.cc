@@ -159,7 +159,8 @@ TEST_F(StreamRoutes, TlsByServerName) {
                                                                 {"*", "service/default/b:53"}}));
   const Rendered* socket =
       pipeline_.resources(ResourceType::kListener).get({"default/gw", "default/gw:8443"});
-  EXPECT_EQ(socket->names->clusters, (std::vector<std::string>{"service/default/a:53", "service/default/b:53"}));
+  EXPECT_EQ(socket->names->clusters,
+            (std::vector<std::string>{"service/default/a:53", "service/default/b:53"}));
   EXPECT_EQ(status("Gateway", "gw")->listeners[0].attached_routes, 2U);
   ASSERT_EQ(status("Gateway", "gw")->listeners[0].supported_kinds.size(), 1U);
   EXPECT_EQ(status("Gateway", "gw")->listeners[0].supported_kinds[0].kind, "TLSRoute");
@@ -194,6 +195,7 @@ TEST_F(StreamRoutes, AnEditCostsOneListener) {
                                                         {"listeners", 1},
                                                         {"cluster rows", 1},
                                                         {"clusters", 1},
+                                                        {"secrets of clusters", 1},
                                                         {"endpoints", 1},
                                                         {"statuses of gateways", 1},
                                                         {"statuses of tls routes", 1}}));
