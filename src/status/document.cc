@@ -110,10 +110,14 @@ json document(const ObjectKey& object, const translate::ObjectStatus& status,
     for (const api::RouteGroupKind& kind : listener.supported_kinds) {
       kinds.push_back({{"group", kind.group}, {"kind", kind.kind}});
     }
-    fields["listeners"].push_back({{"name", listener.name},
-                                   {"supportedKinds", std::move(kinds)},
-                                   {"attachedRoutes", listener.attached_routes},
-                                   {"conditions", conditions_of(listener.conditions, status.generation)}});
+    json row{{"name", listener.name},
+             {"attachedRoutes", listener.attached_routes},
+             {"conditions", conditions_of(listener.conditions, status.generation)}};
+    // A Gateway's has them even if there are none.
+    if (!kinds.empty() || object.kind == api::kind_of<api::Gateway>()) {
+      row["supportedKinds"] = std::move(kinds);
+    }
+    fields["listeners"].push_back(std::move(row));
   }
   for (const auto& [ref, conditions] : status.parents) {
     fields["parents"].push_back({{"parentRef", reference(ref)},
