@@ -135,6 +135,7 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
                               .supported_kinds = listener.supported_kinds,
                               .namespaces = listener.namespaces,
                               .ready = listener.ready && !listener.socket.empty(),
+                              .passes_tls = listener.protocol == "TLS" && !listener.ends_tls,
                               .socket = listener.socket,
                               .route_table = listener.route_table,
                               .stream = listener.stream,

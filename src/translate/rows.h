@@ -311,6 +311,7 @@ struct AttachPoint {
   std::vector<api::RouteGroupKind> supported_kinds;
   api::RouteNamespaces namespaces;
   bool ready = false;
+  bool passes_tls = false;  // TLS is ended by backends
   std::string socket;
   std::string route_table;
   std::string stream;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -33,20 +34,26 @@ void each_backend(const std::vector<api::StreamRouteRule>& rules, F f) {
   }
 }
 
+// Where the reference leads, if there is something to forward to. A name to resolve is in the requests of
+// HTTP only.
+std::optional<ResolvedBackend> resolve(const api::BackendRef& ref, const Place& place,
+                                       RouteBackends& backends) {
+  auto backend = backends.look_up(ref.ref, place);
+  if (!backend || backend->row.cluster.discovery != ir::Discovery::kDynamic) return backend;
+  backends.refuse(
+      {.reason = "UnsupportedValue",
+       .code = "support/dynamic-resolver",
+       .field = "name",
+       .message = "a Backend of type DynamicResolver is for HTTP, where a request says where it goes",
+       .suggestion = "use an HTTPRoute, or a Backend with endpoints"},
+      place);
+  return std::nullopt;
+}
+
 void share_connections(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
   std::map<std::string, std::uint32_t> weights;  // by cluster, "" is of what leads nowhere
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
-    auto backend = translation.backends.look_up(ref.ref, place);
-    if (backend && backend->row.cluster.discovery == ir::Discovery::kDynamic) {
-      translation.backends.refuse(
-          {.reason = "InvalidBackendRef",
-           .code = "support/dynamic-resolver",
-           .field = "name",
-           .message = "a Backend of type DynamicResolver is for HTTP, where a request says where it goes",
-           .suggestion = "use an HTTPRoute, or a Backend with endpoints"},
-          place);
-      backend.reset();
-    }
+    auto backend = resolve(ref, place, translation.backends);
     if (backend) {
       negotiate_no_protocol(*backend);  // that is the clients' business
       translation.backends.add_cluster(backend->row);
@@ -66,7 +73,7 @@ void share_datagrams(const std::vector<api::StreamRouteRule>& rules, Translation
   row.cluster.owner = route;
   std::map<std::string, ClusterRow::Member> members;
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
-    const auto backend = translation.backends.look_up(ref.ref, place);
+    const auto backend = resolve(ref, place, translation.backends);
     if (!backend || ref.weight == 0) return;
     const auto weight = static_cast<std::uint32_t>(ref.weight);
     const auto [member, fresh] = members.try_emplace(backend->cluster);
@@ -86,9 +93,10 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
                       const std::vector<api::StreamRouteRule>& rules, const RouteEnvironment& environment,
                       flow::Reads& reads) {
   const bool datagrams = owner.kind == api::kind_of<api::UDPRoute>();
-  std::map<BackendAccess, std::unique_ptr<Translation>> translations;
-  const auto translation_for = [&](const BackendAccess& access) -> const Translation& {
-    std::unique_ptr<Translation>& t = translations[access];
+  // By how the proxy reaches backends, and whether it passes TLS on.
+  std::map<std::pair<BackendAccess, bool>, std::unique_ptr<Translation>> translations;
+  const auto translation_for = [&](const BackendAccess& access, bool passes_tls) -> const Translation& {
+    std::unique_ptr<Translation>& t = translations[{access, passes_tls}];
     if (t != nullptr) return *t;
     t = std::make_unique<Translation>(owner,
                                       BackendReader{.from = owner.kind,
@@ -97,7 +105,8 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
                                                     .settings = environment.settings,
                                                     .inputs = environment.inputs,
                                                     .tables = environment.tables,
-                                                    .transport = datagrams ? "UDP" : "TCP"},
+                                                    .transport = datagrams ? "UDP" : "TCP",
+                                                    .passes_tls = passes_tls},
                                       reads);
     datagrams ? share_datagrams(rules, *t) : share_connections(rules, *t);
     return *t;
@@ -108,8 +117,11 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
                             environment.parents, reads);
   result.problems = std::move(attached.problems);
   for (Parent& parent : attached.parents) {
-    const Translation& translation = translation_for(parent.points->access);
+    std::vector<const Translation*> used;
     for (const Attachment& attachment : parent.attachments) {
+      const Translation& translation =
+          translation_for(parent.points->access, attachment.listener->passes_tls);
+      if (std::ranges::find(used, &translation) == used.end()) used.push_back(&translation);
       StreamContribution brings{.stream = attachment.listener->stream,
                                 .creation_timestamp = metadata.creation_timestamp,
                                 .server_names = attachment.hosts,
@@ -121,20 +133,27 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
       result.streams.push_back(
           {{.proxy = parent.points->proxy, .name = attachment.listener->socket}, std::move(brings)});
     }
-    if (parent.accepted()) {
-      for (const auto& [cluster, row] : translation.backends.clusters()) {
-        result.clusters.push_back({{.proxy = parent.points->proxy, .name = cluster}, row});
+    if (used.empty()) used.push_back(&translation_for(parent.points->access, false));
+    for (const Translation* translation : used) {
+      if (parent.accepted()) {
+        for (const auto& [cluster, row] : translation->backends.clusters()) {
+          result.clusters.push_back({{.proxy = parent.points->proxy, .name = cluster}, row});
+        }
+        if (auto missing = translation->backends.backends_available()) {
+          set_condition(parent.status.conditions, *std::move(missing));
+        }
       }
-      if (auto missing = translation.backends.backends_available()) {
-        set_condition(parent.status.conditions, *std::move(missing));
+      for (PolicyUse use : translation->backends.policies()) {
+        use.ancestor = parent.status.parent_ref;
+        use.ancestor.namespace_ = parent.status.parent.name.namespace_;
+        result.backend_tls_policies.push_back(std::move(use));
       }
     }
-    set_condition(parent.status.conditions, translation.backends.resolved_refs());
-    for (PolicyUse use : translation.backends.policies()) {
-      use.ancestor = parent.status.parent_ref;
-      use.ancestor.namespace_ = parent.status.parent.name.namespace_;
-      result.backend_tls_policies.push_back(std::move(use));
-    }
+    // With TLS of ours there is more that can be wrong.
+    const auto worst =
+        std::ranges::find_if(used, [](const Translation* t) { return !t->backends.resolved_refs().status; });
+    set_condition(parent.status.conditions,
+                  (worst == used.end() ? used.front() : *worst)->backends.resolved_refs());
     result.parents.push_back(std::move(parent.status));
   }
 
@@ -145,7 +164,7 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
   const auto key_of = [](const auto& c) -> const XdsKey& { return c.first; };
   std::ranges::stable_sort(result.clusters, {}, key_of);
   result.clusters.erase(std::ranges::unique(result.clusters, {}, key_of).begin(), result.clusters.end());
-  for (const auto& [access, translation] : translations) {
+  for (const auto& [way, translation] : translations) {
     for (const Problem& problem : translation->backends.problems()) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {
         result.problems.push_back(problem);

@@ -190,7 +190,7 @@ std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const st
                                               const BackendRow* own, const BackendReader& reader,
                                               flow::Reads& reads, std::vector<PolicyUse>& policies,
                                               ResolvedBackend& resolved) {
-  if (reader.transport == "UDP") return {};
+  if (reader.passes_tls || reader.transport == "UDP") return {};
   const BackendTlsPolicyRow* policy = backend_tls_policy_of(backend, section, reader.tables, reads, policies);
   const TlsTrust* trust = policy != nullptr              ? &policy->trust
                           : own != nullptr && own->trust ? &*own->trust

@@ -39,7 +39,7 @@ void plan_backend_tls(const api::Gateway& gateway, const Projections& tables, fl
                       GatewayPlan& plan);
 
 // Makes the connections of the cluster TLS, where a policy for this port of the backend or the Backend itself
-// (`own`; null: it is none) asks for it.
+// (`own`; null: it is none) asks for it; not where TLS passes through.
 std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const std::string& section,
                                               const BackendRow* own, const BackendReader& reader,
                                               flow::Reads& reads, std::vector<PolicyUse>& policies,
