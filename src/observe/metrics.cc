@@ -139,24 +139,31 @@ struct Metrics::Impl {
   Family<Counter>& runs = counters(kRuns);
   Family<Counter>& rows_changed = counters(kRowsChanged);
   Histogram& arrival = histograms(kArrival).Add({}, kArrivalBuckets);
-  Family<Counter>& responses = counters(kResponses);
-  Family<Counter>& resources = counters(kResources);
-  Family<Counter>& bytes = counters(kBytes);
-  Family<Counter>& rejections = counters(kRejections);
+  // By type. Looking a counter up by its labels costs more than a commit of one endpoint.
+  using ByType = std::array<Counter*, xds::kResourceTypes>;
+  ByType responses = by_type(kResponses);
+  ByType resources = by_type(kResources);
+  ByType bytes = by_type(kBytes);
+  ByType rejections = by_type(kRejections);
   Family<Counter>& object_rejections = counters(kObjectRejections);
+  // By position among the stages: runs, and rows changed.
+  std::vector<std::pair<Counter*, Counter*>> stages;
+
+  // What has not happened yet is 0, not absent: rates need a start.
+  ByType by_type(const Definition& definition) {
+    Family<Counter>& family = counters(definition);
+    ByType all{};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i] = &family.Add({{"type", short_type(static_cast<xds::ResourceType>(i))}});
+    }
+    return all;
+  }
 
   std::mutex mutex;  // guards what follows
   std::set<ObjectKey> named;
 };
 
-Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
-  // What has not happened yet is 0, not absent: rates need a start.
-  for (int i = 0; i < xds::kResourceTypes; ++i) {
-    const Labels type{{"type", short_type(static_cast<xds::ResourceType>(i))}};
-    for (auto* family : {&impl_->responses, &impl_->resources, &impl_->bytes, &impl_->rejections})
-      family->Add(type);
-  }
-}
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
 void Metrics::read(std::size_t upserted, std::size_t deleted) {
@@ -167,10 +174,13 @@ void Metrics::read(std::size_t upserted, std::size_t deleted) {
 void Metrics::committed(const flow::CommitStats& stats, std::chrono::microseconds cpu) {
   impl_->commits.Increment();
   impl_->commit_cpu.Observe(std::chrono::duration<double>(cpu).count());
-  for (const flow::StageStats& stage : stats.stages) {
-    const Labels label{{"stage", std::string(stage.name)}};
-    impl_->runs.Add(label).Increment(stage.runs);
-    impl_->rows_changed.Add(label).Increment(stage.changed);
+  for (std::size_t i = impl_->stages.size(); i < stats.stages.size(); ++i) {
+    const Labels label{{"stage", std::string(stats.stages[i].name)}};
+    impl_->stages.emplace_back(&impl_->runs.Add(label), &impl_->rows_changed.Add(label));
+  }
+  for (std::size_t i = 0; i < stats.stages.size(); ++i) {
+    impl_->stages[i].first->Increment(stats.stages[i].runs);
+    impl_->stages[i].second->Increment(stats.stages[i].changed);
   }
 }
 
@@ -179,14 +189,14 @@ void Metrics::arrived(std::chrono::steady_clock::duration after) {
 }
 
 void Metrics::sent(const ads::Sent& response) {
-  const Labels type{{"type", short_type(response.type)}};
-  impl_->responses.Add(type).Increment();
-  impl_->resources.Add(type).Increment(static_cast<double>(response.resources));
-  impl_->bytes.Add(type).Increment(static_cast<double>(response.bytes));
+  const auto type = static_cast<std::size_t>(response.type);
+  impl_->responses.at(type)->Increment();
+  impl_->resources.at(type)->Increment(static_cast<double>(response.resources));
+  impl_->bytes.at(type)->Increment(static_cast<double>(response.bytes));
 }
 
 void Metrics::rejected(const ads::Rejected& rejected) {
-  impl_->rejections.Add({{"type", short_type(rejected.type)}}).Increment();
+  impl_->rejections.at(static_cast<std::size_t>(rejected.type))->Increment();
 }
 
 void Metrics::held_back(const ObjectKey& object) {
@@ -219,7 +229,8 @@ std::string Metrics::text(const Now& now) const {
   }
   {
     Made rows(all, kRows);
-    for (const auto& [table, count] : now.rows) rows.add(static_cast<double>(count), {{"table", table}});
+    for (const auto& [table, count] : now.rows)
+      rows.add(static_cast<double>(count), {{"table", std::string(table)}});
   }
   {
     Made problems(all, kProblems);

@@ -6,7 +6,7 @@
 // Nothing here can grow without bounds: objects that proxies refuse are counted by name for the first
 // kMostObjects of them, and together from there on.
 //
-// Threads: any, each method by itself.
+// Threads: any; committed() from one.
 #pragma once
 
 #include <chrono>
@@ -34,7 +34,7 @@ struct Now {
   bool ready = false;
   std::chrono::steady_clock::duration busy{};                        // the control thread, with what it is at
   std::vector<std::pair<GroupKind, std::size_t>> objects;            // by kind
-  std::vector<std::pair<std::string, std::size_t>> rows;             // by table
+  std::vector<std::pair<std::string_view, std::size_t>> rows;        // by table
   std::map<std::pair<Severity, std::string>, std::size_t> problems;  // by severity and code
   std::size_t held_back = 0;                                         // objects
   std::vector<Fleet::Proxy> proxies;

@@ -98,7 +98,7 @@ class Observer {
   std::optional<Time> noticed_;  // the first change that has been read and not committed
   Fleet fleet_;
   std::vector<std::pair<GroupKind, std::size_t>> objects_;
-  std::vector<std::pair<std::string, std::size_t>> rows_;
+  std::vector<std::pair<std::string_view, std::size_t>> rows_;  // by table; names live as long as the graph
   std::map<std::pair<Severity, std::string>, std::size_t> problems_;
   std::size_t held_back_ = 0;
 };

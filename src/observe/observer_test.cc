@@ -76,7 +76,8 @@ class ObserverTest : public testing::Test {
   }
 
   std::vector<HealthWatch::Done> asked_;
-  Observer observer_{{.snapshot = [](const Observer::Take& take) { take(snapshot()); },
+  std::shared_ptr<Snapshot> given_;
+  Observer observer_{{.snapshot = [this](const Observer::Take& take) { take(given_ ? given_ : snapshot()); },
                       .locate = [](Problem& problem) { problem.where = {"b.yaml", 1, 2}; },
                       .ask_envoy = [this](const ir::ProxyKey&,
                                           HealthWatch::Done done) { asked_.push_back(std::move(done)); }}};
@@ -164,6 +165,27 @@ TEST_F(ObserverTest, StateForThePage) {
       R"({"cluster_statuses": [{"name": "c", "host_statuses": [{"address": {"pipe": {"path": "/p"}}}]}]})");
   EXPECT_EQ(json::parse(ask("/api/state").body)["clusters"],
             json::parse(R"({"default/eg": {"c": [{"address": "/p"}]}})"));
+}
+
+TEST_F(ObserverTest, RoutesOfConnections) {
+  const GroupKind tls("gateway.networking.k8s.io", "TLSRoute");
+  translate::RouteResult result;
+  for (const char* stream : {"a", "b"}) {  // two listeners: said once
+    result.streams.emplace_back(
+        translate::XdsKey{"default/eg", "s"},
+        translate::StreamContribution{
+            .stream = stream, .server_names = {"a.example"}, .shares = {{"service/default/web:443", 1}}});
+  }
+  result.streams.emplace_back(translate::XdsKey{"default/eg", "t"},
+                              translate::StreamContribution{.stream = "c"});
+  given_ = std::make_shared<Snapshot>(*snapshot());
+  given_->routes = {{ObjectKey{tls, {"default", "pass"}},
+                     std::make_shared<const translate::RouteResult>(std::move(result))}};
+  const json route = json::parse(ask("/api/state").body)["routes"][0];
+  EXPECT_EQ(route["hosts"], json::array({"a.example"}));
+  EXPECT_EQ(route["rules"], json::parse(R"([
+    {"backends": [{"cluster": "service/default/web:443", "weight": 1}], "matches": ["server name a.example"]},
+    {"backends": [], "does": "closes it: there is nothing to forward to", "matches": ["every connection"]}])"));
 }
 
 TEST_F(ObserverTest, WhatHasNotChangedIsNotSentAgain) {

@@ -75,8 +75,10 @@ std::string text_of(const ir::RouteMatch& match) {
   text += text_of(match.path);
   const auto add = [&text](std::string_view what, const std::vector<ir::ValueMatch>& values) {
     for (const ir::ValueMatch& value : values) {
-      text += fmt::format(", {} {} {} {}", what, value.name, value.kind == ir::MatchKind::kRegex ? "~" : "=",
-                          value.value);
+      const std::string_view how = value.kind == ir::MatchKind::kRegex    ? "~ "
+                                   : value.kind == ir::MatchKind::kSuffix ? "= *"
+                                                                          : "= ";
+      text += fmt::format(", {} {} {}{}", what, value.name, how, value.value);
     }
   };
   add("header", match.headers);
@@ -123,6 +125,26 @@ void add_http(const translate::RouteResult& result, ordered_json& out) {
     }
     rules.back()["matches"].push_back(text_of(route.match));
   }
+}
+
+// The same for connections and datagrams: a rule for each way in which they are told apart.
+void add_streams(const translate::RouteResult& result, ordered_json& out) {
+  std::set<std::string> names;
+  for (const auto& [socket, stream] : result.streams) {
+    names.insert(stream.server_names.begin(), stream.server_names.end());
+    ordered_json rule;
+    rule["backends"] = ordered_json::array();
+    for (const ir::StreamShare& share : stream.shares) {
+      rule["backends"].push_back({{"cluster", share.cluster}, {"weight", share.weight}});
+    }
+    if (stream.shares.empty()) rule["does"] = "closes it: there is nothing to forward to";
+    rule["matches"] = {stream.server_names.empty()
+                           ? std::string("every connection")
+                           : fmt::format("server name {}", fmt::join(stream.server_names, ", "))};
+    ordered_json& rules = out["rules"];
+    if (std::ranges::find(rules, rule) == rules.end()) rules.push_back(std::move(rule));
+  }
+  if (!names.empty()) out["hosts"] = names;
 }
 
 using StatusOf = std::map<ObjectKey, const translate::ObjectStatus*>;
@@ -173,6 +195,7 @@ ordered_json routes_of(const Snapshot& snapshot, const StatusOf& statuses) {
     ordered_json row{{"kind", key.kind.kind()}, {"name", key.name.to_string()}};
     if (const auto* status = find(statuses, key)) row.update(status_of(*status, key.name.namespace_));
     add_http(*result, row);
+    add_streams(*result, row);
     std::set<std::string> proxies;
     for (const auto& [cluster, each] : result->clusters) proxies.insert(cluster.proxy);
     if (!proxies.empty()) row["proxies"] = proxies;

@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from rig import (  # noqa: E402
     SLUICE, Object, Rig, Sluice, backend_ref, endpoint_slice, gateway, gateway_class, get, http_listener, http_route,
     https_listener, make_certificate, path_rule, run_tests, service, tls_secret, wait_answer, wait_for)
 
-BAD = "%NOPE%"  # a header's value that the Gateway API takes and Envoy does not
+BAD = "%REQ(NOPE?A?B)%"  # a header's value that the Gateway API takes and Envoy does not
 
 # Envoy Gateway's default fields, with what a request of ours makes of them; None: whatever it is.
 ACCESS_LOG: dict[str, Any] = {
@@ -70,6 +71,15 @@ def metrics(sluice: Sluice) -> dict[str, float]:
 def status(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([SLUICE, "status", "--run-dir", sluice.run_dir, *arguments],
                           capture_output=True, text=True, check=False)
+
+
+def access_line(sluice: Sluice, wanted: Callable[[Any], Any]) -> Any:
+    """The first wanted line of the access logs, or None."""
+    for log in sluice.run_dir.glob("*.out.log"):
+        for text in log.read_text().splitlines():
+            if text.startswith("{") and wanted(line := json.loads(text)):
+                return line
+    return None
 
 
 def route(backend: str = "blue", header: str | None = None, name: str = "web") -> Object:
@@ -275,20 +285,32 @@ class ObserveTest(unittest.TestCase):
             world = World(rig)
             get(world.url + "path?q=1", "web.example", headers={"user-agent": "rig"})
 
-            def line() -> Any:
-                for log in world.sluice.run_dir.glob("*.out.log"):
-                    for text in log.read_text().splitlines():
-                        if text.startswith("{") and json.loads(text)["user-agent"] == "rig":
-                            return json.loads(text)
-                return None
-
-            fields = wait_for(line, "the access log", 30)
+            fields = wait_for(lambda: access_line(world.sluice, lambda line: line["user-agent"] == "rig"),
+                              "the access log", 30)
             self.assertEqual(set(fields), set(ACCESS_LOG))
             for name, wanted in ACCESS_LOG.items():
                 if isinstance(wanted, re.Pattern):
                     self.assertRegex(fields[name], wanted, name)
                 elif wanted is not None:
                     self.assertEqual(fields[name], wanted, name)
+
+    def test_access_log_of_connections(self) -> None:
+        with Rig() as rig:
+            echo, port, resources = rig.echo("blue"), rig.port(), rig.resources()
+            resources.write("all.yaml", [
+                gateway_class(), gateway([{"name": "tcp", "protocol": "TCP", "port": port}]),
+                service("blue"), endpoint_slice("blue", "blue", echo.addresses["blue"][1]),
+                {"apiVersion": "gateway.networking.k8s.io/v1alpha2", "kind": "TCPRoute",
+                 "metadata": {"name": "web", "namespace": "default"},
+                 "spec": {"parentRefs": [{"name": "web"}], "rules": [{"backendRefs": [backend_ref("blue")]}]}}])
+            sluice = rig.sluice(resources)
+            wait_answer(f"http://127.0.0.1:{port}/", seconds=30)
+            fields = wait_for(lambda: access_line(sluice, lambda line: line["upstream_cluster"]), "the access log", 30)
+            self.assertEqual(set(fields), set(ACCESS_LOG))
+            self.assertEqual((fields["upstream_cluster"], fields["method"], fields["response_code"]),
+                             ("service/default/blue:80", None, 0))
+            self.assertGreater(fields["bytes_sent"], 0)
+            self.assertRegex(fields["downstream_local_address"], rf"127\.0\.0\.1:{port}")
 
     def test_no_secret_is_in_any_output(self) -> None:
         with Rig() as rig:
