@@ -54,7 +54,10 @@ void expect_round_trip(const BoundObject& object) {
 // The object in the text, written.
 std::string written(const std::string& text) {
   const ReadObject read = read_object(tree_of(text), Trust::kCheck);
-  for (const Problem& problem : read.problems) ADD_FAILURE() << problem.path << ": " << problem.message;
+  for (const Problem& problem : read.problems) {
+    // Fields without effect are as good as others here.
+    if (problem.code != "support/no-effect") ADD_FAILURE() << problem.path << ": " << problem.message;
+  }
   if (!read.bound) return "";
   expect_round_trip(*read.bound);
   return write_object(read.bound->object);

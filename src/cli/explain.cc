@@ -211,7 +211,11 @@ class Story {
       }
     }
     if (count > kListed) line(depth + 1, fmt::format("and {} more", count - kListed));
-    if (count == 0) line(depth + 1, "no endpoint is ready: 503");
+    if (to.names_itself) {
+      line(depth + 1, "the host of the request, as it is resolved");
+    } else if (count == 0) {
+      line(depth + 1, "no endpoint is ready: 503");
+    }
   }
 
   void list_what_there_is() {

@@ -456,7 +456,12 @@ void Control::commit() {
   const std::uint64_t cpu_us = thread_cpu_us() - before;
   observer_.committed(commit_, stats, std::chrono::microseconds(cpu_us));
   observer_.objects(pipeline_.count_objects());
-  observer_.held_back(refusals_.refusals().size());
+  // Refusals of versions that are no more are kept: going back to one is no news.
+  observer_.held_back(static_cast<std::size_t>(
+      std::ranges::count_if(refusals_.refusals(), [this](const auto& refusal) {
+        const std::optional<api::Object> present = pipeline_.object(refusal.first);
+        return refusal.second->guilty && present && refusals_.holds(refusal.first, *present);
+      })));
   if (!changed_.empty()) {
     const std::size_t all = changed_.size();
     if (all > kNamed) changed_.resize(kNamed);

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <re2/re2.h>
 
 #include "explain/describe.h"
 #include "explain/destination.h"
@@ -16,6 +17,7 @@
 #include "explain/near_misses.h"
 #include "explain/rewrite.h"
 #include "explain/stream.h"
+#include "ir/loopback.h"
 #include "translate/condition.h"
 
 namespace sluice::explain {
@@ -74,7 +76,7 @@ class Explainer {
   void share_out(const std::vector<const ir::Route*>& shares);
   void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
   void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
-  void judge_destinations();
+  void judge_destinations(const ir::Forward& forward);
   void answer(std::uint16_t status, std::string why);
   void close(std::string why);
   std::string listener_name() const;
@@ -270,7 +272,7 @@ void Explainer::follow(const std::vector<const ir::Route*>& shares) {
     const auto& forward = std::get<ir::Forward>(action.action);
     add_forward_steps(forward, *shares.front(), e_.steps);
     split(forward, *shares.front(), {.part = 1, .whole = 1, .steps = {}});
-    judge_destinations();
+    judge_destinations(forward);
   }
   add_header_steps("response-headers", action.response_headers, e_.response_steps);
 }
@@ -337,13 +339,18 @@ void Explainer::split(const ir::Forward& forward, const ir::Route& route, const 
       e_.destinations.push_back(std::move(to));
     } else {
       add_destinations(snapshot_, *cluster, std::move(to), e_.destinations);
+      e_.destinations.back().names_itself = forward.dynamic;
     }
   }
 }
 
 // Where nobody can answer, Envoy does.
-void Explainer::judge_destinations() {
+void Explainer::judge_destinations(const ir::Forward& forward) {
   e_.outcome = Outcome::kForwarded;
+  if (forward.dynamic && RE2::FullMatch(arrival_.host, ir::kLoopbackHost)) {
+    answer(403, "the backend is whatever host the request names, but never the proxy's own machine");
+    return;
+  }
   const auto is_there = [](const Destination& to) { return to.backend.has_value(); };
   if (std::ranges::any_of(e_.destinations, &Destination::has_endpoints)) return;
   const auto lost = std::ranges::find_if_not(e_.destinations, is_there);
@@ -436,7 +443,7 @@ bool takes_port(const ProxyPlan& plan, const ir::Listener& socket, std::uint16_t
 }  // namespace
 
 bool Destination::has_endpoints() const {
-  return std::ranges::any_of(localities, [](const ir::Locality& l) { return !l.endpoints.empty(); });
+  return names_itself || std::ranges::any_of(localities, [](const ir::Locality& l) { return !l.endpoints.empty(); });
 }
 
 std::vector<Explanation> explain(const Snapshot& snapshot, const Request& request) {

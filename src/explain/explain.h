@@ -46,7 +46,9 @@ struct Destination {
   std::string protocol;     // "HTTP/1.1", "HTTP/2", "… over TLS"
   std::vector<Step> steps;  // for this backend only, after the rule's
   std::vector<ir::Locality> localities;
+  bool names_itself = false;  // the request's host is the name that is resolved; there are no localities
 
+  // Somebody may answer.
   bool has_endpoints() const;
 };
 

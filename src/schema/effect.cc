@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "schema/codec.h"
 #include "schema/path.h"
 
 namespace sluice::schema {
@@ -12,7 +13,11 @@ void walk(const Path& path, std::vector<Problem>* problems);
 void walk_member(const Path& parent, const Field& field, const Tree& value, std::vector<Problem>* problems) {
   if (field.is_passive || field.is_ignored || value.is_null()) return;
   const Path here{.parent = &parent, .name = field.name, .tree = &value, .type = field.type.get()};
-  if (field.is_effective && field.codec != nullptr) return walk(here, problems);
+  if (field.is_effective && field.codec != nullptr) {
+    // What is bound as one value, a Tree for instance, is bound as a whole.
+    if (field.codec->kind != Codec::Kind::kScalar) walk(here, problems);
+    return;
+  }
   problems->push_back({.code = "support/no-effect",
                        .severity = Severity::kWarning,
                        .where = {.file = "", .line = value.line(), .column = value.column()},

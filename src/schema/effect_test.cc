@@ -18,6 +18,7 @@ struct Rule {
 struct Spec {
   std::vector<Rule> rules;
   std::string name;
+  std::optional<Tree> patches;
 };
 
 Type rule() {
@@ -27,7 +28,8 @@ Type rule() {
 }
 Type spec() {
   return object({field<&Spec::rules>("rules", list(rule())), field<&Spec::name>("name", string()),
-                 field("kubernetes", any()).passive(), field("addresses", list(string()))});
+                 field("kubernetes", any()).passive(), field("addresses", list(string())),
+                 field<&Spec::patches>("patches", list(object({field("op", string())})))});
 }
 
 std::vector<std::string> found(const std::string& text, const Type& type) {
@@ -53,6 +55,10 @@ TEST(Effect, FieldsWithoutAMemberAndThoseMarkedAreReportedOnceEach) {
 TEST(Effect, WhatIsBoundOrAbsentOrPassiveIsNot) {
   EXPECT_THAT(found("name: x\nrules: [{path: /}]\nkubernetes: {a: b}\naddresses: null\n", spec()), IsEmpty());
   EXPECT_THAT(found("rules: [{retries: 3}]\naddresses: [a]\n", spec().passive()), IsEmpty());
+}
+
+TEST(Effect, WhatIsBelowATreeThatIsBoundIsBoundWithIt) {
+  EXPECT_THAT(found("patches: [{op: add}]\n", spec()), IsEmpty());
 }
 
 TEST(Effect, SaysWhatItIsAndWhere) {

@@ -41,8 +41,9 @@ class FeatureTest(unittest.TestCase):
             resources.write(f"{feature.name}.yaml", feature.objects(stage))
         stage.resources, stage.sluice = resources, rig.sluice(resources)
         sluice = stage.sluice
-        last = wait_for(lambda: [line for line in sluice.lines if line.message == "commit"], "a commit")[-1]
-        sluice.wait_acknowledged(last)
+        commits = wait_for(lambda: [line for line in sluice.lines if line.message == "commit"], "a commit")
+        for commit in commits:
+            sluice.wait_acknowledged(commit, commit.fields["proxies"])
         cls.sluice = sluice
 
     @classmethod

@@ -179,11 +179,11 @@ class Streams:
 
     def edit(self, stage: Stage, route: Object) -> None:
         """A version of a route that comes later, in a file of its own."""
-        name = route["metadata"]["name"]
+        kind, name = route["kind"], route["metadata"]["name"]
         since = stage.sluice.mark()
-        self.written = [r for r in self.written if r["metadata"]["name"] != name] + [route]
+        self.written = [r for r in self.written if (r["kind"], r["metadata"]["name"]) != (kind, name)] + [route]
         stage.resources.write("streams.yaml", self.written)
-        commit = stage.sluice.commit_of([f"{route['kind']} default/{name}"], since=since)
+        commit = stage.sluice.commit_of([f"{kind} default/{name}"], since=since)
         stage.sluice.wait_acknowledged(commit, proxies=["default/streams"])
 
     def check(self, stage: Stage, test: unittest.TestCase) -> None:
@@ -237,7 +237,8 @@ class Streams:
         self.edit(stage, stream_route("TLSRoute", "streams-two", "passed", backend_ref("streams-three"),
                                       hostnames=["two.example", "*.two.example"]))
         wait_for(lambda: hello(self.tls, "two.example") == "three hello", "the edit is served")
-        self.edit(stage, stream_route("TLSRoute", "streams-all", "passed", backend_ref("streams-three")))
+        self.edit(stage, stream_route("TLSRoute", "streams-all", "passed", backend_ref("streams-three"),
+                                      hostnames=["*.example"]))
         wait_for(lambda: hello(self.tls, "other.example") == "three hello", "a new route is served")
         wait_for(lambda: kept["two.example"].say("still?") == "", "connections of the edited route are over",
                  seconds=DRAIN + 10, every=0.1)

@@ -7,6 +7,7 @@
 #include "envoy/type/matcher/v3/http_inputs.pb.h"
 #include "xds/type/matcher/v3/matcher.pb.h"
 
+#include "ir/loopback.h"
 #include "xds/wire.h"
 
 namespace sluice::xds {
@@ -15,14 +16,6 @@ namespace {
 namespace rbac_v3 = envoy::extensions::filters::http::rbac::v3;
 
 constexpr char kName[] = "envoy.filters.http.rbac/loopback_guard";
-
-// The names and addresses of this machine, in all the ways in which resolvers take them: 127.0.0.0/8 and 0,
-// with fewer than four parts, octal and hexadecimal too; ::1 and ::, spelled out or not, and the IPv4 ones
-// inside IPv6.
-constexpr char kLoopback[] =
-    R"((?i)^(?:(?:[^:]*\.)?localhost\.?|localhost\.localdomain\.?|ip6-localhost|ip6-loopback)"
-    R"(|127\.(?:0x[0-9a-f]+|[0-9]+|\.)*|(?:0x[0-9a-f]+\.?)+[0-9.]*|0[0-9.]*|[0-9]+(?:\.[0-9]+){0,2}\.?)"
-    R"(|\[?[0:]+1?\]?|\[?[0:]*:(?:ffff:)?(?:127\.|7f)[0-9a-f.:]*\]?)(?::[0-9]+)?$)";
 
 void fill_action(const char* name, envoy::config::rbac::v3::RBAC::Action action,
                  ::xds::type::matcher::v3::Matcher::OnMatch* to) {
@@ -54,7 +47,7 @@ void append_loopback_guard(const ir::Route& route, std::string& out) {
   pack(input, predicate->mutable_input()->mutable_typed_config());
   auto* regex = predicate->mutable_value_match()->mutable_safe_regex();
   regex->mutable_google_re2();
-  regex->set_regex(kLoopback);
+  regex->set_regex(ir::kLoopbackHost);
   fill_action("loopback", envoy::config::rbac::v3::RBAC::DENY, loopback->mutable_on_match());
   fill_action("elsewhere", envoy::config::rbac::v3::RBAC::ALLOW, matcher->mutable_on_no_match());
   append_route_config(kName, per_route, out);
