@@ -53,14 +53,17 @@ class Stage:
     def ask(self, host: str, path: str = "/", **options: object) -> Answer:
         return request(f"http://127.0.0.1:{self.port}{path}", host, **options)
 
-    def call(self, host: str, method: str, headers: Mapping[str, str] = {}) -> tuple[dict[str, str], bytes]:
-        """A gRPC call with an empty message to "service/method": the headers and trailers of the answer, and its
-        message."""
+    def call(self, host: str, method: str, headers: Mapping[str, str] = {},
+             with_message: bool = True) -> tuple[dict[str, str], bytes]:
+        """A gRPC call with an empty message, or none, to "service/method": the headers and trailers of the answer,
+        and its message. An answer of Envoy's own may come before the message has been sent; Envoy resets the stream
+        then, and this curl may lose the answer."""
         head = self.rig.path("grpc-headers")
         words = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
+        words += ["--data-binary", "@-"] if with_message else ["-X", "POST"]
         result = subprocess.run(
             ["curl", "-s", "--http2-prior-knowledge", "--max-time", "5", "-D", head, "-H", f"host: {host}",
-             "-H", "content-type: application/grpc", "-H", "te: trailers", *words, "--data-binary", "@-",
+             "-H", "content-type: application/grpc", "-H", "te: trailers", *words,
              f"http://127.0.0.1:{self.port}/{method}"],
             input=b"\0\0\0\0\0", capture_output=True, check=True)
         fields = (line.partition(":") for line in head.read_text().splitlines() if ":" in line)
