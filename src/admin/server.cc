@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <exception>
 #include <optional>
 #include <set>
 #include <thread>
@@ -21,6 +22,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 namespace sluice::admin {
 namespace {
@@ -225,7 +228,13 @@ void Connection::on_answer(std::uint64_t request, const Answer& answer) {
   if (!waiting_ || request != requests_) return;
   waiting_ = false;
   answer_timer_.cancel();
-  write(answer());
+  // A page that cannot be made must not end what serves the proxies.
+  try {
+    write(answer());
+  } catch (const std::exception& error) {
+    log(Level::kError, "a page could not be made", {{"error", error.what()}});
+    refuse(500, "this page could not be made; the log says why");
+  }
 }
 
 void Connection::write(Response response) {

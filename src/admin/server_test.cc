@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -205,6 +206,17 @@ TEST_F(ServerTest, BoundsConnections) {
     if (!again) std::this_thread::sleep_for(10ms);
   }
   EXPECT_TRUE(again);
+}
+
+TEST_F(ServerTest, APageThatCannotBeMadeEndsNothing) {
+  options_.handlers["/broken"] = [](const Request&, const Respond& respond) {
+    respond([]() -> Response { throw std::runtime_error("no page"); });
+  };
+  start();
+  EXPECT_THAT(Client(port_).ask("GET /broken HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 500 "));
+  EXPECT_THAT(Client(port_).ask("GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(ServerTest, AnswersFromAnotherThread) {

@@ -457,8 +457,8 @@ void Control::commit() {
   observer_.committed(commit_, stats, std::chrono::microseconds(cpu_us));
   observer_.objects(pipeline_.count_objects());
   // Refusals of versions that are no more are kept: going back to one is no news.
-  observer_.held_back(static_cast<std::size_t>(
-      std::ranges::count_if(refusals_.refusals(), [this](const auto& refusal) {
+  observer_.held_back(
+      static_cast<std::size_t>(std::ranges::count_if(refusals_.refusals(), [this](const auto& refusal) {
         const std::optional<api::Object> present = pipeline_.object(refusal.first);
         return refusal.second->guilty && present && refusals_.holds(refusal.first, *present);
       })));

@@ -443,7 +443,8 @@ bool takes_port(const ProxyPlan& plan, const ir::Listener& socket, std::uint16_t
 }  // namespace
 
 bool Destination::has_endpoints() const {
-  return names_itself || std::ranges::any_of(localities, [](const ir::Locality& l) { return !l.endpoints.empty(); });
+  return names_itself ||
+         std::ranges::any_of(localities, [](const ir::Locality& l) { return !l.endpoints.empty(); });
 }
 
 std::vector<Explanation> explain(const Snapshot& snapshot, const Request& request) {
