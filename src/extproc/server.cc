@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
 #include <thread>
 
@@ -54,7 +55,7 @@ class Worker {
   Worker(const Options& options, const MakeService& make_service, ConnectionCount& count)
       : limits_(options.limits), count_(count), service_(make_service(loop_)) {
     for (const std::string& name : options.health_services) health_.set(name, true);
-    thread_ = std::thread([this] { loop_.run(); });
+    thread_ = std::thread([this] { run(); });
   }
   ~Worker() {
     loop_.post([this] { loop_.quit(); });
@@ -80,6 +81,16 @@ class Worker {
   }
 
  private:
+  void run() {
+    // OpenSSL writes to sockets whose other end may be gone.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    loop_.run();
+    connections_.clear();  // here, since they say good-bye
+  }
+
   void remove(Connection* connection) {
     std::erase_if(connections_, [connection](const auto& c) { return c.get() == connection; });
     count_.give_back();
