@@ -355,12 +355,10 @@ class DocumentBuilder {
       }
     }
     if (!count(1, place)) return;
-    std::string_view text = text_of(token);
-    std::string unfolded;
-    if (style == FYSS_SINGLE_QUOTED && has_doubled_escapes(token)) {
-      unfolded = unfold_single_quoted(written(token));
-      text = unfolded;
-    }
+    // Not even asked for the text of such a token: it would leak memory.
+    const bool misread = style == FYSS_SINGLE_QUOTED && has_doubled_escapes(token);
+    const std::string unfolded = misread ? unfold_single_quoted(written(token)) : std::string();
+    const std::string_view text = misread ? unfolded : text_of(token);
     if (wants_key()) return add_key(text, style == FYSS_PLAIN && event->scalar.tag == nullptr, place, event);
     Tree tree;
     if (event->scalar.tag != nullptr) {
