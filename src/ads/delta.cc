@@ -57,7 +57,7 @@ std::vector<Piece> serialize_delta(const Response& response) {
     xds::append_field(head, kResourceName, std::string_view(resource->name));
     xds::append_field(head, kResourceVersion, std::string_view(version_text(resource->version)));
     const std::size_t any = Frame::any_size(type_url, *resource->bytes);
-    frame.open_field(kResources, head.size() + 1 + xds::varint_size(any) + any);
+    frame.open_field(kResources, head.size() + 1 + varint_size(any) + any);
     frame.text() += head;
     frame.append_any(kResourceAny, type_url, resource->bytes);
   }

@@ -12,14 +12,13 @@ constexpr int kAnyTypeUrl = 1;
 constexpr int kAnyValue = 2;
 
 // Of fields 1 to 15.
-std::size_t field_size(std::size_t bytes) { return 1 + xds::varint_size(bytes) + bytes; }
+std::size_t field_size(std::size_t bytes) { return 1 + varint_size(bytes) + bytes; }
 
 }  // namespace
 
 void Frame::open_field(int number, std::size_t size) {
-  constexpr unsigned kLengthDelimited = 2;
-  xds::append_varint(text_, static_cast<unsigned>(number) << 3 | kLengthDelimited);
-  xds::append_varint(text_, size);
+  append_bytes_tag(text_, number);
+  append_varint(text_, size);
 }
 
 std::size_t Frame::any_size(std::string_view type_url, const std::string& value) {

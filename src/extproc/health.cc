@@ -1,5 +1,6 @@
 #include "extproc/health.h"
 
+#include "base/wire.h"
 #include "extproc/wire.h"
 
 namespace sluice::extproc {
@@ -29,7 +30,7 @@ std::optional<std::string_view> decode_health_request(std::string_view message) 
 
 std::string encode_health_response(ServingStatus status) {
   std::string message;
-  append_integer(message, 1, static_cast<std::uint64_t>(status));
+  append_field(message, 1, static_cast<std::uint64_t>(status));
   return message;
 }
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "base/wire.h"
 #include "extproc/wire.h"
 
 namespace sluice::extproc {
@@ -64,6 +65,7 @@ enum : std::uint8_t {
 constexpr int kFirstRequestPart = 2;
 constexpr int kFirstResponsePart = 1;
 constexpr int kParts = 6;
+constexpr std::uint64_t kTrue = 1;
 
 bool is_trailers(Part part) { return part == Part::kRequestTrailers || part == Part::kResponseTrailers; }
 bool is_body(Part part) { return part == Part::kRequestBody || part == Part::kResponseBody; }
@@ -145,28 +147,28 @@ void append_header_mutation(std::string& out, int field, std::span<const HeaderC
     const NestedField option(out, kMutationSetHeaders);
     {
       const NestedField header(out, kOptionHeader);
-      append_bytes(out, kHeaderValueKey, change.name);
-      append_bytes(out, kHeaderValueRawValue, change.value);
+      append_field(out, kHeaderValueKey, change.name);
+      append_field(out, kHeaderValueRawValue, change.value);
     }
     if (change.action != HeaderChange::Action::kAppend) {
-      append_integer(out, kOptionAppendAction, static_cast<std::uint64_t>(change.action));
+      append_field(out, kOptionAppendAction, static_cast<std::uint64_t>(change.action));
     }
-    if (change.value.empty()) append_integer(out, kOptionKeepEmptyValue, 1);
+    if (change.value.empty()) append_field(out, kOptionKeepEmptyValue, kTrue);
   }
-  for (const std::string_view name : remove) append_bytes(out, kMutationRemoveHeaders, name);
+  for (const std::string_view name : remove) append_field(out, kMutationRemoveHeaders, name);
 }
 
 void append_body_mutation(std::string& out, const BodyChange& change) {
   if (std::holds_alternative<KeepBody>(change)) return;
   const NestedField mutation(out, kCommonBodyMutation);
   if (const auto* replace = std::get_if<ReplaceBody>(&change)) {
-    append_bytes(out, kBodyMutationBody, replace->body);
+    append_field(out, kBodyMutationBody, replace->body);
   } else if (const auto* stream = std::get_if<StreamBody>(&change)) {
     const NestedField streamed(out, kBodyMutationStreamed);
-    append_bytes(out, kStreamedBody, stream->body);
-    if (stream->end_of_stream) append_integer(out, kStreamedEndOfStream, 1);
+    append_field(out, kStreamedBody, stream->body);
+    if (stream->end_of_stream) append_field(out, kStreamedEndOfStream, kTrue);
   } else {
-    append_integer(out, kBodyMutationClear, 1);
+    append_field(out, kBodyMutationClear, kTrue);
   }
 }
 
@@ -177,14 +179,14 @@ void append_metadata(std::string& out, std::span<const MetadataEntry> entries) {
   for (std::size_t i = 0; i < entries.size();) {
     const std::string_view name_space = entries[i].name_space;
     const NestedField entry(out, kStructFields);
-    append_bytes(out, kMapKey, name_space);
+    append_field(out, kMapKey, name_space);
     const NestedField value(out, kMapValue);
     const NestedField inner(out, kValueStruct);
     for (; i < entries.size() && entries[i].name_space == name_space; ++i) {
       const NestedField field(out, kStructFields);
-      append_bytes(out, kMapKey, entries[i].field);
+      append_field(out, kMapKey, entries[i].field);
       const NestedField string(out, kMapValue);
-      append_bytes(out, kValueString, entries[i].value);
+      append_field(out, kValueString, entries[i].value);
     }
   }
 }
@@ -290,7 +292,7 @@ void encode(const Response& response, std::string& out) {
       const NestedField common(out, kPartResponse);
       append_header_mutation(out, kCommonHeaderMutation, response.set_headers, response.remove_headers);
       append_body_mutation(out, response.body);
-      if (response.clear_route_cache) append_integer(out, kCommonClearRouteCache, 1);
+      if (response.clear_route_cache) append_field(out, kCommonClearRouteCache, kTrue);
     }
   }
   append_metadata(out, response.metadata);
@@ -300,15 +302,15 @@ void encode(const ImmediateResponse& response, std::string& out) {
   const NestedField immediate(out, kResponseImmediate);
   {
     const NestedField status(out, kImmediateStatus);
-    append_integer(out, kHttpStatusCode, response.status);
+    append_field(out, kHttpStatusCode, std::uint64_t{response.status});
   }
   append_header_mutation(out, kImmediateHeaders, response.headers, {});
-  if (!response.body.empty()) append_bytes(out, kImmediateBody, response.body);
+  if (!response.body.empty()) append_field(out, kImmediateBody, response.body);
   if (response.grpc_status) {
     const NestedField status(out, kImmediateGrpcStatus);
-    append_integer(out, kGrpcStatusStatus, *response.grpc_status);
+    append_field(out, kGrpcStatusStatus, std::uint64_t{*response.grpc_status});
   }
-  if (!response.details.empty()) append_bytes(out, kImmediateDetails, response.details);
+  if (!response.details.empty()) append_field(out, kImmediateDetails, response.details);
 }
 
 }  // namespace sluice::extproc

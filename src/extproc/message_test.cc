@@ -8,6 +8,7 @@
 
 #include <envoy/service/ext_proc/v3/external_processor.pb.h>
 
+#include "base/wire.h"
 #include "extproc/wire.h"
 
 namespace sluice::extproc {
@@ -257,7 +258,7 @@ TEST(Wire, ALengthGrowsWithWhatIsInside) {
     std::string out = "before";
     {
       const NestedField outer(out, 1);
-      append_bytes(out, 2, std::string(size, 'x'));
+      append_field(out, 2, std::string(size, 'x'));
     }
     FieldReader fields(std::string_view(out).substr(6));
     ASSERT_TRUE(fields.next());

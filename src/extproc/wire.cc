@@ -2,22 +2,14 @@
 
 #include <cstring>
 
+#include "base/wire.h"
+
 namespace sluice::extproc {
 namespace {
 
 enum WireType : std::uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 constexpr std::uint64_t kMaxFieldNumber = (1U << 29) - 1;
-
-std::size_t varint_size(std::uint64_t value) {
-  std::size_t size = 1;
-  for (; value >= 0x80; value >>= 7) ++size;
-  return size;
-}
-
-void append_tag(std::string& out, int field, WireType type) {
-  append_varint(out, (static_cast<std::uint64_t>(field) << 3) | type);
-}
 
 }  // namespace
 
@@ -73,24 +65,8 @@ bool FieldReader::next() {
   }
 }
 
-void append_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-void append_bytes(std::string& out, int field, std::string_view value) {
-  append_tag(out, field, kBytes);
-  append_varint(out, value.size());
-  out.append(value);
-}
-
-void append_integer(std::string& out, int field, std::uint64_t value) {
-  append_tag(out, field, kVarint);
-  append_varint(out, value);
-}
-
 NestedField::NestedField(std::string& out, int field) : out_(out) {
-  append_tag(out, field, kBytes);
+  append_bytes_tag(out, field);
   out.push_back(0);  // nearly always one byte is enough for the length
   start_ = out.size();
 }

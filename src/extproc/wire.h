@@ -1,4 +1,4 @@
-// Protobuf's wire format, read without copying and written without objects.
+// Protobuf's wire format, read without copying; and, beside base/wire.h, messages inside messages.
 //
 // An ext_proc server spends its time on a handful of small messages; a view over the received bytes and a few
 // appends are a tenth of what building and destroying their objects costs. The tests hold this code against
@@ -49,13 +49,9 @@ class FieldReader {
 // Takes a varint off the front of `bytes`; false where there is none.
 bool take_varint(std::string_view& bytes, std::uint64_t& value);
 
-void append_varint(std::string& out, std::uint64_t value);
-void append_bytes(std::string& out, int field, std::string_view value);
-void append_integer(std::string& out, int field, std::uint64_t value);
-
 // A message inside another: its length is known when its fields have been appended.
 //
-//   { NestedField response(out, 1); append_bytes(out, 2, "…"); }
+//   { NestedField response(out, 1); append_field(out, 2, "…"); }
 class NestedField {
  public:
   NestedField(std::string& out, int field);

@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::string_view kEnvoyGatewayGroup = "gateway.envoyproxy.io";
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
 // Header names compare without case; of several changes to one header in a filter the first counts.
 void add_header_changes(const api::HTTPHeaderFilter& filter, ir::HeaderChanges& changes) {
   const auto known = [&changes](const std::string& name) {
@@ -261,6 +256,11 @@ RouteFilters FilterReader::finish() {
 }
 
 }  // namespace
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
 
 RouteFilters read_rule_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& rule,
                                RouteBackends& backends, std::vector<RuleFailure>& failures) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "translate/route_backends.h"
@@ -24,6 +25,9 @@ struct RuleFailure {
   std::string reason;
   std::string message;
 };
+
+// Names of headers compare without case.
+bool same_name(std::string_view a, std::string_view b);
 
 // Of a rule: what is wrong with a filter is a problem, and besides either a failure of the rule or, for
 // references, in the conditions of `backends`.

@@ -1,7 +1,6 @@
 #include "translate/route_rules.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <memory>
 #include <set>
@@ -475,11 +474,7 @@ std::set<ir::RouteFilter> filters_of(const std::vector<ir::Route>& routes, bool 
 std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValueMatch>& matches,
                                              bool fold_case) {
   const auto same = [fold_case](std::string_view a, std::string_view b) {
-    return fold_case ? std::ranges::equal(a, b,
-                                          [](unsigned char x, unsigned char y) {
-                                            return std::tolower(x) == std::tolower(y);
-                                          })
-                     : a == b;
+    return fold_case ? same_name(a, b) : a == b;
   };
   std::vector<ir::ValueMatch> values;
   values.reserve(matches.size());

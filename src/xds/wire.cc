@@ -10,13 +10,6 @@
 namespace sluice::xds {
 namespace {
 
-constexpr int kVarint = 0;
-constexpr int kLengthDelimited = 2;
-
-void append_tag(std::string& out, int number, int wire_type) {
-  append_varint(out, static_cast<std::uint64_t>(number) << 3U | static_cast<std::uint64_t>(wire_type));
-}
-
 // Of a field with a tag of one byte (numbers up to 15).
 std::size_t field_size(std::size_t length) { return 1 + varint_size(length) + length; }
 
@@ -31,10 +24,10 @@ std::size_t entry_size(std::string_view key, std::string_view value) {
 }
 
 void append_entry(std::string& out, std::string_view key, std::string_view value) {
-  append_tag(out, kKey, kLengthDelimited);
+  append_bytes_tag(out, kKey);
   append_varint(out, entry_size(key, value));
   append_field(out, kKey, key);
-  append_tag(out, kValue, kLengthDelimited);
+  append_bytes_tag(out, kValue);
   append_varint(out, field_size(value.size()));
   append_field(out, kStringValue, value);
 }
@@ -59,30 +52,8 @@ void pack(const google::protobuf::Message& message, google::protobuf::Any* any) 
   any->set_value(serialize(message));
 }
 
-std::size_t varint_size(std::uint64_t value) {
-  std::size_t size = 1;
-  for (; value >= 0x80; value >>= 7U) ++size;
-  return size;
-}
-
-void append_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7U) out.push_back(static_cast<char>(value | 0x80U));
-  out.push_back(static_cast<char>(value));
-}
-
-void append_field(std::string& out, int number, std::string_view bytes) {
-  append_tag(out, number, kLengthDelimited);
-  append_varint(out, bytes.size());
-  out.append(bytes);
-}
-
-void append_field(std::string& out, int number, std::uint64_t value) {
-  append_tag(out, number, kVarint);
-  append_varint(out, value);
-}
-
 void append_field(std::string& out, int number, const google::protobuf::MessageLite& message) {
-  append_tag(out, number, kLengthDelimited);
+  append_bytes_tag(out, number);
   append_varint(out, message.ByteSizeLong());
   append_serialized(out, message);
 }
@@ -100,12 +71,12 @@ void append_owner(std::string& out, int number, const ObjectKey& owner, std::str
     if (!value.empty()) fields += field_size(entry_size(key, value));
   }
   const std::size_t entry = field_size(kSluice.size()) + field_size(fields);
-  append_tag(out, number, kLengthDelimited);
+  append_bytes_tag(out, number);
   append_varint(out, field_size(entry));
-  append_tag(out, 1, kLengthDelimited);  // Metadata::filter_metadata
+  append_bytes_tag(out, 1);  // Metadata::filter_metadata
   append_varint(out, entry);
   append_field(out, kKey, kSluice);
-  append_tag(out, kValue, kLengthDelimited);
+  append_bytes_tag(out, kValue);
   append_varint(out, fields);
   for (const auto& [key, value] : entries) {
     if (!value.empty()) append_entry(out, key, value);

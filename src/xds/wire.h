@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/object_key.h"
+#include "base/wire.h"
 
 namespace google::protobuf {
 class Any;
@@ -28,16 +29,9 @@ void append_serialized(std::string& out, const google::protobuf::MessageLite& me
 // The message inside an Any, serialised like that.
 void pack(const google::protobuf::Message& message, google::protobuf::Any* any);
 
-// A varint; the number of bytes that it takes.
-void append_varint(std::string& out, std::uint64_t value);
-std::size_t varint_size(std::uint64_t value);
-
-// A field of a string, bytes or message; of an integer, bool or enum.
-void append_field(std::string& out, int number, std::string_view bytes);
-void append_field(std::string& out, int number, std::uint64_t value);
+// A field of a message; the overloads for others are those of base/wire.h.
+using sluice::append_field;
 void append_field(std::string& out, int number, const google::protobuf::MessageLite& message);
-// A bool or enum is no string of bytes.
-void append_field(std::string& out, int number, const char* bytes) = delete;
 
 // The field `number` with a serialised envoy.config.core.v3.Metadata that names the object:
 // filter_metadata {sluice: {kind, name, namespace, sectionName}}, of which the last is a named part of it.

@@ -71,17 +71,12 @@ Type endpoint() {
 
 Type tls() {
   std::vector<Field> fields = backend_tls_fields<&BackendTLSSettings::settings>();
-  const Type ca_reference = object({
-      field<&LocalObjectReference::group>("group", group_name()).required(),
-      field<&LocalObjectReference::kind>("kind", kind_name()).required(),
-      field<&LocalObjectReference::name>("name", object_name()).required(),
-  });
   fields.push_back(
       field<&BackendTLSSettings::auto_sni_from_endpoint_hostname>("autoSNIFromEndpointHostname", boolean())
           .doc("Whether the endpoint's hostname is the name in the handshake."));
-  fields.push_back(
-      field<&BackendTLSSettings::ca_certificate_refs>("caCertificateRefs", list(ca_reference).max_items(8))
-          .doc("Objects with the certificates of the authorities to trust."));
+  fields.push_back(field<&BackendTLSSettings::ca_certificate_refs>(
+                       "caCertificateRefs", list(local_object_reference()).max_items(8))
+                       .doc("Objects with the certificates of the authorities to trust."));
   fields.push_back(field<&BackendTLSSettings::insecure_skip_verify>("insecureSkipVerify", boolean())
                        .defaults_to(false)
                        .doc("Whether any certificate is taken."));

@@ -69,14 +69,9 @@ Type subject_alt_name() {
 }
 
 Type validation() {
-  const Type ca_ref = object({
-      field<&LocalObjectReference::group>("group", group_name()).required(),
-      field<&LocalObjectReference::kind>("kind", kind_name()).required(),
-      field<&LocalObjectReference::name>("name", object_name()).required(),
-  });
   return object({
-                    field<&BackendTLSPolicyValidation::ca_certificate_refs>("caCertificateRefs",
-                                                                            list(ca_ref).max_items(8))
+                    field<&BackendTLSPolicyValidation::ca_certificate_refs>(
+                        "caCertificateRefs", list(local_object_reference()).max_items(8))
                         .doc("ConfigMaps and the like with the certificates of the authorities to trust."),
                     field<&BackendTLSPolicyValidation::hostname>("hostname", precise_hostname())
                         .required()

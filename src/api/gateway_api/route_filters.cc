@@ -253,14 +253,6 @@ Type external_auth() {
       });
 }
 
-Type extension_ref() {
-  return object({
-      field<&LocalObjectReference::group>("group", group_name()).required(),
-      field<&LocalObjectReference::kind>("kind", kind_name()).required(),
-      field<&LocalObjectReference::name>("name", object_name()).required(),
-  });
-}
-
 // A filter of the first `count` types of kFilterMembers.
 Type filter_of(std::size_t count, std::vector<Field> fields) {
   std::vector<std::string> types;
@@ -279,7 +271,7 @@ std::vector<Field> common_fields() {
           .doc("Changes headers of responses."),
       field<&HTTPRouteFilter::request_mirror>("requestMirror", request_mirror())
           .doc("Sends copies of requests to another backend."),
-      field<&HTTPRouteFilter::extension_ref>("extensionRef", extension_ref())
+      field<&HTTPRouteFilter::extension_ref>("extensionRef", local_object_reference())
           .doc("A filter of another kind, such as HTTPRouteFilter."),
   };
 }

@@ -78,6 +78,14 @@ Type label_selector() {
       .atomic();
 }
 
+Type local_object_reference() {
+  return object({
+      field<&LocalObjectReference::group>("group", group_name()).required(),
+      field<&LocalObjectReference::kind>("kind", kind_name()).required(),
+      field<&LocalObjectReference::name>("name", object_name()).required(),
+  });
+}
+
 Type secret_object_reference() {
   return object({
       field<&SecretObjectReference::group>("group", group_name()).defaults_to(""),

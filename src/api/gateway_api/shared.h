@@ -21,6 +21,7 @@ schema::Type hostname();
 schema::Type precise_hostname();
 schema::Type gateway_duration();
 schema::Type label_selector();            // bound to LabelSelector
+schema::Type local_object_reference();    // to LocalObjectReference
 schema::Type secret_object_reference();   // to SecretObjectReference
 schema::Type object_reference();          // to ObjectReference
 schema::Type backend_object_reference();  // to BackendObjectReference, with the rule about ports
