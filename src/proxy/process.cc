@@ -25,10 +25,15 @@
 namespace sluice::proxy {
 namespace {
 
-// Files of /proc have no size: read to the end.
+// Files of /proc have no size: read to the end. They end early, with an error, when their process does; the
+// iterators of a stream would throw it.
 std::string read_all(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::string all;
+  for (std::array<char, 4096> block; in.read(block.data(), block.size()) || in.gcount() > 0;) {
+    all.append(block.data(), static_cast<std::size_t>(in.gcount()));
+  }
+  return all;
 }
 
 std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
