@@ -45,6 +45,24 @@ CaFailure failure(std::string code, std::string message, std::string suggestion)
           .suggestion = std::move(suggestion)};
 }
 
+struct Found {
+  bool object = false;               // it exists
+  const std::string* pem = nullptr;  // what is where its CA certificates should be
+};
+
+Found find(const ObjectKey& object, const Inputs& inputs, flow::Reads& reads) {
+  if (object.kind == api::kind_of<api::ConfigMap>()) {
+    const api::ConfigMap* map = reads.get(inputs.config_maps, object.name);
+    return {.object = map != nullptr, .pem = map == nullptr ? nullptr : ca_of(map->data)};
+  }
+  if (object.kind == api::kind_of<api::Secret>()) {
+    const api::Secret* secret = reads.get(inputs.secrets, object.name);
+    return {.object = secret != nullptr, .pem = secret == nullptr ? nullptr : ca_of(secret->data)};
+  }
+  const api::ClusterTrustBundle* bundle = reads.get(inputs.cluster_trust_bundles, object.name);
+  return {.object = bundle != nullptr, .pem = bundle == nullptr ? nullptr : &bundle->spec.trust_bundle};
+}
+
 }  // namespace
 
 std::string CaReferences::message() const {
@@ -72,7 +90,7 @@ CaReferences resolve_ca(const std::vector<api::LocalObjectReference>& refs, cons
   for (std::size_t i = 0; i < refs.size(); ++i) {
     auto object = locate(refs[i], namespace_);
     if (object) {
-      if (auto pem = read_ca(*object, inputs, reads); !pem) object = std::unexpected(pem.error());
+      if (auto pem = read_ca(*object, inputs, tables, reads); !pem) object = std::unexpected(pem.error());
     }
     if (object) {
       resolved.authorities.objects.push_back(*object);
@@ -80,52 +98,35 @@ CaReferences resolve_ca(const std::vector<api::LocalObjectReference>& refs, cons
     }
     CaFailure& bad = resolved.failures.emplace_back(std::move(object.error()));
     bad.field = fmt::format("caCertificateRefs[{}].{}", i, bad.field);
-    if (bad.code == "reference/not-found") {
-      bad.suggestion = near_object(*locate(refs[i], namespace_), tables, reads);
-    }
   }
   return resolved;
 }
 
 std::expected<std::string, CaFailure> read_ca(const ObjectKey& object, const Inputs& inputs,
-                                              flow::Reads& reads) {
-  bool found = false;
-  const std::string* pem = nullptr;
-  if (object.kind == api::kind_of<api::ConfigMap>()) {
-    const api::ConfigMap* map = reads.get(inputs.config_maps, object.name);
-    found = map != nullptr;
-    if (found) pem = ca_of(map->data);
-  } else if (object.kind == api::kind_of<api::Secret>()) {
-    const api::Secret* secret = reads.get(inputs.secrets, object.name);
-    found = secret != nullptr;
-    if (found) pem = ca_of(secret->data);
-  } else {
-    const api::ClusterTrustBundle* bundle = reads.get(inputs.cluster_trust_bundles, object.name);
-    found = bundle != nullptr;
-    if (found) pem = &bundle->spec.trust_bundle;
+                                              const Projections& tables, flow::Reads& reads) {
+  const Found found = find(object, inputs, reads);
+  if (!found.object) {
+    return std::unexpected(failure("reference/not-found", fmt::format("there is no {}", object.to_string()),
+                                   near_object(object, tables, reads)));
   }
-  if (!found) {
-    return std::unexpected(
-        failure("reference/not-found", fmt::format("there is no {}", object.to_string()), ""));
-  }
-  if (pem == nullptr) {
+  if (found.pem == nullptr) {
     return std::unexpected(failure("reference/ca-certificates",
                                    fmt::format("{} has no CA certificates", object.to_string()),
                                    "put them under the key `ca.crt`"));
   }
-  if (!holds_certificate(*pem)) {
+  if (!holds_certificate(*found.pem)) {
     return std::unexpected(failure(
         "reference/ca-certificates",
         fmt::format("{} has no certificate in PEM where its CA certificates are", object.to_string()), ""));
   }
-  return *pem;
+  return *found.pem;
 }
 
 std::string join_ca(const std::vector<ObjectKey>& objects, const Inputs& inputs, flow::Reads& reads) {
   std::string all;
   for (const ObjectKey& object : objects) {
-    const auto pem = read_ca(object, inputs, reads);
-    if (!pem) continue;
+    const std::string* pem = find(object, inputs, reads).pem;
+    if (pem == nullptr || !holds_certificate(*pem)) continue;
     if (!all.empty() && !all.ends_with('\n')) all += '\n';
     all += *pem;
   }

@@ -36,7 +36,7 @@ CaReferences resolve_ca(const std::vector<api::LocalObjectReference>& refs, cons
 // `ca.crt`, else `tls.crt`, else its only key; of a ClusterTrustBundle its bundle. A text without a
 // certificate is wrong: the proxy would refuse it, and could not say whose it is.
 std::expected<std::string, CaFailure> read_ca(const ObjectKey& object, const Inputs& inputs,
-                                              flow::Reads& reads);
+                                              const Projections& tables, flow::Reads& reads);
 
 // Those of several objects, one after the other. What is missing is left out.
 std::string join_ca(const std::vector<ObjectKey>& objects, const Inputs& inputs, flow::Reads& reads);

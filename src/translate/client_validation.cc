@@ -87,7 +87,7 @@ class ChecksReader {
                                          target.name.name),
                   .suggestion = ""});
     }
-    auto pem = read_ca(target, inputs_, reads_);
+    auto pem = read_ca(target, inputs_, tables_, reads_);
     if (pem) return *std::move(pem);
     return std::unexpected(Failure{.reason = "InvalidCACertificateRef",
                                    .code = pem.error().code,

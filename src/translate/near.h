@@ -3,6 +3,7 @@
 // others do not.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,8 @@ std::string near_object(const ObjectKey& missing, const Projections& tables, flo
 std::string near_name(std::string_view missing, std::string_view it_has,
                       const std::vector<std::string>& names);
 
-// "it has `a`, `b` and `c`"; empty where there are none.
-std::string list_names(std::string_view it_has, const std::vector<std::string>& names);
+// For a port among a few: "it has 80, 443 and 8080"; empty where there are none. Numbers, unlike names, stand
+// without quotes.
+std::string list_ports(std::string_view it_has, const std::vector<std::uint16_t>& ports);
 
 }  // namespace sluice::translate
