@@ -1,0 +1,272 @@
+#include "translate/route_filters.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "translate/testing.h"
+
+namespace sluice::translate {
+namespace {
+
+// ---- what a rule's or a backendRef's filters become, in words ------------------------------------
+
+void add_words(std::string_view whose, const ir::HeaderChanges& changes, std::vector<std::string>& words) {
+  for (const ir::Header& h : changes.set)
+    words.push_back(fmt::format("{} set {}={}", whose, h.name, h.value));
+  for (const ir::Header& h : changes.add)
+    words.push_back(fmt::format("{} add {}={}", whose, h.name, h.value));
+  for (const std::string& name : changes.remove) words.push_back(fmt::format("{} remove {}", whose, name));
+}
+
+std::string path_words(const std::optional<ir::PathRewrite>& path) {
+  if (!path) return "";
+  return path->full ? fmt::format(" path {}", *path->full)
+                    : fmt::format(" prefix {}", path->prefix.value_or("none"));
+}
+
+std::string in_words(const RouteFilters& filters) {
+  std::vector<std::string> words;
+  if (filters.failed) words.emplace_back("500");
+  add_words("request", filters.request_headers, words);
+  add_words("response", filters.response_headers, words);
+  if (const auto& redirect = filters.redirect) {
+    std::string text = fmt::format("redirect {}", redirect->status);
+    if (!redirect->scheme.empty()) text += " scheme " + redirect->scheme;
+    if (redirect->host) text += " host " + *redirect->host;
+    if (redirect->port) text += fmt::format(" port {}", *redirect->port);
+    words.push_back(text + path_words(redirect->path));
+  }
+  if (const auto& rewrite = filters.rewrite) {
+    words.push_back(fmt::format("rewrite{}{}", rewrite->host ? " host " + *rewrite->host : "",
+                                path_words(rewrite->path)));
+  }
+  for (const ir::Mirror& mirror : filters.mirrors) {
+    words.push_back(fmt::format("mirror {}/{} to {}", mirror.numerator, mirror.denominator, mirror.cluster));
+  }
+  if (const auto& cors = filters.cors) {
+    words.push_back(fmt::format("cors {} {}s{}", fmt::join(cors->origins, " "), cors->max_age.count(),
+                                cors->credentials ? " with credentials" : ""));
+  }
+  return fmt::format("{}", fmt::join(words, "; "));
+}
+
+// A sentence, the filters that it is about, and what becomes of them.
+struct Row {
+  const char* sentence;
+  const char* filters;  // YAML
+  const char* want;
+};
+
+std::string name_of(const testing::TestParamInfo<Row>& row) { return row.param.sentence; }
+
+class FilterTest : public StageTest {
+ protected:
+  enum class Of { kRule, kBackend };
+
+  struct Outcome {
+    RouteFilters filters;
+    std::vector<RuleFailure> failures;
+    std::vector<Problem> problems;
+    std::string resolved_refs;  // reason of a false one
+  };
+
+  // There are Services `blue` and, without endpoints, `idle`.
+  Outcome read(Of of, std::string_view filters) {
+    add_service("blue");
+    add_service("idle", false);
+    const auto route = object_of<api::HTTPRoute>(fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: web}}
+spec: {{rules: [{{filters: [{}]}}]}}
+)",
+                                                             filters));
+    const auto& list = route.spec.rules.at(0).filters;
+    const ObjectKey key{api::kind_of<api::HTTPRoute>(), {"default", "web"}};
+    const BackendAccess access;
+    const BackendReader reader{key.kind, key.name.namespace_, access, settings_, inputs_, tables_};
+    return run([&](flow::Reads& reads) {
+      RouteBackends backends(key, reader, reads);
+      Outcome outcome;
+      const Place rule{nullptr, "rule"};
+      outcome.filters = of == Of::kRule ? read_rule_filters(list, rule, backends, outcome.failures)
+                                        : read_backend_filters(list, rule, backends);
+      outcome.problems = backends.problems();
+      const Condition refs = backends.resolved_refs();
+      if (!refs.status) outcome.resolved_refs = refs.reason;
+      return outcome;
+    });
+  }
+
+  // The only problem; the filters fail with it.
+  std::string problem(const Outcome& outcome) {
+    EXPECT_TRUE(outcome.filters.failed);
+    return outcome.problems.size() == 1 ? text_of(outcome.problems[0])
+                                        : fmt::format("{} problems", outcome.problems.size());
+  }
+};
+
+// ---- filters without a mistake ---------------------------------------------------------------------
+
+class GoodFilters : public FilterTest, public testing::WithParamInterface<Row> {};
+
+TEST_P(GoodFilters, Become) {
+  const Outcome outcome = read(Of::kRule, GetParam().filters);
+  EXPECT_EQ(in_words(outcome.filters), GetParam().want);
+  EXPECT_TRUE(outcome.problems.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OfARule, GoodFilters,
+    testing::Values(
+        Row{"HeadersAreSetAddedAndRemoved",
+            "{type: RequestHeaderModifier, requestHeaderModifier: "
+            "{set: [{name: x-a, value: '1'}], add: [{name: x-b, value: '2'}], remove: [x-c]}}",
+            "request set x-a=1; request add x-b=2; request remove x-c"},
+        Row{"HeadersOfAnswersAreOthersThanThoseOfRequests",
+            "{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-a, value: '1'}]}}",
+            "response set x-a=1"},
+        Row{"OfSeveralChangesToOneHeaderTheFirstCountsWhateverItsCase",
+            "{type: RequestHeaderModifier, requestHeaderModifier: "
+            "{set: [{name: X-A, value: '1'}, {name: x-a, value: '2'}]}}",
+            "request set X-A=1"},
+        Row{"AHeaderIsRemovedOnce",
+            "{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x-a, X-A]}}",
+            "request remove x-a"},
+        Row{"ARedirectSaysWhatItChanges",
+            "{type: RequestRedirect, requestRedirect: "
+            "{scheme: https, hostname: new.example, port: 8443, statusCode: 308}}",
+            "redirect 308 scheme https host new.example port 8443"},
+        Row{"OfSeveralRedirectsTheFirstCounts",
+            "{type: RequestRedirect, requestRedirect: {hostname: one.example}}, "
+            "{type: RequestRedirect, requestRedirect: {hostname: two.example}}",
+            "redirect 302 host one.example"},
+        Row{"APathIsReplacedWhole",
+            "{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /all}}}",
+            "rewrite path /all"},
+        Row{"APrefixIsReplaced",
+            "{type: URLRewrite, urlRewrite: {hostname: in.example, "
+            "path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}}",
+            "rewrite host in.example prefix /new"},
+        Row{"OfSeveralRewritesTheFirstCounts",
+            "{type: URLRewrite, urlRewrite: {hostname: one.example}}, "
+            "{type: URLRewrite, urlRewrite: {hostname: two.example}}",
+            "rewrite host one.example"},
+        Row{"AMirrorWithoutAShareGetsEveryRequest",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}}}",
+            "mirror 100/100 to service/default/blue:80"},
+        Row{"AMirrorGetsItsPercentage",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}, percent: 25}}",
+            "mirror 25/100 to service/default/blue:80"},
+        Row{"AMirrorGetsItsFraction",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}, "
+            "fraction: {numerator: 1, denominator: 3}}}",
+            "mirror 1/3 to service/default/blue:80"},
+        Row{"AMirrorOfNoRequestsIsNone",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}, percent: 0}}", ""},
+        Row{"AMirrorThatNobodyAnswersForIsNone",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: idle, port: 80}}}", ""},
+        Row{"CorsIsTakenAsItStands",
+            "{type: CORS, cors: {allowOrigins: ['https://a.example'], allowCredentials: true, maxAge: 60}}",
+            "cors https://a.example 60s with credentials"}),
+    name_of);
+
+// ---- filters that fail -----------------------------------------------------------------------------
+
+class BadRuleFilters : public FilterTest, public testing::WithParamInterface<Row> {};
+
+TEST_P(BadRuleFilters, AreReported) {
+  EXPECT_EQ(problem(read(Of::kRule, GetParam().filters)), GetParam().want);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OfARule, BadRuleFilters,
+    testing::Values(
+        Row{"TheHostIsNoHeaderToChange",
+            "{type: RequestHeaderModifier, requestHeaderModifier: {remove: [Host]}}",
+            "rule.filters[0].requestHeaderModifier: the header `Host` cannot be changed by a filter; "
+            "use a filter URLRewrite with a hostname [value/header]"},
+        Row{"PseudoHeadersAreEnvoys",
+            "{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: ':status', value: "
+            "'200'}]}}",
+            "rule.filters[0].responseHeaderModifier: the header `:status` cannot be changed by a filter "
+            "[value/header]"},
+        Row{"AValueThatEnvoyWouldRefuseIsNamedWithItsPlace",
+            "{type: RequestHeaderModifier, requestHeaderModifier: "
+            "{add: [{name: x-a, value: fine}, {name: x-b, value: 100%}]}}",
+            "rule.filters[0].requestHeaderModifier.add[1].value: a `%` stands for the begin of a command of "
+            "Envoy's, and there is none; write `%%` for a percent sign [value/header]"},
+        Row{"AMirrorHasToLeadSomewhere",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: nobody, port: 80}}}",
+            "rule.filters[0].requestMirror.backendRef.name: there is no Service default/nobody "
+            "[reference/not-found]"},
+        Row{"NothingIsLeftToMirrorBesideARedirect",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}}}, "
+            "{type: RequestRedirect, requestRedirect: {hostname: new.example}}",
+            "rule.filters: a filter RequestMirror stands beside a RequestRedirect, and nothing is left to be "
+            "mirrored; remove one of the two [support/filter]"},
+        Row{"AnExtensionOfAnUnknownKindIsNoFilter",
+            "{type: ExtensionRef, extensionRef: {group: example.com, kind: Magic, name: it}}",
+            "rule.filters[0].type: example.com/Magic is no kind of filters [support/filter]"},
+        Row{"EnvoyGatewaysOwnExtensionIsNotSupportedYet",
+            "{type: ExtensionRef, extensionRef: "
+            "{group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: it}}",
+            "rule.filters[0].extensionRef: filters of kind gateway.envoyproxy.io/HTTPRouteFilter are not "
+            "supported yet [support/filter]"},
+        Row{"ExternalAuthIsNotSupported", "{type: ExternalAuth}",
+            "rule.filters[0].type: the filter ExternalAuth is not supported [support/filter]"}),
+    name_of);
+
+class BadBackendFilters : public FilterTest, public testing::WithParamInterface<Row> {};
+
+TEST_P(BadBackendFilters, AreReported) {
+  EXPECT_EQ(problem(read(Of::kBackend, GetParam().filters)), GetParam().want);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OfABackend, BadBackendFilters,
+    testing::Values(
+        Row{"CorsIsForRules", "{type: CORS, cors: {allowOrigins: ['*']}}",
+            "rule.filters[0].type: a backendRef cannot have a filter CORS; give it to the rule "
+            "[support/filter]"},
+        Row{"ExtensionsAreForRules",
+            "{type: ExtensionRef, extensionRef: "
+            "{group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: it}}",
+            "rule.filters[0].type: a backendRef cannot have a filter ExtensionRef [support/filter]"}),
+    name_of);
+
+// ---- who hears of a failure ------------------------------------------------------------------------
+
+class FailedFilters : public FilterTest {};
+
+TEST_F(FailedFilters, OfARuleAreAFailureOfTheRule) {
+  const Outcome outcome = read(Of::kRule, "{type: ExternalAuth}");
+  ASSERT_EQ(outcome.failures.size(), 1U);
+  EXPECT_EQ(outcome.failures[0].reason, "UnsupportedValue");
+  EXPECT_EQ(outcome.resolved_refs, "");
+}
+
+TEST_F(FailedFilters, OfABackendAreAFailureOfItsReference) {
+  EXPECT_EQ(read(Of::kBackend, "{type: ExternalAuth}").resolved_refs, "UnsupportedValue");
+}
+
+TEST_F(FailedFilters, ThatReferToNothingAreAFailureOfTheReference) {
+  const Outcome outcome =
+      read(Of::kRule, "{type: RequestMirror, requestMirror: {backendRef: {name: nobody, port: 80}}}");
+  EXPECT_EQ(outcome.resolved_refs, "BackendNotFound");
+  EXPECT_TRUE(outcome.failures.empty());
+}
+
+TEST_F(FailedFilters, LeaveTheOthersAsTheyAre) {
+  const Outcome outcome =
+      read(Of::kRule, "{type: ExternalAuth}, {type: URLRewrite, urlRewrite: {hostname: in.example}}");
+  EXPECT_EQ(in_words(outcome.filters), "500; rewrite host in.example");
+}
+
+TEST(HeaderNames, CompareWithoutCase) {
+  EXPECT_TRUE(same_name("X-Token", "x-tOKEN"));
+  EXPECT_FALSE(same_name("x-token", "x-tokens"));
+}
+
+}  // namespace
+}  // namespace sluice::translate

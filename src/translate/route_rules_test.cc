@@ -1,0 +1,349 @@
+// The rules of an HTTPRoute, which bring all that rules can have.
+
+#include "translate/route_rules.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "translate/http_route.h"
+#include "translate/testing.h"
+
+namespace sluice::translate {
+namespace {
+
+// ---- what rules become, in words -------------------------------------------------------------------
+
+std::string in_words(const ir::RouteMatch& match) {
+  std::string text = match.path.kind == ir::MatchKind::kExact   ? "= "
+                     : match.path.kind == ir::MatchKind::kRegex ? "~ "
+                                                                : "";
+  text += match.path.value;
+  if (!match.method.empty()) text += " " + match.method;
+  for (const ir::ValueMatch& header : match.headers) text += " " + header.name;
+  if (match.below) text += fmt::format(" below {}/{}", match.below->numerator, match.below->denominator);
+  return text;
+}
+
+std::string in_words(const ir::RouteAction& action) {
+  if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
+    return fmt::format("{}", response->status);
+  }
+  if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
+    return fmt::format("redirect {}", redirect->status);
+  }
+  std::vector<std::string> parts;
+  for (const ir::WeightedCluster& part : std::get<ir::Forward>(action.action).clusters) {
+    parts.push_back(fmt::format("{} {}", part.weight, part.cluster.empty() ? "error" : part.cluster));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string in_words(const Conditions& conditions) {
+  std::vector<std::string> words;
+  for (const Condition& c : conditions) {
+    words.push_back(fmt::format("{}={}/{}", c.type, c.status ? "True" : "False", c.reason));
+  }
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+class RuleTest : public StageTest {
+ protected:
+  // HTTPRoute default/web with these rules, at a Gateway whose only listener serves every host. There are
+  // Services `blue`, `green` and, without endpoints, `idle`; Backends `spare`, a fallback, and `any`, which
+  // is whatever the request names.
+  RouteResult translate(std::string_view rules, std::string_view parents = "{name: gw}") {
+    add_service("blue");
+    add_service("green");
+    add_service("idle", false);
+    add_backend("spare", "{fallback: true, endpoints: [{ip: {address: 10.0.0.9, port: 80}}]}");
+    add_backend("any", "{type: DynamicResolver}");
+    AttachPoint listener;
+    listener.name = "http";
+    listener.port = 8080;
+    listener.supported_kinds = {{"gateway.networking.k8s.io", "HTTPRoute"}};
+    listener.ready = true;
+    listener.socket = listener.route_table = "default/gw:8080";
+    attach_points_.set(
+        {api::kind_of<api::Gateway>(), {"default", "gw"}},
+        AttachPoints{
+            .proxy = "default/gw", .gateway = {"default", "gw"}, .access = {}, .listeners = {listener}});
+    const auto route = object_of<api::HTTPRoute>(fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: web}}
+spec: {{parentRefs: [{}], rules: [{}]}}
+)",
+                                                             parents, rules));
+    return run([&](flow::Reads& reads) {
+      return translate_http_route({"default", "web"}, route, {settings_, inputs_, tables_, attach_points_},
+                                  reads);
+    });
+  }
+
+  static std::vector<ir::Route> routes(const RouteResult& result) {
+    return result.contributions.empty() ? std::vector<ir::Route>()
+                                        : *result.contributions.at(0).second.routes;
+  }
+
+  ir::Forward forward(std::string_view rules) {
+    return std::get<ir::Forward>(routes(translate(rules)).at(0).action->action);
+  }
+};
+
+// A sentence, the rules that it is about, and what becomes of them.
+struct Row {
+  const char* sentence;
+  const char* rules;  // YAML
+  const char* want;
+};
+
+std::string name_of(const testing::TestParamInfo<Row>& row) { return row.param.sentence; }
+
+// ---- routes ----------------------------------------------------------------------------------------
+
+class Routes : public RuleTest, public testing::WithParamInterface<Row> {};
+
+TEST_P(Routes, OfRules) {
+  std::vector<std::string> words;
+  for (const ir::Route& route : routes(translate(GetParam().rules))) {
+    words.push_back(fmt::format("{} → {}", in_words(route.match), in_words(*route.action)));
+  }
+  EXPECT_EQ(fmt::format("{}", fmt::join(words, "; ")), GetParam().want);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, Routes,
+    testing::Values(
+        Row{"ARuleWithoutMatchesTakesEveryPath", "{backendRefs: [{name: blue, port: 80}]}",
+            "/ → 1 service/default/blue:80"},
+        Row{"EachMatchIsARoute",
+            "{matches: [{path: {type: Exact, value: /a}}, {path: {type: PathPrefix, value: /b}}], "
+            "backendRefs: [{name: blue, port: 80}]}",
+            "= /a → 1 service/default/blue:80; /b → 1 service/default/blue:80"},
+        Row{"BackendsShareByWeight",
+            "{backendRefs: [{name: blue, port: 80, weight: 3}, {name: green, port: 80}]}",
+            "/ → 3 service/default/blue:80, 1 service/default/green:80"},
+        Row{"ABackendOfWeight0GetsNothing",
+            "{backendRefs: [{name: blue, port: 80, weight: 0}, {name: green, port: 80}]}",
+            "/ → 1 service/default/green:80"},
+        Row{"AnInvalidReferenceKeepsItsShareAsAnError",
+            "{backendRefs: [{name: blue, port: 80}, {name: nobody, port: 80}]}",
+            "/ → 1 service/default/blue:80, 1 error"},
+        Row{"WhereEveryReferenceIsInvalidTheAnswerIsAnError", "{backendRefs: [{name: nobody, port: 80}]}",
+            "/ → 500"},
+        Row{"ARuleWithoutBackendsIsAnError", "{}", "/ → 500"},
+        Row{"ARedirectNeedsNoBackends",
+            "{filters: [{type: RequestRedirect, requestRedirect: {hostname: new.example}}]}",
+            "/ → redirect 302"},
+        Row{"AFilterThatFailsMakesTheRuleAnError",
+            "{filters: [{type: ExternalAuth}], backendRefs: [{name: blue, port: 80}]}", "/ → 500"},
+        Row{"BackendsThatDifferInMoreThanHeadersAreRoutesWithRisingFractions",
+            "{backendRefs: [{name: blue, port: 80, weight: 2}, {name: green, port: 80, filters: "
+            "[{type: RequestRedirect, requestRedirect: {statusCode: 301}}]}, {name: nobody, port: 80}]}",
+            "/ below 2/4 → 2 service/default/blue:80; / below 3/4 → redirect 301; / → 500"},
+        Row{"ARuleWhoseRegularExpressionIsNoneHasNoRoute",
+            "{matches: [{path: {type: RegularExpression, value: '/('}}], backendRefs: [{name: blue, port: "
+            "80}]}",
+            ""},
+        Row{"APreflightIsForTheRuleOfTheMethodThatItAsksAbout",
+            "{matches: [{method: GET}], filters: [{type: CORS, cors: {allowOrigins: ['*']}}], "
+            "backendRefs: [{name: blue, port: 80}]}",
+            "/ GET → 1 service/default/blue:80; "
+            "/ OPTIONS origin access-control-request-method → 1 service/default/blue:80"},
+        Row{"ARuleOfEveryMethodNeedsNoRouteForPreflights",
+            "{filters: [{type: CORS, cors: {allowOrigins: ['*']}}], backendRefs: [{name: blue, port: 80}]}",
+            "/ → 1 service/default/blue:80"},
+        Row{"AWhateverHostHasToBeAlone",
+            "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any}, {name: blue, port: "
+            "80}]}",
+            "/ → 500"}),
+    name_of);
+
+TEST_F(RuleTest, ARouteKnowsItsRule) {
+  const RouteResult result = translate(
+      "{matches: [{path: {type: PathPrefix, value: /a}}, {path: {type: PathPrefix, value: /b}}]}, {name: "
+      "last}");
+  EXPECT_EQ(*result.contributions.at(0).second.rules, (std::vector<std::uint32_t>{0, 0, 1}));
+  EXPECT_EQ(routes(result).at(2).rule_name, "last");
+}
+
+TEST_F(RuleTest, AListenerThatTwoParentRefsNameGetsTheRoutesOnce) {
+  const RouteResult result = translate("{}", "{name: gw}, {name: gw, sectionName: http}");
+  EXPECT_EQ(result.parents.size(), 2U);
+  EXPECT_EQ(result.contributions.size(), 1U);
+}
+
+// ---- conditions ------------------------------------------------------------------------------------
+
+class RuleConditions : public RuleTest, public testing::WithParamInterface<Row> {};
+
+TEST_P(RuleConditions, Say) {
+  const RouteResult result = translate(GetParam().rules);
+  EXPECT_EQ(in_words(result.parents.at(0).conditions), GetParam().want);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, RuleConditions,
+    testing::Values(
+        Row{"ThatAllIsWell", "{backendRefs: [{name: blue, port: 80}]}",
+            "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs"},
+        Row{"ThatSomeRuleIsDropped",
+            "{backendRefs: [{name: blue, port: 80}]}, {filters: [{type: ExternalAuth}]}",
+            "Accepted=True/Accepted PartiallyInvalid=True/UnsupportedValue ResolvedRefs=True/ResolvedRefs"},
+        Row{"ThatNoRuleIsLeft", "{filters: [{type: ExternalAuth}]}",
+            "Accepted=False/UnsupportedValue ResolvedRefs=True/ResolvedRefs"},
+        Row{"ThatAReferenceLeadsNowhere", "{backendRefs: [{name: nobody, port: 80}]}",
+            "Accepted=True/Accepted ResolvedRefs=False/BackendNotFound"},
+        Row{"ThatNobodyAnswersForABackend", "{backendRefs: [{name: idle, port: 80}]}",
+            "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs "
+            "BackendsAvailable=False/EndpointsNotFound"}),
+    name_of);
+
+// ---- problems --------------------------------------------------------------------------------------
+
+class RuleProblems : public RuleTest, public testing::WithParamInterface<Row> {};
+
+TEST_P(RuleProblems, AreReported) {
+  const RouteResult result = translate(GetParam().rules);
+  ASSERT_EQ(result.problems.size(), 1U);
+  EXPECT_EQ(text_of(result.problems[0]), GetParam().want);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, RuleProblems,
+    testing::Values(
+        Row{"APathHasToBeARegularExpression", "{matches: [{path: {type: RegularExpression, value: '/('}}]}",
+            "spec.rules[0].matches[0].path.value: `/(` is no regular expression: missing ): /( "
+            "[value/regex]"},
+        Row{"AHeadersValueHasToBeARegularExpression",
+            "{matches: [{}, {headers: [{name: x-a, value: a}, "
+            "{name: x-b, type: RegularExpression, value: '*'}]}]}",
+            "spec.rules[0].matches[1].headers[1].value: `*` is no regular expression: no argument for "
+            "repetition operator: * [value/regex]"},
+        Row{"AQueryParametersValueHasToBeARegularExpression",
+            "{matches: [{queryParams: [{name: q, type: RegularExpression, value: '['}]}]}",
+            "spec.rules[0].matches[0].queryParams[0].value: `[` is no regular expression: missing ]: [ "
+            "[value/regex]"},
+        Row{"OnlyAPermanentCookieEndsByATimeout",
+            "{sessionPersistence: {absoluteTimeout: 1h}, backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].sessionPersistence.absoluteTimeout: only a cookie of lifetime `Permanent` ends by "
+            "a "
+            "timeout; set `cookieConfig.lifetimeType: Permanent` [support/session-timeout]"},
+        Row{"NoSessionHoldsOverBackendsWithFiltersOfTheirOwn",
+            "{sessionPersistence: {}, backendRefs: [{name: blue, port: 80}, {name: green, port: 80, filters: "
+            "[{type: URLRewrite, urlRewrite: {hostname: in.example}}]}]}",
+            "spec.rules[0].sessionPersistence: no session can hold over backends that differ in more than "
+            "their endpoints; remove the filters of the backendRefs, or make a rule of its own for each "
+            "backend [support/session]"},
+        Row{"AFallbackStandsBesideBackendsWithoutFiltersOnly",
+            "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: spare}, {name: green, port: "
+            "80, "
+            "filters: [{type: URLRewrite, urlRewrite: {hostname: in.example}}]}]}",
+            "spec.rules[0].backendRefs: a backend has filters of its own, and so the fallback beside it gets "
+            "its share of the requests at all times; put the filters on the rule [support/fallback]"},
+        Row{"AHostOfTheRequestsChoiceStandsAlone",
+            "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any}, {name: blue, port: "
+            "80}]}",
+            "spec.rules[0].backendRefs: a Backend of type DynamicResolver stands beside others, and a "
+            "request "
+            "goes to one host; make it the only backend of its rule [support/dynamic-resolver]"}),
+    name_of);
+
+// ---- limits ----------------------------------------------------------------------------------------
+
+TEST_F(RuleTest, WithoutRetriesTheOnlyTryIsTheWholeRequest) {
+  const ir::Forward made =
+      forward("{timeouts: {request: 10s, backendRequest: 2s}, backendRefs: [{name: blue, port: 80}]}");
+  EXPECT_EQ(made.timeout, std::chrono::seconds(2));
+}
+
+TEST_F(RuleTest, WithRetriesEachTryHasItsOwnLimit) {
+  const ir::Forward made = forward(
+      "{timeouts: {request: 10s, backendRequest: 2s}, retry: {attempts: 3}, backendRefs: [{name: blue, port: "
+      "80}]}");
+  EXPECT_EQ(made.timeout, std::chrono::seconds(10));
+  EXPECT_EQ(made.retry->per_try_timeout, std::chrono::seconds(2));
+}
+
+TEST_F(RuleTest, ARetryWithoutCodesIsOf503) {
+  EXPECT_EQ(forward("{retry: {attempts: 3}, backendRefs: [{name: blue, port: 80}]}").retry->codes,
+            std::vector<std::uint32_t>{503});
+}
+
+TEST_F(RuleTest, ASilentRequestEndsNoEarlierThanItMay) {
+  EXPECT_EQ(forward("{timeouts: {request: 2h}, backendRefs: [{name: blue, port: 80}]}").idle_timeout,
+            std::chrono::hours(2));
+}
+
+TEST_F(RuleTest, ARequestThatMayTakeAnyTimeMayBeSilentForIt) {
+  EXPECT_EQ(forward("{timeouts: {request: 0s}, backendRefs: [{name: blue, port: 80}]}").idle_timeout,
+            std::chrono::seconds(0));
+}
+
+// ---- sessions and fallbacks: one cluster for several backends ----------------------------------------
+
+TEST_F(RuleTest, ASessionMakesItsBackendsOneCluster) {
+  const ir::Forward made =
+      forward("{sessionPersistence: {}, backendRefs: [{name: blue, port: 80}, {name: green, port: 80}]}");
+  ASSERT_EQ(made.clusters.size(), 1U);
+  EXPECT_TRUE(made.clusters[0].cluster.starts_with("session/default/web/")) << made.clusters[0].cluster;
+}
+
+TEST_F(RuleTest, ASessionsClusterKeepsItsNameWhateverTheWeightsAndTheirOrder) {
+  const auto cluster = [this](std::string_view backends) {
+    return forward(fmt::format("{{sessionPersistence: {{}}, backendRefs: [{}]}}", backends))
+        .clusters.at(0)
+        .cluster;
+  };
+  EXPECT_EQ(cluster("{name: blue, port: 80}, {name: green, port: 80}"),
+            cluster("{name: green, port: 80, weight: 7}, {name: blue, port: 80}"));
+}
+
+TEST_F(RuleTest, ASessionOverOneBackendNeedsNoClusterOfItsOwn) {
+  EXPECT_EQ(forward("{sessionPersistence: {}, backendRefs: [{name: blue, port: 80}]}").clusters.at(0).cluster,
+            "service/default/blue:80");
+}
+
+TEST_F(RuleTest, AFallbackIsOfALaterPriorityInOneCluster) {
+  const RouteResult result = translate(
+      "{backendRefs: [{name: blue, port: 80}, {group: gateway.envoyproxy.io, kind: Backend, name: spare}]}");
+  ASSERT_EQ(result.clusters.size(), 1U);
+  std::vector<std::string> members;
+  for (const ClusterRow::Member& member : result.clusters[0].second->members) {
+    members.push_back(fmt::format("{} {}", member.priority, member.row->cluster.name));
+  }
+  EXPECT_EQ(members, (std::vector<std::string>{"1 backend/default/spare", "0 service/default/blue:80"}));
+}
+
+TEST_F(RuleTest, AFallbackAloneIsUsedAsAnyBackend) {
+  EXPECT_EQ(forward("{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: spare}]}")
+                .clusters.at(0)
+                .cluster,
+            "backend/default/spare");
+}
+
+// ---- what listeners need for the route ---------------------------------------------------------------
+
+TEST_F(RuleTest, AListenerLearnsOfEachFilterThatARuleNeeds) {
+  const RouteResult result = translate(
+      "{filters: [{type: CORS, cors: {allowOrigins: ['*']}}], backendRefs: [{name: blue, port: 80}]}, "
+      "{sessionPersistence: {}, backendRefs: [{name: blue, port: 80}]}, "
+      "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any}]}");
+  EXPECT_EQ(result.filters, (std::set<ir::RouteFilter>{ir::RouteFilter::kCors, ir::RouteFilter::kSession,
+                                                       ir::RouteFilter::kLoopbackGuard}));
+}
+
+// ---- matches by name ---------------------------------------------------------------------------------
+
+TEST(TranslateValues, OfSeveralMatchesOfOneHeaderTheFirstCounts) {
+  const auto values = translate_values({{.name = "X-A", .value = "1"}, {.name = "x-a", .value = "2"}}, true);
+  ASSERT_EQ(values.size(), 1U);
+  EXPECT_EQ(values[0].value, "1");
+}
+
+TEST(TranslateValues, QueryParametersDifferByCase) {
+  EXPECT_EQ(translate_values({{.name = "Q", .value = "1"}, {.name = "q", .value = "2"}}, false).size(), 2U);
+}
+
+}  // namespace
+}  // namespace sluice::translate

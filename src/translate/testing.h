@@ -1,0 +1,122 @@
+// For tests of what reads tables: the tables that translation reads, each fed by hand and empty at first, and
+// a function run once as a stage over them. Where the pipeline's tables are made of each other, these are
+// not: a Service is known because a test says what routes may see of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "api/kinds.h"
+#include "flow/graph.h"
+#include "translate/attach.h"
+#include "translate/settings.h"
+#include "translate/tables.h"
+#include "tree/parse.h"
+
+namespace sluice::translate {
+
+// An object of text as an API server would send it: bound, not checked.
+template <typename T>
+T object_of(std::string_view yaml) {
+  std::vector<Problem> problems;
+  const std::vector<Document> documents = parse(yaml, "", &problems);
+  for (const Problem& problem : problems) ADD_FAILURE() << problem.message << " in\n" << yaml;
+  const api::ReadObject read = api::read_object(documents.at(0).tree, api::Trust::kFromServer);
+  return *std::get<std::shared_ptr<const T>>(read.bound.value().object);
+}
+
+// "spec.rules[0].name: there is none; add it [code]".
+inline std::string text_of(const Problem& problem) {
+  return fmt::format("{}: {}{}{} [{}]", problem.path, problem.message, problem.suggestion.empty() ? "" : "; ",
+                     problem.suggestion, problem.code);
+}
+
+class StageTest : public testing::Test {
+ protected:
+  // What the stage makes, given flow::Reads.
+  template <typename F>
+  auto run(F stage) {
+    std::optional<decltype(stage(std::declval<flow::Reads&>()))> made;
+    stage_ = [&](flow::Reads& reads) { made = stage(reads); };
+    runs_.set(0, runs_.get(0) == nullptr ? 1 : *runs_.get(0) + 1);
+    graph_.commit();
+    return std::move(*made);
+  }
+
+  // A Service of namespace default with a port 80, known to have endpoints or none.
+  void add_service(const std::string& name, bool has_endpoints = true) {
+    const ObjectKey key{api::kind_of<api::Service>(), {"default", name}};
+    ServiceView view;
+    view.ports = {{.name = "http", .protocol = "TCP", .app_protocol = "", .port = 80}};
+    services_.set(key, std::move(view));
+    ServiceReadiness readiness{.ports = {}, .addresses = true, .names = false};
+    if (has_endpoints) readiness.ports.insert(endpoint_port("http", "TCP"));
+    readiness_.set(key, std::move(readiness));
+  }
+
+  // A Backend of namespace default that routes may use.
+  void add_backend(const std::string& name, std::string_view spec) {
+    const NamespacedName key{"default", name};
+    inputs_.backends.set(
+        key,
+        object_of<api::Backend>(fmt::format(
+            "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {{name: {}}}\nspec: {}\n",
+            name, spec)));
+    backends_.set(key, {});
+  }
+
+ private:
+  template <typename K, typename V>
+  flow::Input<K, V>& input(std::string name) {
+    return graph_.input<K, V>(std::move(name));
+  }
+
+  flow::Graph graph_;
+  flow::Input<ObjectKey, ServiceView>& services_ = input<ObjectKey, ServiceView>("services");
+  flow::Input<ObjectKey, ServiceReadiness>& readiness_ = input<ObjectKey, ServiceReadiness>("readiness");
+  flow::Input<NamespacedName, BackendRow>& backends_ = input<NamespacedName, BackendRow>("backends");
+  flow::Input<int, int>& runs_ = input<int, int>("runs");
+  std::function<void(flow::Reads&)> stage_;
+
+ protected:
+  const Settings settings_;
+  const Inputs inputs_ = Inputs::declare(graph_);
+  const Projections tables_{
+      .classes = input<NamespacedName, ClassRow>("classes"),
+      .namespace_labels = input<NamespacedName, api::StringMap>("namespace labels"),
+      .grants_in = graph_.index(
+          "grants by namespace", inputs_.reference_grants,
+          [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_; }),
+      .certificates = input<NamespacedName, CertificateRow>("certificates"),
+      .services = services_,
+      .readiness = readiness_,
+      .backends = backends_,
+      .backend_tls_policies_of =
+          graph_.index("backend TLS policies by target",
+                       input<NamespacedName, BackendTlsPolicyRow>("backend TLS policies"),
+                       [](const NamespacedName&, const BackendTlsPolicyRow& row) { return row.targets; }),
+      .names = graph_.index("names by namespace", input<ObjectKey, Named>("names"),
+                            [](const ObjectKey& object, const Named&) {
+                              return NameGroup{object.kind, NameGroup::By::kName, object.name.name};
+                            }),
+      .host = input<std::string, HostAddresses>("host")};
+  flow::Input<ObjectKey, AttachPoints>& attach_points_ = input<ObjectKey, AttachPoints>("attach points");
+
+ private:
+  const flow::Table<int, int>& stage_runs_ =
+      graph_.map("stage", runs_, [this](const int&, const int& run, flow::Reads& reads) {
+        stage_(reads);
+        return run;
+      });
+};
+
+}  // namespace sluice::translate
