@@ -419,9 +419,23 @@ struct Pipeline::Tables {
         }
         return rows;
       });
-  const Table<XdsKey, translate::ClusterRow>& cluster_rows =
-      graph.map_many("cluster rows", routes,
+  const Table<XdsKey, translate::ClusterRow>& route_clusters =
+      graph.map_many("clusters of routes", routes,
                      [](const ObjectKey&, const translate::RouteResult& result) { return result.clusters; });
+  const Table<XdsKey, translate::ClusterRow>& socket_clusters = graph.map_many(
+      "clusters of sockets", sockets, [](const XdsKey& key, const translate::SocketRow& socket) {
+        Rows<XdsKey, translate::ClusterRow> rows;
+        if (std::ranges::binary_search(socket.clusters, ir::kNowhere)) {
+          translate::ClusterRow nowhere;
+          nowhere.cluster.name = ir::kNowhere;
+          nowhere.cluster.discovery = ir::Discovery::kNone;
+          rows.emplace_back(XdsKey{key.proxy, ir::kNowhere}, std::move(nowhere));
+        }
+        return rows;
+      });
+  const Table<XdsKey, translate::ClusterRow>& cluster_rows =
+      graph.unite("cluster rows", flow::Part{route_clusters, [](const XdsKey& key) { return key; }},
+                  flow::Part{socket_clusters, [](const XdsKey& key) { return key; }});
   const RenderedTable& cluster_secrets = graph.map_many(
       "secrets of clusters", cluster_rows,
       [this](const XdsKey& key, const translate::ClusterRow& row, Reads& reads) {

@@ -290,7 +290,7 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"http routes", 1},
                                             {"hosts", 1},
                                             {"route tables", 1},
-                                            {"cluster rows", 1},
+                                            {"clusters of routes", 1},
                                             {"statuses of gateways", 1},
                                             {"statuses of gateways", 1},
                                             {"statuses of http routes", 1}}))

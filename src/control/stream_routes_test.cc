@@ -193,7 +193,8 @@ TEST_F(StreamRoutes, AnEditCostsOneListener) {
   EXPECT_EQ(runs, (std::map<std::string_view, unsigned>{{"tls routes", 1},
                                                         {"sockets", 1},
                                                         {"listeners", 1},
-                                                        {"cluster rows", 1},
+                                                        {"clusters of routes", 1},
+                                                        {"clusters of sockets", 1},
                                                         {"clusters", 1},
                                                         {"secrets of clusters", 1},
                                                         {"endpoints", 1},
@@ -266,6 +267,35 @@ TEST_F(StreamRoutes, SharesAndInvalidOnes) {
             "reference/not-found TCPRoute default/split spec.rules[0].backendRefs[1].name: there is no "
             "Service default/gone\n");
   EXPECT_EQ(split("{backendRefs: [{name: gone, port: 53}]}"), "");
+}
+
+// Listeners wait for the clusters that they name: one that nobody is in is a cluster like others.
+TEST_F(StreamRoutes, WhatIsForwardedNowhereHasACluster) {
+  const auto named = [this](const std::string& socket) {
+    return pipeline_.resources(ResourceType::kListener).get({"default/gw", socket})->names->clusters;
+  };
+  const auto nowhere = [this] { return resource(ResourceType::kCluster, ir::kNowhere); };
+  gateway("{name: tcp, port: 9000, protocol: TCP}, {name: udp, port: 9000, protocol: UDP}");
+  service("a", "10.1.0.1");
+  pipeline_.commit();
+  EXPECT_EQ(nowhere(), json::parse(R"({"name": "EmptyCluster", "type": "STATIC"})"));
+  EXPECT_EQ(named("default/gw:9000"), std::vector<std::string>{ir::kNowhere});
+  EXPECT_EQ(named("default/gw:9000/udp"), std::vector<std::string>{ir::kNowhere});
+  EXPECT_EQ(resource(ResourceType::kEndpoints, ir::kNowhere), json()) << "it needs none";
+
+  route("UDPRoute", "dns", "a");
+  pipeline_.commit();
+  EXPECT_FALSE(nowhere().is_null()) << "the other socket needs it";
+  route("TCPRoute", "dns", "a");
+  pipeline_.commit();
+  EXPECT_TRUE(nowhere().is_null());
+  EXPECT_EQ(named("default/gw:9000"), std::vector<std::string>{"service/default/a:53"});
+  // A share of it is enough.
+  feed("TCPRoute", "dns",
+       "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: a, port: 53}, {name: gone, port: 53}]}]}");
+  pipeline_.commit();
+  EXPECT_FALSE(nowhere().is_null());
+  EXPECT_EQ(named("default/gw:9000"), (std::vector<std::string>{ir::kNowhere, "service/default/a:53"}));
 }
 
 TEST_F(StreamRoutes, UdpBesideTcpOnOneNumber) {

@@ -73,8 +73,13 @@ enum class UpstreamProtocol : std::uint8_t {
   kHttp2,          // "h2c" and gRPC
 };
 
-// kDynamic: each request says where it goes, by its host. Such a cluster has no endpoints.
-enum class Discovery : std::uint8_t { kEds, kDns, kDynamic };
+// kDynamic: each request says where it goes, by its host, or each connection by its server name. Such a
+// cluster has no endpoints. kNone has none either, ever.
+enum class Discovery : std::uint8_t { kEds, kDns, kDynamic, kNone };
+
+// The cluster of whatever is forwarded nowhere, where something does: of kNone. Its connections are closed,
+// its datagrams dropped. The name is Envoy Gateway's.
+inline constexpr char kNowhere[] = "EmptyCluster";
 
 // Versions that a TLS connection may have, and with what.
 struct TlsParameters {

@@ -83,6 +83,19 @@ bool falls_through(const Chains& chains, const std::string& name) {
   });
 }
 
+std::vector<std::string> clusters_of(const ir::Listener& listener) {
+  std::set<std::string> clusters;
+  const auto add = [&clusters](const std::string& cluster) {
+    clusters.insert(cluster.empty() ? ir::kNowhere : cluster);
+  };
+  for (const ir::TcpChain& chain : listener.tcp_chains) {
+    if (chain.shares.empty()) add("");
+    for (const ir::StreamShare& share : chain.shares) add(share.cluster);
+  }
+  if (listener.udp) add(listener.udp->cluster);
+  return {clusters.begin(), clusters.end()};
+}
+
 }  // namespace
 
 SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& routes) {
@@ -96,14 +109,10 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
                       std::cref(r->first).get());
   });
 
-  std::set<std::string> clusters;
   std::vector<ir::TcpChain> chains;
   for (const StreamPoint& point : plan.streams) {
     for (Claim& claim : claims_on(point, by_age, row.problems)) {
       const auto& [route, brings] = *claim.route;
-      for (const ir::StreamShare& share : brings->shares) {
-        if (!share.cluster.empty()) clusters.insert(share.cluster);
-      }
       if (row.listener.udp) {
         row.listener.udp->cluster = brings->shares.empty() ? "" : brings->shares.front().cluster;
         continue;
@@ -113,8 +122,10 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
       chain.shares = brings->shares;
     }
   }
-  row.clusters.assign(clusters.begin(), clusters.end());
-  if (row.listener.udp) return row;
+  if (row.listener.udp) {
+    row.clusters = clusters_of(row.listener);
+    return row;
+  }
 
   if (chains.empty()) row.listener.inspect_tls = false;
   std::vector<ir::TcpChain> kept;
@@ -137,6 +148,7 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
   }
   std::ranges::sort(chains, {}, &ir::TcpChain::name);
   row.listener.tcp_chains = std::move(chains);
+  row.clusters = clusters_of(row.listener);
   return row;
 }
 

@@ -16,7 +16,7 @@ namespace sluice::translate {
 
 struct SocketRow {
   ir::Listener listener;
-  std::vector<std::string> clusters;  // that it forwards to, sorted
+  std::vector<std::string> clusters;  // that it forwards to, kNowhere among them; sorted
   std::vector<Problem> problems;      // of routes that get nothing
 
   bool operator==(const SocketRow&) const = default;

@@ -156,11 +156,19 @@ void fill_discovery(Settings settings, Cluster* to) {
       cache->set_name(settings.ipv6_preferred ? "envoy-gateway-dfp-cache-all-30000ms-default"
                                               : "envoy-gateway-dfp-cache-v4_preferred-30000ms-default");
       cache->mutable_dns_refresh_rate()->set_seconds(kRefreshSeconds);
+    case ir::Discovery::kNone:
+      to->set_type(Cluster::STATIC);
+      break;
       cache->set_dns_lookup_family(settings.ipv6_preferred ? Cluster::ALL : Cluster::V4_PREFERRED);
       to->mutable_cluster_type()->set_name("envoy.clusters.dynamic_forward_proxy");
       pack(config, to->mutable_cluster_type()->mutable_typed_config());
       break;
     }
+  if (settings.discovery == ir::Discovery::kNone) {
+    // Nothing else says anything of a cluster that nobody is in.
+    fill_discovery(settings, &to);
+    return serialize(to);
+  }
   }
 }
 
@@ -181,9 +189,7 @@ std::string render_settings(Settings settings) {
 const std::string& rendered_settings(Settings settings) {
   static const auto* const all = [] {
     auto* made = new std::array<std::string, kSettings>;
-    for (std::size_t i = 0; i < kSettings; ++i) {
-      if (settings_at(i).discovery <= ir::Discovery::kDynamic) (*made)[i] = render_settings(settings_at(i));
-    }
+    for (std::size_t i = 0; i < kSettings; ++i) (*made)[i] = render_settings(settings_at(i));
     return made;
   }();
   return (*all)[settings.index()];

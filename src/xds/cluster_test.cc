@@ -169,6 +169,13 @@ TEST(Cluster, DynamicAsEnvoyGateway) {
   }
 }
 
+TEST(Cluster, NobodyAsEnvoyGateway) {
+  const ir::Cluster nobody{.name = ir::kNowhere, .discovery = ir::Discovery::kNone};
+  for (const json& proxy : parity("gateway-with-listener-with-unmatched-tcproute")) {
+    EXPECT_EQ(rendered(nobody), expected(proxy, nobody.name));
+  }
+}
+
 TEST(Cluster, SeveralWaysOfTls) {
   ir::Cluster cluster{.name = "web"};
   cluster.tls_by_name = {{"a", {.sni = "a.example"}}, {"b", {.sni = "b.example"}}};

@@ -22,11 +22,8 @@ namespace {
 // A listener without its routes would answer 404: it waits for them.
 constexpr ir::Duration kRoutesTimeout{0};
 
-// Where nothing is to be forwarded: Envoy closes what goes to a cluster that it does not know.
-constexpr char kNowhere[] = "EmptyCluster";
-
 const std::string& cluster_or_nowhere(const std::string& cluster) {
-  static const auto* const nowhere = new std::string(kNowhere);
+  static const auto* const nowhere = new std::string(ir::kNowhere);
   return cluster.empty() ? *nowhere : cluster;
 }
 
