@@ -554,6 +554,32 @@ TEST(Pipeline, FiltersAreWhereARouteNeedsThem) {
   EXPECT_EQ(*listeners.get(listeners.sorted_keys().front())->bytes, without);
 }
 
+// In a cluster a namespace is an object like others; on a host it is there with what is in it.
+TEST(Pipeline, InAClusterARouteNeedsItsNamespace) {
+  for (const bool on_host : {true, false}) {
+    translate::Settings with = settings();
+    with.on_host = on_host;
+    Pipeline pipeline(with);
+    pipeline.upsert(gateway());
+    feed_service(pipeline, "blue");
+    pipeline.upsert(bound("web", http_route({}, {rule("/", {{"blue"}})})));
+    const auto accepted = [&] {
+      pipeline.commit();
+      const translate::ParentStatus& parent =
+          pipeline.routes().get({api::kind_of<api::HTTPRoute>(), {"default", "web"}})->parents.front();
+      return translate::find_condition(parent.conditions, "Accepted")->reason;
+    };
+    EXPECT_EQ(accepted(), on_host ? "Accepted" : "NotAllowedByListeners");
+    EXPECT_EQ(pipeline.problems().size(), on_host ? 0U : 1U);
+    api::Namespace object;
+    object.metadata.name = "default";
+    pipeline.upsert({.key = {.kind = api::kind_of<api::Namespace>(), .name = {"", "default"}},
+                     .api_version = "",
+                     .object = std::make_shared<const api::Namespace>(std::move(object))});
+    EXPECT_EQ(accepted(), "Accepted");
+  }
+}
+
 // ---- listener isolation ------------------------------------------------------------------------
 
 // What answers a request for this host: the narrowest of the virtual hosts.

@@ -45,11 +45,15 @@ void refuse_listener(const api::ParentReference& ref, const ObjectKey& target, c
 }  // namespace
 
 Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& refs,
-               const std::vector<std::string>& hostnames, const Inputs& inputs, const Projections& tables,
-               const AttachTable& attach_points, flow::Reads& reads) {
+               const std::vector<std::string>& hostnames, const RouteEnvironment& environment,
+               flow::Reads& reads) {
   Parents result;
+  const auto& [settings, inputs, tables, attach_points] = environment;
   const std::string& kind = route.kind.kind();
   const std::string& namespace_ = route.name.namespace_;
+  // On a host it is there with what is in it; in a cluster it is an object, and its labels are known.
+  const bool has_namespace =
+      settings.on_host || reads.get(tables.namespace_labels, NamespacedName{"", namespace_}) != nullptr;
   for (std::size_t p = 0; p < refs.size(); ++p) {
     const api::ParentReference& ref = refs[p];
     const ObjectKey target{.kind = GroupKind(ref.group, ref.kind),
@@ -100,7 +104,7 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
         continue;
       }
       any_selected = true;
-      if (!allows_kind(listener, route.kind) ||
+      if (!has_namespace || !allows_kind(listener, route.kind) ||
           !allows(listener.namespaces, target.name.namespace_, namespace_, tables, reads)) {
         continue;
       }
@@ -112,6 +116,10 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
     }
     if (!any_selected) {
       refuse_listener(ref, target, *points, refuse);
+    } else if (!has_namespace) {
+      refuse("NotAllowedByListeners", "",
+             fmt::format("there is no Namespace {}, and in a cluster no route is outside one", namespace_),
+             "add the Namespace");
     } else if (!any_allowed) {
       refuse("NotAllowedByListeners", "",
              fmt::format("no listener of {} that this parentRef selects allows {}s from namespace {}",

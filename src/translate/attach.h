@@ -5,12 +5,21 @@
 #include <string>
 #include <vector>
 
+#include "translate/settings.h"
 #include "translate/tables.h"
 
 namespace sluice::translate {
 
 // By the Gateway or ListenerSet.
 using AttachTable = flow::Table<ObjectKey, AttachPoints>;
+
+// What every translation of a route may read, besides the route.
+struct RouteEnvironment {
+  const Settings& settings;
+  const Inputs& inputs;
+  const Projections& tables;
+  const AttachTable& parents;
+};
 
 // A listener that takes the route, and under which hosts (sorted, at least one; "*" is all).
 struct Attachment {
@@ -35,7 +44,7 @@ struct Parents {
 // `hostnames` are the route's; none: all that the listeners have. What is returned points into the tables: it
 // is for the stage that reads them.
 Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& refs,
-               const std::vector<std::string>& hostnames, const Inputs& inputs, const Projections& tables,
-               const AttachTable& points, flow::Reads& reads);
+               const std::vector<std::string>& hostnames, const RouteEnvironment& environment,
+               flow::Reads& reads);
 
 }  // namespace sluice::translate

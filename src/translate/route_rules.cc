@@ -526,8 +526,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     return *t;
   };
 
-  Parents attached = attach(route.key, route.parent_refs, route.hostnames, environment.inputs,
-                            environment.tables, environment.parents, reads);
+  Parents attached = attach(route.key, route.parent_refs, route.hostnames, environment, reads);
   result.problems = std::move(attached.problems);
   for (Parent& parent : attached.parents) {
     const Translation& translation = translation_for(parent.points->access);

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "translate/attach.h"
-#include "translate/settings.h"
 #include "translate/tables.h"
 
 namespace sluice::translate {
@@ -32,13 +31,6 @@ struct RouteParts {
   const std::vector<std::string>& hostnames;
   std::vector<RouteRule> rules;
   bool grpc = false;
-};
-
-struct RouteEnvironment {
-  const Settings& settings;
-  const Inputs& inputs;
-  const Projections& tables;
-  const AttachTable& parents;
 };
 
 // One route against the listeners of its parents. Reads what it refers to, never endpoints.

@@ -113,8 +113,7 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
   };
 
   RouteResult result;
-  Parents attached = attach(owner, parent_refs, hostnames, environment.inputs, environment.tables,
-                            environment.parents, reads);
+  Parents attached = attach(owner, parent_refs, hostnames, environment, reads);
   result.problems = std::move(attached.problems);
   for (Parent& parent : attached.parents) {
     std::vector<const Translation*> used;
