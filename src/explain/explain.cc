@@ -124,8 +124,9 @@ bool Explainer::choose_chain(const ProxyPlan& plan, const ir::Listener& socket) 
   if (best >= 0) return true;
 
   const bool speaks_tls =
-      socket.inspect_tls ||
-      std::ranges::any_of(socket.chains, [](const ir::HttpChain& c) { return c.tls.has_value(); });
+      std::ranges::any_of(socket.chains, [](const ir::HttpChain& c) { return c.tls.has_value(); }) ||
+      std::ranges::any_of(socket.tcp_chains,
+                          [](const ir::TcpChain& c) { return c.tls || !c.server_names.empty(); });
   if (speaks_tls != tls) {
     close(fmt::format("port {} speaks {}, and the client {}", e_.request.port,
                       speaks_tls ? "TLS" : "plain HTTP", speaks_tls ? "does not" : "TLS"));

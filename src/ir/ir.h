@@ -429,10 +429,7 @@ struct Listener {
   std::uint16_t port = 0;
   std::vector<HttpChain> chains;     // sorted by name
   std::vector<TcpChain> tcp_chains;  // sorted by name
-  // Server names are read from every connection, though no chain has one yet: a chain that gets one later
-  // does not touch the connections of the others then.
-  bool inspect_tls = false;
-  std::optional<UdpForward> udp;  // the socket is one of UDP, without chains
+  std::optional<UdpForward> udp;     // the socket is one of UDP, without chains
   std::optional<AccessLog> access_log;
   std::vector<ObjectKey> owners;
 

@@ -422,7 +422,6 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
       stream.hostname = listener.hostname;
       stream.stat_prefix = stream_stat_prefix(listener);
       if (listener.ends_tls) stream.tls = downstream_tls(listener, secrets);
-      on.inspect_tls = on.inspect_tls || listener.protocol == "TLS";
       continue;
     }
 

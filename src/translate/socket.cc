@@ -127,7 +127,6 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
     return row;
   }
 
-  if (chains.empty()) row.listener.inspect_tls = false;
   std::vector<ir::TcpChain> kept;
   for (const StreamPoint& point : plan.streams) {
     const bool served = std::ranges::any_of(chains, [&point](const ir::TcpChain& chain) {

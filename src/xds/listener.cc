@@ -107,7 +107,7 @@ void fill_connections(const ir::Listener& listener, listener_v3::Listener* to) {
   to->mutable_per_connection_buffer_limit_bytes()->set_value(32'768);
   // One connection an event: a burst of them spreads over the workers.
   to->mutable_max_connections_to_accept_per_socket_event()->set_value(1);
-  bool by_name = listener.inspect_tls;
+  bool by_name = false;
   for (const ir::HttpChain& chain : listener.chains) {
     by_name = by_name || !chain.server_names.empty();
     const bool is_default = chain.server_names.empty() && !chain.tls;
