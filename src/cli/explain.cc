@@ -212,7 +212,8 @@ class Story {
     }
     if (count > kListed) line(depth + 1, fmt::format("and {} more", count - kListed));
     if (to.names_itself) {
-      line(depth + 1, "the host of the request, as it is resolved");
+      line(depth + 1, e_.request.http() ? "the host of the request, as it is resolved"
+                                        : "the server that the client names, as it is resolved, at port 443");
     } else if (count == 0) {
       line(depth + 1, "no endpoint is ready: 503");
     }

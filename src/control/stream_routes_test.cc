@@ -85,7 +85,7 @@ class StreamRoutes : public testing::Test {
     std::map<std::string, std::string> all;
     const json socket = resource(ResourceType::kListener, fmt::format("default/gw:{}", port));
     for (const json& chain : socket.value("filterChains", json::array())) {
-      const json& config = chain["filters"][0]["typedConfig"];
+      const json& config = chain["filters"].back()["typedConfig"];
       std::string to = config.value("cluster", "");
       for (const json& part :
            config.value("weightedClusters", json::object()).value("clusters", json::array())) {
@@ -266,7 +266,10 @@ TEST_F(StreamRoutes, SharesAndInvalidOnes) {
   EXPECT_EQ(problems(),
             "reference/not-found TCPRoute default/split spec.rules[0].backendRefs[1].name: there is no "
             "Service default/gone\n");
-  EXPECT_EQ(split("{backendRefs: [{name: gone, port: 53}]}"), "");
+  EXPECT_EQ(split("{backendRefs: [{name: gone, port: 53}]}"), "tcproute/default/split");
+  EXPECT_EQ(split("{backendRefs: [{name: a, port: 53, weight: 0}]}"), "tcproute/default/split");
+  EXPECT_TRUE(
+      resource(ResourceType::kEndpoints, "tcproute/default/split").value("endpoints", json()).empty());
 }
 
 // Listeners wait for the clusters that they name: one that nobody is in is a cluster like others.
@@ -296,6 +299,44 @@ TEST_F(StreamRoutes, WhatIsForwardedNowhereHasACluster) {
   pipeline_.commit();
   EXPECT_FALSE(nowhere().is_null());
   EXPECT_EQ(named("default/gw:9000"), (std::vector<std::string>{ir::kNowhere, "service/default/a:53"}));
+}
+
+// ---- to the server that the client names ---------------------------------------------------------
+
+constexpr std::string_view kAnywhere = "{group: gateway.envoyproxy.io, kind: Backend, name: anywhere}";
+
+TEST_F(StreamRoutes, TlsToTheServerThatTheClientNames) {
+  gateway(kPassthrough);
+  read(
+      "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: anywhere}\n"
+      "spec: {type: DynamicResolver}\n");
+  service("a", "10.1.0.1");
+  const auto refer = [this](std::string_view kind, std::string_view refs) {
+    feed(kind, "any", fmt::format("{{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{}]}}]}}", refs));
+    pipeline_.commit();
+  };
+  refer("TLSRoute", kAnywhere);
+  EXPECT_EQ(problems(), "");
+  EXPECT_EQ(forwards(8443), (std::map<std::string, std::string>{{"*", "backend/default/anywhere"}}));
+  EXPECT_EQ(resource(ResourceType::kCluster, "backend/default/anywhere")["clusterType"]["name"],
+            "envoy.clusters.dynamic_forward_proxy");
+
+  // A connection goes to one server: beside others it is none, and nor are they.
+  refer("TLSRoute", fmt::format("{}, {{name: a, port: 53}}", kAnywhere));
+  EXPECT_EQ(forwards(8443), (std::map<std::string, std::string>{{"*", "tlsroute/default/any"}}));
+  EXPECT_EQ(condition("TLSRoute", "any", "ResolvedRefs"), "ResolvedRefs=False/InvalidBackendRef");
+  EXPECT_EQ(resource(ResourceType::kCluster, "service/default/a:53"), json());
+
+  // Who ends TLS does not see what the client asks the server for.
+  gateway(
+      "{name: tls, port: 8443, protocol: TLS, tls: {mode: Terminate, certificateRefs: [{name: cert}]}}, "
+      "{name: tcp, port: 9000, protocol: TCP}");
+  read(secret());
+  refer("TLSRoute", kAnywhere);
+  EXPECT_EQ(condition("TLSRoute", "any", "ResolvedRefs"), "ResolvedRefs=False/UnsupportedValue");
+  EXPECT_EQ(forwards(8443), (std::map<std::string, std::string>{{"*", ""}}));
+  refer("TCPRoute", kAnywhere);
+  EXPECT_EQ(condition("TCPRoute", "any", "ResolvedRefs"), "ResolvedRefs=False/UnsupportedValue");
 }
 
 TEST_F(StreamRoutes, UdpBesideTcpOnOneNumber) {

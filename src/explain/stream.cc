@@ -7,8 +7,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <re2/re2.h>
 
 #include "explain/destination.h"
+#include "ir/loopback.h"
 
 namespace sluice::explain {
 
@@ -37,7 +39,8 @@ void set_listener(const translate::ProxyPlan& plan, const std::string& stream, E
   }
 }
 
-void forward(const Snapshot& snapshot, const StreamContribution& brings, Explanation& e) {
+void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContribution& brings,
+             Explanation& e) {
   e.outcome = Outcome::kForwarded;
   std::uint64_t weights = 0;
   for (const ir::StreamShare& share : brings.shares) weights += share.weight;
@@ -47,14 +50,23 @@ void forward(const Snapshot& snapshot, const StreamContribution& brings, Explana
     to.weights = weights;
     const translate::ClusterRow* cluster =
         share.cluster.empty() ? nullptr : snapshot.cluster(*e.proxy, share.cluster);
-    if (cluster == nullptr) {
+    const bool nobody = cluster == nullptr || (cluster->cluster.owner == route && cluster->members.empty());
+    if (nobody) {
       to.answer = "closed: the reference is invalid";
       e.destinations.push_back(std::move(to));
     } else {
       add_destinations(snapshot, *cluster, std::move(to), e.destinations);
+      e.destinations.back().names_itself = brings.dynamic;
     }
   }
   for (Destination& to : e.destinations) to.protocol.clear();  // nobody speaks HTTP here
+  if (brings.dynamic && (e.request.sni.empty() || RE2::FullMatch(e.request.sni, ir::kLoopbackHost))) {
+    e.outcome = Outcome::kClosed;
+    e.why = e.request.sni.empty()
+                ? "the backend is whatever server the client names, and it names none"
+                : "the backend is whatever server the client names, but never the proxy's own machine";
+    return;
+  }
   if (std::ranges::any_of(e.destinations, &Destination::has_endpoints)) return;
   e.outcome = Outcome::kClosed;
   e.why = "no backend has an endpoint that is ready";
@@ -92,7 +104,7 @@ void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, c
         e.steps.push_back({"tls", chain->tls ? "TLS ends here, what is in it is forwarded"
                                              : "TLS passes through as it is"});
       }
-      forward(snapshot, brings, e);
+      forward(snapshot, route.key, brings, e);
     }
   }
   if (!e.rule) {

@@ -408,6 +408,8 @@ struct TcpChain {
   std::vector<StreamShare> shares;        // none: every connection is closed
   std::string stat_prefix;
   std::optional<AccessLog> access_log;
+  // The cluster is kDynamic: the server name that a connection asks for must not be the proxy's own machine.
+  bool dynamic = false;
 
   bool operator==(const TcpChain&) const = default;
 };

@@ -495,6 +495,7 @@ struct StreamContribution {
   std::string creation_timestamp;
   std::vector<std::string> server_names;  // sorted; empty: every one
   std::vector<ir::StreamShare> shares;    // sorted by cluster; none: nothing to forward to
+  bool dynamic = false;                   // connections go to the server name that they ask for
 
   bool operator==(const StreamContribution&) const = default;
 };

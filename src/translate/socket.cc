@@ -120,6 +120,7 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
       ir::TcpChain& chain = chains.emplace_back(chain_of(
           point, fmt::format("{} {}", point.name, route.to_string()), std::move(claim.server_names)));
       chain.shares = brings->shares;
+      chain.dynamic = brings->dynamic;
     }
   }
   if (row.listener.udp) {

@@ -1,6 +1,7 @@
 #include "translate/stream_route.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,8 @@ struct Translation {
   BackendReader reader;
   RouteBackends backends;
   std::vector<ir::StreamShare> shares;
+  bool dynamic = false;  // connections go to the server name that they ask for
+  bool served = true;    // false: listeners have nothing of the route
 };
 
 // Calls f(ref, place) for every reference that is to get something; the others only have to lead somewhere.
@@ -34,46 +37,89 @@ void each_backend(const std::vector<api::StreamRouteRule>& rules, F f) {
   }
 }
 
+bool is_dynamic(const std::optional<ResolvedBackend>& backend) {
+  return backend && backend->row.cluster.discovery == ir::Discovery::kDynamic;
+}
+
 // Where the reference leads, if there is something to forward to. A name to resolve is in the requests of
-// HTTP only.
+// HTTP, and in TLS for as long as it is not ended.
 std::optional<ResolvedBackend> resolve(const api::BackendRef& ref, const Place& place,
-                                       RouteBackends& backends) {
-  auto backend = backends.look_up(ref.ref, place);
-  if (!backend || backend->row.cluster.discovery != ir::Discovery::kDynamic) return backend;
-  backends.refuse(
+                                       Translation& translation) {
+  auto backend = translation.backends.look_up(ref.ref, place);
+  if (!is_dynamic(backend) || translation.reader.passes_tls) return backend;
+  const bool ended = translation.reader.from == api::kind_of<api::TLSRoute>();
+  if (ended) translation.served = false;
+  translation.backends.refuse(
       {.reason = "UnsupportedValue",
        .code = "support/dynamic-resolver",
        .field = "name",
-       .message = "a Backend of type DynamicResolver is for HTTP, where a request says where it goes",
-       .suggestion = "use an HTTPRoute, or a Backend with endpoints"},
+       .message =
+           ended ? "a Backend of type DynamicResolver is for listeners that pass TLS through"
+                 : "a Backend of type DynamicResolver is for HTTP and TLS, where clients say where to go",
+       .suggestion = ended ? "set `tls.mode: Passthrough` on the listener, or use a Backend with endpoints"
+                           : "use an HTTPRoute or a TLSRoute, or a Backend with endpoints"},
       place);
   return std::nullopt;
 }
 
+// A cluster that only this route has, without endpoints so far.
+ClusterRow own_cluster(const ObjectKey& route) {
+  std::string kind = route.kind.kind();
+  std::ranges::transform(kind, kind.begin(), [](unsigned char c) { return std::tolower(c); });
+  ClusterRow row;
+  row.cluster.name = fmt::format("{}/{}", kind, route.name.to_string());
+  row.cluster.owner = route;
+  return row;
+}
+
 void share_connections(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
-  std::map<std::string, std::uint32_t> weights;  // by cluster, "" is of what leads nowhere
+  struct Part {
+    std::uint32_t weight;
+    std::optional<ResolvedBackend> backend;
+  };
+  std::vector<Part> parts;
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
-    auto backend = resolve(ref, place, translation.backends);
-    if (backend) {
-      negotiate_no_protocol(*backend);  // that is the clients' business
-      translation.backends.add_cluster(backend->row);
-    }
-    if (ref.weight > 0) weights[backend ? backend->cluster : ""] += static_cast<std::uint32_t>(ref.weight);
+    parts.push_back({static_cast<std::uint32_t>(ref.weight), resolve(ref, place, translation)});
   });
-  if (weights.size() == 1 && weights.contains("")) return;
+  RouteBackends& backends = translation.backends;
+  translation.dynamic = std::ranges::any_of(parts, is_dynamic, &Part::backend);
+  if (translation.dynamic && parts.size() > 1) {
+    backends.refuse(
+        {.reason = "InvalidBackendRef",
+         .code = "support/dynamic-resolver",
+         .field = "",
+         .message = "a Backend of type DynamicResolver stands beside others, and a connection goes "
+                    "to one host",
+         .suggestion = "make it the only backend of its route"},
+        {nullptr, "spec.rules"});
+    for (Part& part : parts) part.backend.reset();
+    translation.dynamic = false;
+  }
+  std::map<std::string, std::uint32_t> weights;  // by cluster, "" is of what leads nowhere
+  for (Part& part : parts) {
+    if (part.backend) {
+      negotiate_no_protocol(*part.backend);  // that is the clients' business
+      backends.add_cluster(part.backend->row);
+    }
+    if (part.weight > 0) weights[part.backend ? part.backend->cluster : ""] += part.weight;
+  }
+  if (std::ranges::all_of(weights, [](const auto& share) { return share.first.empty(); })) {
+    const ClusterRow nobody = own_cluster(backends.route());
+    backends.add_cluster(nobody);
+    translation.shares = {{.cluster = nobody.cluster.name, .weight = 1}};
+    translation.dynamic = false;
+    return;
+  }
   for (auto& [cluster, weight] : weights) translation.shares.push_back({cluster, weight});
 }
 
 // Its cluster is there whatever becomes of the backends: the socket, and what goes through it, need not
 // change.
 void share_datagrams(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
-  const ObjectKey& route = translation.backends.route();
-  ClusterRow row;
-  row.cluster.name = "udproute/" + route.name.to_string();
-  row.cluster.owner = route;
+  ClusterRow row = own_cluster(translation.backends.route());
   std::map<std::string, ClusterRow::Member> members;
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
-    const auto backend = resolve(ref, place, translation.backends);
+    const auto backend = resolve(ref, place, translation);
     if (!backend || ref.weight == 0) return;
     const auto weight = static_cast<std::uint32_t>(ref.weight);
     const auto [member, fresh] = members.try_emplace(backend->cluster);
@@ -121,10 +167,12 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
       const Translation& translation =
           translation_for(parent.points->access, attachment.listener->passes_tls);
       if (std::ranges::find(used, &translation) == used.end()) used.push_back(&translation);
+      if (!translation.served) continue;
       StreamContribution brings{.stream = attachment.listener->stream,
                                 .creation_timestamp = metadata.creation_timestamp,
                                 .server_names = attachment.hosts,
-                                .shares = translation.shares};
+                                .shares = translation.shares,
+                                .dynamic = translation.dynamic};
       // "*" is the only one then: it covers all others.
       if (std::ranges::find(brings.server_names, "*") != brings.server_names.end()) {
         brings.server_names.clear();

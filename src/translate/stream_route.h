@@ -3,7 +3,11 @@
 // Such a route has nothing to match but the server name of a TLSRoute, so all backends of all of its rules
 // share what it gets, by their weights. Connections are split by Envoy's weighted clusters, which are the
 // same that HTTPRoutes use; the share of a backend that does not exist is closed. Datagrams cannot be split
-// like that: a UDPRoute has one cluster of its own with all of its endpoints.
+// like that: a UDPRoute has one cluster of its own with all of its endpoints. So has a route to nobody, with
+// none.
+//
+// A Backend of type DynamicResolver sends TLS that is passed through to the server name that the client asks
+// for. It is the only one of its route: of several, none is used. A listener that ends TLS has nothing of it.
 #pragma once
 
 #include "translate/route_rules.h"

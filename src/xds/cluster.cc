@@ -7,6 +7,7 @@
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
+#include "xds/dns_cache.h"
 #include "xds/duration.h"
 #include "xds/endpoints.h"
 #include "xds/render.h"
@@ -150,30 +151,24 @@ void fill_discovery(Settings settings, Cluster* to) {
     }
     case ir::Discovery::kDynamic: {
       envoy::extensions::clusters::dynamic_forward_proxy::v3::ClusterConfig config;
-      auto* cache = config.mutable_dns_cache_config();
-      // Caches of one name are one, and must be configured alike. The names are Envoy Gateway's, for its
-      // dashboards.
-      cache->set_name(settings.ipv6_preferred ? "envoy-gateway-dfp-cache-all-30000ms-default"
-                                              : "envoy-gateway-dfp-cache-v4_preferred-30000ms-default");
-      cache->mutable_dns_refresh_rate()->set_seconds(kRefreshSeconds);
-    case ir::Discovery::kNone:
-      to->set_type(Cluster::STATIC);
-      break;
-      cache->set_dns_lookup_family(settings.ipv6_preferred ? Cluster::ALL : Cluster::V4_PREFERRED);
+      fill_dns_cache(settings.ipv6_preferred, config.mutable_dns_cache_config());
       to->mutable_cluster_type()->set_name("envoy.clusters.dynamic_forward_proxy");
       pack(config, to->mutable_cluster_type()->mutable_typed_config());
       break;
     }
-  if (settings.discovery == ir::Discovery::kNone) {
-    // Nothing else says anything of a cluster that nobody is in.
-    fill_discovery(settings, &to);
-    return serialize(to);
-  }
+    case ir::Discovery::kNone:
+      to->set_type(Cluster::STATIC);
+      break;
   }
 }
 
 std::string render_settings(Settings settings) {
   Cluster to;
+  if (settings.discovery == ir::Discovery::kNone) {
+    // Nothing else says anything of a cluster that nobody is in.
+    fill_discovery(settings, &to);
+    return serialize(to);
+  }
   to.mutable_connect_timeout()->set_seconds(10);
   to.mutable_per_connection_buffer_limit_bytes()->set_value(32'768);
   to.mutable_circuit_breakers()->add_thresholds()->mutable_max_retries()->set_value(1'024);

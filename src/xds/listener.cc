@@ -1,11 +1,18 @@
+#include <algorithm>
+#include <utility>
+
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
+#include "envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 
+#include "ir/loopback.h"
 #include "xds/access_log.h"
+#include "xds/dns_cache.h"
 #include "xds/filters/order.h"
 #include "xds/render.h"
 #include "xds/tls.h"
@@ -49,25 +56,63 @@ void fill_connection_manager(const ir::HttpChain& chain, HttpConnectionManager* 
   }
 }
 
-// What all chains have: a name, whose connections they take, a filter, and TLS.
-template <typename Chain, typename Config>
-void fill_chain(const Chain& chain, const char* filter_name, const Config& config,
-                listener_v3::FilterChain* to) {
+// What all chains have: a name, whose connections they take, and TLS.
+template <typename Chain>
+void fill_chain(const Chain& chain, listener_v3::FilterChain* to) {
   to->set_name(chain.name);
   for (const std::string& name : chain.server_names) to->mutable_filter_chain_match()->add_server_names(name);
-  listener_v3::Filter* filter = to->add_filters();
-  filter->set_name(filter_name);
-  pack(config, filter->mutable_typed_config());
   if (chain.tls) fill_downstream_tls(*chain.tls, to->mutable_transport_socket());
 }
 
+void add_network_filter(const char* name, const google::protobuf::Message& config,
+                        listener_v3::FilterChain* to) {
+  listener_v3::Filter* filter = to->add_filters();
+  filter->set_name(name);
+  pack(config, filter->mutable_typed_config());
+}
+
 void fill_http_chain(const ir::HttpChain& chain, listener_v3::FilterChain* to) {
+  fill_chain(chain, to);
   HttpConnectionManager manager;
   fill_connection_manager(chain, &manager);
-  fill_chain(chain, "envoy.filters.network.http_connection_manager", manager, to);
+  add_network_filter("envoy.filters.network.http_connection_manager", manager, to);
+}
+
+// The same for connections as filters/loopback_guard.h for requests.
+void add_loopback_guard(const ir::TcpChain& chain, listener_v3::FilterChain* to) {
+  namespace rbac_v3 = envoy::config::rbac::v3;
+  rbac_v3::RBAC rules;
+  rules.set_action(rbac_v3::RBAC::DENY);
+  const auto deny = [&rules](const char* policy_name, const char* regex) {
+    rbac_v3::Policy& policy = (*rules.mutable_policies())[policy_name];
+    policy.add_permissions()->mutable_requested_server_name()->mutable_safe_regex()->set_regex(regex);
+    policy.add_principals()->set_any(true);
+  };
+  deny("deny-loopback-sni",
+       R"((?i)^(localhost|localhost\.localdomain|ip6-localhost|ip6-loopback|127\.0\.0\.1|::1|\[::1\])\.?$)");
+  if (chain.server_names.empty() || std::ranges::any_of(chain.server_names, ir::may_be_loopback)) {
+    deny("deny-loopback-sni-of-any-spelling", ir::kLoopbackHost);
+  }
+  envoy::extensions::filters::network::rbac::v3::RBAC guard;
+  *guard.mutable_rules() = std::move(rules);
+  guard.set_stat_prefix(chain.stat_prefix);
+  add_network_filter("envoy.filters.network.rbac", guard, to);
+}
+
+// Has the server name resolved, for the cluster.
+void add_resolver(listener_v3::FilterChain* to) {
+  envoy::extensions::filters::network::sni_dynamic_forward_proxy::v3::FilterConfig resolver;
+  fill_dns_cache(false, resolver.mutable_dns_cache_config());
+  resolver.set_port_value(443);
+  add_network_filter("envoy.filters.network.sni_dynamic_forward_proxy", resolver, to);
 }
 
 void fill_tcp_chain(const ir::TcpChain& chain, listener_v3::FilterChain* to) {
+  fill_chain(chain, to);
+  if (chain.dynamic) {
+    add_loopback_guard(chain, to);
+    add_resolver(to);
+  }
   tcp_v3::TcpProxy proxy;
   proxy.set_stat_prefix(chain.stat_prefix);
   if (chain.shares.size() < 2) {
@@ -80,7 +125,7 @@ void fill_tcp_chain(const ir::TcpChain& chain, listener_v3::FilterChain* to) {
     }
   }
   if (chain.access_log) fill_access_log(*chain.access_log, proxy.add_access_log());
-  fill_chain(chain, "envoy.filters.network.tcp_proxy", proxy, to);
+  add_network_filter("envoy.filters.network.tcp_proxy", proxy, to);
 }
 
 void fill_udp(const ir::UdpForward& udp, listener_v3::Listener* to) {
@@ -114,7 +159,7 @@ void fill_connections(const ir::Listener& listener, listener_v3::Listener* to) {
     fill_http_chain(chain, is_default ? to->mutable_default_filter_chain() : to->add_filter_chains());
   }
   for (const ir::TcpChain& chain : listener.tcp_chains) {
-    by_name = by_name || !chain.server_names.empty();
+    by_name = by_name || chain.dynamic || !chain.server_names.empty();
     fill_tcp_chain(chain, to->add_filter_chains());
   }
   if (by_name) {

@@ -171,8 +171,41 @@ TEST(Listener, ReadsServerNamesWhereAChainGoesByThem) {
   listener.chains.clear();
   listener.tcp_chains = {{.name = "all", .shares = {{.cluster = "a"}}, .stat_prefix = "tls"}};
   EXPECT_FALSE(rendered(listener).contains("listenerFilters"));
+  listener.tcp_chains[0].dynamic = true;
+  const json by_target = rendered(listener);
+  listener.tcp_chains[0].dynamic = false;
   listener.tcp_chains[0].server_names = {"a.example"};
-  EXPECT_TRUE(rendered(listener).contains("listenerFilters"));
+  ASSERT_TRUE(by_target.contains("listenerFilters"));
+  EXPECT_EQ(by_target["listenerFilters"], rendered(listener)["listenerFilters"]);
+}
+
+// Of a chain to the server that the client names.
+TEST(Listener, DynamicChainAsEnvoyGateway) {
+  for (const json& want : listeners_of("tlsroute-dynamic-resolver")) {
+    if (want["name"] != "envoy-gateway/gateway-1/tls") continue;
+    ir::Listener listener = socket_of(want);
+    listener.tcp_chains = {{.name = "tlsroute/default/tlsroute-1",
+                            .server_names = {"bar.com", "foo.com"},
+                            .shares = {{.cluster = "tlsroute/default/tlsroute-1/rule/-1"}},
+                            .dynamic = true,
+                            .stat_prefix = "tls-passthrough-10443",
+                            .access_log = ir::AccessLog()}};
+    EXPECT_EQ(rendered(listener), without_choices(want));
+  }
+}
+
+TEST(Listener, GuardsAgainstEverySpellingWhereClientsMayNameAnyServer) {
+  ir::Listener listener = http("tls");
+  listener.chains.clear();
+  listener.tcp_chains = {
+      {.name = "all", .shares = {{.cluster = "a"}}, .dynamic = true, .stat_prefix = "tls"}};
+  const auto policies = [&](std::vector<std::string> server_names) {
+    listener.tcp_chains[0].server_names = std::move(server_names);
+    return rendered(listener)["filterChains"][0]["filters"][0]["typedConfig"]["rules"]["policies"].size();
+  };
+  EXPECT_EQ(policies({"a.example", "*.b.example"}), 1U);
+  EXPECT_EQ(policies({}), 2U);
+  EXPECT_EQ(policies({"*.localhost", "a.example"}), 2U);
 }
 
 TEST(Listener, DualStack) {

@@ -395,7 +395,7 @@ std::string render_virtual_host(std::string_view route_table, const ir::VirtualH
     append_field(route, Route::kMatchFieldNumber, scratch);
     append_action(from, scratch, route);
     for (const HttpFilter& filter : http_filters()) {
-      if (filter.append_to_route != nullptr) filter.append_to_route(from, route);
+      if (filter.append_to_route != nullptr) filter.append_to_route(host.host, from, route);
     }
     if (from.owner != ObjectKey{})
       append_owner(route, Route::kMetadataFieldNumber, from.owner, from.rule_name);

@@ -1,5 +1,5 @@
-"""TLS, TCP and UDP: by server name, ended here or passed through, by weights; an edit under live connections; requests
-that came over the wrong connection of HTTPS."""
+"""TLS, TCP and UDP: by server name, ended here or passed through, by weights; an edit under live connections; to the
+server that the client names; requests that came over the wrong connection of HTTPS."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class LineServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, name: str, certificate: tuple[str, str] | None = None) -> None:
+    def __init__(self, name: str, certificate: tuple[str, str] | None = None, address: str = "127.0.0.1") -> None:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 for line in self.rfile:
                     self.wfile.write(f"{name} {line.decode()}".encode())
 
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__((address, 0), Handler)
         self.context = None
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -247,6 +247,47 @@ class Streams:
         test.assertEqual(kept["end.example"].say("after"), "plain after")
 
 
+# ---- to the server that the client names ---------------------------------------------------------
+
+
+def own_address() -> str | None:
+    """An address of this machine that is not for itself alone, if it has one. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+class AnyServer:
+    """A server name may have a port, which spares the test one that only root may have."""
+
+    def objects(self, stage: Stage) -> list[Object]:
+        folder = stage.rig.path("any-server")
+        folder.mkdir()
+        make_certificate(folder, ["any.example"], 0x54)
+        self.server = LineServer("any", (str(folder / "54.crt"), str(folder / "54.key")), "0.0.0.0")
+        self.port = stage.rig.port()
+        group = "gateway.envoyproxy.io"
+        route = stream_route("TLSRoute", "any-server", "tls", {"group": group, "kind": "Backend", "name": "any-server"},
+                             parent="any-server")
+        return [{"apiVersion": f"{group}/v1alpha1", "kind": "Backend",
+                 "metadata": {"name": "any-server", "namespace": "default"}, "spec": {"type": "DynamicResolver"}},
+                gateway([{"name": "tls", "protocol": "TLS", "port": self.port, "tls": {"mode": "Passthrough"}}],
+                        "any-server"),
+                {**route, "apiVersion": "gateway.networking.k8s.io/v1alpha2"}]  # takes every server name
+
+    def check(self, stage: Stage, test: unittest.TestCase) -> None:
+        there = self.server.port
+        address = own_address()
+        if address is not None:
+            wait_for(lambda: hello(self.port, f"{address}:{there}") == "any hello", "the Gateway serves")
+        for name in ("localhost", "LOCALHOST", "127.0.0.1", "127.0.0.2", "127.1", "2130706433", "0"):
+            with test.subTest(name=name):
+                test.assertEqual(hello(self.port, f"{name}:{there}"), "")
+
+
 # ---- requests over the wrong connection ----------------------------------------------------------
 
 
@@ -290,8 +331,9 @@ class Misdirected:
                 test.assertEqual(Connection(self.port, sni).get(host)[0], status)
 
 
-streams, misdirected = Streams(), Misdirected()
+streams, any_server, misdirected = Streams(), AnyServer(), Misdirected()
 FEATURES = [
     Feature("streams", streams.objects, check=streams.check),
+    Feature("any-server", any_server.objects, check=any_server.check),
     Feature("misdirected", misdirected.objects, check=misdirected.check),
 ]

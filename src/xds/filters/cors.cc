@@ -36,7 +36,7 @@ void add_cors(const ir::HttpChain& chain, HttpConnectionManager* to) {
   add_filter(kName, envoy::extensions::filters::http::cors::v3::Cors(), to);
 }
 
-void append_cors(const ir::Route& route, std::string& out) {
+void append_cors(std::string_view /*host*/, const ir::Route& route, std::string& out) {
   if (!route.action->cors) return;
   const ir::Cors& from = *route.action->cors;
   envoy::extensions::filters::http::cors::v3::CorsPolicy policy;

@@ -6,6 +6,6 @@
 namespace sluice::xds {
 
 void add_cors(const ir::HttpChain& chain, HttpConnectionManager* to);
-void append_cors(const ir::Route& route, std::string& out);
+void append_cors(std::string_view host, const ir::Route& route, std::string& out);
 
 }  // namespace sluice::xds

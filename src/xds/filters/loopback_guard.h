@@ -10,6 +10,6 @@ namespace sluice::xds {
 
 void add_loopback_guard(const ir::HttpChain& chain, HttpConnectionManager* to);
 
-void append_loopback_guard(const ir::Route& route, std::string& out);
+void append_loopback_guard(std::string_view host, const ir::Route& route, std::string& out);
 
 }  // namespace sluice::xds

@@ -14,11 +14,11 @@ namespace {
 
 using nlohmann::json;
 
-// The guard of the only route, which is of a host; null where it has none.
-json guard_of(const ir::Forward& forward) {
+// The guard of the only route of a host; null where it has none.
+json guard_of(const ir::Forward& forward, const std::string& on = "*") {
   ir::RouteAction action;
   action.action = forward;
-  const ir::VirtualHost host{.host = "*",
+  const ir::VirtualHost host{.host = on,
                              .routes = {{.match = {},
                                          .action = std::make_shared<const ir::RouteAction>(std::move(action)),
                                          .owner = {},
@@ -31,26 +31,50 @@ json guard_of(const ir::Forward& forward) {
   return route["typedPerFilterConfig"]["envoy.filters.http.rbac/loopback_guard"]["rbac"]["matcher"];
 }
 
-json predicate_of(const json& guard) {
-  return guard["matcherList"]["matchers"][0]["predicate"]["singlePredicate"];
+// Each denies requests of one pattern; ours for every spelling is the last.
+json predicates_of(const json& guard) {
+  return guard["matcherList"]["matchers"][0]["predicate"]["orMatcher"]["predicate"];
 }
+
+json last_of(const json& guard) { return predicates_of(guard).back()["singlePredicate"]; }
 
 TEST(LoopbackGuard, LooksAtTheHostThatIsResolved) {
   ir::Forward forward{.clusters = {{.cluster = "anywhere"}}};
   EXPECT_TRUE(guard_of(forward).is_null());
   forward.dynamic = true;
-  EXPECT_EQ(predicate_of(guard_of(forward))["input"]["typedConfig"]["headerName"], ":authority");
-  EXPECT_EQ(guard_of(forward)["onNoMatch"]["action"]["typedConfig"]["name"], "elsewhere");
+  EXPECT_EQ(last_of(guard_of(forward))["input"]["typedConfig"]["headerName"], ":authority");
+  EXPECT_EQ(guard_of(forward)["onNoMatch"]["action"]["typedConfig"]["name"], "ALLOW");
   EXPECT_EQ(guard_of(forward)["matcherList"]["matchers"][0]["onMatch"]["action"]["typedConfig"]["action"],
             "DENY");
   forward.rewrite = ir::Rewrite{.host = {}, .host_header = "x-host"};
-  EXPECT_EQ(predicate_of(guard_of(forward))["input"]["typedConfig"]["headerName"], "x-host");
+  for (const json& predicate : predicates_of(guard_of(forward))) {
+    EXPECT_EQ(predicate["singlePredicate"]["input"]["typedConfig"]["headerName"], "x-host");
+  }
+}
+
+TEST(LoopbackGuard, IsEnvoyGatewaysWhereTheHostIsGiven) {
+  ir::Forward forward{.clusters = {{.cluster = "anywhere"}}};
+  forward.dynamic = true;
+  const json given = guard_of(forward, "gateway.envoyproxy.io");
+  for (const json& proxy : parity("httproute-dynamic-resolver")) {
+    const json route = proxy["routes"][0]["virtualHosts"][0]["routes"][0];
+    EXPECT_EQ(given,
+              route["typedPerFilterConfig"]["envoy.filters.http.rbac.dfp_loopback_deny"]["rbac"]["matcher"]);
+  }
+  const std::size_t patterns = predicates_of(given).size();
+  EXPECT_EQ(predicates_of(guard_of(forward, "*.example.com")).size(), patterns);
+  for (const char* host : {"*", "localhost", "*.localhost", "*.localdomain", "*.1", "a.0x7f"}) {
+    EXPECT_EQ(predicates_of(guard_of(forward, host)).size(), patterns + 1) << host;
+  }
+  // The host that counts is not the one that is given.
+  forward.rewrite = ir::Rewrite{.host = {}, .host_header = "x-host"};
+  EXPECT_EQ(predicates_of(guard_of(forward, "gateway.envoyproxy.io")).size(), patterns + 1);
 }
 
 TEST(LoopbackGuard, KnowsEverySpellingOfThisMachine) {
   ir::Forward forward{.clusters = {{.cluster = "anywhere"}}};
   forward.dynamic = true;
-  const std::string text = predicate_of(guard_of(forward))["valueMatch"]["safeRegex"]["regex"];
+  const std::string text = last_of(guard_of(forward))["valueMatch"]["safeRegex"]["regex"];
   ASSERT_TRUE(text.starts_with("(?i)"));  // the rest is the same in RE2's syntax and in that of std::regex
   const std::regex regex(text.substr(4), std::regex::icase);
   for (const char* host : {"localhost",

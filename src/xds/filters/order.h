@@ -29,9 +29,9 @@ struct HttpFilter {
   // Adds those of this type that the chain needs to `to`, sorted by name; null where there is no renderer
   // yet.
   void (*add)(const ir::HttpChain& chain, HttpConnectionManager* to);
-  // Appends what such filters do on a route, as fields of the serialised envoy.config.route.v3.Route; null
-  // where it is the same on all routes.
-  void (*append_to_route)(const ir::Route& route, std::string& out) = nullptr;
+  // Appends what such filters do on a route of a host, as fields of the serialised
+  // envoy.config.route.v3.Route; null where it is the same on all routes.
+  void (*append_to_route)(std::string_view host, const ir::Route& route, std::string& out) = nullptr;
 };
 
 // A filter with this configuration, at the end of the list.

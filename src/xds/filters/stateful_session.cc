@@ -33,7 +33,7 @@ void add_stateful_session(const ir::HttpChain& chain, HttpConnectionManager* to)
   to->mutable_http_filters(to->http_filters_size() - 1)->set_disabled(true);
 }
 
-void append_stateful_session(const ir::Route& route, std::string& out) {
+void append_stateful_session(std::string_view /*host*/, const ir::Route& route, std::string& out) {
   const auto* forward = std::get_if<ir::Forward>(&route.action->action);
   if (forward == nullptr || !forward->session) return;
   const ir::Session& session = *forward->session;

@@ -6,6 +6,6 @@
 namespace sluice::xds {
 
 void add_stateful_session(const ir::HttpChain& chain, HttpConnectionManager* to);
-void append_stateful_session(const ir::Route& route, std::string& out);
+void append_stateful_session(std::string_view host, const ir::Route& route, std::string& out);
 
 }  // namespace sluice::xds
