@@ -101,6 +101,12 @@ std::vector<Part> parts_of(const json& object) {
       parts.push_back({parent_name(parent.at(ref), own), parent.value("conditions", json::array())});
     }
   }
+  for (Part& part : parts) {
+    for (json& condition : part.conditions) {
+      // Of a Backend that is not accepted: they are the wrong way round (see backend_status()).
+      if (text(condition, "type") == "Invalid") std::swap(condition["type"], condition["reason"]);
+    }
+  }
   return parts;
 }
 

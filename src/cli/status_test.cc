@@ -81,6 +81,16 @@ TEST(PrintStatus, SomethingIsNot) {
             "1 error, 1 warning\n");
 }
 
+TEST(PrintStatus, ABackendThatIsNotAccepted) {
+  const Result result = print(R"({"commit": 1, "problems": [], "objects": [
+    {"kind": "Backend", "name": "me", "namespace": "default", "status": {"conditions": [
+      {"type": "Invalid", "status": "False", "reason": "Accepted", "message": "no"}]}}]})");
+  EXPECT_EQ(result.code, kProblems);
+  EXPECT_EQ(result.out,
+            "KIND     NAME        ACCEPTED  RESOLVEDREFS  PROGRAMMED  REASON   MESSAGE\n"
+            "Backend  default/me  False     -             -           Invalid  no\n");
+}
+
 TEST(PrintStatus, Wide) {
   const Result result = print(kBad, {.kind = "httproutes", .output = StatusOptions::Output::kWide});
   EXPECT_EQ(result.code, kProblems);

@@ -554,6 +554,29 @@ TEST(Pipeline, FiltersAreWhereARouteNeedsThem) {
   EXPECT_EQ(*listeners.get(listeners.sorted_keys().front())->bytes, without);
 }
 
+// Its condition is Envoy Gateway's, and does not look like bad news.
+TEST(Pipeline, OfABackendThatIsNotAcceptedThereIsAProblem) {
+  translate::Settings with = settings();
+  with.on_host = false;
+  Pipeline pipeline(with);
+  api::Backend backend;
+  backend.spec.endpoints.resize(2);
+  backend.spec.endpoints[0].ip = api::HostPort{.host = "10.9.0.1", .port = 80};
+  backend.spec.endpoints[1].ip = api::HostPort{.host = "127.0.0.1", .port = 80};
+  pipeline.upsert(bound("me", std::move(backend)));
+  pipeline.commit();
+  ASSERT_EQ(pipeline.problems().size(), 1U);
+  EXPECT_EQ(pipeline.problems()[0].code, "value/address");
+  EXPECT_EQ(pipeline.problems()[0].path, "spec.endpoints[1]");
+  for (const Pipeline::Statuses& of : pipeline.statuses()) {
+    if (of.kind != api::kind_of<api::Backend>()) continue;
+    const translate::Condition& condition = of.table.get({"default", "me"})->conditions.at(0);
+    EXPECT_EQ(condition.type, "Invalid");
+    EXPECT_FALSE(condition.status);
+    EXPECT_EQ(condition.reason, "Accepted");
+  }
+}
+
 // In a cluster a namespace is an object like others; on a host it is there with what is in it.
 TEST(Pipeline, InAClusterARouteNeedsItsNamespace) {
   for (const bool on_host : {true, false}) {

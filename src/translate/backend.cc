@@ -42,6 +42,11 @@ ReferenceFailure failure(std::string reason, std::string code, std::string field
           .suggestion = std::move(suggestion)};
 }
 
+ReferenceFailure switched_off() {
+  return failure("UnsupportedValue", "support/backend-disabled", "kind", "the kind Backend is switched off",
+                 "set extensionApis.enableBackend");
+}
+
 bool is_loopback(const std::string& address) {
   in_addr v4{};
   if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
@@ -128,8 +133,7 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const api::
                                                                      flow::Reads& reads,
                                                                      std::vector<PolicyUse>& policies) {
   if (!reader.settings.backend_enabled) {
-    return std::unexpected(failure("UnsupportedValue", "support/backend-disabled", "kind",
-                                   "the kind Backend is switched off", "set extensionApis.enableBackend"));
+    return std::unexpected(switched_off());
   }
   const api::Backend* backend = reads.get(reader.inputs.backends, key.name);
   const BackendRow* row = reads.get(reader.tables.backends, key.name);
@@ -305,8 +309,21 @@ BackendRow read_backend(const NamespacedName& name, const api::Backend& backend,
                         const Inputs& inputs, const Projections& tables, flow::Reads& reads) {
   BackendRow row;
   const ObjectKey key{.kind = api::kind_of<api::Backend>(), .name = name};
-  for (const api::BackendEndpoint& e : backend.spec.endpoints) {
-    if (!row.refused) row.refused = check_endpoint(e, settings);
+  // Its condition does not look like bad news.
+  const auto report = [&](const auto& why, std::string path) {
+    row.problems.push_back({.code = why.code,
+                            .severity = Severity::kError,
+                            .where = {},
+                            .object = key,
+                            .path = std::move(path),
+                            .message = why.message,
+                            .suggestion = why.suggestion,
+                            .also = {}});
+  };
+  if (!settings.backend_enabled) report(switched_off(), "");
+  for (std::size_t i = 0; i < backend.spec.endpoints.size() && !row.refused; ++i) {
+    row.refused = check_endpoint(backend.spec.endpoints[i], settings);
+    if (row.refused) report(*row.refused, fmt::format("spec.endpoints[{}]", i));
   }
   if (!backend.spec.tls) return row;
   const api::BackendTLSSettings& tls = *backend.spec.tls;
@@ -318,16 +335,7 @@ BackendRow read_backend(const NamespacedName& name, const api::Backend& backend,
   CaReferences ca = resolve_ca(tls.ca_certificate_refs, tls.well_known_ca_certificates, name.namespace_,
                                inputs, tables, reads);
   trust.authorities = ca.authorities;
-  for (const CaFailure& bad : ca.failures) {
-    row.problems.push_back({.code = bad.code,
-                            .severity = Severity::kError,
-                            .where = {},
-                            .object = key,
-                            .path = "spec.tls." + bad.field,
-                            .message = bad.message,
-                            .suggestion = bad.suggestion,
-                            .also = {}});
-  }
+  for (const CaFailure& bad : ca.failures) report(bad, "spec.tls." + bad.field);
   if (!trust.verify || !trust.authorities.empty()) return row;
   row.tls_failure = failure("InvalidBackendTLS", "reference/backend-tls", "",
                             fmt::format("{} has no CA certificates to trust", key.to_string()),
@@ -338,6 +346,7 @@ BackendRow read_backend(const NamespacedName& name, const api::Backend& backend,
         "InvalidBackendRef", "reference/backend-tls", "",
         fmt::format("nothing says which CA certificates to trust on connections to {}", key.to_string()),
         "add `wellKnownCACertificates: System` or `caCertificateRefs` to its `tls`, or a BackendTLSPolicy");
+    report(*row.refused, "spec.tls");
   }
   return row;
 }

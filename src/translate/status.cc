@@ -136,10 +136,14 @@ ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
 ObjectStatus backend_status(const api::Backend& backend, const BackendRow& row, const Settings& settings) {
   ObjectStatus status;
   status.generation = backend.metadata.generation;
+  // Type and reason the wrong way round are Envoy Gateway's, and what its users' tools look for.
+  const auto refused = [](const std::string& why) {
+    return Conditions{{"Invalid", false, "Accepted", "The Backend is not accepted: " + why}};
+  };
   if (!settings.backend_enabled) {
-    status.conditions = {{"Accepted", false, "Invalid", "The kind Backend is switched off"}};
+    status.conditions = refused("the kind Backend is switched off");
   } else if (row.refused) {
-    status.conditions = {{"Accepted", false, "Invalid", row.refused->message}};
+    status.conditions = refused(row.refused->message);
   } else {
     status.conditions = {{"Accepted", true, "Accepted", "The Backend is accepted"}};
   }
