@@ -320,6 +320,7 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   const flow::CommitStats gone = pipeline_.commit();
   EXPECT_EQ(gone.of("http routes").runs, 1U) << "a Service's last endpoint";
   EXPECT_EQ(gone.of("hosts").runs, 1U) << "a Service's last endpoint";
+  EXPECT_EQ(changes(ResourceType::kListener), 0U) << "a Service's last endpoint";
 
   pipeline_.erase(route(1, "").key);
   const flow::CommitStats removed = pipeline_.commit();
@@ -552,6 +553,31 @@ TEST(Pipeline, FiltersAreWhereARouteNeedsThem) {
   pipeline.erase({.kind = api::kind_of<api::GRPCRoute>(), .name = {"default", "more"}});
   pipeline.commit();
   EXPECT_EQ(*listeners.get(listeners.sorted_keys().front())->bytes, without);
+}
+
+// A route table waits for the clusters that it names: the cluster is named though nothing is sent there yet.
+TEST(Pipeline, WhereNobodyIsReadyTheProxyAnswersAtOnce) {
+  Pipeline pipeline(settings());
+  pipeline.upsert(gateway());
+  feed_service(pipeline, "green");
+  pipeline.upsert(service("blue"));
+  const auto commit = [&](std::vector<api::HTTPRouteRule> rules) {
+    pipeline.upsert(bound("web", http_route({"web.example.com"}, std::move(rules))));
+    pipeline.commit();
+    const RenderedTable& tables = pipeline.resources(ResourceType::kRoutes);
+    const Rendered& table = *tables.get(tables.sorted_keys().front());
+    EXPECT_EQ(table.names->clusters.front(), "service/default/blue:80");
+    const json made = json::parse(xds::to_json(ResourceType::kRoutes, *table.bytes));
+    const json route = made["virtualHosts"][0]["routes"][0];
+    return route.contains("route") ? 0 : route["directResponse"]["status"].get<int>();
+  };
+  EXPECT_EQ(commit({rule("/", {{"blue"}})}), 503);
+  EXPECT_EQ(names_of(pipeline.resources(ResourceType::kCluster)),
+            std::set<std::string>{"service/default/blue:80"});
+  EXPECT_EQ(commit({rule("/", {{"blue"}, {"green"}})}), 0) << "somebody is";
+  EXPECT_EQ(commit({rule("/", {{"blue"}, {"gone"}})}), 0) << "the share of what does not exist is 500";
+  pipeline.upsert(slice("blue", {"10.1.0.9"}));
+  EXPECT_EQ(commit({rule("/", {{"blue"}})}), 0);
 }
 
 // Its condition is Envoy Gateway's, and does not look like bad news.

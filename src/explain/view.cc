@@ -223,6 +223,7 @@ class Viewer {
   void name_backends(ir::RouteAction& action) {
     auto* forward = std::get_if<ir::Forward>(&action.action);
     if (forward == nullptr) return;
+    forward->nobody_ready = false;  // that is told of the backends
     for (ir::WeightedCluster& part : forward->clusters) part.cluster = name_backend(part.cluster);
     for (ir::Mirror& mirror : forward->mirrors) mirror.cluster = name_backend(mirror.cluster);
     std::ranges::sort(forward->clusters, {}, [](const ir::WeightedCluster& c) {

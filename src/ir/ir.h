@@ -273,6 +273,8 @@ struct Forward {
   // Where a cluster is missing the answer is 500, not 503. It is 500 anyway with an invalid reference among
   // the clusters or with changes of their own.
   bool missing_is_500 = false;
+  // None of the clusters has an endpoint, and none is asked: the answer is 503.
+  bool nobody_ready = false;
 
   bool operator==(const Forward&) const = default;
 };
@@ -406,10 +408,10 @@ struct TcpChain {
   std::vector<std::string> server_names;  // SNI; sorted
   std::optional<DownstreamTls> tls;       // ended here; without, TLS passes through as it is
   std::vector<StreamShare> shares;        // none: every connection is closed
-  std::string stat_prefix;
-  std::optional<AccessLog> access_log;
   // The cluster is kDynamic: the server name that a connection asks for must not be the proxy's own machine.
   bool dynamic = false;
+  std::string stat_prefix;
+  std::optional<AccessLog> access_log;
 
   bool operator==(const TcpChain&) const = default;
 };

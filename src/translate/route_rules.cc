@@ -202,6 +202,8 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
       fmt::format("{}/{}/{}", what, route_.key.name.to_string(),
                   content_id(fmt::format("{}\n{}", identity_of(route_.key, rule), fmt::join(names, "\n"))));
   joined.cluster = cluster.name;
+  joined.has_endpoints =
+      std::ranges::any_of(members, [](const Part* part) { return part->backend->has_endpoints; });
   Part whole{.weight = 0, .backend = {}, .filters = {}};
   const bool any_first =
       std::ranges::any_of(members, [](const Part* part) { return !part->backend->fallback; });
@@ -363,6 +365,8 @@ std::vector<Alternative> RuleTranslator::alternatives(const RouteRule& rule, con
   if (std::ranges::none_of(parts, &Part::needs_a_route)) {
     for (const Part& part : parts) forward.clusters.push_back(weighted(part));
     forward.missing_is_500 = mixes_discovery(parts);
+    forward.nobody_ready = std::ranges::all_of(
+        parts, [](const Part& part) { return part.leads_somewhere() && !part.backend->has_endpoints; });
     return {{.weight = 1, .action = answer(std::move(forward))}};
   }
 

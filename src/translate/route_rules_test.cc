@@ -280,7 +280,19 @@ TEST_F(RuleTest, ARequestThatMayTakeAnyTimeMayBeSilentForIt) {
             std::chrono::seconds(0));
 }
 
+TEST_F(RuleTest, NobodyIsAskedOnlyWhereNobodyIsReadyAtAll) {
+  EXPECT_TRUE(forward("{backendRefs: [{name: idle, port: 80}]}").nobody_ready);
+  EXPECT_FALSE(forward("{backendRefs: [{name: idle, port: 80}, {name: blue, port: 80}]}").nobody_ready);
+  EXPECT_FALSE(forward("{backendRefs: [{name: idle, port: 80}, {name: nobody, port: 80}]}").nobody_ready);
+}
+
 // ---- sessions and fallbacks: one cluster for several backends ----------------------------------------
+
+TEST_F(RuleTest, OfBackendsThatAreOneClusterOneReadyIsEnough) {
+  EXPECT_FALSE(
+      forward("{sessionPersistence: {}, backendRefs: [{name: idle, port: 80}, {name: blue, port: 80}]}")
+          .nobody_ready);
+}
 
 TEST_F(RuleTest, ASessionMakesItsBackendsOneCluster) {
   const ir::Forward made =

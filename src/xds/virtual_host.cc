@@ -348,7 +348,11 @@ void append_action(const ir::Route& route, std::string& scratch, std::string& ou
   const ir::PathMatch& match = route.match.path;
   route_v3::Route rest;
   bool used = !action.request_headers.empty() || !action.response_headers.empty();
-  if (const auto* forward = std::get_if<ir::Forward>(&action.action)) {
+  const auto* forward = std::get_if<ir::Forward>(&action.action);
+  if (forward != nullptr && forward->nobody_ready) {
+    fill_direct_response({.status = 503}, rest.mutable_direct_response());
+    used = true;
+  } else if (forward != nullptr) {
     scratch.clear();
     append_forward(*forward, match, scratch);
     append_field(out, route_v3::Route::kRouteFieldNumber, scratch);
