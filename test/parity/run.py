@@ -6,7 +6,8 @@ usage: run.py [--update] [--only GLOB] [--keep FOLDER] [-v]
 Fails when
   - `check` finds a schema/ problem in an object of a case: the upstream schemas accept them all;
   - the real Envoy refuses the xDS of a case, but for those in scope.yaml that nobody could accept;
-  - fewer than 90 % of the cases in scope match (scope.yaml says which those are, and why others are not);
+  - fewer than 95 % of the cases in scope match (scope.yaml says which those are, and why others are not), or more than
+    3 % of them match only because of differences.yaml;
   - fewer cases match than counts.json says. --update writes down that more do.
 
 A case that matches only because of differences.yaml is counted apart: it does not count as a match above.
@@ -35,7 +36,8 @@ from rig import ENVOY, SLUICE, make_certificate  # noqa: E402
 from static_bootstrap import Validator  # noqa: E402
 
 PARITY = HERE.parents[2] / "shared/parity"
-MUST_MATCH = 0.9
+MUST_MATCH = 0.95
+MAY_BE_EXCUSED = 0.03
 PARALLEL = 2
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -186,6 +188,9 @@ def main() -> int:
     if arguments.only == "*":
         if share < MUST_MATCH:
             failures.append(f"{share:.1%} of the cases in scope match, {MUST_MATCH:.0%} must")
+        excused_share = len(in_scope & excused) / len(in_scope)
+        if excused_share > MAY_BE_EXCUSED:
+            failures.append(f"{excused_share:.1%} of the cases in scope are excused, {MAY_BE_EXCUSED:.0%} may be")
         kept_file = HERE / "counts.json"
         kept = json.loads(kept_file.read_text()) if kept_file.exists() else {}
         for key in ("match", "in_scope_match"):
