@@ -100,7 +100,7 @@ void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, c
                 .name = "",
                 .match = chain == nullptr ? "every datagram" : names_of(brings)};
       e.problems = route.result->problems;
-      if (chain != nullptr && !chain->server_names.empty()) {
+      if (chain != nullptr && (chain->dynamic || !chain->server_names.empty())) {
         e.steps.push_back({"tls", chain->tls ? "TLS ends here, what is in it is forwarded"
                                              : "TLS passes through as it is"});
       }
