@@ -4,8 +4,9 @@
 usage: run.py [--update]
 
 cases/<case>/in.yaml (and options.yaml, where a case has options) → cases/<case>/xds/*.json and status.yaml, by
-`sluice translate`. sessions/*.txt: what commands print, each after its line `$ sluice …`, run in this folder. Without
---update any difference is shown and fails; with it the texts are written anew, to be read as a diff.
+`sluice translate`. sessions/*.txt: what commands print, each after its line `$ sluice …`, run in this folder. README.md
+and docs/*.md: the same with the sessions in them (documents.py). Without --update any difference is shown and fails; with
+it the texts are written anew, to be read as a diff.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import documents
 
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("SLUICE_BUILD", HERE.parents[1] / "build/release"))
@@ -47,20 +50,25 @@ def update(case: Path, made: Path) -> None:
         (case / name).write_text(text)
 
 
+def run(line: str, folder: Path) -> tuple[str, int]:
+    """What the command `$ sluice …` prints there, and its exit status."""
+    result = subprocess.run([BUILD / "sluice", *shlex.split(line)[2:]], capture_output=True, text=True, check=False,
+                            cwd=folder, stdin=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"})
+    return result.stdout + result.stderr, result.returncode
+
+
 def session(file: Path) -> str:
     """The commands of the file, with what they print now."""
     text = ""
     for line in file.read_text().splitlines():
         if not line.startswith("$ sluice "):
             continue
-        result = subprocess.run([BUILD / "sluice", *shlex.split(line)[2:]], capture_output=True, text=True, check=False,
-                                cwd=HERE, stdin=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"})
-        text += f"{line}\n{result.stdout}{result.stderr}"
-        text += f"[exit status {result.returncode}]\n\n" if result.returncode else "\n"
+        printed, status = run(line, HERE)
+        text += f"{line}\n{printed}" + (f"[exit status {status}]\n\n" if status else "\n")
     return text
 
 
-def differs_session(file: Path, made: str) -> bool:
+def differs_text(file: Path, made: str) -> bool:
     want = file.read_text()
     sys.stdout.writelines(difflib.unified_diff(want.splitlines(True), made.splitlines(True), file.name, "made now"))
     return want != made
@@ -88,17 +96,19 @@ def main() -> int:
                 update(case, Path(folder))
             elif differs(case, Path(folder)):
                 different += 1
-    sessions = sorted(HERE.glob("sessions/*.txt"))
-    for file in sessions:
-        made = session(file)
+    made_now = {file: session(file) for file in sorted(HERE.glob("sessions/*.txt"))}
+    made_now |= {file: documents.written_anew(file, "golden", lambda command, folder: run(command, folder)[0])
+                 for file in documents.with_sessions()}
+    for file, made in made_now.items():
         if arguments.update:
             file.write_text(made)
-        elif differs_session(file, made):
+        elif differs_text(file, made):
             different += 1
-    tests = len(cases) + len(sessions)
+    tests = len(cases) + len(made_now)
     if results := os.environ.get("RESULTS"):
         Path(results, "counts").write_text(f"{tests - different} {different} 0\n")
-    print(f"golden: {len(cases)} cases, {len(sessions)} sessions" + (", written" if arguments.update else f", {different} differ"))
+    print(f"golden: {len(cases)} cases, {len(made_now)} texts with sessions"
+          + (", written" if arguments.update else f", {different} differ"))
     return 1 if different or not cases else 0
 
 

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -19,7 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
+for _folder in ("golden", "rig"):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / _folder))
+import documents  # noqa: E402
 from rig import (  # noqa: E402
     SLUICE, Object, Rig, Sluice, backend_ref, endpoint_slice, gateway, gateway_class, get, http_listener, http_route,
     https_listener, make_certificate, path_rule, run_tests, service, tls_secret, wait_answer, wait_for)
@@ -279,6 +282,23 @@ class ObserveTest(unittest.TestCase):
             none = status(world.sluice)
             self.assertEqual((none.returncode, none.stdout), (2, ""))
             self.assertTrue(none.stderr.startswith(f"error: no sluice answers in {world.sluice.run_dir}\n"))
+
+    def test_sessions_in_documents(self) -> None:
+        """What docs/ shows of a running sluice, to the letter."""
+        for file in documents.with_sessions():
+            self.assertEqual(documents.written_anew(file, "observe", self._session), file.read_text(), file.name)
+
+    @staticmethod
+    def _session(command: str, folder: Path) -> str:
+        with Rig() as rig:
+            resources = rig.resources()
+            for file in sorted(folder.glob("conf/*.yaml")):
+                resources.write(file.name, file.read_text().replace("port: 8080", f"port: {rig.port()}"))
+            sluice = rig.sluice(resources)
+            wait_for(lambda: sluice.run_dir.joinpath("admin.sock").exists() and ask(sluice, "/readyz")[0] == 200,
+                     "it is ready", 20)
+            printed = status(sluice, *shlex.split(command)[3:])
+            return (printed.stdout + printed.stderr).replace(str(resources.folder), "conf")
 
     def test_access_log(self) -> None:
         with Rig() as rig:
