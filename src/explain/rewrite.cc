@@ -1,5 +1,6 @@
 #include "explain/rewrite.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -14,20 +15,17 @@ std::string_view without_trailing_slash(std::string_view prefix) {
   return prefix;
 }
 
-// The part of the path that the route's match took: what a prefix rewrite replaces.
-std::string_view matched_part(const ir::PathMatch& match, const Arrival& arrival) {
-  if (match.kind != ir::MatchKind::kPrefix) return arrival.path;
-  return match.value == "/" ? std::string_view("/") : without_trailing_slash(match.value);
-}
-
-std::string with_prefix(std::string_view prefix, const ir::PathMatch& match, const Arrival& arrival) {
-  const std::string_view rest = std::string_view(arrival.path).substr(matched_part(match, arrival).size());
-  if (match.kind == ir::MatchKind::kPrefix && (prefix.empty() || prefix == "/")) {
-    // Takes the slashes along, so that "/a/b" becomes "/b".
-    const std::size_t slashes = rest.find_first_not_of('/');
-    return "/" + std::string(slashes == std::string_view::npos ? std::string_view() : rest.substr(slashes));
-  }
-  return std::string(prefix) + std::string(rest);
+std::string with_prefix(std::string_view replacement, const ir::PathMatch& match, const Arrival& arrival) {
+  const std::string_view prefix = without_trailing_slash(replacement);
+  if (match.kind != ir::MatchKind::kPrefix) return std::string(prefix);
+  // Of "/" the slash is matched that the rest begins with.
+  const std::string_view matched =
+      match.value == "/" && !prefix.empty() ? "/" : without_trailing_slash(match.value);
+  std::string_view rest = std::string_view(arrival.path).substr(matched.size());
+  if (!prefix.empty()) return std::string(prefix) + std::string(rest);
+  // The slashes that follow go too, so that "/a/b" becomes "/b".
+  rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
+  return "/" + std::string(rest);
 }
 
 std::string replaced(const ir::RegexRewrite& rewrite, std::string text) {
@@ -52,11 +50,7 @@ std::string_view host_for(std::string_view host, std::string_view scheme, bool o
 std::string rewritten_path(const ir::PathRewrite& rewrite, const ir::PathMatch& match,
                            const Arrival& arrival) {
   if (rewrite.full) return *rewrite.full + arrival.query;
-  if (rewrite.prefix) {
-    const std::string_view prefix =
-        *rewrite.prefix == "/" ? std::string_view("/") : without_trailing_slash(*rewrite.prefix);
-    return with_prefix(prefix, match, arrival) + arrival.query;
-  }
+  if (rewrite.prefix) return with_prefix(*rewrite.prefix, match, arrival) + arrival.query;
   if (rewrite.regex) return replaced(*rewrite.regex, arrival.path) + arrival.query;
   return arrival.path + arrival.query;
 }

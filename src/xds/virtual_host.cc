@@ -167,27 +167,29 @@ void fill_regex(const ir::RegexRewrite& from, matcher::RegexMatchAndSubstitute* 
   to->set_substitution(from.substitution);
 }
 
-// Envoy replaces the prefix by the text as it is: "/a" by "/" would make "//b" of "/a/b", by "" would make ""
-// of
-// "/a". So these two take the slashes along.
-bool takes_slashes_along(const ir::PathMatch& match, std::string_view replacement) {
-  return match.kind == ir::MatchKind::kPrefix && (replacement.empty() || replacement == "/");
-}
-
-void fill_prefix_removal(const ir::PathMatch& match, matcher::RegexMatchAndSubstitute* to) {
-  to->mutable_pattern()->set_regex("^" + quote_regex(without_trailing_slash(match.value)) + R"(\/*)");
-  to->set_substitution("/");
+// A prefix is replaced as if neither it nor its replacement ended with a slash; what follows it begins with
+// one, or is nothing (Gateway API, HTTPPathModifier.replacePrefixMatch). Envoy replaces what it matched by
+// the text as it is, which is the same but for two cases. By nothing, "/a/b" would become "//b" or "/a"
+// nothing at all: there the slashes that follow go too. And of "/" Envoy matches the slash that what follows
+// begins with, so that "/x" with "/new" becomes "/newx", as with Envoy Gateway.
+template <typename Action>
+void fill_prefix_rewrite(const std::string& replacement, const ir::PathMatch& match, Action* to) {
+  const std::string_view prefix = without_trailing_slash(replacement);
+  const std::string_view matched = without_trailing_slash(match.value);
+  if (match.kind == ir::MatchKind::kPrefix && prefix.empty()) {
+    to->mutable_regex_rewrite()->mutable_pattern()->set_regex("^" + quote_regex(matched) + R"(\/*)");
+    to->mutable_regex_rewrite()->set_substitution("/");
+    return;
+  }
+  to->set_prefix_rewrite(prefix.data(), prefix.size());
 }
 
 void fill_path_rewrite(const ir::PathRewrite& from, const ir::PathMatch& match, route_v3::RouteAction* to) {
   if (from.full) {
     to->mutable_regex_rewrite()->mutable_pattern()->set_regex("^/.*$");
     to->mutable_regex_rewrite()->set_substitution(quote_substitution(*from.full));
-  } else if (from.prefix && takes_slashes_along(match, *from.prefix)) {
-    fill_prefix_removal(match, to->mutable_regex_rewrite());
   } else if (from.prefix) {
-    const std::string_view prefix = without_trailing_slash(*from.prefix);
-    to->set_prefix_rewrite(prefix.data(), prefix.size());
+    fill_prefix_rewrite(*from.prefix, match, to);
   } else if (from.regex) {
     fill_regex(*from.regex, to->mutable_regex_rewrite());
   }
@@ -325,10 +327,8 @@ void fill_redirect(const ir::Redirect& from, const ir::PathMatch& match, route_v
   if (!from.path) return;
   if (from.path->full) {
     to->set_path_redirect(*from.path->full);
-  } else if (from.path->prefix && takes_slashes_along(match, *from.path->prefix)) {
-    fill_prefix_removal(match, to->mutable_regex_rewrite());
   } else if (from.path->prefix) {
-    to->set_prefix_rewrite(*from.path->prefix);
+    fill_prefix_rewrite(*from.path->prefix, match, to);
   } else if (from.path->regex) {
     fill_regex(*from.path->regex, to->mutable_regex_rewrite());
   }

@@ -200,22 +200,30 @@ TEST(Route, Text) {
 )");
 }
 
-json path_rewrite(std::string prefix, std::string replacement) {
+// What a prefix that is replaced becomes in a rewrite; in a redirect it is the same.
+json replaced(std::string prefix, const std::string& replacement) {
+  const ir::PathRewrite path{.prefix = replacement};
   ir::Forward forward = to("web");
-  forward.rewrite = ir::Rewrite{.path = ir::PathRewrite{.prefix = std::move(replacement)}};
-  json made = rendered(route({.path = {.value = std::move(prefix)}}, {forward}))["route"];
-  made.erase("cluster");
-  made.erase("upgradeConfigs");
-  return made;
+  forward.rewrite = ir::Rewrite{.path = path};
+  const ir::RouteMatch match{.path = {.value = std::move(prefix)}};
+  json rewrite = rendered(route(match, {forward}))["route"];
+  rewrite.erase("cluster");
+  rewrite.erase("upgradeConfigs");
+  json redirect = rendered(route(match, {ir::Redirect{.path = path, .status = 301}}))["redirect"];
+  EXPECT_EQ(redirect, rewrite);
+  return rewrite;
 }
 
-TEST(Route, PrefixesAreReplacedWithTheirSlashes) {
-  EXPECT_EQ(path_rewrite("/a", "/b"), json::parse(R"({"prefixRewrite": "/b"})"));
-  EXPECT_EQ(path_rewrite("/a", "/b/"), json::parse(R"({"prefixRewrite": "/b"})"));
+TEST(Route, ASlashAtTheEndOfAReplacementIsIgnored) {
+  EXPECT_EQ(replaced("/a", "/b"), json::parse(R"({"prefixRewrite": "/b"})"));
+  EXPECT_EQ(replaced("/a", "/b/"), json::parse(R"({"prefixRewrite": "/b"})"));
+}
+
+TEST(Route, APrefixThatIsReplacedByNothingTakesItsSlashesAlong) {
   const json removal =
       json::parse(R"J({"regexRewrite": {"pattern": {"regex": "^/a\\.b\\/*"}, "substitution": "/"}})J");
-  EXPECT_EQ(path_rewrite("/a.b", "/"), removal);
-  EXPECT_EQ(path_rewrite("/a.b/", ""), removal);
+  EXPECT_EQ(replaced("/a.b", "/"), removal);
+  EXPECT_EQ(replaced("/a.b/", ""), removal);
 }
 
 TEST(Route, TextIsNoPattern) {

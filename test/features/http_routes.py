@@ -7,6 +7,7 @@ import threading
 import time
 import unittest
 from collections import Counter
+from collections.abc import Callable
 
 from feature import Ask, Feature, Stage, host_route
 from rig import Object, backend_ref, http_route, wait_for
@@ -143,6 +144,52 @@ redirects = Feature(
     requests=[Ask(f"/{code}/x", "redirects.example", status=code,
                   headers={"location": f"https://new.example:8080/{code}/x"}) for code in CODES])
 
+# Request path, matched prefix, its replacement, what becomes of the path: Gateway API's table of replacePrefixMatch.
+PREFIXES = (
+    ("/foo/bar", "/foo", "/xyz", "/xyz/bar"),
+    ("/foo/bar", "/foo", "/xyz/", "/xyz/bar"),
+    ("/foo/bar", "/foo/", "/xyz", "/xyz/bar"),
+    ("/foo/bar", "/foo/", "/xyz/", "/xyz/bar"),
+    ("/foo", "/foo", "/xyz", "/xyz"),
+    ("/foo/", "/foo", "/xyz", "/xyz/"),
+    ("/foo/bar", "/foo", "", "/bar"),
+    ("/foo/", "/foo", "", "/"),
+    ("/foo", "/foo", "", "/"),
+    ("/foo/bar", "/foo", "/", "/bar"),
+    ("/foo/", "/foo", "/", "/"),
+    ("/foo", "/foo", "/", "/"),
+    ("/foo?q=/foo", "/foo", "/", "/?q=/foo"),
+    ("/x", "/", "/", "/x"),
+    ("/x", "/", "", "/x"),
+    ("/", "/", "", "/"),
+)
+
+
+def of_prefixes(name: str, rule_of: Callable[[str, Object], Object], ask: Callable[[str, str, str], Ask]) -> Feature:
+    """A host and a route for each row. `rule_of` makes the rule of a prefix that is modified so, `ask` the request to a
+    host for a path that becomes another."""
+
+    def host(i: int) -> str:
+        return f"row-{i}.{name}.example"
+
+    def objects(stage: Stage) -> list[Object]:
+        return [http_route(f"{name}-{i}", [host(i)], [
+            rule_of(prefix, {"type": "ReplacePrefixMatch", "replacePrefixMatch": replacement})], section="http")
+            for i, (_, prefix, replacement, _) in enumerate(PREFIXES)]
+
+    asks = [ask(host(i), path, becomes) for i, (path, _, _, becomes) in enumerate(PREFIXES)]
+    return Feature(name, objects, requests=asks)
+
+
+prefix_rewrites = of_prefixes(
+    "prefix-rewrites",
+    lambda prefix, path: rule(backend_ref("blue"), filters=[rewrite(path=path)], path=prefix),
+    lambda host, path, becomes: Ask(path, host, backend="blue", backend_sees={"path": becomes}))
+prefix_redirects = of_prefixes(
+    "prefix-redirects",
+    lambda prefix, path: rule(filters=[redirect(path=path)], path=prefix),
+    lambda host, path, becomes: Ask(path, host, status=302, headers={"location": f"http://{host}{becomes}"}))
+
 backend_filters = Feature(
     "backend-filters",
     host_route("backend-filters.example", [
@@ -275,5 +322,5 @@ attempts = Feature(
     check=check_attempts)
 
 
-FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, backend_filters, backend_shares, mirrors,
-            retries, attempts]
+FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, prefix_rewrites, prefix_redirects,
+            backend_filters, backend_shares, mirrors, retries, attempts]
