@@ -149,20 +149,21 @@ class Comparer {
     });
   }
 
-  static void compare_hosts(const std::map<std::string, std::vector<RouteView>>& before,
-                            const std::map<std::string, std::vector<RouteView>>& after, Section& chain) {
-    each_pair(before, after,
-              [&](const std::string& host, const std::vector<RouteView>* b, const std::vector<RouteView>* a) {
-                static const auto* const none = new std::vector<RouteView>();
-                Section section{
-                    .title = host == "*" ? "every host" : "host " + host, .changes = {}, .sections = {}};
-                // A host without routes keeps its requests from wider hosts.
-                if (b == nullptr && a->empty()) section.changes.push_back({Kind::kAdded, "answers 404", {}});
-                if (a == nullptr && b->empty())
-                  section.changes.push_back({Kind::kRemoved, "answers 404", {}});
-                compare_routes(b == nullptr ? *none : *b, a == nullptr ? *none : *a, section);
-                if (!section.empty()) chain.sections.push_back(std::move(section));
-              });
+  static void compare_hosts(const std::map<std::string, HostView>& before,
+                            const std::map<std::string, HostView>& after, Section& chain) {
+    each_pair(before, after, [&](const std::string& host, const HostView* b, const HostView* a) {
+      static const auto* const none = new HostView();
+      Section section{.title = host == "*" ? "every host" : "host " + host, .changes = {}, .sections = {}};
+      // A host without routes keeps its requests from wider hosts.
+      const auto answers = [](const HostView& view) { return fmt::format("answers {}", view.otherwise); };
+      if (b == nullptr && a->routes.empty()) section.changes.push_back({Kind::kAdded, answers(*a), {}});
+      if (a == nullptr && b->routes.empty()) section.changes.push_back({Kind::kRemoved, answers(*b), {}});
+      if (b != nullptr && a != nullptr && b->otherwise != a->otherwise) {
+        section.changes.push_back({Kind::kChanged, fmt::format("{} → {}", answers(*b), a->otherwise), {}});
+      }
+      compare_routes((b == nullptr ? none : b)->routes, (a == nullptr ? none : a)->routes, section);
+      if (!section.empty()) chain.sections.push_back(std::move(section));
+    });
   }
 
   static void compare_routes(const std::vector<RouteView>& before, const std::vector<RouteView>& after,
@@ -230,12 +231,14 @@ class Comparer {
     Section section{.title = title, .changes = {}, .sections = {}};
     const BackendView& before = b == nullptr ? *none : *b;
     const BackendView& after = a == nullptr ? *none : *a;
-    if (b != nullptr && a != nullptr && before.settings != after.settings) {
-      section.changes.push_back({Kind::kChanged,
-                                 fmt::format("spoken to in {} → {}", fmt::join(before.settings, ", "),
-                                             fmt::join(after.settings, ", ")),
-                                 {}});
-    }
+    const auto joined = [](const BackendView& view) {
+      Settings settings;
+      for (const auto& [name, values] : view.settings) {
+        settings[name] = fmt::format("{}", fmt::join(values, "; "));
+      }
+      return settings;
+    };
+    compare_settings(joined(before), joined(after), section);
     for (const std::string& endpoint : after.endpoints) {
       if (!before.endpoints.contains(endpoint)) section.changes.push_back({Kind::kAdded, endpoint, {}});
     }

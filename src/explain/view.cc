@@ -1,15 +1,9 @@
 #include "explain/view.h"
 
 #include <algorithm>
-#include <array>
-#include <memory>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <openssl/bio.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include "explain/describe.h"
 #include "explain/match.h"
@@ -23,21 +17,7 @@ using translate::GatewayPlan;
 using translate::ListenerPlan;
 using translate::ProxyPlan;
 
-// SHA-256 of the first certificate of a PEM text.
-std::string fingerprint(const std::string& pem) {
-  struct Free {
-    void operator()(BIO* bio) const { BIO_free_all(bio); }
-    void operator()(X509* certificate) const { X509_free(certificate); }
-  };
-  const std::unique_ptr<BIO, Free> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  const std::unique_ptr<X509, Free> certificate(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-  unsigned int size = 0;
-  if (certificate == nullptr || X509_digest(certificate.get(), EVP_sha256(), bytes.data(), &size) != 1) {
-    return "unreadable";
-  }
-  return fmt::format("{:02x}", fmt::join(bytes.begin(), bytes.begin() + size, ""));
-}
+constexpr std::uint16_t kMisdirected = 421;  // RFC 9110, section 15.5.20
 
 std::string words(const std::vector<std::string>& list) { return fmt::format("{}", fmt::join(list, ", ")); }
 
@@ -101,7 +81,7 @@ class Viewer {
       const bool tls = chain.tls || !chain.server_names.empty();
       Settings& settings = view.chains[tls ? title_of(chain.server_names, true) : "connections"].settings;
       if (tls) settings["TLS"] = chain.tls ? "ends here" : "passes through";
-      if (chain.tls) settings["certificates"] = fingerprints(*chain.tls);
+      if (chain.tls) settings["certificates"] = view_of(*chain.tls, secret_of_)["certificates"];
       settings["backends"] = describe_shares(chain.shares);
     }
     if (socket.udp) {
@@ -128,36 +108,28 @@ class Viewer {
     return words(parts);
   }
 
-  std::string fingerprints(const ir::DownstreamTls& tls) const {
-    std::vector<std::string> prints;
-    for (const std::string& name : tls.certificate_secrets) {
-      const auto secret = std::ranges::find(plan_->secrets, name, &ir::Secret::name);
-      if (secret != plan_->secrets.end()) prints.push_back("SHA-256 " + fingerprint(secret->certificate_pem));
-    }
-    std::ranges::sort(prints);
-    return words(prints);
+  ir::Secret secret(const std::string& name) const {
+    const control::Rendered* found = snapshot_.pipeline()
+                                         .resources(xds::ResourceType::kSecret)
+                                         .get({.proxy = plan_->proxy.key, .name = name});
+    return found == nullptr ? ir::Secret() : xds::parse_secret(*found->bytes);
   }
 
   void look_at_chain(const ir::HttpChain& chain, SocketView& socket) {
     ChainView& view = socket.chains[title_of(chain.server_names, chain.tls.has_value())];
-    if (chain.tls) {
-      view.settings["certificates"] = fingerprints(*chain.tls);
-      view.settings["protocols"] = words(chain.tls->alpn);
-      if (const auto& clients = chain.tls->client_validation) {
-        view.settings["certificates of clients"] = clients->required ? "required" : "taken whatever they are";
-      }
-    }
+    if (chain.tls) view.settings = view_of(*chain.tls, secret_of_);
     view.exact = chain;
     view.exact.name.clear();
     view.exact.route_table.clear();
     view.exact.stat_prefix.clear();
     if (view.exact.tls) view.exact.tls->certificate_secrets.clear();
     for (const auto& [host, contributions] : snapshot_.hosts(chain.route_table)) {
-      look_at_host(chain.route_table, host, view.hosts[host]);
+      look_at_host(chain.route_table, host, view.hosts[host].routes);
     }
     const auto table =
         std::ranges::find(plan_->route_tables, chain.route_table, &translate::RouteTablePlan::name);
     if (table == plan_->route_tables.end()) return;
+    for (const std::string& host : table->misdirected_hosts) view.hosts[host].otherwise = kMisdirected;
     // A host that is kept without routes counts where its requests would meet wider routes otherwise.
     for (const std::string& host : table->reserved_hosts) {
       const bool wider = std::ranges::any_of(
@@ -208,7 +180,12 @@ class Viewer {
     const std::string name = snapshot_.backend(cluster).to_string();
     if (!seen_.insert({plan_->proxy.key, cluster.cluster.name}).second) return name;
     BackendView& view = view_.backends[name];
-    view.settings.insert(describe_protocol(cluster.cluster));
+    view.settings["protocol"].insert(describe_protocol(cluster.cluster));
+    if (cluster.cluster.tls) {
+      for (auto& [setting, value] : view_of(*cluster.cluster.tls, secret_of_)) {
+        if (!value.empty()) view.settings[setting].insert(std::move(value));
+      }
+    }
     for (const ir::Locality& locality : snapshot_.localities(cluster)) {
       for (const ir::Endpoint& endpoint : locality.endpoints) {
         std::string text = describe_endpoint(endpoint);
@@ -337,6 +314,7 @@ class Viewer {
   }
 
   const Snapshot& snapshot_;
+  const SecretOf secret_of_ = [this](const std::string& name) { return secret(name); };
   const ProxyPlan* plan_ = nullptr;
   std::string title_;
   std::set<std::pair<std::string, std::string>> seen_;  // proxy and cluster

@@ -4,6 +4,7 @@
 // Threads: plain values.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -11,12 +12,10 @@
 #include <vector>
 
 #include "explain/snapshot.h"
+#include "explain/tls_view.h"
 #include "ir/ir.h"
 
 namespace sluice::explain {
-
-// Settings of a thing by name, as people read them.
-using Settings = std::map<std::string, std::string>;
 
 struct RouteView {
   ir::RouteMatch match;
@@ -28,11 +27,16 @@ struct RouteView {
   bool same_action(const RouteView& o) const { return action == o.action && exact == o.exact; }
 };
 
+struct HostView {
+  std::vector<RouteView> routes;
+  std::uint16_t otherwise = 404;  // what a request is answered with that no route takes
+};
+
 // One way into a socket: by server name, or without TLS.
 struct ChainView {
   Settings settings;
   ir::HttpChain exact;  // without names
-  std::map<std::string, std::vector<RouteView>> hosts;
+  std::map<std::string, HostView> hosts;
 };
 
 struct SocketView {
@@ -41,7 +45,7 @@ struct SocketView {
 };
 
 struct BackendView {
-  std::set<std::string> settings;  // of each of its clusters
+  std::map<std::string, std::set<std::string>> settings;  // by name, of each of its clusters
   std::set<std::string> endpoints;
 };
 

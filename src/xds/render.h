@@ -26,6 +26,8 @@ std::string_view type_url(ResourceType type);
 std::string render_cluster(const ir::Cluster& cluster);
 std::string render_endpoints(const ir::Endpoints& endpoints);
 std::string render_secret(const ir::Secret& secret);
+// What a serialised secret was rendered from.
+ir::Secret parse_secret(std::string_view bytes);
 // A serialised secret with "[redacted]" in place of what only its owner may know.
 std::string redact_secret(std::string_view bytes);
 std::string render_listener(const ir::Listener& listener);

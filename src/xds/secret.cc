@@ -7,8 +7,20 @@
 
 namespace sluice::xds {
 
+namespace {
+
+using envoy::extensions::transport_sockets::tls::v3::Secret;
+
+Secret parsed(std::string_view bytes) {
+  Secret secret;
+  if (!secret.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) std::abort();
+  return secret;
+}
+
+}  // namespace
+
 std::string render_secret(const ir::Secret& secret) {
-  envoy::extensions::transport_sockets::tls::v3::Secret to;
+  Secret to;
   to.set_name(secret.name);
   if (!secret.certificate_pem.empty()) {
     auto* certificate = to.mutable_tls_certificate();
@@ -23,9 +35,20 @@ std::string render_secret(const ir::Secret& secret) {
   return serialize(to);
 }
 
+ir::Secret parse_secret(std::string_view bytes) {
+  const Secret from = parsed(bytes);
+  const auto& certificate = from.tls_certificate();
+  const auto& authorities = from.validation_context().trusted_ca();
+  return {.name = from.name(),
+          .certificate_pem = certificate.certificate_chain().inline_bytes(),
+          .private_key_pem = certificate.private_key().inline_bytes(),
+          .ocsp_staple = certificate.ocsp_staple().inline_bytes(),
+          .ca_pem = authorities.inline_bytes(),
+          .ca_file = authorities.filename()};
+}
+
 std::string redact_secret(std::string_view bytes) {
-  envoy::extensions::transport_sockets::tls::v3::Secret secret;
-  if (!secret.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) std::abort();
+  Secret secret = parsed(bytes);
   if (secret.has_tls_certificate()) {
     secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("[redacted]");
   }

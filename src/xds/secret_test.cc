@@ -25,5 +25,13 @@ TEST(Secret, Authority) {
               "trustedCa": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}})"));
 }
 
+TEST(Secret, IsReadAsItWasRendered) {
+  for (const ir::Secret& secret :
+       {ir::Secret{.name = "web", .certificate_pem = "cert", .private_key_pem = "key", .ocsp_staple = "ocsp"},
+        ir::Secret{.name = "ca", .ca_pem = "cert"}, ir::Secret{.name = "system", .ca_file = "/etc/ca.crt"}}) {
+    EXPECT_EQ(parse_secret(render_secret(secret)), secret) << secret.name;
+  }
+}
+
 }  // namespace
 }  // namespace sluice::xds
