@@ -9,15 +9,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <re2/re2.h>
 
 #include "explain/describe.h"
-#include "explain/destination.h"
 #include "explain/match.h"
 #include "explain/near_misses.h"
-#include "explain/rewrite.h"
+#include "explain/route.h"
 #include "explain/stream.h"
-#include "ir/loopback.h"
 #include "translate/condition.h"
 
 namespace sluice::explain {
@@ -65,19 +62,6 @@ class Explainer {
   void choose_listener(const ProxyPlan& plan);
   bool choose_host(const ProxyPlan& plan);
   bool choose_route();
-  // A part of the requests, with what is done to them before the destination.
-  struct Share {
-    std::uint64_t part = 1;
-    std::uint64_t whole = 1;
-    std::vector<Step> steps;
-  };
-  bool is_preflight() const;
-  void follow(const std::vector<const ir::Route*>& shares);
-  void share_out(const std::vector<const ir::Route*>& shares);
-  void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
-  void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
-  void judge_destinations(const ir::Forward& forward);
-  void answer(std::uint16_t status, std::string why);
   void close(std::string why);
   std::string listener_name() const;
 
@@ -87,12 +71,6 @@ class Explainer {
   const ir::HttpChain* chain_ = nullptr;
   const ir::TcpChain* stream_ = nullptr;  // where this one is better
 };
-
-void Explainer::answer(std::uint16_t status, std::string why) {
-  e_.outcome = Outcome::kAnswered;
-  e_.status = status;
-  e_.why = std::move(why);
-}
 
 void Explainer::close(std::string why) {
   e_.outcome = Outcome::kClosed;
@@ -192,17 +170,17 @@ bool Explainer::choose_host(const ProxyPlan& plan) {
     return true;
   }
   if (chosen != nullptr && std::ranges::find(misdirected, *chosen) != misdirected.end()) {
-    answer(421, fmt::format("host {} belongs to another listener of the port, and the connection to {}",
-                            arrival_.host, listener_name()));
+    e_.answer(421, fmt::format("host {} belongs to another listener of the port, and the connection to {}",
+                               arrival_.host, listener_name()));
   } else if (!e_.listener) {
-    answer(404, fmt::format("no listener on port {} takes host {}", e_.request.port, arrival_.host));
+    e_.answer(404, fmt::format("no listener on port {} takes host {}", e_.request.port, arrival_.host));
   } else if (chosen != nullptr) {
-    answer(404, fmt::format("{} keeps the hosts of {} to itself, and no route serves them there",
-                            listener_name(), *chosen));
+    e_.answer(404, fmt::format("{} keeps the hosts of {} to itself, and no route serves them there",
+                               listener_name(), *chosen));
   } else if (hosts.empty()) {
-    answer(404, fmt::format("{} has no routes", listener_name()));
+    e_.answer(404, fmt::format("{} has no routes", listener_name()));
   } else {
-    answer(404, fmt::format("{} has no route for host {}", listener_name(), arrival_.host));
+    e_.answer(404, fmt::format("{} has no route for host {}", listener_name(), arrival_.host));
   }
   for (const auto& [host, contributions] : hosts) e_.there_are.push_back(host);
   sort_by_nearness(arrival_.host, e_.there_are);
@@ -221,8 +199,9 @@ bool Explainer::choose_route() {
     if (!host.routes[i].match.below) break;
   }
   if (shares.empty()) {
-    answer(404, *e_.virtual_host == "*" ? fmt::format("{} has no route that matches", listener_name())
-                                        : fmt::format("host {} has no route that matches", *e_.virtual_host));
+    e_.answer(404, *e_.virtual_host == "*"
+                       ? fmt::format("{} has no route that matches", listener_name())
+                       : fmt::format("host {} has no route that matches", *e_.virtual_host));
     return false;
   }
   const ir::Route& first = *shares.front();
@@ -238,129 +217,8 @@ bool Explainer::choose_route() {
       if (is_in(problem.path, e_.rule->place.path)) e_.problems.push_back(problem);
     }
   }
-  follow(shares);
+  follow_route(snapshot_, shares, arrival_, e_);
   return true;
-}
-
-// A question of a browser's, which the CORS filter answers whatever comes after it.
-bool Explainer::is_preflight() const {
-  const auto has = [&](std::string_view name) {
-    const auto header = arrival_.headers.find(name);
-    return header != arrival_.headers.end() && !header->second.front().empty();
-  };
-  return arrival_.method == "OPTIONS" && has("origin") && has("access-control-request-method");
-}
-
-void Explainer::follow(const std::vector<const ir::Route*>& shares) {
-  const ir::RouteAction& action = *shares.front()->action;
-  if (action.cors) {
-    if (is_preflight()) {
-      answer(200, "CORS answers preflights itself");
-      return;
-    }
-    e_.steps.push_back({"cors", fmt::format("CORS lets pages of {} read the answers",
-                                            fmt::join(action.cors->origins, ", "))});
-  }
-  if (shares.size() > 1) {
-    share_out(shares);
-  } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
-    e_.outcome = Outcome::kRedirected;
-    e_.status = redirect->status;
-    e_.location = location(*redirect, shares.front()->match.path, e_.request, arrival_);
-  } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
-    answer(response->status, e_.problems.empty() ? "the rule answers so" : "the rule cannot be served");
-  } else {
-    const auto& forward = std::get<ir::Forward>(action.action);
-    add_forward_steps(forward, *shares.front(), e_.steps);
-    split(forward, *shares.front(), {.part = 1, .whole = 1, .steps = {}});
-    judge_destinations(forward);
-  }
-  add_header_steps("response-headers", action.response_headers, e_.response_steps);
-}
-
-// Routes of one match with rising fractions, the last without one.
-void Explainer::share_out(const std::vector<const ir::Route*>& shares) {
-  const std::uint32_t whole = shares.front()->match.below->denominator;
-  std::uint32_t before = 0;
-  for (const ir::Route* route : shares) {
-    const std::uint32_t end = route->match.below ? route->match.below->numerator : whole;
-    Share share{.part = end - before, .whole = whole, .steps = {}};
-    before = end;
-    if (const auto* forward = std::get_if<ir::Forward>(&route->action->action)) {
-      add_forward_steps(*forward, *route, share.steps);
-      split(*forward, *route, share);
-      continue;
-    }
-    Destination& to = e_.destinations.emplace_back();
-    to.weight = share.part;
-    to.weights = share.whole;
-    if (const auto* redirect = std::get_if<ir::Redirect>(&route->action->action)) {
-      to.answer = fmt::format("redirected with {} to {}", redirect->status,
-                              location(*redirect, route->match.path, e_.request, arrival_));
-    } else {
-      to.answer = fmt::format("answered with {}", std::get<ir::DirectResponse>(route->action->action).status);
-    }
-  }
-  e_.outcome = Outcome::kForwarded;
-}
-
-void Explainer::add_forward_steps(const ir::Forward& forward, const ir::Route& route,
-                                  std::vector<Step>& steps) const {
-  if (forward.session) {
-    const bool header = forward.session->kind == ir::Session::Kind::kHeader;
-    steps.push_back({"session", fmt::format("a request with the {} `{}` goes to the endpoint that it names",
-                                            header ? "header" : "cookie", forward.session->name)});
-  }
-  add_header_steps("request-headers", route.action->request_headers, steps);
-  if (forward.rewrite) add_rewrite_steps(*forward.rewrite, route.match.path, arrival_, steps);
-  for (const ir::Mirror& mirror : forward.mirrors) {
-    const translate::ClusterRow* cluster = snapshot_.cluster(*e_.proxy, mirror.cluster);
-    if (cluster == nullptr) continue;
-    steps.push_back({"mirror", fmt::format("{} of the requests go to {} too, whose answers are dropped",
-                                           share(mirror.numerator, mirror.denominator),
-                                           snapshot_.backend(*cluster).to_string())});
-  }
-  add_limit_steps(forward, steps);
-}
-
-void Explainer::split(const ir::Forward& forward, const ir::Route& route, const Share& share) {
-  std::uint64_t weights = 0;
-  for (const ir::WeightedCluster& part : forward.clusters) weights += part.weight;
-  for (const ir::WeightedCluster& part : forward.clusters) {
-    Destination to{.backend = {}, .answer = {}, .protocol = {}, .steps = share.steps, .localities = {}};
-    to.weight = share.part * part.weight;
-    to.weights = share.whole * weights;
-    add_header_steps("request-headers", part.request_headers, to.steps);
-    if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
-    add_header_steps("response-headers", part.response_headers, to.steps);
-    const translate::ClusterRow* cluster =
-        part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
-    if (cluster == nullptr) {
-      to.answer = fmt::format("answered with {}: the reference is invalid", forward.grpc ? 503 : 500);
-      e_.destinations.push_back(std::move(to));
-    } else {
-      add_destinations(snapshot_, *cluster, std::move(to), e_.destinations);
-      e_.destinations.back().names_itself = forward.dynamic;
-    }
-  }
-}
-
-// Where nobody can answer, Envoy does.
-void Explainer::judge_destinations(const ir::Forward& forward) {
-  e_.outcome = Outcome::kForwarded;
-  if (forward.dynamic && RE2::FullMatch(arrival_.host, ir::kLoopbackHost)) {
-    answer(403, "the backend is whatever host the request names, but never the proxy's own machine");
-    return;
-  }
-  const auto is_there = [](const Destination& to) { return to.backend.has_value(); };
-  if (std::ranges::any_of(e_.destinations, &Destination::has_endpoints)) return;
-  const auto lost = std::ranges::find_if_not(e_.destinations, is_there);
-  if (lost == e_.destinations.end() || std::ranges::any_of(e_.destinations, is_there)) {
-    answer(503, "no backend has an endpoint that is ready");
-  } else {
-    answer(lost->answer.find("503") != std::string::npos ? 503 : 500,
-           "every backend is an invalid reference");
-  }
 }
 
 Explanation Explainer::through(const ProxyPlan& plan, const ir::Listener& socket) {
@@ -395,7 +253,7 @@ Explanation Explainer::through(const ProxyPlan& plan, const ir::Listener& socket
     e_.location = arrival_.location;
     e_.why = arrival_.why;
   } else if (arrival_.status != 0) {
-    answer(arrival_.status, arrival_.why);
+    e_.answer(arrival_.status, arrival_.why);
   } else {
     if (choose_host(plan)) choose_route();
     e_.near_misses = find_near_misses(snapshot_, plan, e_, arrival_);
@@ -442,6 +300,12 @@ bool takes_port(const ProxyPlan& plan, const ir::Listener& socket, std::uint16_t
 }
 
 }  // namespace
+
+void Explanation::answer(std::uint16_t with, std::string because) {
+  outcome = Outcome::kAnswered;
+  status = with;
+  why = std::move(because);
+}
 
 bool Destination::has_endpoints() const {
   return names_itself ||

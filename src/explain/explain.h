@@ -118,6 +118,9 @@ struct Explanation {
 
   std::vector<Problem> problems;  // of what the way goes through
   std::vector<NearMiss> near_misses;
+
+  // Envoy itself answers with this status.
+  void answer(std::uint16_t with, std::string because);
 };
 
 // One for each proxy that takes the connection; one without a proxy where none does.

@@ -1,0 +1,175 @@
+#include "explain/route.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <re2/re2.h>
+
+#include "explain/describe.h"
+#include "explain/destination.h"
+#include "explain/rewrite.h"
+#include "ir/loopback.h"
+
+namespace sluice::explain {
+
+namespace {
+
+// A part of the requests, with what is done to them before the destination.
+struct Share {
+  std::uint64_t part = 1;
+  std::uint64_t whole = 1;
+  std::vector<Step> steps;
+};
+
+class Follower {
+ public:
+  Follower(const Snapshot& snapshot, const Arrival& arrival, Explanation& e)
+      : snapshot_(snapshot), arrival_(arrival), e_(e) {}
+
+  void follow(const std::vector<const ir::Route*>& shares);
+
+ private:
+  bool is_preflight() const;
+  void share_out(const std::vector<const ir::Route*>& shares);
+  void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
+  void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
+  void judge_destinations(const ir::Forward& forward);
+
+  const Snapshot& snapshot_;
+  const Arrival& arrival_;
+  Explanation& e_;
+};
+
+// A question of a browser's, which the CORS filter answers whatever comes after it.
+bool Follower::is_preflight() const {
+  const auto has = [&](std::string_view name) {
+    const auto header = arrival_.headers.find(name);
+    return header != arrival_.headers.end() && !header->second.front().empty();
+  };
+  return arrival_.method == "OPTIONS" && has("origin") && has("access-control-request-method");
+}
+
+void Follower::follow(const std::vector<const ir::Route*>& shares) {
+  const ir::RouteAction& action = *shares.front()->action;
+  if (action.cors) {
+    if (is_preflight()) {
+      e_.answer(200, "CORS answers preflights itself");
+      return;
+    }
+    e_.steps.push_back({"cors", fmt::format("CORS lets pages of {} read the answers",
+                                            fmt::join(action.cors->origins, ", "))});
+  }
+  if (shares.size() > 1) {
+    share_out(shares);
+  } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
+    e_.outcome = Outcome::kRedirected;
+    e_.status = redirect->status;
+    e_.location = location(*redirect, shares.front()->match.path, e_.request, arrival_);
+  } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
+    e_.answer(response->status, e_.problems.empty() ? "the rule answers so" : "the rule cannot be served");
+  } else {
+    const auto& forward = std::get<ir::Forward>(action.action);
+    add_forward_steps(forward, *shares.front(), e_.steps);
+    split(forward, *shares.front(), {.part = 1, .whole = 1, .steps = {}});
+    judge_destinations(forward);
+  }
+  add_header_steps("response-headers", action.response_headers, e_.response_steps);
+}
+
+// Routes of one match with rising fractions, the last without one.
+void Follower::share_out(const std::vector<const ir::Route*>& shares) {
+  const std::uint32_t whole = shares.front()->match.below->denominator;
+  std::uint32_t before = 0;
+  for (const ir::Route* route : shares) {
+    const std::uint32_t end = route->match.below ? route->match.below->numerator : whole;
+    Share share{.part = end - before, .whole = whole, .steps = {}};
+    before = end;
+    if (const auto* forward = std::get_if<ir::Forward>(&route->action->action)) {
+      add_forward_steps(*forward, *route, share.steps);
+      split(*forward, *route, share);
+      continue;
+    }
+    Destination& to = e_.destinations.emplace_back();
+    to.weight = share.part;
+    to.weights = share.whole;
+    if (const auto* redirect = std::get_if<ir::Redirect>(&route->action->action)) {
+      to.answer = fmt::format("redirected with {} to {}", redirect->status,
+                              location(*redirect, route->match.path, e_.request, arrival_));
+    } else {
+      to.answer = fmt::format("answered with {}", std::get<ir::DirectResponse>(route->action->action).status);
+    }
+  }
+  e_.outcome = Outcome::kForwarded;
+}
+
+void Follower::add_forward_steps(const ir::Forward& forward, const ir::Route& route,
+                                 std::vector<Step>& steps) const {
+  if (forward.session) {
+    const bool header = forward.session->kind == ir::Session::Kind::kHeader;
+    steps.push_back({"session", fmt::format("a request with the {} `{}` goes to the endpoint that it names",
+                                            header ? "header" : "cookie", forward.session->name)});
+  }
+  add_header_steps("request-headers", route.action->request_headers, steps);
+  if (forward.rewrite) add_rewrite_steps(*forward.rewrite, route.match.path, arrival_, steps);
+  for (const ir::Mirror& mirror : forward.mirrors) {
+    const translate::ClusterRow* cluster = snapshot_.cluster(*e_.proxy, mirror.cluster);
+    if (cluster == nullptr) continue;
+    steps.push_back({"mirror", fmt::format("{} of the requests go to {} too, whose answers are dropped",
+                                           share(mirror.numerator, mirror.denominator),
+                                           snapshot_.backend(*cluster).to_string())});
+  }
+  add_limit_steps(forward, steps);
+}
+
+void Follower::split(const ir::Forward& forward, const ir::Route& route, const Share& share) {
+  std::uint64_t weights = 0;
+  for (const ir::WeightedCluster& part : forward.clusters) weights += part.weight;
+  for (const ir::WeightedCluster& part : forward.clusters) {
+    Destination to{.backend = {}, .answer = {}, .protocol = {}, .steps = share.steps, .localities = {}};
+    to.weight = share.part * part.weight;
+    to.weights = share.whole * weights;
+    add_header_steps("request-headers", part.request_headers, to.steps);
+    if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
+    add_header_steps("response-headers", part.response_headers, to.steps);
+    const translate::ClusterRow* cluster =
+        part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
+    if (cluster == nullptr) {
+      to.answer = fmt::format("answered with {}: the reference is invalid", forward.grpc ? 503 : 500);
+      e_.destinations.push_back(std::move(to));
+    } else {
+      add_destinations(snapshot_, *cluster, std::move(to), e_.destinations);
+      e_.destinations.back().names_itself = forward.dynamic;
+    }
+  }
+}
+
+// Where nobody can answer, Envoy does.
+void Follower::judge_destinations(const ir::Forward& forward) {
+  e_.outcome = Outcome::kForwarded;
+  if (forward.dynamic && RE2::FullMatch(arrival_.host, ir::kLoopbackHost)) {
+    e_.answer(403, "the backend is whatever host the request names, but never the proxy's own machine");
+    return;
+  }
+  const auto is_there = [](const Destination& to) { return to.backend.has_value(); };
+  if (std::ranges::any_of(e_.destinations, &Destination::has_endpoints)) return;
+  const auto lost = std::ranges::find_if_not(e_.destinations, is_there);
+  if (lost == e_.destinations.end() || std::ranges::any_of(e_.destinations, is_there)) {
+    e_.answer(503, "no backend has an endpoint that is ready");
+  } else {
+    e_.answer(lost->answer.find("503") != std::string::npos ? 503 : 500,
+              "every backend is an invalid reference");
+  }
+}
+
+}  // namespace
+
+void follow_route(const Snapshot& snapshot, const std::vector<const ir::Route*>& shares,
+                  const Arrival& arrival, Explanation& e) {
+  Follower(snapshot, arrival, e).follow(shares);
+}
+
+}  // namespace sluice::explain
