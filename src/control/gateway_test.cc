@@ -1,7 +1,10 @@
 // What a Gateway says beside its listeners: certificates of clients, addresses, labels for what runs it.
 
 #include <map>
+#include <set>
 #include <string>
+
+#include <fmt/format.h>
 
 #include "control/testing.h"
 
@@ -102,6 +105,104 @@ TEST_F(Gateways, KeepLabelsForWhatRunsThem) {
   EXPECT_EQ(proxy.labels.at("team") + proxy.annotations.at("note"), "ab");
 }
 
+// Where privileged ports are shifted.
+class GatewaysInACluster : public YamlPipeline {
+ protected:
+  GatewaysInACluster() : YamlPipeline(in_a_cluster()) {}
+
+  static translate::Settings in_a_cluster() {
+    translate::Settings with = settings();
+    with.on_host = false;
+    return with;
+  }
+
+  // The conditions of each listener, by name.
+  std::map<std::string, std::string> said(std::string_view listeners) {
+    feed(fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: gateway}}
+spec: {{gatewayClassName: class, allowedListeners: {{namespaces: {{from: Same}}}}, listeners: [{}]}}
+)",
+                     listeners));
+    pipeline_.commit();
+    std::map<std::string, std::string> all;
+    for (const translate::ListenerStatus& listener :
+         status(api::kind_of<api::Gateway>(), {"default", "gateway"})->listeners) {
+      all[listener.name] = text(listener.conditions);
+    }
+    return all;
+  }
+
+  std::set<std::string> sockets() const {
+    std::set<std::string> names;
+    for (const translate::SocketPlan& socket : pipeline_.proxies().get("default/gateway")->sockets) {
+      names.insert(socket.listener.name);
+    }
+    return names;
+  }
+};
+
+constexpr std::string_view kServedListener =
+    "Programmed=True/Programmed Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs";
+constexpr std::string_view kPortUnavailable =
+    "Accepted=False/PortUnavailable Programmed=False/Invalid ResolvedRefs=True/ResolvedRefs";
+
+using Texts = std::map<std::string, std::string>;
+
+TEST_F(GatewaysInACluster, DoNotMixAPrivilegedPortWithThePortThatItIsBoundAt) {
+  EXPECT_EQ(said("{name: web, port: 80, protocol: HTTP, hostname: a.example}, "
+                 "{name: alt, port: 10080, protocol: HTTP, hostname: b.example}, "
+                 "{name: other, port: 8080, protocol: HTTP}"),
+            (Texts{{"web", std::string(kPortUnavailable)},
+                   {"alt", std::string(kPortUnavailable)},
+                   {"other", std::string(kServedListener)}}));
+  EXPECT_EQ(sockets(), std::set<std::string>{"default/gateway:8080"});
+}
+
+TEST_F(GatewaysInACluster, TellEachOfTheListenersWhichOthersAreAtItsPort) {
+  said("{name: web, port: 80, protocol: HTTP}, {name: alt, port: 10080, protocol: HTTP}");
+  const std::vector<Problem> problems = pipeline_.problems();
+  ASSERT_EQ(problems.size(), 2U);
+  EXPECT_EQ(problems[0].path + ": " + problems[0].message,
+            "spec.listeners[0]: ports below 1024 are bound 10000 higher, where another listener is too: "
+            "default/gateway/alt, default/gateway/web");
+  ASSERT_EQ(problems[0].also.size(), 1U);
+  EXPECT_EQ(problems[0].also[0].path, "spec.listeners[1]");
+}
+
+TEST_F(GatewaysInACluster, KeepTheirPortFromListenerSets) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: set}
+spec:
+  parentRef: {name: gateway}
+  listeners: [{name: web, port: 80, protocol: HTTP}]
+)");
+  EXPECT_EQ(said("{name: alt, port: 10080, protocol: HTTP}"), (Texts{{"alt", std::string(kServedListener)}}));
+  EXPECT_EQ(text(status(api::kind_of<api::ListenerSet>(), {"default", "set"})->listeners.at(0).conditions),
+            "Accepted=False/PortUnavailable Programmed=False/PortUnavailable ResolvedRefs=True/ResolvedRefs");
+}
+
+TEST_F(GatewaysInACluster, HaveSocketsOfTcpAndUdpSideBySide) {
+  said("{name: web, port: 53, protocol: TCP}, {name: alt, port: 10053, protocol: UDP}");
+  EXPECT_EQ(sockets(), (std::set<std::string>{"default/gateway:10053", "default/gateway:10053/udp"}));
+}
+
+TEST_F(Gateways, OnAHostAreBoundAtThePortThatTheyAskFor) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: class
+  listeners: [{name: web, port: 80, protocol: HTTP}, {name: alt, port: 10080, protocol: HTTP}]
+)");
+  pipeline_.commit();
+  EXPECT_EQ(pipeline_.proxies().get("default/gateway")->proxy.ports, (std::vector<std::uint16_t>{80, 10080}));
+}
+
 class ClientCertificates : public Gateways {
  protected:
   // What the Gateway and its HTTPS listener say of these references.
@@ -117,7 +218,6 @@ class ClientCertificates : public Gateways {
 };
 
 TEST_F(ClientCertificates, ReferencesThatLeadNowhere) {
-  using Texts = std::map<std::string, std::string>;
   EXPECT_EQ(
       said("{group: '', kind: ConfigMap, name: missing}"),
       (Texts{{"Gateway", "ResolvedRefs=False/InvalidParameters"}, {"reason", "InvalidCACertificateRef"}}));

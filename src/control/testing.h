@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -15,6 +16,8 @@ namespace sluice::control {
 
 class YamlPipeline : public testing::Test {
  protected:
+  explicit YamlPipeline(translate::Settings with = settings()) : pipeline_(std::move(with)) {}
+
   // Gateways of class `class` are ours.
   static translate::Settings settings() {
     translate::Settings settings;
@@ -50,7 +53,7 @@ class YamlPipeline : public testing::Test {
     return out;
   }
 
-  Pipeline pipeline_{settings()};
+  Pipeline pipeline_;
 };
 
 }  // namespace sluice::control

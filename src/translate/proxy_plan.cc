@@ -1,6 +1,7 @@
 #include "translate/proxy_plan.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <set>
@@ -34,17 +35,25 @@ struct Ref {
   }
 };
 
+// Where the proxy binds a listener.
+std::uint16_t bind_port_of(const ListenerPlan& listener, const Settings& settings) {
+  const bool shifted = !settings.on_host && listener.port < kFirstUnprivilegedPort;
+  return static_cast<std::uint16_t>(listener.port + (shifted ? kPrivilegedPortShift : 0));
+}
+
 // Which listeners cannot stand side by side on one socket. Those of a ListenerSet give way to the Gateways'
 // and to those of the sets before it, which never notice (GEP-1713). Those of one object, and of Gateways
 // that share a proxy, are refused all of them: which one the user meant, nobody knows.
 class Conflicts {
  public:
+  explicit Conflicts(const Settings& settings) : settings_(settings) {}
+
   // `listeners` are in order of precedence.
   void find(const std::vector<Ref>& listeners) {
     std::map<std::pair<std::uint16_t, std::string_view>, std::vector<Ref>> by_port;
     for (const Ref& ref : listeners) {
       if (const Protocol* p = protocol_named(ref.listener->protocol)) {
-        by_port[{ref.listener->port, p->transport}].push_back(ref);
+        by_port[{bind_port_of(*ref.listener, settings_), p->transport}].push_back(ref);
       }
     }
     for (const auto& [port, here] : by_port) {
@@ -58,6 +67,21 @@ class Conflicts {
   }
 
  private:
+  // Why listeners of one socket cannot be served, and the condition that says it.
+  struct Reason {
+    std::string_view type;
+    bool status;
+    std::string_view reason;
+    std::string_view message;
+  };
+  // Their clients could not be told apart: nothing in a request says which port its sender meant.
+  static constexpr Reason kPort{"Accepted", false, "PortUnavailable",
+                                "ports below 1024 are bound 10000 higher, where another listener is too"};
+  static constexpr Reason kProtocol{"Conflicted", true, "ProtocolConflict",
+                                    "the listeners of one port need compatible protocols"};
+  static constexpr Reason kHostname{"Conflicted", true, "HostnameConflict",
+                                    "the listeners of one port need different hostnames"};
+
   // HTTPS and TLS share a socket by server name; HTTP and TCP have one each.
   static std::string_view family(const Ref& ref) {
     return ref.listener->protocol == "TLS" ? std::string_view("HTTPS") : ref.listener->protocol;
@@ -69,25 +93,25 @@ class Conflicts {
   static bool equals(const Ref& a, const Ref& b) {
     return is_of_set(a) == is_of_set(b) && (!is_of_set(a) || a.listener->owner == b.listener->owner);
   }
+  static bool same_port(const Ref& a, const Ref& b) { return a.listener->port == b.listener->port; }
+  static bool same_family(const Ref& a, const Ref& b) { return family(a) == family(b); }
   static bool same_host(const Ref& a, const Ref& b) { return a.listener->hostname == b.listener->hostname; }
 
   // Those that can stand beside what stands already.
-  std::vector<Ref> beside(const std::vector<Ref>& standing, std::vector<Ref> fresh) {
+  std::vector<Ref> beside(const std::vector<Ref>& standing, const std::vector<Ref>& fresh) {
     std::vector<Ref> good;
     for (const Ref& ref : fresh) {
-      std::vector<Ref> protocol;
-      std::vector<Ref> host;
-      for (const Ref& other : standing) {
-        if (family(other) != family(ref)) protocol.push_back(other);
-        if (same_host(other, ref)) host.push_back(other);
-      }
-      if (!protocol.empty()) {
-        protocol.push_back(ref);
-        refuse(protocol, ref, "ProtocolConflict", kNeedProtocols);
-      } else if (!host.empty()) {
-        host.push_back(ref);
-        refuse(host, ref, "HostnameConflict", kNeedHostnames);
-      } else {
+      const auto refused = [&](const auto& clashes, const Reason& reason) {
+        std::vector<Ref> all;
+        std::ranges::copy_if(standing, std::back_inserter(all),
+                             [&](const Ref& other) { return clashes(other, ref); });
+        if (all.empty()) return false;
+        all.push_back(ref);
+        refuse(all, ref, reason);
+        return true;
+      };
+      if (!refused(std::not_fn(same_port), kPort) && !refused(std::not_fn(same_family), kProtocol) &&
+          !refused(same_host, kHostname)) {
         good.push_back(ref);
       }
     }
@@ -95,16 +119,21 @@ class Conflicts {
   }
 
   std::vector<Ref> among_equals(const std::vector<Ref>& all) {
-    const bool mixed =
-        std::ranges::any_of(all, [&](const Ref& r) { return family(r) != family(all.front()); });
+    const auto differ = [&](const auto& same) {
+      return std::ranges::any_of(all, [&](const Ref& r) { return !same(r, all.front()); });
+    };
+    const bool ports = differ(same_port);
+    const bool families = differ(same_family);
     std::vector<Ref> good;
     for (const Ref& ref : all) {
       std::vector<Ref> same;
       std::ranges::copy_if(all, std::back_inserter(same), [&](const Ref& r) { return same_host(r, ref); });
-      if (mixed) {
-        refuse(all, ref, "ProtocolConflict", kNeedProtocols);
+      if (ports) {
+        refuse(all, ref, kPort);
+      } else if (families) {
+        refuse(all, ref, kProtocol);
       } else if (same.size() > 1) {
-        refuse(same, ref, "HostnameConflict", kNeedHostnames);
+        refuse(same, ref, kHostname);
       } else {
         good.push_back(ref);
       }
@@ -112,12 +141,11 @@ class Conflicts {
     return good;
   }
 
-  static void refuse(const std::vector<Ref>& all, const Ref& ref, const std::string& reason,
-                     std::string_view message) {
+  static void refuse(const std::vector<Ref>& all, const Ref& ref, const Reason& reason) {
     std::vector<std::string> names;
     for (const Ref& other : all) names.push_back(other.to_string());
     std::ranges::sort(names);
-    const std::string text = fmt::format("{}: {}", message, fmt::join(names, ", "));
+    const std::string text = fmt::format("{}: {}", reason.message, fmt::join(names, ", "));
     std::vector<Related> also;
     for (const Ref& other : all) {
       if (other.listener == ref.listener) continue;
@@ -134,14 +162,14 @@ class Conflicts {
                                      .message = text,
                                      .suggestion = "",
                                      .also = std::move(also)});
-    set_condition(ref.listener->conditions, {"Conflicted", true, reason, text});
+    const std::string why(reason.reason);
+    set_condition(ref.listener->conditions, {std::string(reason.type), reason.status, why, text});
     if (!is_of_set(ref)) return;
-    set_condition(ref.listener->conditions, {"Accepted", false, reason, text});
-    set_condition(ref.listener->conditions, {"Programmed", false, reason, text});
+    set_condition(ref.listener->conditions, {"Accepted", false, why, text});
+    set_condition(ref.listener->conditions, {"Programmed", false, why, text});
   }
 
-  static constexpr std::string_view kNeedProtocols = "the listeners of one port need compatible protocols";
-  static constexpr std::string_view kNeedHostnames = "the listeners of one port need different hostnames";
+  const Settings& settings_;
 };
 
 // RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate
@@ -380,7 +408,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   // The Gateways' own before those of any ListenerSet.
   std::ranges::stable_partition(
       listeners, [](const Ref& ref) { return ref.listener->owner.kind == api::kind_of<api::Gateway>(); });
-  Conflicts().find(listeners);
+  Conflicts(settings).find(listeners);
   find_overlaps(listeners, plan.gateways.size() > 1);
 
   const api::IPFamily family = envoy_proxy != nullptr
@@ -397,8 +425,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     finish_conditions(listener);
     const Protocol* protocol = protocol_named(listener.protocol);
     if (protocol == nullptr || !listener.ready || !ref.gateway->accepted) continue;
-    const bool shifted = !settings.on_host && listener.port < 1024;
-    listener.bind_port = static_cast<std::uint16_t>(listener.port + (shifted ? kPrivilegedPortShift : 0));
+    listener.bind_port = bind_port_of(listener, settings);
     ports.insert(listener.bind_port);
 
     const bool udp = protocol->transport == "UDP";

@@ -28,6 +28,7 @@ struct Settings {
   bool endpoint_routing_disabled = false;
 };
 
+inline constexpr int kFirstUnprivilegedPort = 1'024;
 inline constexpr int kPrivilegedPortShift = 10'000;  // Envoy Gateway's, so that dashboards keep working
 
 }  // namespace sluice::translate
