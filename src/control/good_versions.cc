@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
-#include "proxy/record.h"
 #include "tree/parse.h"
 #include "xds/render.h"
 
@@ -56,7 +56,7 @@ GoodVersions::GoodVersions(std::string file) : file_(std::move(file)) { read(); 
 void GoodVersions::read() {
   descriptor_ = Descriptor(::open(file_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!descriptor_) return give_up(std::strerror(errno));
-  const std::string text = proxy::read_file(file_).value_or("");
+  const std::string text = read_file(file_).value_or("");
   size_ = text.size();
   std::size_t begin = 0;
   for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
@@ -189,7 +189,7 @@ void GoodVersions::rewrite() {
     entries[key] = {.object = entry.object, .hash = entry.hash, .offset = text.size(), .size = entry.size};
     text += line;
   }
-  if (const auto written = proxy::write_file(file_, text); !written) return give_up(written.error());
+  if (const auto written = write_file(file_, text); !written) return give_up(written.error());
   descriptor_ = Descriptor(::open(file_.c_str(), O_RDWR | O_APPEND | O_CLOEXEC));
   if (!descriptor_) return give_up(std::strerror(errno));
   entries_ = std::move(entries);

@@ -8,8 +8,12 @@
 //
 // ("-" for an empty group or namespace). A line whose hash is not that of its rest was torn by a crash, and
 // does not count. When most of the file is overtaken it is written anew, so it is never much more than twice
-// as long as the versions that count. Only its owner may read it, and Secrets are never in it. It is not
-// forced to the disk: what a crash of the machine takes away costs a search (control/isolation.h), not more.
+// as long as the versions that count. Only its owner may read it, and Secrets are never in it.
+//
+// Lines are not forced to the disk, for they come with every change. A crash of sluice takes none of them;
+// one of the machine may take those of the last half minute, of which an older line counts then, or none: a
+// search more (control/isolation.h), and a refused object may have no version to fall back to. What is
+// written anew is (base/file.h), so a crash never takes the older lines.
 //
 // In memory there is an index; a version is read from the file when it is needed.
 //

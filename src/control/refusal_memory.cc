@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/log.h"
-#include "proxy/record.h"
 #include "tree/parse.h"
 
 namespace sluice::control {
@@ -22,7 +22,7 @@ std::optional<api::BoundObject> read_version(const Tree* tree) {
 }  // namespace
 
 RefusalMemory::RefusalMemory(std::string file) : file_(std::move(file)) {
-  const std::string text = proxy::read_file(file_).value_or("");
+  const std::string text = read_file(file_).value_or("");
   std::vector<Problem> problems;
   for (const Document& document : parse(text, file_, &problems)) {
     if (!document.tree.is_list()) continue;
@@ -65,7 +65,7 @@ void RefusalMemory::save() {
                     {"lastGood", refusal->last_good ? version(*refusal->last_good) : json()},
                     {"message", refusal->message}});
   }
-  if (const auto written = proxy::write_file(file_, list.dump(1) + "\n"); !written) {
+  if (const auto written = write_file(file_, list.dump(1) + "\n"); !written) {
     log(Level::kWarning, "cannot write refusals", {{"file", file_}, {"error", written.error()}});
   }
 }

@@ -2,6 +2,10 @@
 // last good versions from the start and asks no proxy to refuse the same again. Those that are only held back
 // as long as the guilty are searched are not in the file: the next sluice searches anew.
 //
+// What save() has written is there after a crash of the machine too (base/file.h): the journal of good
+// versions may have lost the version that is served in place of a refused one. It waits for the disk, when
+// a proxy has refused an object or takes it again.
+//
 // Threads: one at a time.
 #pragma once
 

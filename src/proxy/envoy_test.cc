@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/file.h"
 #include "proxy/admin_call.h"
 #include "proxy/record.h"
 #include "proxy/supervisor.h"

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/loop.h"
 #include "proxy/command_line.h"
 #include "proxy/hot_restart.h"
@@ -133,17 +134,6 @@ TEST(Record, IsRefusedWhenAnythingIsMissing) {
   EXPECT_FALSE(decode_record(newer.dump()));
   EXPECT_FALSE(decode_record(""));
   EXPECT_FALSE(decode_record("[]"));
-}
-
-TEST(Record, FilesAreWrittenWholeOrNotAtAll) {
-  const Folder folder;
-  ASSERT_TRUE(write_file(folder.file("a"), "one"));
-  ASSERT_TRUE(write_file(folder.file("a"), "two"));
-  EXPECT_EQ(read_file(folder.file("a")), "two");
-  EXPECT_EQ(read_file(folder.file("a.new")), std::nullopt);
-  const auto written = write_file(folder.file("no/such"), "x");
-  ASSERT_FALSE(written);
-  EXPECT_EQ(written.error(), "cannot write `" + folder.file("no/such") + "`: No such file or directory");
 }
 
 TEST(Record, HashesAreStable) {

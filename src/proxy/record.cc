@@ -1,17 +1,9 @@
 #include "proxy/record.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <utility>
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace sluice::proxy {
 namespace {
@@ -122,31 +114,6 @@ std::uint64_t hash_text(std::string_view text) {
     hash *= 1'099'511'628'211u;
   }
   return hash;
-}
-
-std::expected<void, std::string> write_file(const std::string& path, std::string_view text) {
-  const std::string next = path + ".new";
-  const auto fail = [&]() -> std::unexpected<std::string> {
-    const int error = errno;
-    ::unlink(next.c_str());
-    return std::unexpected(fmt::format("cannot write `{}`: {}", path, strerrordesc_np(error)));
-  };
-  const Descriptor file(::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file) return fail();
-  while (!text.empty()) {
-    const ssize_t n = ::write(file.get(), text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail();
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  if (::rename(next.c_str(), path.c_str()) != 0) return fail();
-  return {};
-}
-
-std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 
 }  // namespace sluice::proxy

@@ -1,13 +1,14 @@
 // What is remembered of a proxy on disk, so that the next sluice finds its Envoys again.
 //
 // A process is recorded before it is started, with a mark that will be in its environment, and once more with
-// its pid afterwards: whenever sluice dies, every Envoy it has started can be found, by pid or by mark.
+// its pid afterwards: whenever sluice dies, every Envoy it has started can be found, by pid or by mark. A
+// machine that crashes takes the Envoys with it, but not the records: they have to be whole after that too
+// (base/file.h), for the next sluice starts nothing beside a record that it cannot read.
 //
 // Threads: plain values.
 #pragma once
 
 #include <cstdint>
-#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,9 +70,5 @@ std::optional<Started> find_process(ProcessRecord& record);
 
 // Stable over processes and builds (FNV-1a).
 std::uint64_t hash_text(std::string_view text);
-
-// Whole or not at all; mode 0600. The error is a sentence.
-std::expected<void, std::string> write_file(const std::string& path, std::string_view text);
-std::optional<std::string> read_file(const std::string& path);
 
 }  // namespace sluice::proxy

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "proxy/hot_restart.h"
 #include "proxy/proxy.h"
 #include "proxy/supervisor.h"

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "proxy/process.h"
 #include "proxy/record.h"
 #include "proxy/supervisor.h"

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "proxy/command_line.h"
 #include "proxy/hot_restart.h"
 #include "proxy/log_file.h"
