@@ -1,14 +1,28 @@
 #include "control/host_addresses.h"
 
 #include <algorithm>
-#include <memory>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/loop.h"
 
 namespace sluice::control {
+namespace {
+
+// Addresses come and go together: an interface goes up, a lease is renewed.
+constexpr std::chrono::milliseconds kTogether{20};
 
 translate::HostAddresses read_host_addresses() {
   translate::HostAddresses addresses;
@@ -39,6 +53,68 @@ translate::HostAddresses read_host_addresses() {
     list->erase(std::ranges::unique(*list).begin(), list->end());
   }
   return addresses;
+}
+
+// A socket to which the kernel tells of addresses, and of interfaces that go up or down.
+Descriptor open_events() {
+  Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  if (socket && ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    socket.reset();
+  }
+  return socket;
+}
+
+// What the kernel says does not matter, that it says something does: then all addresses are read again.
+class ThreadedHostWatch : public HostWatch {
+ public:
+  using Changed = std::function<void(translate::HostAddresses)>;
+
+  ThreadedHostWatch(Descriptor events, translate::HostAddresses now, Changed changed)
+      : events_(std::move(events)), last_(std::move(now)), changed_(std::move(changed)) {
+    watch_ = loop_.watch(events_.get(), EPOLLIN, [this](std::uint32_t) { take_events(); });
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+  ~ThreadedHostWatch() override {
+    loop_.post([this] { loop_.quit(); });
+    thread_.join();
+  }
+
+ private:
+  void take_events() {
+    std::array<char, 8192> buffer;
+    // ENOBUFS: there were more than the socket holds, which is an event too.
+    while (::recv(events_.get(), buffer.data(), buffer.size(), 0) > 0 || errno == ENOBUFS || errno == EINTR) {
+    }
+    if (!timer_.pending()) timer_ = loop_.after(kTogether, [this] { look(); });
+  }
+
+  void look() {
+    translate::HostAddresses now = read_host_addresses();
+    if (now == last_) return;
+    last_ = now;
+    changed_(std::move(now));
+  }
+
+  Loop loop_;
+  const Descriptor events_;
+  translate::HostAddresses last_;
+  const Changed changed_;
+  Loop::Watch watch_;
+  Loop::Timer timer_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<HostWatch> watch_host_addresses(translate::HostAddresses* now,
+                                                std::function<void(translate::HostAddresses)> changed) {
+  Descriptor events = open_events();  // before the first look, so that nothing is missed
+  *now = read_host_addresses();
+  if (!events) return nullptr;
+  return std::make_unique<ThreadedHostWatch>(std::move(events), *now, std::move(changed));
 }
 
 }  // namespace sluice::control

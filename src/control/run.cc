@@ -57,7 +57,7 @@ struct Stop {
 struct Look {
   observe::Observer::Take take;
 };
-using Message = std::variant<source::Batch, ads::Event, proxy::Event, Look, Stop>;
+using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses, Look, Stop>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -92,6 +92,7 @@ class Control {
   void handle(source::Batch batch);
   void handle(ads::Event event);
   void handle(proxy::Event event);
+  void handle(translate::HostAddresses host);
   void set_problem(Proxy& proxy, std::optional<Problem> problem);
   void handle(const Look& look);
   void note_refusal(const ads::Rejected& rejected);
@@ -118,6 +119,7 @@ class Control {
   Mailbox<Message> mailbox_;
   std::unique_ptr<ads::Server> ads_;
   std::unique_ptr<proxy::Runner> runner_;
+  std::unique_ptr<HostWatch> host_watch_;
   std::unique_ptr<source::Source> source_;
   observe::Observer observer_{{
       .snapshot = [this](observe::Observer::Take take) { mailbox_.post(Look{std::move(take)}); },
@@ -187,6 +189,11 @@ bool Control::start() {
     return false;
   }
   good_.emplace(options_.run_dir + "/good.journal");
+  translate::HostAddresses host;
+  host_watch_ =
+      watch_host_addresses(&host, [this](translate::HostAddresses now) { mailbox_.post(std::move(now)); });
+  if (host_watch_ == nullptr) log(Level::kWarning, "the addresses of the host are not followed", {});
+  pipeline_.set_host(std::move(host));
   source::Batch first;
   source_ = source::watch_files(options_.paths, &first,
                                 [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
@@ -255,6 +262,7 @@ int Control::run() {
   observer_.idle();
   observer_.stopping();
   source_.reset();
+  host_watch_.reset();
   runner_->stop();
   for (Message& message : mailbox_.take(Clock::now())) {
     if (auto* event = std::get_if<proxy::Event>(&message)) handle(std::move(*event));
@@ -265,7 +273,6 @@ int Control::run() {
 }
 
 void Control::handle(source::Batch batch) {
-  pipeline_.set_host(read_host_addresses());  // they may have changed since
   observer_.read(batch.upserted.size(), batch.deleted.size(), batch.noticed);
   for (const api::BoundObject& object : batch.upserted) {
     pipeline_.upsert(object);
@@ -416,6 +423,12 @@ void Control::handle(proxy::Event event) {
   proxy->second.ready = event.state == proxy::State::kReady;
   pipeline_.set_proxy_state(event.proxy,
                             {proxy->second.ready, proxy->second.acknowledged > 0, event.message});
+  dirty_ = true;
+}
+
+void Control::handle(translate::HostAddresses host) {
+  log(Level::kInfo, "host", {{"addresses", host.all}});
+  pipeline_.set_host(std::move(host));
   dirty_ = true;
 }
 
