@@ -38,7 +38,7 @@ ProblemLog::News ProblemLog::take() {
   return news;
 }
 
-bool ProblemLog::report(const std::function<void(Problem&)>& locate) {
+ProblemLog::News ProblemLog::report(const std::function<void(Problem&)>& locate) {
   News news = take();
   for (Problem& problem : news.added) {
     if (problem.where.file.empty()) locate(problem);
@@ -59,7 +59,7 @@ bool ProblemLog::report(const std::function<void(Problem&)>& locate) {
     log(Level::kInfo, "problem gone",
         {{"code", problem.code}, {"object", problem.object.to_string()}, {"problem", problem.message}});
   }
-  return !news.added.empty() || !news.removed.empty();
+  return news;
 }
 
 std::vector<Problem> ProblemLog::all() const {

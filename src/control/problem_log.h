@@ -33,12 +33,13 @@ class ProblemLog {
   struct News {
     std::vector<Problem> added;
     std::vector<Problem> removed;
+
+    bool empty() const { return added.empty() && removed.empty(); }
   };
   News take();
 
-  // Logs the news; false where there is none. `locate` fills in problem.where of those that came without a
-  // place.
-  bool report(const std::function<void(Problem&)>& locate);
+  // Takes the news and logs it. `locate` fills in problem.where of those that came without a place.
+  News report(const std::function<void(Problem&)>& locate);
 
   // All that are there, as they were added.
   std::vector<Problem> all() const;

@@ -148,8 +148,7 @@ class Control {
   std::vector<RefusedResource> refused_;
   std::vector<Problem> source_problems_;
   ProblemLog problem_log_;
-  std::shared_ptr<const std::vector<Problem>> known_problems_ =
-      std::make_shared<const std::vector<Problem>>();
+  std::shared_ptr<const std::vector<Problem>> known_problems_;  // null: to be made for who looks next
   std::optional<Clock::time_point> statuses_due_;
   std::optional<int> stop_;
 };
@@ -451,6 +450,9 @@ void Control::handle(const Look& look) {
   for (const ir::ProxyKey& proxy : pipeline_.proxies().sorted_keys()) {
     snapshot->proxies.push_back(pipeline_.proxies().get_shared(proxy));
   }
+  if (known_problems_ == nullptr) {
+    known_problems_ = std::make_shared<const std::vector<Problem>>(problem_log_.all());
+  }
   snapshot->problems = known_problems_;
   look.take(std::move(snapshot));
 }
@@ -577,9 +579,10 @@ void Control::report_problems() {
     problem_log_.remove(r.problem);
     return true;
   });
-  if (!problem_log_.report([this](Problem& problem) { source_->locate(problem); })) return;
-  known_problems_ = std::make_shared<const std::vector<Problem>>(problem_log_.all());
-  observer_.problems(*known_problems_);
+  const ProblemLog::News news = problem_log_.report([this](Problem& problem) { source_->locate(problem); });
+  if (news.empty()) return;
+  known_problems_ = nullptr;
+  observer_.problems(news.added, news.removed);
 }
 
 // Writes <run_dir>/status.yaml, whole.

@@ -96,11 +96,13 @@ void Observer::held_back(std::size_t objects) {
   held_back_ = objects;
 }
 
-void Observer::problems(const std::vector<Problem>& all) {
-  std::map<std::pair<Severity, std::string>, std::size_t> counts;
-  for (const Problem& problem : all) ++counts[{problem.severity, problem.code}];
+void Observer::problems(const std::vector<Problem>& added, const std::vector<Problem>& removed) {
   const std::lock_guard lock(mutex_);
-  problems_ = std::move(counts);
+  for (const Problem& problem : added) ++problems_[{problem.severity, problem.code}];
+  for (const Problem& problem : removed) {
+    const auto at = problems_.find({problem.severity, problem.code});
+    if (at != problems_.end() && --at->second == 0) problems_.erase(at);
+  }
 }
 
 std::vector<std::string> Observer::lacks(std::uint64_t commit,

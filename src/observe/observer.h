@@ -63,7 +63,8 @@ class Observer {
   // An object was held back because a proxy refused what comes of it; so many are now.
   void held_back(const ObjectKey& object) { metrics_.held_back(object); }
   void held_back(std::size_t objects);
-  void problems(const std::vector<Problem>& all);
+  // What has come and what has gone.
+  void problems(const std::vector<Problem>& added, const std::vector<Problem>& removed);
   // From now on it is not ready, and the control thread answers nobody.
   void stopping() { stopping_ = true; }
 

@@ -125,7 +125,7 @@ TEST_F(ObserverTest, CountsWhatItSees) {
   observer_.happened(ads::Acknowledged{"default/eg", "default/eg/0", 2}, now + 5ms);
   observer_.held_back({kRoute, {"default", "web"}});
   observer_.held_back(1);
-  observer_.problems(*snapshot()->problems);
+  observer_.problems(*snapshot()->problems, {});
   observer_.objects({{kRoute, 9}});
   EXPECT_THAT(
       ask("/metrics").body,
@@ -135,6 +135,15 @@ TEST_F(ObserverTest, CountsWhatItSees) {
             HasSubstr("sluice_node_commits_behind{node=\"default/eg/0\",proxy=\"default/eg\"} 0\n")));
   observer_.held_back(0);
   EXPECT_THAT(ask("/metrics").body, HasSubstr("sluice_objects_held_back 0\n"));
+}
+
+TEST_F(ObserverTest, CountsAProblemAsLongAsItIsThere) {
+  const std::vector<Problem> both = *snapshot()->problems;
+  observer_.problems(both, {});
+  observer_.problems({}, {both[0]});
+  EXPECT_THAT(ask("/metrics").body,
+              AllOf(HasSubstr("sluice_problems{code=\"schema/enum\",severity=\"error\"} 1\n"),
+                    testing::Not(HasSubstr("reference/not-found"))));
 }
 
 TEST_F(ObserverTest, StateForThePage) {
@@ -213,7 +222,7 @@ TEST_F(ObserverTest, IsAskedWhileThingsHappen) {
       make_ready();
       observer_.read(1, 0, now);
       observer_.served(static_cast<std::uint64_t>(i), {"default/eg"}, now);
-      observer_.problems(*snapshot()->problems);
+      observer_.problems(*snapshot()->problems, {});
       observer_.idle();
     }
   });
