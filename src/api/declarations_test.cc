@@ -52,21 +52,6 @@ bool is_true(const Tree& schema, std::string_view key) {
   return value != nullptr && value->type() == Tree::Type::kBool && value->as_bool();
 }
 
-// Where our schemas take anything: Kubernetes' own types, which are passed on as they are, and settings that
-// nothing reads yet.
-const std::set<std::string> kPassedThrough{
-    "EnvoyProxy.spec.provider.kubernetes.envoyDaemonSet",
-    "EnvoyProxy.spec.provider.kubernetes.envoyDeployment",
-    "EnvoyProxy.spec.provider.kubernetes.envoyHpa",
-    "EnvoyProxy.spec.provider.kubernetes.envoyPDB",
-    "EnvoyProxy.spec.provider.kubernetes.envoyService.patch",
-    "EnvoyProxy.spec.telemetry.accessLog.settings[].sinks[].als",
-    "EnvoyProxy.spec.telemetry.accessLog.settings[].sinks[].openTelemetry",
-    "EnvoyProxy.spec.telemetry.healthCheckLog",
-    "EnvoyProxy.spec.telemetry.metrics",
-    "EnvoyProxy.spec.telemetry.tracing",
-};
-
 // A schema without what is ours to word, and with the default of `atomic` written out.
 Tree normal(const Tree& tree, bool is_rule = false) {
   if (tree.is_list()) {
@@ -96,11 +81,6 @@ class Comparison {
 
   void compare(const Tree& ours, const Tree& theirs, const std::string& path) {
     ++compared;
-    if (is_true(ours, "x-kubernetes-preserve-unknown-fields") &&
-        !is_true(theirs, "x-kubernetes-preserve-unknown-fields")) {
-      EXPECT_TRUE(kPassedThrough.contains(path)) << path << " takes anything";
-      return;
-    }
     for (const Tree::Member& member : theirs.members()) {
       const Tree* const our_value = ours.find(member.key);
       if (member.key == "items" && our_value != nullptr) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
@@ -133,16 +134,19 @@ struct Declared {
   std::optional<schema::Type> other;
 };
 
+// Made when a kind is met first: some are large, and many programs meet few.
 const Declared& declared(const KindEntry& entry) {
-  static const auto* const all = [] {
-    auto* const made = new std::vector<Declared>();
-    for (const KindEntry& one : kKinds) {
-      made->push_back({one.declare(), {}});
-      if (one.other.declare != nullptr) made->back().other = one.other.declare();
-    }
-    return made;
-  }();
-  return (*all)[static_cast<std::size_t>(&entry - kKinds)];
+  struct Slot {
+    std::once_flag once;
+    Declared declared;
+  };
+  static auto* const slots = new std::array<Slot, std::size(kKinds)>();
+  Slot& slot = (*slots)[static_cast<std::size_t>(&entry - kKinds)];
+  std::call_once(slot.once, [&slot, &entry] {
+    slot.declared.type = entry.declare();
+    if (entry.other.declare != nullptr) slot.declared.other = entry.other.declare();
+  });
+  return slot.declared;
 }
 
 const schema::Type& type_of(const KindEntry& entry, std::string_view version) {

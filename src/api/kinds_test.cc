@@ -417,7 +417,7 @@ apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyProxy
 metadata: {name: p}
 spec:
-  provider: {type: Kubernetes, kubernetes: {envoyDeployment: {anything: 1}}}
+  provider: {type: Kubernetes, kubernetes: {envoyDeployment: {replicas: 2}}}
   logging: {level: {default: debug}}
   bootstrap: {type: JSONPatch, jsonPatches: [{op: add, path: /a, value: {x: 1}}]}
   shutdown: {drainTimeout: 5s}
@@ -436,6 +436,48 @@ spec:
   const auto bare = bound<EnvoyProxy>(
       "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyProxy\nmetadata: {name: p}\nspec: {}\n");
   EXPECT_EQ(bare.spec, EnvoyProxySpec());
+}
+
+constexpr std::string_view kEnvoyProxy =
+    "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyProxy\nmetadata: {name: p}\nspec:\n";
+
+// Nothing of it means anything on a host, and a mistake in it is one all the same.
+TEST(ReadObject, ChecksWhatAClusterWouldReadOfAnEnvoyProxy) {
+  EXPECT_EQ(
+      problems_of(with(kEnvoyProxy, R"(
+  provider:
+    type: Kubernetes
+    kubernetes:
+      envoyDeployment:
+        container: {resources: {limits: {cpu: 500m, memory: 1 Gi}}}
+        pod: {tolerations: [{key: edge, operater: Exists}], volumes: [{emptyDir: {}}]}
+)")),
+      "10:61 spec.provider.kubernetes.envoyDeployment.container.resources.limits.memory schema/pattern: "
+      "invalid value `1 Gi`: expected a quantity as in `2`, `500m` or `1Gi`\n"
+      "11:41 spec.provider.kubernetes.envoyDeployment.pod.tolerations[0].operater schema/unknown-field: "
+      "unknown field `operater` (did you mean `operator`?)\n"
+      "11:71 spec.provider.kubernetes.envoyDeployment.pod.volumes[0].name schema/required: missing field "
+      "`name` in `spec.provider.kubernetes.envoyDeployment.pod.volumes[0]`");
+  EXPECT_TRUE(
+      read(with(kEnvoyProxy, "  provider: {type: Kubernetes, kubernetes: {envoyHpa: {maxReplicas: 3}}}\n"))
+          .problems.empty());
+}
+
+TEST(ReadObject, ChecksTheBackendsOfTelemetry) {
+  EXPECT_EQ(
+      problems_of(with(kEnvoyProxy, R"(
+  telemetry:
+    tracing:
+      provider:
+        backendRefs: [{kind: ServiceImport, name: collector, port: 4317}]
+        backendSettings: {connection: {bufferLimit: 1.5Mi}, circuitBreaker: {maxConnections: -1}}
+)")),
+      "10:53 spec.telemetry.tracing.provider.backendSettings.connection.bufferLimit schema/pattern: "
+      "invalid value `1.5Mi`: expected a number of bytes as in `65536`, `32Ki` or `1M`\n"
+      "10:94 spec.telemetry.tracing.provider.backendSettings.circuitBreaker.maxConnections schema/range: "
+      "-1 is too small: at least 0 is allowed\n"
+      "9:30 spec.telemetry.tracing.provider.backendRefs[0].kind schema/backends: a backend is a `Service` "
+      "or a `Backend`");
 }
 
 TEST(ReadObject, CoreKinds) {

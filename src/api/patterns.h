@@ -47,6 +47,11 @@ inline constexpr schema::Pattern kDuration{
     R"(^([0-9]{1,5}(h|m|s|ms)){1,4}$)",
     "a duration as in `500ms`, `10s` or `1h30m`: whole numbers with h, m, s or ms"};
 
+// Amounts of resources.
+inline constexpr schema::Pattern kQuantity{
+    R"(^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$)",
+    "a quantity as in `2`, `500m` or `1Gi`"};
+
 // Metadata.
 inline constexpr schema::Pattern kQualifiedName{
     R"(^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$)",

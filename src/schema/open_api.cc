@@ -67,6 +67,14 @@ void add_fields(const Type& type, Members* members) {
   if (!required.empty()) members->add("required", list_of(required));
 }
 
+// What `allOf` says stands nowhere else.
+bool is_in_all_of(const Type& type, std::string_view member) {
+  const Tree* const schemas = type.logic ? type.logic->find("allOf") : nullptr;
+  return schemas != nullptr && std::ranges::any_of(schemas->items(), [member](const Tree& schema) {
+           return schema.find(member) != nullptr;
+         });
+}
+
 Tree schema_of(const Type& type, const std::string& about, const Tree* default_value) {
   Members members;
   const auto add_sizes = [&](std::string_view noun) {
@@ -75,7 +83,7 @@ Tree schema_of(const Type& type, const std::string& about, const Tree* default_v
   };
   if (!about.empty()) members.add("description", about);
   if (default_value != nullptr) members.add("default", *default_value);
-  if (!type.values.empty()) members.add("enum", list_of(type.values));
+  if (!type.values.empty() && !is_in_all_of(type, "enum")) members.add("enum", list_of(type.values));
   if (!type.int_values.empty()) {
     std::vector<Tree> values;
     for (const std::int64_t value : type.int_values) values.push_back(Tree::integer(value));
@@ -84,7 +92,7 @@ Tree schema_of(const Type& type, const std::string& about, const Tree* default_v
   if (!type.format.empty()) members.add("format", type.format);
   members.add("minimum", type.minimum);
   members.add("maximum", type.maximum);
-  if (type.pattern != nullptr) members.add("pattern", type.pattern->regex);
+  if (type.pattern != nullptr && !is_in_all_of(type, "pattern")) members.add("pattern", type.pattern->regex);
   if (type.is_nullable) members.add("nullable", Tree::boolean(true));
   switch (type.kind) {
     case Kind::kObject:

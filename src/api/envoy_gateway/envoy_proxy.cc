@@ -1,7 +1,7 @@
+#include "api/envoy_gateway/envoy_proxy.h"
+
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "api/declarations.h"
 #include "api/envoy_gateway/shared.h"
@@ -15,8 +15,6 @@ using namespace schema;  // NOLINT: the declarations are written in its words
 
 namespace {
 
-constexpr Pattern kModuleName{R"(^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$)",
-                              "lower-case letters, digits, `.` and `-`, a letter or digit at both ends"};
 constexpr Pattern kSha256{R"(^[a-f0-9]{64}$)", "a SHA-256: 64 lower-case hexadecimal digits"};
 constexpr Pattern kHttpUrl{R"(^https?://[^/?#]+(?:[/?#].*)?$)", "an http or https URL"};
 constexpr Pattern kMaxMindFile{R"(^.*\.mmdb$)", "a path that ends in `.mmdb`"};
@@ -25,155 +23,6 @@ Rule rule(const char* name, const char* cel, const char* message, const char* su
           const char* blame = "") {
   return {.name = name, .cel = cel, .message = message, .suggestion = suggestion, .blame = blame};
 }
-
-// An object whose fields are not checked yet: its pods and services are Kubernetes' own types.
-Type opaque() { return object({}).preserving_unknown(); }
-
-// ---- provider ------------------------------------------------------------------------------------
-
-// What only a load balancer can have.
-std::vector<Rule> service_rules() {
-  std::vector<Rule> rules;
-  for (const char* const member :
-       {"allocateLoadBalancerNodePorts", "loadBalancerSourceRanges", "loadBalancerIP"}) {
-    rules.push_back({.name = "load-balancer",
-                     .cel = fmt::format("!has(self.{}) || self.type == 'LoadBalancer'", member),
-                     .message = fmt::format("`{}` needs a Service of type `LoadBalancer`", member),
-                     .blame = member});
-  }
-  return rules;
-}
-
-Type kubernetes() {
-  const Type patch = opaque();
-  const Type name = string();
-  const Type service =
-      object(
-          {
-              field("allocateLoadBalancerNodePorts", boolean())
-                  .doc("Whether the Service gets ports of the nodes."),
-              field("annotations", map(string())).doc("Annotations of the Service."),
-              field("externalTrafficPolicy", enumeration({"Local", "Cluster"}))
-                  .defaults_to("Local")
-                  .doc("Whether connections stay on the node that they come to."),
-              field("labels", map(string())).doc("Labels of the Service."),
-              field("loadBalancerClass", string()).doc("The load balancer to use."),
-              field(
-                  "loadBalancerIP",
-                  string().with(rule(
-                      "load-balancer",
-                      R"x(self.matches(r"^((25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)$"))x",
-                      "`loadBalancerIP` must be an IPv4 address")))
-                  .doc("The address to ask for."),
-              field("loadBalancerSourceRanges", list(string())).doc("The addresses that may connect."),
-              field("name", name).doc("The name of the Service."),
-              field("patch", patch).doc("A patch for the Service, as it is made otherwise."),
-              field("type", enumeration({"ClusterIP", "LoadBalancer", "NodePort"}))
-                  .defaults_to("LoadBalancer")
-                  .doc("The type of the Service."),
-          })
-          .with(service_rules());
-  return object(
-             {
-                 field("envoyDaemonSet", opaque()).doc("Settings of the DaemonSet, instead of a Deployment."),
-                 field("envoyDeployment", opaque()).doc("Settings of the Deployment."),
-                 field("envoyHpa", opaque()).doc("Settings of its autoscaler."),
-                 field("envoyPDB", opaque()).doc("Settings of its disruption budget."),
-                 field("envoyService", service).doc("Settings of its Service."),
-                 field("envoyServiceAccount", object({field("name", name).doc("The name of the account.")}))
-                     .doc("Settings of its account."),
-                 field("useListenerPortAsContainerPort", boolean())
-                     .doc("Whether Envoy binds the ports that listeners name."),
-             })
-      .with(
-          rule("provider",
-               "((has(self.envoyDeployment) && !has(self.envoyDaemonSet)) || (!has(self.envoyDeployment) && "
-               "has(self.envoyDaemonSet))) || (!has(self.envoyDeployment) && !has(self.envoyDaemonSet))",
-               "`envoyDeployment` and `envoyDaemonSet` are both set", "keep one of the two"))
-      .with(rule("provider",
-                 "((has(self.envoyHpa) && !has(self.envoyDaemonSet)) || (!has(self.envoyHpa) && "
-                 "has(self.envoyDaemonSet))) || (!has(self.envoyHpa) && !has(self.envoyDaemonSet))",
-                 "`envoyHpa` scales no DaemonSet"));
-}
-
-// ---- telemetry -----------------------------------------------------------------------------------
-
-// A sink has the field of its type, and only that.
-std::vector<Rule> sink_rules() {
-  struct Sink {
-    const char* type;
-    const char* member;
-  };
-  std::vector<Rule> rules;
-  for (const Sink& sink :
-       {Sink{"ALS", "als"}, Sink{"File", "file"}, Sink{"OpenTelemetry", "openTelemetry"}}) {
-    rules.push_back(
-        {.name = "access-log-sink",
-         .cel = fmt::format("self.type == '{0}' ? has(self.{1}) : !has(self.{1})", sink.type, sink.member),
-         .message =
-             fmt::format("the field `{}` goes with the type `{}`, and only with it", sink.member, sink.type),
-         .blame = "type"});
-  }
-  return rules;
-}
-
-Type access_log() {
-  const Type format =
-      object({
-                 field("json", map(string())).doc("Members of the JSON object of each line."),
-                 field("text", string()).doc("The line, with operators such as `%RESPONSE_CODE%`."),
-                 field("type", enumeration({"Text", "JSON"})).doc("Whether lines are text or JSON."),
-             })
-          .with({
-              rule("access-log-format", "has(self.type) && self.type == 'Text' ? has(self.text) : true",
-                   "a format of type `Text` needs the field `text`", "add `text`", "type"),
-              rule("access-log-format", "has(self.type) && self.type == 'Text' ? !has(self.json) : true",
-                   "`json` is set, and the type of the format is `Text`", "remove `json`", "json"),
-              rule("access-log-format", "has(self.type) && self.type == 'JSON' ? has(self.json) : true",
-                   "a format of type `JSON` needs the field `json`", "add `json`", "type"),
-              rule("access-log-format", "has(self.type) && self.type == 'JSON' ? !has(self.text) : true",
-                   "`text` is set, and the type of the format is `JSON`", "remove `text`", "text"),
-              rule("access-log-format", "!has(self.type) ? (has(self.text) || has(self.json)) : true",
-                   "a format without a type needs `text` or `json`"),
-          });
-  const Type sink =
-      object({
-                 field("als", opaque()).doc("A gRPC service that takes the log."),
-                 field("file", object({field("path", string().min_length(1))
-                                           .doc("The path of the file, such as `/dev/stdout`.")}))
-                     .doc("A file that takes the log."),
-                 field("openTelemetry", opaque()).doc("A collector that takes the log."),
-                 field("type", enumeration({"ALS", "File", "OpenTelemetry"})).doc("Where the log goes."),
-             })
-          .with(sink_rules());
-  const Type setting = object({
-      field("format", format).doc("What a line is."),
-      field("matches", list(string()).max_items(10))
-          .doc("CEL expressions over requests: only those for which all are true are logged."),
-      field("sinks", list(sink).items(1, 50)).required().doc("Where the log goes."),
-      field("type", enumeration({"Listener", "Route", "Upstream"}))
-          .doc("Whether it is for listeners, routes or upstreams. By default for the first two."),
-  });
-  return object({
-      field("disable", boolean()).doc("Whether nothing is logged."),
-      field("settings", list(setting).items(1, 50))
-          .doc("Logs. Without any, there is one of text on standard output."),
-  });
-}
-
-Type telemetry() {
-  return object({
-      field("accessLog", access_log()).doc("The log of requests."),
-      field("healthCheckLog", opaque()).doc("The log of health checks."),
-      field("metrics", opaque()).doc("Metrics, and where they go."),
-      field("requestID", object({field("tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))
-                                     .doc("What the id says about tracing.")}))
-          .doc("How requests get an id."),
-      field("tracing", opaque()).doc("Traces, and where they go."),
-  });
-}
-
-// ---- the rest ------------------------------------------------------------------------------------
 
 Type bootstrap() {
   const Type patch = object({
@@ -219,8 +68,7 @@ Type dynamic_modules() {
                   .doc("A URL from which it is fetched."),
           })
           .with({
-              rule("module-source", "self.type == 'Remote' ? has(self.remote) : !has(self.remote)",
-                   "the field `remote` goes with the type `Remote`, and only with it"),
+              goes_with_type("module-source", "Remote", "remote"),
               rule("module-source", "self.type != 'Local' || has(self.local)",
                    "the type `Local` needs the field `local`", "add `local`", "type"),
               rule("module-source", "self.type == 'Remote' ? !has(self.local) : true",
@@ -384,7 +232,7 @@ Type envoy_proxy_type() {
       field("host", object({field("envoyVersion", string())
                                 .doc("The version of Envoy. Not read: it is the one of the build.")}))
           .doc("Settings for Envoys on this host."),
-      field("kubernetes", kubernetes()).passive().doc("Settings for Envoys in a cluster."),
+      field("kubernetes", kubernetes_provider()).passive().doc("Settings for Envoys in a cluster."),
   });
   const Type spec =
       object({

@@ -1,8 +1,26 @@
 #include "api/envoy_gateway/shared.h"
 
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
 namespace sluice::api {
 
 using namespace schema;  // NOLINT: the declarations are written in its words
+
+namespace {
+
+constexpr Pattern kByteSize{R"(^[1-9]+[0-9]*([EPTGMK]i|[EPTGMk])?$)",
+                            "a number of bytes as in `65536`, `32Ki` or `1M`"};
+
+Tree all_of(const char* member, std::vector<Tree> values) {
+  std::vector<Tree> schemas;
+  for (Tree& value : values) schemas.push_back(Tree::map({{.key = member, .value = std::move(value)}}));
+  return Tree::map({{.key = "allOf", .value = Tree::list(std::move(schemas))}});
+}
+
+}  // namespace
 
 std::vector<Rule> tls_settings_rules() {
   return {
@@ -18,5 +36,27 @@ std::vector<Rule> tls_settings_rules() {
        .blame = "maxVersion"},
   };
 }
+
+Rule goes_with_type(const char* rule_name, const char* type, const char* member) {
+  return {.name = rule_name,
+          .cel = fmt::format("self.type == '{0}' ? has(self.{1}) : !has(self.{1})", type, member),
+          .message = fmt::format("the field `{}` goes with the type `{}`, and only with it", member, type),
+          .blame = "type"};
+}
+
+Type said_twice(Type enumeration) {
+  std::vector<Tree> words;
+  for (const std::string& word : enumeration.values) words.push_back(Tree::string(word));
+  const Tree list = Tree::list(std::move(words));
+  return std::move(enumeration).where(all_of("enum", {list, list}));
+}
+
+// Upstream's schema also has the form of all quantities, which says no more.
+Type byte_size() {
+  const auto regex = [](const Pattern& pattern) { return Tree::string(std::string(pattern.regex)); };
+  return int_or_string().matches(kByteSize).where(all_of("pattern", {regex(kQuantity), regex(kByteSize)}));
+}
+
+Type percentage() { return int32().range(0, 100); }
 
 }  // namespace sluice::api

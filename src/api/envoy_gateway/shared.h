@@ -11,6 +11,11 @@
 
 namespace sluice::api {
 
+// The name by which objects refer to a dynamic module.
+inline constexpr schema::Pattern kModuleName{
+    R"(^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$)",
+    "lower-case letters, digits, `.` and `-`, a letter or digit at both ends"};
+
 // The settings of a TLS connection to a backend, bound to the TLSSettings that the member pointers lead to:
 // backend_tls_fields<>() is for TLSSettings itself.
 template <auto... kSettings>
@@ -40,5 +45,13 @@ std::vector<schema::Field> backend_tls_fields() {
   };
 }
 std::vector<schema::Rule> tls_settings_rules();
+
+// The field `member` is there when `type` is this word, and only then.
+schema::Rule goes_with_type(const char* rule_name, const char* type, const char* member);
+// The words of an enumeration as upstream's schema has them where it says them of the type and of the field.
+schema::Type said_twice(schema::Type enumeration);
+// A number of bytes, with or without a suffix.
+schema::Type byte_size();
+schema::Type percentage();
 
 }  // namespace sluice::api

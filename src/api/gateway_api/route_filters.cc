@@ -90,28 +90,15 @@ Type header_filter() {
 }
 
 Type request_mirror() {
-  return object(
-             {
-                 field<&HTTPRequestMirrorFilter::backend_ref>("backendRef", backend_object_reference())
-                     .required()
-                     .doc("Where copies of requests go. What answers there is thrown away."),
-                 field<&HTTPRequestMirrorFilter::percent>("percent", int32().range(0, 100))
-                     .doc("How many of a hundred requests are copied. By default all."),
-                 field<&HTTPRequestMirrorFilter::fraction>(
-                     "fraction",
-                     object({
-                                field<&Fraction::numerator>("numerator", int32().at_least(0))
-                                    .required()
-                                    .doc("How many requests are copied, of as many as `denominator` says."),
-                                field<&Fraction::denominator>("denominator", int32().at_least(1))
-                                    .defaults_to(100)
-                                    .doc("Of how many requests they are."),
-                            })
-                         .with({.name = "fraction",
-                                .cel = "self.numerator <= self.denominator",
-                                .message = "the numerator is larger than the denominator"}))
-                     .doc("The same as a fraction."),
-             })
+  return object({
+                    field<&HTTPRequestMirrorFilter::backend_ref>("backendRef", backend_object_reference())
+                        .required()
+                        .doc("Where copies of requests go. What answers there is thrown away."),
+                    field<&HTTPRequestMirrorFilter::percent>("percent", int32().range(0, 100))
+                        .doc("How many of a hundred requests are copied. By default all."),
+                    field<&HTTPRequestMirrorFilter::fraction>("fraction", fraction())
+                        .doc("The same as a fraction."),
+                })
       .with({.name = "either-or",
              .cel = "!(has(self.percent) && has(self.fraction))",
              .message = "`percent` and `fraction` are both set",

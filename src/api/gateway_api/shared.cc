@@ -57,6 +57,20 @@ Type hostname() { return string().length(1, 253).matches(kWildcardSubdomain); }
 Type precise_hostname() { return string().length(1, 253).matches(kSubdomain); }
 Type gateway_duration() { return string().matches(kDuration); }
 
+Type fraction() {
+  return object({
+                    field<&Fraction::numerator>("numerator", int32().at_least(0))
+                        .required()
+                        .doc("How many, of as many as `denominator` says."),
+                    field<&Fraction::denominator>("denominator", int32().at_least(1))
+                        .defaults_to(100)
+                        .doc("Of how many."),
+                })
+      .with({.name = "fraction",
+             .cel = "self.numerator <= self.denominator",
+             .message = "the numerator is larger than the denominator"});
+}
+
 Type label_selector() {
   return object({
                     field<&LabelSelector::match_labels>("matchLabels", map(string()))

@@ -20,6 +20,7 @@ schema::Type port_number();
 schema::Type hostname();
 schema::Type precise_hostname();
 schema::Type gateway_duration();
+schema::Type fraction();                  // bound to Fraction, with the rule that it is at most one
 schema::Type label_selector();            // bound to LabelSelector
 schema::Type local_object_reference();    // to LocalObjectReference
 schema::Type secret_object_reference();   // to SecretObjectReference
