@@ -50,9 +50,12 @@ def update(case: Path, made: Path) -> None:
         (case / name).write_text(text)
 
 
-def run(line: str, folder: Path) -> tuple[str, int]:
-    """What the command `$ sluice …` prints there, and its exit status."""
-    result = subprocess.run([BUILD / "sluice", *shlex.split(line)[2:]], capture_output=True, text=True, check=False,
+def run(command: str, folder: Path) -> tuple[str, int]:
+    """What the command `sluice …` prints there, and its exit status."""
+    name, *arguments = shlex.split(command)
+    if Path(name).name != "sluice":
+        sys.exit(f"golden: `{command}` is no command of sluice")
+    result = subprocess.run([BUILD / "sluice", *arguments], capture_output=True, text=True, check=False,
                             cwd=folder, stdin=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"})
     return result.stdout + result.stderr, result.returncode
 
@@ -63,7 +66,7 @@ def session(file: Path) -> str:
     for line in file.read_text().splitlines():
         if not line.startswith("$ sluice "):
             continue
-        printed, status = run(line, HERE)
+        printed, status = run(line.removeprefix("$ "), HERE)
         text += f"{line}\n{printed}" + (f"[exit status {status}]\n\n" if status else "\n")
     return text
 
@@ -97,7 +100,7 @@ def main() -> int:
             elif differs(case, Path(folder)):
                 different += 1
     made_now = {file: session(file) for file in sorted(HERE.glob("sessions/*.txt"))}
-    made_now |= {file: documents.written_anew(file, "golden", lambda command, folder: run(command, folder)[0])
+    made_now |= {file: documents.written_anew(file, "golden", lambda commands, folder: [run(c, folder)[0] for c in commands])
                  for file in documents.with_sessions()}
     for file, made in made_now.items():
         if arguments.update:
