@@ -127,7 +127,7 @@ class Control {
       .ask_envoy = [this](const ir::ProxyKey& proxy,
                           auto done) { runner_->ask(proxy, "/clusters?format=json", std::move(done)); },
   }};
-  std::unique_ptr<admin::Server> admin_;  // its thread uses the rest
+  std::unique_ptr<admin::Server> admin_;  // its thread uses the rest: it is the first to end
 
   std::uint64_t commit_ = 0;
   bool dirty_ = false;
@@ -260,7 +260,6 @@ int Control::run() {
   log(Level::kInfo, "stopping", {{"signal", *stop_}});
   observer_.idle();
   observer_.stopping();
-  source_.reset();
   host_watch_.reset();
   runner_->stop();
   for (Message& message : mailbox_.take(Clock::now())) {

@@ -1,0 +1,129 @@
+// `sluice run` as a whole, in this process; with an Envoy that does not exist, so that nothing is served.
+#include "control/run.h"
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/descriptor.h"
+#include "source/scratch_folder.h"
+
+namespace sluice::control {
+namespace {
+
+class RunTest : public testing::Test {
+ protected:
+  RunTest() {
+    // Blocked here, they are blocked in every thread that this one starts: run() has to wait for them.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+    folder_.make_folder("files");
+    options_.paths = {folder_ / "files"};
+    options_.envoy_path = "/no/such/envoy";
+    options_.run_dir = folder_ / "run";
+    options_.settings.implied_class = "class";
+    options_.admin_address.clear();
+  }
+  ~RunTest() override {
+    if (!run_.joinable()) return;
+    signal(SIGTERM);
+    run_.join();
+  }
+
+  void start() {
+    run_ = std::thread([this] { result_ = run(options_); });
+  }
+  static void signal(int number) { kill(getpid(), number); }
+  int wait() {
+    run_.join();
+    return result_;
+  }
+
+  // What the admin socket answers; empty where nobody does.
+  std::string ask(const std::string& path) const {
+    const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    (options_.run_dir + "/admin.sock").copy(address.sun_path, sizeof(address.sun_path) - 1);
+    if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) return {};
+    const std::string request =
+        fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    if (send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
+    std::string answer;
+    char block[4096];
+    for (ssize_t n = 0; (n = recv(socket.get(), block, sizeof(block), 0)) > 0;) {
+      answer.append(block, static_cast<std::size_t>(n));
+    }
+    return answer;
+  }
+
+  source::ScratchFolder folder_;
+  RunOptions options_;
+
+ private:
+  std::thread run_;
+  int result_ = -1;
+};
+
+constexpr char kGateway[] = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: default}
+spec:
+  gatewayClassName: class
+  listeners: [{name: http, port: 8080, protocol: HTTP}]
+---
+)";
+
+// Its Service is missing: whoever looks is told the line.
+std::string route_with_a_problem(int i) {
+  return fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: r{0}, namespace: default}}
+spec:
+  parentRefs: [{{name: web}}]
+  rules: [{{backendRefs: [{{name: missing{0}, port: 80}}]}}]
+---
+)",
+                     i);
+}
+
+TEST_F(RunTest, ItEndsWhileSomebodyLooks) {
+  std::string text = kGateway;
+  for (int i = 0; i < 500; ++i) text += route_with_a_problem(i);
+  folder_.write("files/all.yaml", text);
+  start();
+  std::atomic<int> answers = 0;
+  std::atomic<bool> ended = false;
+  std::vector<std::jthread> lookers;
+  for (int i = 0; i < 4; ++i) {
+    lookers.emplace_back([&] {
+      while (!ended) {
+        if (ask("/api/state").find("missing499") != std::string::npos) ++answers;
+      }
+    });
+  }
+  while (answers < 4) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  // The places of problems are sought anew after each commit.
+  folder_.write("files/all.yaml", text + route_with_a_problem(500));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  signal(SIGTERM);
+  EXPECT_EQ(wait(), 0);
+  ended = true;
+}
+
+}  // namespace
+}  // namespace sluice::control
