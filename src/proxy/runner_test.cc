@@ -4,6 +4,7 @@
 #include <fstream>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -267,6 +268,19 @@ TEST_F(FakeRunnerTest, WhenTheOldOneDiesInAHotRestartTheNewestIsStartedAfresh) {
   runner_->ensure(proxy(R"({"x": 1})"));
   EXPECT_GE(events_.wait(State::kReady, events_.wait(State::kExited)), 0);
   EXPECT_EQ(argument(3, "--restart-epoch"), "0");
+}
+
+TEST_F(FakeRunnerTest, WhoGetsReadyAsTheOldOneDiesDoesNotTakeOver) {
+  start();
+  const int old = start_ready(proxy());
+  // Without its keeper it is not known at once how it ended, and meanwhile the successor answers.
+  runner_->ensure(proxy(fmt::format(R"({{"kills": [{}, {}]}})", keeper_of(old), old)));
+  const int exited = events_.wait(State::kExited);
+  EXPECT_THAT(events_.at(exited).message, testing::StartsWith("gone"));
+  EXPECT_EQ(events_.at(exited).pid, old);
+  EXPECT_NE(events_.at(events_.wait(State::kReady, exited)).pid, old);
+  EXPECT_EQ(argument(1, "--restart-epoch"), "1");
+  EXPECT_EQ(argument(2, "--restart-epoch"), "0") << "started afresh";
 }
 
 TEST_F(FakeRunnerTest, TheOldEpochGetsItsTimeBeforeAThirdStarts) {

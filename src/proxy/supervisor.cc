@@ -203,8 +203,7 @@ void Supervisor::advance() {
   }
   if (current_->record.configuration == next.configuration && !current_->drained) return;
   if (!current_->record.ready) {
-    current_->abandoned = true;  // it serves nothing yet; its exit brings us back
-    return kill(*current_);
+    return abandon(*current_);  // it serves nothing yet; its exit brings us back
   }
   if (!draining_.empty()) {
     // Envoy ends the oldest epoch when a third one starts. It gets at least the least time that is for
@@ -324,10 +323,24 @@ void Supervisor::watch(Running& process) {
       around_.loop.watch(process.pidfd.get(), EPOLLIN, [this, &process](auto) { exited(&process); });
 }
 
-void Supervisor::kill(Running& process) { send_signal(process.pidfd, SIGKILL); }
+void Supervisor::stop_asking(Running& process) {
+  process.call.reset();
+  process.poll.reset();
+}
+
+void Supervisor::kill(Running& process) {
+  stop_asking(process);
+  send_signal(process.pidfd, SIGKILL);
+}
+
+void Supervisor::abandon(Running& process) {
+  process.abandoned = true;
+  kill(process);
+}
 
 void Supervisor::end(Running& process) {
   if (std::exchange(process.ending, true)) return;
+  stop_asking(process);
   send_signal(process.pidfd, SIGTERM);
   process.deadline = around_.loop.after(kKillAfter, [this, &process] { kill(process); });
 }
@@ -414,8 +427,7 @@ void Supervisor::exited(Running* process) {
   } else {
     if (successor_) {
       // It may be waiting for answers of the one that died.
-      successor_->abandoned = true;
-      kill(*successor_);
+      abandon(*successor_);
     }
     if (!planned) {
       const bool of_itself = status.known && !status.signaled && !gone->record.ready;
@@ -484,10 +496,7 @@ void Supervisor::remove() {
   if (!has_processes()) return finish();
   save();
   report(State::kDraining, "draining");
-  if (successor_) {
-    successor_->abandoned = true;
-    kill(*successor_);
-  }
+  if (successor_) abandon(*successor_);
   if (current_ && current_->record.ready) return begin_drain();
   end_all();
 }

@@ -87,7 +87,7 @@ class Supervisor {
     Clock::time_point started;
     std::uint64_t error_log_start = 0;
     bool drained = false;    // told to drain its listeners: it has to be replaced if the proxy is to live on
-    bool abandoned = false;  // killed by us because something else is wanted
+    bool abandoned = false;  // see abandon()
     bool timed_out = false;  // killed by us because it was not ready in time
     bool ending = false;     // has got SIGTERM
     std::unique_ptr<AdminCall> call;
@@ -112,7 +112,11 @@ class Supervisor {
   void start(Role role, Wanted wanted, std::uint32_t base_id, std::uint32_t restart_epoch);
   std::expected<void, std::string> try_start(Running& process);
   void watch(Running& process);
+  // That it gets ready is no news any more: whoever is about to be ended may still have answered so.
+  void stop_asking(Running& process);
   void kill(Running& process);
+  // Kills it because something else is wanted.
+  void abandon(Running& process);
   // SIGTERM, and SIGKILL if it does not go.
   void end(Running& process);
   // Kills a successor that is not ready when its time is up.

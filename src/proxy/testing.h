@@ -75,12 +75,14 @@ class RunnerTest : public testing::Test {
 std::vector<int> processes_of(const std::string& run_dir);
 
 // Writes a stand-in for Envoy and returns its path. What it does is in its bootstrap:
-//   {"admin": path, "die": message, "never_ready": true, "log": folder}
-// It appends its arguments to log/starts, a JSON object a line, and the requests to its admin interface to
+//   {"admin": path, "die": message, "never_ready": true, "log": folder, "kills": [pid…]}
+// Those that it "kills" it kills when it is first asked whether it is ready, before it answers. It appends its arguments to log/starts, a JSON object a line, and the requests to its admin interface to
 // log/calls, and takes the number of its open connections from log/connections.
 std::string write_fake_envoy(const Folder& folder);
 std::vector<nlohmann::json> read_lines(const std::string& path);
 
 bool alive(int pid);
+// The process that waits for it and writes down how it ended. Without it nobody does.
+int keeper_of(int pid);
 
 }  // namespace sluice::proxy

@@ -17,7 +17,7 @@ namespace sluice::proxy {
 namespace {
 
 constexpr std::string_view kFakeEnvoy = R"py(#!/usr/bin/python3
-import json, os, socket, sys
+import contextlib, json, os, signal, socket, sys, time
 
 arguments = sys.argv[1:]
 bootstrap = json.load(open(arguments[arguments.index("--config-path") + 1]))
@@ -48,6 +48,10 @@ while True:
     method, target = request.decode().split(" ")[:2]
     status, body = "200 OK", "OK\n"
     if target == "/ready":
+        for pid in bootstrap.pop("kills", []):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
         if bootstrap.get("never_ready"):
             status, body = "503 Service Unavailable", "INITIALIZING\n"
         else:
@@ -170,6 +174,16 @@ std::vector<nlohmann::json> read_lines(const std::string& path) {
   std::string line;
   while (std::getline(in, line) && !in.eof()) result.push_back(nlohmann::json::parse(line));
   return result;
+}
+
+int keeper_of(int pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  std::string word;
+  while (in >> word && word != "PPid:") {
+  }
+  int keeper = 0;
+  in >> keeper;
+  return keeper;
 }
 
 bool alive(int pid) { return start_time_of(pid).has_value(); }
