@@ -3,19 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <set>
-#include <thread>
 #include <variant>
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <pthread.h>
 
 #include "admin/server.h"
 #include "ads/server.h"
@@ -28,6 +25,7 @@
 #include "control/pipeline.h"
 #include "control/problem_log.h"
 #include "control/refusal_memory.h"
+#include "control/signals.h"
 #include "observe/observer.h"
 #include "proxy/proxy.h"
 #include "source/files.h"
@@ -228,19 +226,8 @@ std::expected<void, Problem> Control::start_admin() {
 }
 
 int Control::run() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const Signals signals([this](int signal) { mailbox_.post(Stop{signal}); });
   if (!start()) return 1;
-  std::jthread waiter([this, signals](const std::stop_token& done) {
-    const timespec tick{.tv_sec = 0, .tv_nsec = 100'000'000};
-    while (!done.stop_requested()) {
-      const int signal = sigtimedwait(&signals, nullptr, &tick);
-      if (signal > 0) mailbox_.post(Stop{signal});
-    }
-  });
   bool unsaved = false;
   while (!stop_) {
     observer_.idle();

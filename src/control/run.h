@@ -19,8 +19,8 @@ struct RunOptions {
   std::vector<std::string> admin_hosts;       // names by which that may be asked for
 };
 
-// Serves until SIGTERM or SIGINT, then drains and ends the Envoys. The exit code: 0, or 1 when it could not
-// start. Call from the main thread, before any other is started: it blocks those signals.
+// Serves until a signal ends it (signals.h), then drains and ends the Envoys. The exit code: 0, or 1 when it
+// could not start. Call from the main thread, before any other is started.
 int run(const RunOptions& options);
 
 }  // namespace sluice::control

@@ -28,7 +28,11 @@ class RunTest : public testing::Test {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    // Whatever it is that runs us.
+    std::signal(SIGHUP, SIG_DFL);
+    std::signal(SIGPIPE, SIG_DFL);
 
     folder_.make_folder("files");
     options_.paths = {folder_ / "files"};
@@ -99,6 +103,22 @@ spec:
 ---
 )",
                      i);
+}
+
+TEST_F(RunTest, ItEndsWithItsTerminal) {
+  start();
+  signal(SIGHUP);
+  EXPECT_EQ(wait(), 0);
+}
+
+TEST_F(RunTest, ItOutlivesWhoReadsItsLog) {
+  start();
+  while (ask("/healthz").empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  signal(SIGPIPE);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_NE(ask("/healthz"), "");
+  signal(SIGTERM);
+  EXPECT_EQ(wait(), 0);
 }
 
 TEST_F(RunTest, ItEndsWhileSomebodyLooks) {
