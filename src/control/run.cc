@@ -152,9 +152,6 @@ class Control {
 };
 
 bool Control::start() {
-  std::error_code error;
-  std::filesystem::create_directories(options_.run_dir, error);
-  std::filesystem::permissions(options_.run_dir, std::filesystem::perms::owner_all, error);
   Problem problem;
   const std::string xds_socket = options_.run_dir + "/xds.sock";
   proxy::Options proxies;

@@ -12,7 +12,8 @@ struct RunOptions {
   std::vector<std::string> paths;  // of resources
   std::string envoy_path;
   std::vector<std::string> envoy_args;  // appended to every Envoy's command line
-  // Sockets, bootstraps, logs, state. Created with mode 0700. One sluice a folder.
+  // Sockets, bootstraps, logs, state. Created with mode 0700; one that others may write to is refused. One
+  // sluice a folder.
   std::string run_dir;
   translate::Settings settings;
   std::string admin_address = "127.0.0.1:0";  // of the admin pages, beside the socket; empty: none

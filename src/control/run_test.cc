@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -103,6 +104,16 @@ spec:
 ---
 )",
                      i);
+}
+
+TEST_F(RunTest, AFolderThatOthersMayWriteToIsRefusedAsItIs) {
+  using std::filesystem::perms;
+  folder_.make_folder("run");
+  std::filesystem::permissions(options_.run_dir, perms::all | perms::sticky_bit);
+  start();
+  EXPECT_EQ(wait(), 1);
+  EXPECT_EQ(std::filesystem::status(options_.run_dir).permissions(), perms::all | perms::sticky_bit);
+  EXPECT_TRUE(std::filesystem::is_empty(options_.run_dir));
 }
 
 TEST_F(RunTest, ItEndsWithItsTerminal) {
