@@ -22,6 +22,7 @@ rig      | no     | scripts/build.sh release sluice echo load && python test/rig
 features | no     | scripts/build.sh release sluice echo load && python test/features/run.py
 observe  | no     | python test/observe/observe_test.py
 reject   | no     | python test/reject/reject_test.py
+lifetime | no     | python test/lifetime/lifetime_test.py
 change   | no     | python test/change/change_test.py
 parity   | yes    | python test/parity/run.py
 explain  | yes    | python test/explain/explain_test.py

@@ -51,11 +51,14 @@ constexpr std::size_t kNamed = 20;
 struct Stop {
   int signal;
 };
+// All Envoys have ended.
+struct Stopped {};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
-using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses, Look, Stop>;
+using Message =
+    std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -93,6 +96,8 @@ class Control {
   void handle(translate::HostAddresses host);
   void set_problem(Proxy& proxy, std::optional<Problem> problem);
   void handle(const Look& look);
+  void handle(Stop stop);
+  void handle(Stopped) { stopped_ = true; }
   void note_refusal(const ads::Rejected& rejected);
   void carry_out(const std::vector<Isolation::Order>& orders);
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
@@ -148,7 +153,8 @@ class Control {
   ProblemLog problem_log_;
   std::shared_ptr<const std::vector<Problem>> known_problems_;  // null: to be made for who looks next
   std::optional<Clock::time_point> statuses_due_;
-  std::optional<int> stop_;
+  bool stopping_ = false;
+  bool stopped_ = false;
 };
 
 bool Control::start() {
@@ -226,14 +232,12 @@ int Control::run() {
   const Signals signals([this](int signal) { mailbox_.post(Stop{signal}); });
   if (!start()) return 1;
   bool unsaved = false;
-  while (!stop_) {
+  while (!stopped_) {
     observer_.idle();
     std::vector<Message> messages = mailbox_.take(unsaved ? Clock::now() : statuses_due_);
     observer_.busy(Clock::now());
     for (Message& message : messages) {
-      std::visit(Overloaded{[this](Stop& stop) { stop_ = stop.signal; },
-                            [this](auto& what) { handle(std::move(what)); }},
-                 message);
+      std::visit([this](auto& what) { handle(std::move(what)); }, message);
     }
     if (dirty_) commit();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
@@ -241,17 +245,16 @@ int Control::run() {
   }
   while (good_->save()) {
   }
-  log(Level::kInfo, "stopping", {{"signal", *stop_}});
-  observer_.idle();
-  observer_.stopping();
-  host_watch_.reset();
-  runner_->stop();
-  for (Message& message : mailbox_.take(Clock::now())) {
-    if (auto* event = std::get_if<proxy::Event>(&message)) handle(std::move(*event));
-  }
-  pipeline_.commit();
   write_statuses();
   return 0;
+}
+
+// The first signal has the Envoys drain, which are served meanwhile as ever; the second ends them.
+void Control::handle(Stop stop) {
+  log(Level::kInfo, "stopping", {{"signal", stop.signal}, {"at_once", stopping_}});
+  if (std::exchange(stopping_, true)) return runner_->hurry();
+  observer_.stopping();
+  runner_->stop([this] { mailbox_.post(Stopped{}); });
 }
 
 void Control::handle(source::Batch batch) {

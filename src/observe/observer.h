@@ -65,7 +65,7 @@ class Observer {
   void held_back(std::size_t objects);
   // What has come and what has gone.
   void problems(const std::vector<Problem>& added, const std::vector<Problem>& removed);
-  // From now on it is not ready, and the control thread answers nobody.
+  // From now on it is not ready: the Envoys drain.
   void stopping() { stopping_ = true; }
 
   // ---- told by ADS ----

@@ -148,7 +148,7 @@ TEST_F(EnvoyTest, StartsServesAndStops) {
   ASSERT_EQ(record().processes.size(), 1u);
   const std::string base_id = fmt::to_string(record().processes[0].base_id);
   EXPECT_TRUE(shared_memory_exists(base_id));
-  runner_->stop();
+  stop();
   EXPECT_FALSE(alive(pid));
   EXPECT_FALSE(shared_memory_exists(base_id));
   EXPECT_EQ(get(port_), "");
@@ -253,7 +253,7 @@ TEST_F(EnvoyTest, StopWaitsForOpenConnections) {
     other.reset();
   });
   const auto began = std::chrono::steady_clock::now();
-  runner_->stop();
+  stop();
   const auto took = std::chrono::steady_clock::now() - began;
   later.join();
   EXPECT_GE(took, milliseconds(500));

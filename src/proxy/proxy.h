@@ -11,7 +11,7 @@
 // that worked when the newest is known not to.
 //
 // Threads: one thread of its own inside; every method may be called from any thread and does not block,
-// except stop() and the destructor.
+// except the destructor.
 #pragma once
 
 #include <chrono>
@@ -72,9 +72,11 @@ class Runner {
   virtual void ensure(const ir::Proxy& proxy) = 0;
   // Drains and ends the Envoy of a proxy that is no more. The last event of it is kExited.
   virtual void remove(const ir::ProxyKey& proxy) = 0;
-  // Drains and ends all of them: SIGTERM's way. Returns when they are gone; drain_timeout and some seconds
-  // bound it. Not to be called from on_event.
-  virtual void stop() = 0;
+  // Drains and ends all of them: SIGTERM's way. `stopped` is called on the runner's thread when they are
+  // gone; drain_timeout and some seconds bound that. Their events go on until then.
+  virtual void stop(std::function<void()> stopped) = 0;
+  // Ends at once what stop() and remove() still drain.
+  virtual void hurry() = 0;
   // Asks the admin interface of the proxy's Envoy, as GET. `done` is called on the runner's thread, with the
   // body of the answer, or with nothing where there was none; not at all if the proxy or the runner goes
   // first.

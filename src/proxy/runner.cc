@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -149,15 +148,23 @@ class ThreadedRunner final : public Runner {
     });
   }
 
-  void stop() override {
-    loop_.post([this] {
+  void stop(std::function<void()> stopped) override {
+    {
+      const std::lock_guard lock(mutex_);
+      adopted_.clear();
+    }
+    loop_.post([this, stopped = std::move(stopped)] {
       stopping_ = true;
+      stopped_ = stopped;
       for (const auto& [key, supervisor] : supervisors_) supervisor->remove();
-      note_if_stopped();
+      tell_if_stopped();
     });
-    std::unique_lock lock(mutex_);
-    adopted_.clear();
-    changed_.wait(lock, [this] { return stopped_; });
+  }
+
+  void hurry() override {
+    loop_.post([this] {
+      for (const auto& [key, supervisor] : supervisors_) supervisor->hurry();
+    });
   }
 
   std::vector<ir::ProxyKey> adopted() const override {
@@ -177,14 +184,12 @@ class ThreadedRunner final : public Runner {
     if (found == supervisors_.end() || !found->second->finished()) return;
     supervisors_.erase(found);
     no_longer_adopted(proxy);
-    note_if_stopped();
+    tell_if_stopped();
   }
 
-  void note_if_stopped() {
-    if (!stopping_ || !supervisors_.empty()) return;
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    changed_.notify_all();
+  void tell_if_stopped() {
+    if (!stopped_ || !supervisors_.empty()) return;
+    std::exchange(stopped_, nullptr)();
   }
 
   void check_logs() {
@@ -214,12 +219,11 @@ class ThreadedRunner final : public Runner {
   const Surroundings around_;
   std::map<ir::ProxyKey, std::unique_ptr<Supervisor>> supervisors_;  // of the loop's thread
   bool stopping_ = false;                                            // of the loop's thread
+  std::function<void()> stopped_;                                    // of the loop's thread
   Loop::Timer log_check_;
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
   std::set<ir::ProxyKey> adopted_;
-  bool stopped_ = false;
 
   std::thread thread_;
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include <fmt/format.h>
@@ -337,7 +338,7 @@ TEST_F(FakeRunnerTest, DrainingTakesAtLeastAndAtMostItsTimes) {
   runner_->ensure(p);
   EXPECT_GE(events_.wait(State::kReady, ended), 0);
   began = std::chrono::steady_clock::now();
-  runner_->stop();
+  stop();
   EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(800));
   EXPECT_THAT(processes_of(run_dir()), IsEmpty());
 }
@@ -366,12 +367,28 @@ TEST_F(FakeRunnerTest, StopEndsAllAndNothingStartsAfterwards) {
   failing.key = "default/failing";
   runner_->ensure(failing);
   events_.wait(State::kBackingOff);
-  runner_->stop();
+  stop();
   EXPECT_THAT(processes_of(run_dir()), IsEmpty());
   const std::size_t count = starts().size();
   runner_->ensure(proxy());
-  runner_->stop();
+  stop();
   EXPECT_EQ(starts().size(), count);
+}
+
+TEST_F(FakeRunnerTest, HurriedItDrainsNoLonger) {
+  start();
+  ir::Proxy p = proxy();
+  p.drain_timeout = kPatience;
+  set_connections(1);
+  start_ready(p);
+  std::promise<void> stopped;
+  std::future<void> gone = stopped.get_future();
+  runner_->stop([&] { stopped.set_value(); });
+  ASSERT_GE(events_.wait(State::kDraining), 0);
+  EXPECT_EQ(gone.wait_for(milliseconds(300)), std::future_status::timeout) << "it has a connection";
+  runner_->hurry();
+  EXPECT_EQ(gone.wait_for(kPatience / 2), std::future_status::ready);
+  EXPECT_THAT(processes_of(run_dir()), IsEmpty());
 }
 
 TEST_F(FakeRunnerTest, TheNextRunnerAdopts) {
@@ -475,7 +492,7 @@ TEST_F(FakeRunnerTest, AForeignPidIsNeverTouched) {
   start();
   EXPECT_THAT(runner_->adopted(), IsEmpty());
   runner_->remove(kKey);
-  runner_->stop();
+  stop();
   EXPECT_TRUE(alive(foreign->process.pid));
   send_signal(foreign->pidfd, SIGKILL);
   EXPECT_TRUE(wait_until([&] { return start_time_of(foreign->process.pid) != foreign->process.start_time; }));

@@ -501,6 +501,10 @@ void Supervisor::remove() {
   end_all();
 }
 
+void Supervisor::hurry() {
+  if (record_.removing) end_all();
+}
+
 void Supervisor::begin_drain() {
   current_->drained = true;
   drain_start_ = Clock::now();

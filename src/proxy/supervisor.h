@@ -60,6 +60,8 @@ class Supervisor {
 
   void ensure(const ir::Proxy& proxy);
   void remove();
+  // Ends what remove() drains.
+  void hurry();
 
   // Of adopted processes: reports them and goes on with what they were at. The first call on the loop's
   // thread.

@@ -63,6 +63,8 @@ class RunnerTest : public testing::Test {
   void start();
   // Destroys it, as if sluice had ended.
   void abandon() { runner_.reset(); }
+  // Runner::stop(), and waits for it.
+  void stop();
   std::string run_dir() const { return folder_.file("run"); }
 
   Folder folder_;
@@ -76,8 +78,9 @@ std::vector<int> processes_of(const std::string& run_dir);
 
 // Writes a stand-in for Envoy and returns its path. What it does is in its bootstrap:
 //   {"admin": path, "die": message, "never_ready": true, "log": folder, "kills": [pid…]}
-// Those that it "kills" it kills when it is first asked whether it is ready, before it answers. It appends its arguments to log/starts, a JSON object a line, and the requests to its admin interface to
-// log/calls, and takes the number of its open connections from log/connections.
+// Those that it "kills" it kills when it is first asked whether it is ready, before it answers. It appends
+// its arguments to log/starts, a JSON object a line, and the requests to its admin interface to log/calls,
+// and takes the number of its open connections from log/connections.
 std::string write_fake_envoy(const Folder& folder);
 std::vector<nlohmann::json> read_lines(const std::string& path);
 

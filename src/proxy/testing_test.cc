@@ -3,6 +3,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <thread>
 
@@ -133,8 +134,14 @@ void RunnerTest::start() {
   ASSERT_TRUE(runner_) << problem.message;
 }
 
+void RunnerTest::stop() {
+  std::promise<void> stopped;
+  runner_->stop([&] { stopped.set_value(); });
+  stopped.get_future().wait();
+}
+
 void RunnerTest::TearDown() {
-  if (runner_) runner_->stop();
+  if (runner_) stop();
   runner_.reset();
   for (const int pid : processes_of(run_dir())) ::kill(pid, SIGKILL);
   EXPECT_TRUE(wait_until([&] { return processes_of(run_dir()).empty(); }));

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""How sluice and its Envoys end, against the real Envoy."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
+from rig import (  # noqa: E402
+    ENVOY, SLUICE, Object, Resources, Rig, Sluice, backend_ref, endpoint_slice, gateway, gateway_class, http_listener,
+    http_route, path_rule, run_tests, service, wait_answer, wait_for)
+
+MIN_DRAIN = 10  # seconds: that is the least time for which an Envoy drains
+
+
+def status(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([SLUICE, "status", "--run-dir", sluice.run_dir, *arguments],
+                          capture_output=True, text=True, check=False)
+
+
+class World:
+    def __init__(self, rig: Rig, settings: Object | None = None) -> None:
+        self.port = rig.port()
+        self.resources: Resources = rig.resources()
+        web = gateway([http_listener("http", self.port)])
+        web["spec"]["infrastructure"] = {
+            "parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "settings"}}
+        self.resources.write("gateway.yaml", [gateway_class(), web])
+        self.settings(settings or {})
+        echo = rig.echo("blue")
+        self.resources.write("services.yaml", [service("blue"), endpoint_slice("blue", "blue", echo.addresses["blue"][1])])
+        self.resources.write("route.yaml", http_route("web", ["web.example"], [path_rule("/", backend_ref("blue"))]))
+
+    def settings(self, spec: Object) -> None:
+        self.resources.write("settings.yaml", {
+            "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
+            "metadata": {"name": "settings", "namespace": "default"}, "spec": spec})
+
+    def wait_served(self) -> None:
+        wait_answer(f"http://127.0.0.1:{self.port}/", "web.example", seconds=30)
+
+
+class LifetimeTest(unittest.TestCase):
+    def test_while_it_drains_it_answers_and_a_second_signal_ends_it(self) -> None:
+        with Rig() as rig:
+            world = World(rig)
+            sluice = rig.sluice(world.resources)
+            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
+            world.wait_served()
+            began = time.monotonic()
+            sluice.process.terminate()
+            sluice.wait_line(lambda line: line.message == "stopping", "it stops")
+            self.assertIn("default/web", status(sluice).stdout)
+            state = json.loads(status(sluice, "-o", "json").stdout)
+            self.assertTrue(state["objects"])
+            self.assertTrue(sluice.envoys(), "they drain")
+            sluice.process.send_signal(signal.SIGINT)
+            self.assertEqual(sluice.process.wait(20), 0)
+            self.assertLess(time.monotonic() - began, MIN_DRAIN)
+            self.assertEqual(sluice.envoys(), [])
+
+    def test_its_log_s_reader_may_go_first(self) -> None:
+        with Rig() as rig:
+            world = World(rig, {"shutdown": {"minDrainDuration": "0s"}})
+            folder = rig.path("piped")
+            process = rig.start(SLUICE, "run", "-f", world.resources.folder, "--envoy", ENVOY, "--run-dir", folder,
+                                stderr=subprocess.PIPE)
+            wait_for(lambda: (folder / "status.yaml").exists(), "it runs")
+            process.stderr.close()
+            world.resources.write("route.yaml", http_route(
+                "web", ["web.example"], [path_rule("/", backend_ref("missing"))]))
+            wait_answer(f"http://127.0.0.1:{world.port}/", "web.example", lambda answer: answer.status == 500, 30)
+            process.terminate()
+            self.assertEqual(process.wait(30), 0)
+            self.assertEqual([pid for pid in rig.marked() if os.readlink(f"/proc/{pid}/exe") == str(ENVOY.resolve())], [])
+
+
+if __name__ == "__main__":
+    run_tests()
