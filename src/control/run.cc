@@ -30,6 +30,7 @@
 #include "proxy/proxy.h"
 #include "source/files.h"
 #include "status/document.h"
+#include "translate/proxy_plan.h"
 #include "xds/bootstrap.h"
 
 namespace sluice::control {
@@ -84,7 +85,7 @@ class Control {
     ir::Proxy process;
     bool ready = false;
     std::uint64_t acknowledged = 0;
-    std::optional<Problem> problem;    // of its bootstrap
+    std::optional<Problem> problem;    // as its last event had it
     std::set<std::string> aggregates;  // its route tables, and itself for its listeners
   };
 
@@ -404,10 +405,14 @@ void Control::handle(proxy::Event event) {
        {"message", event.message}});
   const auto proxy = proxies_.find(event.proxy);
   if (proxy == proxies_.end()) return;
+  const translate::ProxyPlan* plan = pipeline_.proxies().get(event.proxy);
+  if (event.problem && !event.problem->path.empty() && plan != nullptr) {
+    event.problem->object = translate::configured_by(*plan);
+  }
   set_problem(proxy->second, event.problem);
   proxy->second.ready = event.state == proxy::State::kReady;
-  pipeline_.set_proxy_state(event.proxy,
-                            {proxy->second.ready, proxy->second.acknowledged > 0, event.message});
+  pipeline_.set_proxy_state(event.proxy, {proxy->second.ready, proxy->second.acknowledged > 0,
+                                          event.problem ? event.problem->message : event.message});
   dirty_ = true;
 }
 

@@ -74,6 +74,18 @@ class RunTest : public testing::Test {
     return answer;
   }
 
+  static bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  }
+  // Waits until it is part of the answer.
+  bool answers(const std::string& path, const std::string& part) const {
+    for (int i = 0; i < 2'000; ++i) {
+      if (contains(ask(path), part)) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
   source::ScratchFolder folder_;
   RunOptions options_;
 
@@ -132,6 +144,24 @@ TEST_F(RunTest, ItOutlivesWhoReadsItsLog) {
   EXPECT_EQ(wait(), 0);
 }
 
+TEST_F(RunTest, AnEnvoyThatCannotBeStartedIsAProblem) {
+  folder_.write("files/gateway.yaml", kGateway);
+  start();
+  EXPECT_TRUE(answers("/api/state", R"("code":"value/envoy","severity":"error")"));
+  EXPECT_TRUE(answers("/api/status", "no Envoy can be started: /no/such/envoy: No such file or directory"));
+}
+
+TEST_F(RunTest, WhyEnvoyDoesNotStartStaysSaid) {
+  options_.envoy_path = "/bin/false";
+  folder_.write("files/gateway.yaml", kGateway);
+  start();
+  EXPECT_TRUE(answers("/api/state", R"("code":"value/bootstrap")"));
+  for (int i = 0; i < 100; ++i) {  // it is started again and again meanwhile
+    EXPECT_TRUE(contains(ask("/api/state"), R"("code":"value/bootstrap")"));
+    EXPECT_TRUE(contains(ask("/api/status"), "Envoy does not start with this configuration: exited"));
+  }
+}
+
 TEST_F(RunTest, ItEndsWhileSomebodyLooks) {
   std::string text = kGateway;
   for (int i = 0; i < 500; ++i) text += route_with_a_problem(i);
@@ -143,7 +173,7 @@ TEST_F(RunTest, ItEndsWhileSomebodyLooks) {
   for (int i = 0; i < 4; ++i) {
     lookers.emplace_back([&] {
       while (!ended) {
-        if (ask("/api/state").find("missing499") != std::string::npos) ++answers;
+        if (contains(ask("/api/state"), "missing499")) ++answers;
       }
     });
   }

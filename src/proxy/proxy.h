@@ -59,7 +59,10 @@ struct Event {
   State state = State::kStarting;
   int pid = 0;          // of the process that serves, or is to; 0: none
   std::string message;  // exit status, last lines on stderr, …; for people
-  // The bootstrap could not be rendered, or an Envoy did not come up with it: what was there goes on.
+  // What keeps the proxy from running as it is wanted: the bootstrap cannot be rendered, an Envoy did not
+  // come up with it, or none can be started. What was there goes on. It is in every event until a process
+  // that is as wanted has become ready. It has no object: if it has a path, that is one of whatever says how
+  // the proxy is started.
   std::optional<Problem> problem;
 };
 

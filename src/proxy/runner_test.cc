@@ -152,8 +152,10 @@ TEST_F(FakeRunnerTest, FailingAtTheStartSaysWhy) {
   int last = events_.wait(State::kBackingOff, second);
   last = events_.wait(State::kBackingOff, last + 1);
   EXPECT_EQ(events_.at(last).message, "next start in 60 ms");
+  EXPECT_EQ(events_.at(last).problem, events_.at(first).problem) << "it stays while it is tried again";
   // What is wanted now does not wait for what failed before.
   EXPECT_TRUE(alive(start_ready(proxy())));
+  EXPECT_FALSE(events_.at(events_.wait(State::kReady)).problem);
 }
 
 TEST_F(FakeRunnerTest, ABinaryThatIsNotThereIsTriedAgain) {
@@ -162,7 +164,11 @@ TEST_F(FakeRunnerTest, ABinaryThatIsNotThereIsTriedAgain) {
   runner_->ensure(proxy());
   const int backing_off = events_.wait(State::kBackingOff);
   ASSERT_GE(backing_off, 0);
-  EXPECT_THAT(wait_for_message("No such file or directory"), testing::Ge(0));
+  ASSERT_TRUE(events_.at(backing_off).problem);
+  EXPECT_EQ(events_.at(backing_off).problem->code, "value/envoy");
+  EXPECT_EQ(events_.at(backing_off).problem->message,
+            "no Envoy can be started: /no/such/envoy: No such file or directory");
+  EXPECT_EQ(events_.at(backing_off).problem->suggestion, "--envoy says which file is run");
   runner_->remove(kKey);
   EXPECT_GE(wait_for_message("ended"), 0);
 }
@@ -246,6 +252,43 @@ TEST_F(FakeRunnerTest, AnEpochThatFailsLeavesTheOldOneServing) {
   // A good one works again.
   runner_->ensure(proxy(R"({"x": 1})"));
   EXPECT_GE(wait_for_message("epoch 1 took over", back), 0);
+}
+
+TEST_F(FakeRunnerTest, WhatIsWrongStaysUntilItRunsAsItIsWanted) {
+  start();
+  int pid = start_ready(proxy());
+  int from = 0;
+  for (const char* wrong : {R"({"die": "unknown filter"})", R"({"problem": "no such field"})"}) {
+    runner_->ensure(proxy(wrong));
+    from = events_.wait([](const Event& event) { return event.problem.has_value(); }, from);
+    // The last one that worked comes back, which is not what is wanted.
+    ::kill(pid, SIGKILL);
+    from = events_.wait(State::kReady, events_.wait(State::kExited, from));
+    EXPECT_TRUE(events_.at(from).problem) << wrong;
+    pid = events_.at(from).pid;
+    runner_->ensure(proxy());
+    from = wait_for_message("runs as wanted", from);
+    EXPECT_FALSE(events_.at(from).problem);
+  }
+  EXPECT_EQ(events_.at(wait_for_message("unknown filter")).problem->path, "spec");
+}
+
+TEST_F(FakeRunnerTest, AProblemIsPlacedAtWhatEnvoyMostLikelyRefuses) {
+  options_.restart_delay_max = milliseconds(60);
+  start();
+  ir::Proxy p = proxy(R"({"die": "unknown"})");
+  const auto is_said_of = [&](const char* path) {
+    return events_.wait([&](const Event& e) { return e.problem && e.problem->path == path; }) >= 0;
+  };
+  runner_->ensure(p);
+  EXPECT_TRUE(is_said_of("spec"));
+  p.extra_args = {"--nonsense"};
+  runner_->ensure(p);
+  EXPECT_TRUE(is_said_of("spec.extraArgs"));
+  p.bootstrap_change = ir::Proxy::BootstrapChange::kMerge;
+  p.extra_args = {"--other"};
+  runner_->ensure(p);
+  EXPECT_TRUE(is_said_of("spec.bootstrap"));
 }
 
 TEST_F(FakeRunnerTest, AnEpochThatIsNotReadyInTimeIsGivenUp) {

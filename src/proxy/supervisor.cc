@@ -78,8 +78,17 @@ std::string readable(const ir::ProxyKey& proxy) {
   return result;
 }
 
-Problem bootstrap_problem(std::string_view reason) {
-  return {.code = "value/bootstrap", .message = fmt::format("Envoy does not start with it: {}", reason)};
+// An Envoy did not come up. The path is of what it most likely refuses.
+Problem bootstrap_problem(const ir::Proxy* proxy, std::string_view reason) {
+  Problem problem{.code = "value/bootstrap",
+                  .path = "spec",
+                  .message = fmt::format("Envoy does not start with this configuration: {}", reason)};
+  if (proxy != nullptr && proxy->bootstrap_change != ir::Proxy::BootstrapChange::kNone) {
+    problem.path = "spec.bootstrap";
+  } else if (proxy != nullptr && !proxy->extra_args.empty()) {
+    problem.path = "spec.extraArgs";
+  }
+  return problem;
 }
 
 }  // namespace
@@ -171,8 +180,8 @@ void Supervisor::ensure(const ir::Proxy& proxy) {
   record_.min_drain = proxy.min_drain;
   std::expected<Configuration, Problem> configuration = configuration_of(proxy);
   if (!configuration) {
-    const std::string message = configuration.error().message;
-    report(state(), message, std::move(configuration.error()));
+    problem_ = std::move(configuration.error());
+    report(state(), problem_->message);
     return advance();
   }
   if (!wanted_ || wanted_->configuration != *configuration) {
@@ -181,7 +190,10 @@ void Supervisor::ensure(const ir::Proxy& proxy) {
     restart_.reset();
   }
   wanted_ = Wanted{proxy, *configuration};
-  if (current_ && current_->record.ready && current_->record.configuration == *configuration) good_ = wanted_;
+  if (current_ && current_->record.ready && is_wanted(*current_)) {
+    good_ = wanted_;
+    if (std::exchange(problem_, std::nullopt)) report(state(), "runs as wanted");
+  }
   save();
   advance();
 }
@@ -235,17 +247,14 @@ void Supervisor::start(Role role, Wanted wanted, std::uint32_t base_id, std::uin
                     .base_id = base_id,
                     .restart_epoch = restart_epoch,
                     .configuration = process.wanted->configuration};
-  const std::expected<void, std::string> started = try_start(process);
+  std::expected<void, Problem> started = try_start(process);
   if (!started) {
     const RunningPtr failed = std::move(slot);
     forget_files(failed->record);
     save();
-    if (role == Role::kSuccessor) {
-      successor_failed(*failed, started.error());
-    } else {
-      current_failed(*failed, started.error(), /*of_itself=*/false);
-    }
-    return;
+    problem_ = std::move(started.error());
+    return role == Role::kSuccessor ? successor_failed(*failed, problem_->message)
+                                    : current_failed(*failed, problem_->message);
   }
   watch(process);
   save();
@@ -259,13 +268,18 @@ void Supervisor::start(Role role, Wanted wanted, std::uint32_t base_id, std::uin
   poll_readiness(process);
 }
 
-std::expected<void, std::string> Supervisor::try_start(Running& process) {
+std::expected<void, Problem> Supervisor::try_start(Running& process) {
+  const auto failed = [](std::string_view error, std::string suggestion = {}) {
+    return std::unexpected(Problem{.code = "value/envoy",
+                                   .message = fmt::format("no Envoy can be started: {}", error),
+                                   .suggestion = std::move(suggestion)});
+  };
   const ProcessRecord& record = process.record;
   const ir::Proxy& proxy = process.wanted->proxy;
   const std::expected<std::string, Problem> bootstrap = around_.options.render(proxy, places_of(record));
-  if (!bootstrap) return std::unexpected(bootstrap.error().message);
+  if (!bootstrap) return failed(bootstrap.error().message);
   const std::string bootstrap_path = path_of(record.files + ".json");
-  if (auto written = write_file(bootstrap_path, *bootstrap); !written) return written;
+  if (auto written = write_file(bootstrap_path, *bootstrap); !written) return failed(written.error());
   // If we die from here on, the next runner finds the process by its mark.
   save();
 
@@ -282,7 +296,7 @@ std::expected<void, std::string> Supervisor::try_start(Running& process) {
                     std::back_inserter(start.arguments));
   process.error_log_start = file_size(start.error_path);
   std::expected<Started, std::string> started = start_process(start);
-  if (!started) return std::unexpected(started.error());
+  if (!started) return failed(started.error(), "--envoy says which file is run");
   process.record.process = started->process;
   process.pidfd = std::move(started->pidfd);
   return {};
@@ -369,6 +383,7 @@ void Supervisor::became_ready(Running& process) {
   process.record.ready = true;
   process.record.executable = executable_of(process.record.process.pid);
   if (process.wanted) good_ = process.wanted;
+  if (is_wanted(process)) problem_.reset();
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - process.started);
   const bool successor = &process == successor_.get();
   if (successor) promote();
@@ -423,15 +438,22 @@ void Supervisor::exited(Running* process) {
   } else if (role == Role::kSuccessor) {
     if (current_) forget_failed_epoch(current_->record.base_id);
     if (gone->timed_out) reason = fmt::format("not ready in time: {}", reason);
-    if (!planned) return successor_failed(*gone, reason);
+    if (!planned) {
+      problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr, reason);
+      return successor_failed(*gone, reason);
+    }
   } else {
     if (successor_) {
       // It may be waiting for answers of the one that died.
       abandon(*successor_);
     }
     if (!planned) {
-      const bool of_itself = status.known && !status.signaled && !gone->record.ready;
-      return current_failed(*gone, reason, of_itself);
+      if (status.known && !status.signaled && !gone->record.ready) {
+        problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr, reason);
+        if (good_ && good_->configuration != gone->record.configuration)
+          refused_ = gone->record.configuration;
+      }
+      return current_failed(*gone, reason);
     }
   }
   if (record_.removing) {
@@ -445,10 +467,8 @@ void Supervisor::exited(Running* process) {
 
 void Supervisor::successor_failed(const Running& process, const std::string& reason) {
   refused_ = process.record.configuration;
-  report(state(),
-         fmt::format("hot restart failed, epoch {} goes on: {}",
-                     current_ ? current_->record.restart_epoch : 0, reason),
-         bootstrap_problem(reason));
+  report(state(), fmt::format("hot restart failed, epoch {} goes on: {}",
+                              current_ ? current_->record.restart_epoch : 0, reason));
   if (current_ && current_->drained) {
     // There is nothing to go back to, so it is tried again; not without end at full speed.
     next_change_ = around_.loop.after(around_.options.restart_delay_max, [this] { advance(); });
@@ -457,18 +477,16 @@ void Supervisor::successor_failed(const Running& process, const std::string& rea
   advance();
 }
 
-void Supervisor::current_failed(const Running& process, const std::string& reason, bool of_itself) {
-  std::optional<Problem> problem;
-  if (of_itself) {
-    problem = bootstrap_problem(reason);
-    if (good_ && good_->configuration != process.record.configuration)
-      refused_ = process.record.configuration;
-  }
+bool Supervisor::is_wanted(const Running& process) const {
+  return wanted_ && ensured_ == wanted_->proxy && process.record.configuration == wanted_->configuration;
+}
+
+void Supervisor::current_failed(const Running& process, const std::string& reason) {
   around_.report(Event{.proxy = record_.proxy,
                        .state = State::kExited,
                        .pid = process.record.process.pid,
                        .message = reason,
-                       .problem = std::move(problem)});
+                       .problem = problem_});
   if (!wanted_) {
     if (!has_processes()) finish();
     return;
@@ -491,6 +509,7 @@ void Supervisor::remove() {
   record_.removing = true;
   ensured_.reset();
   wanted_.reset();
+  problem_.reset();
   restart_.reset();
   next_change_.reset();
   if (!has_processes()) return finish();
@@ -606,12 +625,12 @@ State Supervisor::state() const {
   return current_->record.ready ? State::kReady : State::kStarting;
 }
 
-void Supervisor::report(State state, std::string message, std::optional<Problem> problem) {
+void Supervisor::report(State state, std::string message) {
   around_.report(Event{.proxy = record_.proxy,
                        .state = state,
                        .pid = current_ ? current_->record.process.pid : 0,
                        .message = std::move(message),
-                       .problem = std::move(problem)});
+                       .problem = problem_});
 }
 
 }  // namespace sluice::proxy

@@ -112,7 +112,7 @@ class Supervisor {
   // Starts whatever is to be started next, if anything is.
   void advance();
   void start(Role role, Wanted wanted, std::uint32_t base_id, std::uint32_t restart_epoch);
-  std::expected<void, std::string> try_start(Running& process);
+  std::expected<void, Problem> try_start(Running& process);
   void watch(Running& process);
   // That it gets ready is no news any more: whoever is about to be ended may still have answered so.
   void stop_asking(Running& process);
@@ -130,7 +130,9 @@ class Supervisor {
 
   void exited(Running* process);
   void successor_failed(const Running& process, const std::string& reason);
-  void current_failed(const Running& process, const std::string& reason, bool of_itself);
+  void current_failed(const Running& process, const std::string& reason);
+  // The process is as the newest ensure() wants it.
+  bool is_wanted(const Running& process) const;
 
   void begin_drain();
   void poll_connections();
@@ -142,7 +144,7 @@ class Supervisor {
   void save();
   void forget_files(const ProcessRecord& process);
   State state() const;
-  void report(State state, std::string message, std::optional<Problem> problem = std::nullopt);
+  void report(State state, std::string message);
 
   const Surroundings& around_;
   const std::string name_;
@@ -152,6 +154,7 @@ class Supervisor {
   std::optional<Wanted> wanted_;
   std::optional<Wanted> good_;            // the last one that became ready
   std::optional<Configuration> refused_;  // an Envoy did not come up with it
+  std::optional<Problem> problem_;        // see Event::problem
   RunningPtr current_;
   RunningPtr successor_;
   std::vector<RunningPtr> draining_;

@@ -513,4 +513,11 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   return plan;
 }
 
+ObjectKey configured_by(const ProxyPlan& plan) {
+  const GatewayPlan& oldest = plan.gateways.front();
+  if (oldest.envoy_proxy == nullptr) return {.kind = api::kind_of<api::Gateway>(), .name = oldest.gateway};
+  const api::ObjectMeta& metadata = oldest.envoy_proxy->metadata;
+  return {.kind = api::kind_of<api::EnvoyProxy>(), .name = {metadata.namespace_, metadata.name}};
+}
+
 }  // namespace sluice::translate

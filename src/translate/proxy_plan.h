@@ -12,4 +12,7 @@ namespace sluice::translate {
 // `gateways` are the plans of one proxy's Gateways, in any order.
 ProxyPlan plan_proxy(const ir::ProxyKey& proxy, std::vector<GatewayPlan> gateways, const Settings& settings);
 
+// Who says how the proxy's process is started: an EnvoyProxy, or else the oldest Gateway.
+ObjectKey configured_by(const ProxyPlan& plan);
+
 }  // namespace sluice::translate

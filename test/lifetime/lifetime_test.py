@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How sluice and its Envoys end, against the real Envoy."""
+"""How sluice and its Envoys begin and end, against the real Envoy."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
 from rig import (  # noqa: E402
-    ENVOY, SLUICE, Object, Resources, Rig, Sluice, backend_ref, endpoint_slice, gateway, gateway_class, http_listener,
+    ENVOY, SLUICE, Line, Object, Resources, Rig, Sluice, backend_ref, endpoint_slice, gateway, gateway_class, http_listener,
     http_route, path_rule, run_tests, service, wait_answer, wait_for)
 
 MIN_DRAIN = 10  # seconds: that is the least time for which an Envoy drains
@@ -82,6 +83,54 @@ class LifetimeTest(unittest.TestCase):
             process.terminate()
             self.assertEqual(process.wait(30), 0)
             self.assertEqual([pid for pid in rig.marked() if os.readlink(f"/proc/{pid}/exe") == str(ENVOY.resolve())], [])
+
+    def test_an_argument_that_envoy_does_not_know_is_a_problem_until_it_is_gone(self) -> None:
+        with Rig() as rig:
+            world = World(rig, {"extraArgs": ["--nonsense"]})
+            sluice = rig.sluice(world.resources)
+
+            def is_problem(line: Line) -> bool:
+                return line.message == "problem" and line.fields["code"] == "value/bootstrap"
+
+            said = sluice.wait_line(is_problem, "that Envoy does not start")
+            self.assertEqual(said.fields["object"], "EnvoyProxy default/settings")
+            self.assertEqual(said.fields["path"], "spec.extraArgs")
+            self.assertIn("settings.yaml:", said.fields["where"])
+            self.assertIn("--nonsense", said.fields["problem"])
+            again = sluice.mark()
+            for _ in range(3):  # it is tried again and again
+                line = sluice.wait_line(lambda line: line.fields.get("state") == "exited", "it is started again", again)
+                again = sluice.lines.index(line) + 1
+            told = [line for line in sluice.lines if "value/bootstrap" in line.fields.values()]
+            self.assertEqual([line.message for line in told], ["problem"], sluice.tail(50))
+            programmed = self.condition(sluice, "Programmed")
+            self.assertEqual(programmed["status"], "False")
+            self.assertIn("Envoy does not start with this configuration", programmed["message"])
+
+            mended = sluice.mark()
+            world.settings({})
+            world.wait_served()
+            sluice.wait_line(lambda line: line.message == "problem gone" and line.fields["code"] == "value/bootstrap",
+                             "the problem is gone", mended)
+
+            # A hot restart that is refused, and what is served in its place dies: still it is not what is wanted.
+            broken = sluice.mark()
+            world.settings({"extraArgs": ["--nonsense"]})
+            sluice.wait_line(is_problem, "that Envoy does not start", broken)
+            os.kill(sluice.envoys()[0], signal.SIGKILL)
+            back = sluice.wait_line(lambda line: line.fields.get("state") == "exited", "it dies", broken)
+            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "it is back", sluice.lines.index(back))
+            world.wait_served()
+            self.assertEqual(status(sluice).returncode, 1)
+            self.assertFalse([line for line in sluice.lines[broken:] if line.message == "problem gone"])
+
+    def condition(self, sluice: Sluice, kind: str) -> Any:
+        def look() -> Any:
+            objects = json.loads(status(sluice, "-o", "json").stdout)["objects"]
+            web = next(one for one in objects if one["kind"] == "Gateway")
+            return next((one for one in web["status"]["conditions"] if one["type"] == kind), None)
+
+        return wait_for(look, f"a condition {kind}")
 
 
 if __name__ == "__main__":
