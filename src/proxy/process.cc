@@ -4,13 +4,11 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <thread>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -71,9 +69,6 @@ constexpr char kKeeper[] = R"({
   [ -z "$2" ] || echo $code >"$2"
 } &)";
 constexpr int kSignalBase = 128;  // of a shell's exit status
-
-// The keeper writes right after the process has ended.
-constexpr std::chrono::milliseconds kKeeperDelay{250};
 
 // An errno, or 0. The keeper's exec would fail the same way, but then only the log knows why.
 int reason_not_to_run(const std::string& file) {
@@ -252,19 +247,15 @@ std::string Exit::to_string() const {
   return fmt::format("killed by signal {} ({})", code, name == nullptr ? "unknown" : name);
 }
 
-Exit read_exit(const std::string& exit_path) {
-  const auto until = std::chrono::steady_clock::now() + kKeeperDelay;
-  while (true) {
-    const std::string text = exit_path.empty() ? "" : read_all(exit_path);
-    int code = 0;
-    if (text.ends_with('\n') &&
-        std::from_chars(text.data(), text.data() + text.size(), code).ec == std::errc()) {
-      if (code > kSignalBase) return {.known = true, .signaled = true, .code = code - kSignalBase};
-      return {.known = true, .signaled = false, .code = code};
-    }
-    if (exit_path.empty() || std::chrono::steady_clock::now() > until) return {};
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+std::optional<Exit> read_exit(const std::string& exit_path) {
+  const std::string text = read_all(exit_path);
+  int code = 0;
+  if (!text.ends_with('\n') ||
+      std::from_chars(text.data(), text.data() + text.size(), code).ec != std::errc()) {
+    return std::nullopt;
   }
+  const bool signaled = code > kSignalBase;
+  return Exit{.known = true, .signaled = signaled, .code = signaled ? code - kSignalBase : code};
 }
 
 }  // namespace sluice::proxy

@@ -12,6 +12,7 @@
 // Threads: any.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -72,7 +73,10 @@ struct Exit {
   std::string to_string() const;
 };
 
-// How a process ended whose pidfd has become readable, from Start::exit_path. Waits a moment for its keeper.
-Exit read_exit(const std::string& exit_path);
+// How a process ended whose pidfd has become readable, from Start::exit_path; nothing while that is not
+// written.
+std::optional<Exit> read_exit(const std::string& exit_path);
+// The keeper writes right after the process has ended. If it has not by then, it never will.
+inline constexpr std::chrono::milliseconds kKeeperDelay{250};
 
 }  // namespace sluice::proxy

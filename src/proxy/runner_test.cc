@@ -327,6 +327,28 @@ TEST_F(FakeRunnerTest, WhoGetsReadyAsTheOldOneDiesDoesNotTakeOver) {
   EXPECT_EQ(argument(2, "--restart-epoch"), "0") << "started afresh";
 }
 
+TEST_F(FakeRunnerTest, HowOneEndedIsWaitedForWhileTheOthersGoOn) {
+  constexpr int kProxies = 8;
+  start();
+  std::vector<int> pids;
+  for (int i = 0; i < kProxies; ++i) {
+    ir::Proxy p = proxy();
+    p.key = fmt::format("default/web{}", i);
+    pids.push_back(start_ready(p));
+  }
+  const int from = events_.size();
+  for (const int pid : pids) ::kill(keeper_of(pid), SIGKILL);
+  const auto began = std::chrono::steady_clock::now();
+  for (const int pid : pids) ::kill(pid, SIGKILL);
+  int at = from;
+  for (int i = 0; i < kProxies; ++i, ++at) {
+    at = events_.wait(State::kExited, at);
+    ASSERT_GE(at, 0);
+    EXPECT_EQ(events_.at(at).message, "gone");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kKeeperDelay * kProxies / 2);
+}
+
 TEST_F(FakeRunnerTest, TheOldEpochGetsItsTimeBeforeAThirdStarts) {
   start();
   ir::Proxy p = proxy();

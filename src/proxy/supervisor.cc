@@ -30,6 +30,7 @@ constexpr milliseconds kReadyPoll{20};
 constexpr milliseconds kSlowReadyPoll{100};
 constexpr seconds kSlowAfter{3};
 constexpr milliseconds kConnectionPoll{200};
+constexpr milliseconds kExitPoll{1};
 constexpr seconds kAdminTimeout{2};
 constexpr seconds kKillAfter{5};  // SIGTERM to SIGKILL
 constexpr seconds kOldEpochGrace{5};
@@ -205,7 +206,8 @@ const Supervisor::Wanted& Supervisor::target() const {
 void Supervisor::advance() {
   // One change at a time; when it is through, this is called again and takes the newest of what came
   // meanwhile.
-  if (record_.removing || finished_ || !wanted_ || successor_ || (current_ && current_->ending)) return;
+  if (record_.removing || finished_ || !wanted_ || successor_) return;
+  if (current_ && (current_->ending || current_->dead)) return;
   if (current_ && refused_ == wanted_->configuration && !current_->drained) return;
   const Wanted& next = target();
   if (!current_) {
@@ -333,8 +335,7 @@ void Supervisor::resume() {
 }
 
 void Supervisor::watch(Running& process) {
-  process.exit =
-      around_.loop.watch(process.pidfd.get(), EPOLLIN, [this, &process](auto) { exited(&process); });
+  process.exit = around_.loop.watch(process.pidfd.get(), EPOLLIN, [this, &process](auto) { died(process); });
 }
 
 void Supervisor::stop_asking(Running& process) {
@@ -410,8 +411,23 @@ void Supervisor::promote() {
 
 // ---- going away ------------------------------------------------------------------------------
 
-void Supervisor::exited(Running* process) {
-  const Exit status = read_exit(exit_path(process->record));
+void Supervisor::died(Running& process) {
+  process.dead = true;
+  process.exit.reset();
+  process.deadline.reset();
+  stop_asking(process);
+  // A successor may be waiting for answers of the one that died.
+  if (&process == current_.get() && successor_) abandon(*successor_);
+  poll_exit(process, Clock::now() + kKeeperDelay);
+}
+
+void Supervisor::poll_exit(Running& process, Clock::time_point until) {
+  const std::optional<Exit> status = read_exit(exit_path(process.record));
+  if (status || Clock::now() >= until) return exited(&process, status.value_or(Exit{}));
+  process.exit_poll = around_.loop.after(kExitPoll, [this, &process, until] { poll_exit(process, until); });
+}
+
+void Supervisor::exited(Running* process, const Exit& status) {
   RunningPtr gone;
   if (process == current_.get()) {
     gone = std::move(current_);
@@ -443,10 +459,6 @@ void Supervisor::exited(Running* process) {
       return successor_failed(*gone, reason);
     }
   } else {
-    if (successor_) {
-      // It may be waiting for answers of the one that died.
-      abandon(*successor_);
-    }
     if (!planned) {
       if (status.known && !status.signaled && !gone->record.ready) {
         problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr, reason);

@@ -92,10 +92,12 @@ class Supervisor {
     bool abandoned = false;  // see abandon()
     bool timed_out = false;  // killed by us because it was not ready in time
     bool ending = false;     // has got SIGTERM
+    bool dead = false;       // and it is not yet known how it ended
     std::unique_ptr<AdminCall> call;
     Loop::Timer poll;
     Loop::Timer deadline;
     Loop::Watch exit;
+    Loop::Timer exit_poll;
   };
   using RunningPtr = std::unique_ptr<Running>;
 
@@ -128,7 +130,10 @@ class Supervisor {
   void became_ready(Running& process);
   void promote();
 
-  void exited(Running* process);
+  // It is dead. How it ended is known a moment later.
+  void died(Running& process);
+  void poll_exit(Running& process, Clock::time_point until);
+  void exited(Running* process, const Exit& status);
   void successor_failed(const Running& process, const std::string& reason);
   void current_failed(const Running& process, const std::string& reason);
   // The process is as the newest ensure() wants it.
