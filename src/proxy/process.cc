@@ -36,13 +36,19 @@ std::string read_all(const std::string& path) {
 
 std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
-bool contains_entry(std::string_view environment, std::string_view entry) {
-  while (!environment.empty()) {
-    const std::size_t end = std::min(environment.find('\0'), environment.size());
-    if (environment.substr(0, end) == entry) return true;
-    environment.remove_prefix(std::min(end + 1, environment.size()));
+// As /proc has lists of strings: each ends with a zero.
+std::vector<std::string> split_list(std::string_view list) {
+  std::vector<std::string> result;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find('\0'), list.size());
+    result.emplace_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
   }
-  return false;
+  return result;
+}
+
+std::vector<std::string> environment_of(int pid) {
+  return split_list(read_all(fmt::format("/proc/{}/environ", pid)));
 }
 
 // By number: the header of glibc 2.36 declares them as C++ functions.
@@ -145,11 +151,24 @@ std::string executable_of(int pid) {
 }
 
 bool has_in_environment(int pid, std::string_view entry) {
-  return contains_entry(read_all(fmt::format("/proc/{}/environ", pid)), entry);
+  const std::vector<std::string> environment = environment_of(pid);
+  return std::ranges::find(environment, entry) != environment.end();
+}
+
+std::vector<std::string> arguments_of(int pid) {
+  return split_list(read_all(fmt::format("/proc/{}/cmdline", pid)));
 }
 
 std::vector<Process> find_by_environment(std::string_view entry) {
   std::vector<Process> result;
+  for (const Marked& each : find_by_start_of_entry(entry)) {
+    if (each.entry == entry) result.push_back(each.process);
+  }
+  return result;
+}
+
+std::vector<Marked> find_by_start_of_entry(std::string_view beginning) {
+  std::vector<Marked> result;
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), &::closedir);
   if (!proc) return result;
   while (const dirent* each = ::readdir(proc.get())) {
@@ -158,8 +177,12 @@ std::vector<Process> find_by_environment(std::string_view entry) {
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) continue;
     const std::optional<std::uint64_t> before = start_time_of(pid);
-    if (!before || !has_in_environment(pid, entry) || start_time_of(pid) != before) continue;
-    result.push_back({pid, *before});
+    if (!before) continue;
+    for (std::string& entry : environment_of(pid)) {
+      if (!entry.starts_with(beginning) || start_time_of(pid) != before) continue;
+      result.push_back({.process = {pid, *before}, .entry = std::move(entry)});
+      break;
+    }
   }
   return result;
 }

@@ -40,6 +40,14 @@ std::string executable_of(int pid);
 // `entry` is "NAME=value", compared whole.
 bool has_in_environment(int pid, std::string_view entry);
 std::vector<Process> find_by_environment(std::string_view entry);
+struct Marked {
+  Process process;
+  std::string entry;  // whole
+};
+// Those with an entry that begins so.
+std::vector<Marked> find_by_start_of_entry(std::string_view beginning);
+// What it was started with; empty when that cannot be read.
+std::vector<std::string> arguments_of(int pid);
 
 struct Start {
   std::vector<std::string> arguments;  // the first is the file to run

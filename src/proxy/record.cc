@@ -1,9 +1,14 @@
 #include "proxy/record.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "base/file.h"
 
 namespace sluice::proxy {
 namespace {
@@ -87,6 +92,44 @@ std::optional<ProxyRecord> decode_record(std::string_view text) {
   } catch (const std::exception&) {  // of nlohmann's and of role_of
     return std::nullopt;
   }
+}
+
+std::string start_of_marks(const std::string& run_dir, const std::string& name) {
+  return fmt::format("SLUICE_PROXY={}/{}.", run_dir, name);
+}
+
+std::optional<ProxyRecord> recover_record(const std::string& run_dir, const std::string& name) {
+  const ir::Proxy defaults;
+  ProxyRecord record{.proxy = {}, .drain_timeout = defaults.drain_timeout, .min_drain = defaults.min_drain};
+  for (const Marked& marked : find_by_start_of_entry(start_of_marks(run_dir, name))) {
+    const std::vector<std::string> arguments = arguments_of(marked.process.pid);
+    const auto value_of = [&](std::string_view option) {
+      const auto at = std::ranges::find(arguments, option);
+      return at == arguments.end() || at + 1 == arguments.end() ? std::string() : *(at + 1);
+    };
+    // "<run_dir>/<name>.<serial>.json"
+    const std::filesystem::path bootstrap = value_of("--config-path");
+    try {
+      record.proxy = json::parse(read_file(bootstrap).value_or("")).at("node").at("cluster");
+      const std::uint64_t serial = std::stoull(bootstrap.stem().extension().string().substr(1));
+      record.next_serial = std::max(record.next_serial, serial + 1);
+      record.processes.push_back(
+          {.role = Role::kDraining,
+           .mark = marked.entry,
+           .boot_id = boot_id(),
+           .process = marked.process,
+           .executable = executable_of(marked.process.pid),
+           .files = bootstrap.stem(),
+           .base_id = static_cast<std::uint32_t>(std::stoul(value_of("--base-id"))),
+           .restart_epoch = static_cast<std::uint32_t>(std::stoul(value_of("--restart-epoch"))),
+           .configuration = {},
+           .ready = true});
+    } catch (const std::exception&) {  // of nlohmann's and of numbers: it is no Envoy of ours
+    }
+  }
+  if (record.processes.empty()) return std::nullopt;
+  std::ranges::max_element(record.processes, {}, &ProcessRecord::restart_epoch)->role = Role::kCurrent;
+  return record;
 }
 
 std::optional<Started> find_process(ProcessRecord& record) {

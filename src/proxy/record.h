@@ -3,7 +3,7 @@
 // A process is recorded before it is started, with a mark that will be in its environment, and once more with
 // its pid afterwards: whenever sluice dies, every Envoy it has started can be found, by pid or by mark. A
 // machine that crashes takes the Envoys with it, but not the records: they have to be whole after that too
-// (base/file.h), for the next sluice starts nothing beside a record that it cannot read.
+// (base/file.h). Where one cannot be read all the same, it is made anew from the processes.
 //
 // Threads: plain values.
 #pragma once
@@ -67,6 +67,14 @@ std::optional<ProxyRecord> decode_record(std::string_view text);
 // if it was ready (what is started may be a script that becomes Envoy). The pid is filled in where it was not
 // known yet.
 std::optional<Started> find_process(ProcessRecord& record);
+
+// "SLUICE_PROXY=<run_dir>/<name>.": what the marks of a proxy's processes begin with. What its files' names
+// begin with is `name`.
+std::string start_of_marks(const std::string& run_dir, const std::string& name);
+// A record of the processes of a proxy that live, as far as their command lines and bootstraps tell: they are
+// taken for ready, the one of the newest epoch for the current one, and their configuration for unknown, so
+// that another takes its place. Empty if none lives.
+std::optional<ProxyRecord> recover_record(const std::string& run_dir, const std::string& name);
 
 // Stable over processes and builds (FNV-1a).
 std::uint64_t hash_text(std::string_view text);

@@ -87,14 +87,14 @@ class ThreadedRunner final : public Runner {
     if (!loop_.usable()) return problem("value/limits", "no file descriptors are left");
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(options_.run_dir, error)) {
-      const std::string file = entry.path().filename();
-      if (!file.ends_with(kStateEnd) || !is_short_name(file.substr(0, file.size() - kStateEnd.size())))
-        continue;
+      const std::string name = entry.path().stem();
+      if (entry.path().extension() != kStateEnd || !is_short_name(name)) continue;
       std::optional<ProxyRecord> record = decode_record(read_file(entry.path()).value_or(""));
-      if (!record) {
-        return problem("value/run-dir",
-                       fmt::format("`{}` is not a state file of this version", entry.path().string()),
-                       "end the Envoys that run there, and remove it");
+      // Of another version, or cut off: then the processes tell.
+      if (!record) record = recover_record(options_.run_dir, name);
+      if (!record || short_name(record->proxy) != name) {
+        fs::remove(entry.path(), error);
+        continue;
       }
       const ir::ProxyKey key = record->proxy;
       auto supervisor = std::make_unique<Supervisor>(around_, *std::move(record));

@@ -242,7 +242,7 @@ void Supervisor::start(Role role, Wanted wanted, std::uint32_t base_id, std::uin
   const std::uint64_t serial = record_.next_serial++;
   std::random_device random;
   process.record = {.role = role,
-                    .mark = fmt::format("SLUICE_PROXY={}/{}.{}.{:08x}{:08x}", around_.options.run_dir, name_,
+                    .mark = fmt::format("{}{}.{:08x}{:08x}", start_of_marks(around_.options.run_dir, name_),
                                         serial, random(), random()),
                     .boot_id = boot_id(),
                     .files = fmt::format("{}.{}", name_, serial),
