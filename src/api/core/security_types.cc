@@ -61,8 +61,7 @@ Type container_security_context() {
                  field("allowPrivilegeEscalation", boolean())
                      .doc("Whether a process may gain more rights than its parent has."),
                  field("capabilities", capabilities).doc("Changes of the runtime's set of capabilities."),
-                 field("privileged", boolean())
-                     .doc("Whether processes have the rights of root's on the node."),
+                 field("privileged", boolean()).doc("Whether processes may do what root may on the node."),
                  field("procMount", string()).doc("How `/proc` is mounted."),
                  field("readOnlyRootFilesystem", boolean()).doc("Whether the root file system is read-only."),
              })

@@ -127,8 +127,8 @@ Type health_check_log() {
              })
           .with(goes_with_type("health-check", "File", "file"));
   return object({
-      field("matches", events).doc("What is logged."),
-      field("sinks", list(sink).max_items(1)).doc("Where the log goes."),
+      field("matches", events).doc("What is logged. By default all."),
+      field("sinks", list(sink).max_items(1)).doc("Where the log goes. By default to standard output."),
   });
 }
 

@@ -14,6 +14,10 @@ using namespace schema;  // NOLINT: the declarations are written in its words
 
 namespace {
 
+constexpr const char* kIsImage =
+    R"(self.matches('^[a-zA-Z0-9._-]+(:[0-9]+)?(/[a-zA-Z0-9._/-]+)?(:[a-zA-Z0-9._-]+)?(@sha256:[a-z0-9]+)?$'))";
+constexpr const char* kIsRepository = R"(self.matches('^[a-zA-Z0-9._-]+(:[0-9]+)?[a-zA-Z0-9._/-]+$'))";
+
 Type patch() {
   return object({
                     field("type", string())
@@ -30,12 +34,10 @@ Field name_of(const char* words) { return field("name", string()).doc(words); }
 Type envoy_container() {
   const Type image =
       string().with({.name = "image",
-                     .cel = "self.matches('^[a-zA-Z0-9._-]+(:[0-9]+)?(/[a-zA-Z0-9._/"
-                            "-]+)?(:[a-zA-Z0-9._-]+)?(@sha256:[a-z0-9]+)?$')",
+                     .cel = kIsImage,
                      .message = "an image is a repository, optionally with a tag and a digest"});
-  const Type repository = string().with({.name = "image",
-                                         .cel = "self.matches('^[a-zA-Z0-9._-]+(:[0-9]+)?[a-zA-Z0-9._/-]+$')",
-                                         .message = "a repository has no tag"});
+  const Type repository =
+      string().with({.name = "image", .cel = kIsRepository, .message = "a repository has no tag"});
   return object({
                     field("env", list(env_var())).doc("Environment variables."),
                     field("image", image).doc("The image."),

@@ -16,7 +16,7 @@ constexpr Pattern kOneLine{R"(^[^\x00\n\r]*$)", "one line without NUL characters
 Type backend_utilization() {
   const Type out_of_band = object({
       field("authority", string().length(1, 259).matches(kOneLine))
-          .doc("The host that reports are asked of."),
+          .doc("The host that requests for reports name."),
       field("port", port_number()).doc("The port that reports come from, by default the endpoint's."),
       field("reportingPeriod",
             gateway_duration().with({.name = "load-balancing",
@@ -50,8 +50,8 @@ Type consistent_hash() {
   const Type named = object({field("name", string()).required().doc("The name.")});
   return object({
                     field("cookie", cookie).doc("A cookie, which Envoy makes where it is missing."),
-                    field("header", named).doc("A header."),
-                    field("headers", list(named)).doc("Several headers."),
+                    field("header", named).doc("A header. `headers` replaces it."),
+                    field("headers", list(named)).doc("Headers."),
                     field("queryParams", list(named)).doc("Parameters of the query."),
                     field("tableSize", int64().range(2, kMaxTableSize))
                         .defaults_to(65'537)
@@ -72,7 +72,9 @@ Type dynamic_module_policy() {
   return object({
       field("config", any()).doc("What the module is told."),
       field("lbPolicyName", string().length(1, 253)).required().doc("The policy of the module to use."),
-      field("name", string().length(1, 253).matches(kModuleName)).required().doc("The module."),
+      field("name", string().length(1, 253).matches(kModuleName))
+          .required()
+          .doc("The module, one of `dynamicModules` of the EnvoyProxy."),
   });
 }
 
@@ -80,7 +82,8 @@ Type zone_aware() {
   const Type force =
       object({field("minEndpointsInZoneThreshold", int32()).doc("How many endpoints of the zone it takes.")});
   const Type prefer_local = object({
-      field("force", force).doc("Keeps requests in the zone however few its endpoints are."),
+      field("force", force)
+          .doc("Keeps all requests in the zone, also where its endpoints get more than their share."),
       field("minEndpointsThreshold", int64()).doc("How many endpoints it takes in all."),
       field("percentageEnabled", percentage()).doc("For how many requests of a hundred it is done."),
   });
