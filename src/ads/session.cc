@@ -37,14 +37,8 @@ ResourcePtr empty_resource(Type type, const std::string& name) {
   auto resource = std::make_shared<Resource>();
   resource->type = type;
   resource->name = name;
-  std::string bytes;
-  if (type == Type::kEndpoints) {
-    ir::Endpoints endpoints;
-    endpoints.cluster = name;
-    bytes = xds::render_endpoints(endpoints);
-  } else {
-    bytes = xds::assemble_routes(name, {});
-  }
+  std::string bytes =
+      type == Type::kEndpoints ? xds::render_endpoints(name, {}, false) : xds::assemble_routes(name, {});
   resource->version = xds::content_hash(bytes);
   resource->bytes = std::make_shared<const std::string>(std::move(bytes));
   return resource;

@@ -215,9 +215,8 @@ TEST_P(SessionTest, AClusterWithoutEndpointsGetsAnEmptyAnswer) {
   play.commit({cluster("a"), routes("web", {"a"}), listener("http", {"web"})});
   play.connect();
   play.settle();
-  ir::Endpoints none;
-  none.cluster = "a";
-  EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", xds::render_endpoints(none))));
+  const std::string none = xds::render_endpoints("a", {}, false);
+  EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", none)));
   EXPECT_EQ(play.acknowledged(), 1U);
 
   play.commit({endpoints("a")});
@@ -225,8 +224,7 @@ TEST_P(SessionTest, AClusterWithoutEndpointsGetsAnEmptyAnswer) {
   EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", "endpoints v1")));
   play.commit({}, {{xds::ResourceType::kEndpoints, "a"}});
   play.settle();
-  EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", xds::render_endpoints(none))))
-      << "its cluster is still there";
+  EXPECT_THAT(envoy.endpoints, ElementsAre(Pair("a", none))) << "its cluster is still there";
 }
 
 TEST_P(SessionTest, EndpointChurnCostsOneResource) {

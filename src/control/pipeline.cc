@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -366,9 +367,10 @@ struct Pipeline::Tables {
       });
 
   // ---- what ADS serves ----
-  std::vector<ir::Locality> localities_of(const translate::ClusterRow& row, Reads& reads) const {
+  std::span<const ir::Locality> localities_of(const translate::ClusterRow& row, Reads& reads,
+                                              std::vector<ir::Locality>& room) const {
     return translate::localities_of(
-        row, [&](const ObjectKey& service) { return reads.get(endpoints_of, service); });
+        row, [&](const ObjectKey& service) { return reads.get(endpoints_of, service); }, room);
   }
   const Table<XdsKey, translate::RouteTablePlan>& route_table_plans = graph.map_many(
       "route table plans", proxies, [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
@@ -454,16 +456,18 @@ struct Pipeline::Tables {
       "clusters", cluster_rows, [this](const XdsKey&, const translate::ClusterRow& row, Reads& reads) {
         if (row.cluster.discovery != ir::Discovery::kDns) return rendered(xds::render_cluster(row.cluster));
         ir::Cluster resolving = row.cluster;
-        resolving.dns_localities = localities_of(row, reads);
+        std::vector<ir::Locality> room;
+        const auto localities = localities_of(row, reads, room);
+        resolving.dns_localities.assign(localities.begin(), localities.end());
         return rendered(xds::render_cluster(resolving));
       });
   const RenderedTable& endpoints = graph.map(
       "endpoints", cluster_rows,
       [this](const XdsKey& key, const translate::ClusterRow& row, Reads& reads) -> std::optional<Rendered> {
         if (row.cluster.discovery != ir::Discovery::kEds) return std::nullopt;
-        return rendered(xds::render_endpoints({.cluster = key.name,
-                                               .localities = localities_of(row, reads),
-                                               .tls = row.cluster.tls.has_value()}));
+        std::vector<ir::Locality> room;
+        return rendered(
+            xds::render_endpoints(key.name, localities_of(row, reads, room), row.cluster.tls.has_value()));
       });
 
   // ---- statuses ----

@@ -102,8 +102,11 @@ Snapshot::Backend Snapshot::backend(const translate::ClusterRow& cluster) const 
 }
 
 std::vector<ir::Locality> Snapshot::localities(const translate::ClusterRow& cluster) const {
-  return translate::localities_of(
-      cluster, [&](const ObjectKey& service) { return pipeline_.endpoints_of_services().get(service); });
+  std::vector<ir::Locality> room;
+  const auto localities = translate::localities_of(
+      cluster, [&](const ObjectKey& service) { return pipeline_.endpoints_of_services().get(service); },
+      room);
+  return {localities.begin(), localities.end()};
 }
 
 }  // namespace sluice::explain

@@ -46,7 +46,7 @@ struct Endpoint {
   auto operator<=>(const Endpoint&) const = default;
 };
 
-// Endpoints of one zone and priority. Sorted by (priority, zone) inside Endpoints, endpoints sorted inside.
+// Endpoints of one zone and priority. Sorted by (priority, zone) in a cluster, endpoints sorted inside.
 struct Locality {
   std::string region;  // tells the backends of a cluster of several apart
   std::string zone;
@@ -56,15 +56,6 @@ struct Locality {
   std::vector<Endpoint> endpoints;
 
   bool operator==(const Locality&) const = default;
-};
-
-// A ClusterLoadAssignment.
-struct Endpoints {
-  std::string cluster;
-  std::vector<Locality> localities;
-  bool tls = false;  // the cluster has UpstreamTls: it is the endpoints that ask for it
-
-  bool operator==(const Endpoints&) const = default;
 };
 
 enum class UpstreamProtocol : std::uint8_t {
@@ -123,8 +114,8 @@ struct Cluster {
   Boxed<UpstreamTls> tls;
   // Of a cluster of several backends: those of each, by name, in place of `tls`.
   std::vector<std::pair<std::string, UpstreamTls>> tls_by_name;
-  // Of a kDns cluster: names (and addresses) to resolve; empty for kEds, whose Endpoints are a row of their
-  // own.
+  // Of a kDns cluster: names (and addresses) to resolve; empty for kEds, whose endpoints are a resource of
+  // their own.
   std::vector<Locality> dns_localities;
   bool prefer_local_zone = false;  // Service trafficDistribution PreferClose/PreferSameZone
   bool ipv6_preferred = false;     // DNS family of an IPv6 proxy

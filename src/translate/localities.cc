@@ -1,11 +1,11 @@
 #include "translate/localities.h"
 
-#include <algorithm>
-#include <iterator>
+#include <utility>
 
 namespace sluice::translate {
 
-std::vector<ir::Locality> localities_of(const ClusterRow& row, const FindEndpoints& find) {
+std::span<const ir::Locality> localities_of(const ClusterRow& row, const FindEndpoints& find,
+                                            std::vector<ir::Locality>& room) {
   if (!row.members.empty()) {
     std::vector<ir::Locality> localities;
     for (const ClusterRow::Member& member : row.members) {
@@ -16,18 +16,20 @@ std::vector<ir::Locality> localities_of(const ClusterRow& row, const FindEndpoin
                          .tls = "",
                          .endpoints = {}};
       if (!row.cluster.tls_by_name.empty() && member.row->cluster.tls) whole.tls = member.row->cluster.name;
-      for (ir::Locality& part : localities_of(*member.row, find)) {
-        std::ranges::move(part.endpoints, std::back_inserter(whole.endpoints));
+      for (const ir::Locality& part : localities_of(*member.row, find, room)) {
+        whole.endpoints.insert(whole.endpoints.end(), part.endpoints.begin(), part.endpoints.end());
       }
       if (!whole.endpoints.empty()) localities.push_back(std::move(whole));
     }
-    return localities;
+    room = std::move(localities);
+    return room;
   }
   if (!row.service_port) return row.fixed.empty() ? row.cluster.dns_localities : row.fixed;
   const ServiceEndpoints* all = find(row.service_port->first);
   if (all == nullptr) return {};
   const auto port = all->by_port.find(row.service_port->second);
-  return port == all->by_port.end() ? std::vector<ir::Locality>() : port->second;
+  if (port == all->by_port.end()) return {};
+  return port->second;
 }
 
 }  // namespace sluice::translate

@@ -200,12 +200,13 @@ std::string render_cluster(const ir::Cluster& cluster) {
   out += shared;
   if (cluster.owner != ObjectKey{}) append_owner(out, Cluster::kMetadataFieldNumber, cluster.owner);
   const bool several = !cluster.tls_by_name.empty();
-  if (cluster.discovery == ir::Discovery::kDns || cluster.tls || several) {
+  if (cluster.discovery == ir::Discovery::kDns) {
+    append_nested(out, Cluster::kLoadAssignmentFieldNumber, [&] {
+      append_assignment(cluster.name, cluster.dns_localities, cluster.tls.has_value(), out);
+    });
+  }
+  if (cluster.tls || several) {
     Cluster rest;
-    if (cluster.discovery == ir::Discovery::kDns) {
-      fill_assignment(cluster.name, cluster.dns_localities, cluster.tls.has_value(),
-                      rest.mutable_load_assignment());
-    }
     bool beside_plaintext = false;
     const auto add_match = [&](const std::string& name, const ir::UpstreamTls& tls) {
       Cluster::TransportSocketMatch* match = rest.add_transport_socket_matches();

@@ -1,6 +1,7 @@
 #include "xds/endpoints.h"
 
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "google/protobuf/wrappers.pb.h"
 
 #include "xds/render.h"
 #include "xds/wire.h"
@@ -12,53 +13,75 @@ namespace endpoint = envoy::config::endpoint::v3;
 
 namespace {
 
-void fill_address(const ir::Endpoint& from, core::Address* to) {
-  if (!from.unix_path.empty()) {
-    to->mutable_pipe()->set_path(from.unix_path);
-    return;
-  }
-  auto* socket = to->mutable_socket_address();
-  socket->set_address(from.address);
-  socket->set_port_value(from.port);
+constexpr std::string_view kTransportSocketMatch = "envoy.transport_socket_match";
+
+// google.protobuf.UInt32Value.
+void append_wrapped(std::string& out, int number, std::uint32_t value) {
+  append_nested(out, number, [&] {
+    if (value != 0) append_field(out, google::protobuf::UInt32Value::kValueFieldNumber, std::uint64_t{value});
+  });
 }
 
-void ask_for_tls(const std::string& name, core::Metadata* metadata) {
-  (*(*metadata->mutable_filter_metadata())["envoy.transport_socket_match"].mutable_fields())["name"]
-      .set_string_value(name);
+void append_address(const ir::Endpoint& from, std::string& out) {
+  if (!from.unix_path.empty()) {
+    append_nested(out, core::Address::kPipeFieldNumber,
+                  [&] { append_field(out, core::Pipe::kPathFieldNumber, from.unix_path); });
+    return;
+  }
+  append_nested(out, core::Address::kSocketAddressFieldNumber, [&] {
+    append_field(out, core::SocketAddress::kAddressFieldNumber, from.address);
+    append_field(out, core::SocketAddress::kPortValueFieldNumber, std::uint64_t{from.port});
+  });
+}
+
+// `tls`: which TLS of the cluster it asks for; empty: none.
+void append_endpoint(const ir::Endpoint& from, std::string_view tls, std::string& out) {
+  using Member = endpoint::LbEndpoint;
+  append_nested(out, Member::kEndpointFieldNumber, [&] {
+    append_nested(out, endpoint::Endpoint::kAddressFieldNumber, [&] { append_address(from, out); });
+    if (!from.hostname.empty()) append_field(out, endpoint::Endpoint::kHostnameFieldNumber, from.hostname);
+  });
+  if (!tls.empty()) {
+    const std::pair<std::string_view, std::string_view> name[] = {{"name", tls}};
+    append_metadata(out, Member::kMetadataFieldNumber, kTransportSocketMatch, name);
+  }
+  append_wrapped(out, Member::kLoadBalancingWeightFieldNumber, 1);
+}
+
+void append_locality(const ir::Locality& from, bool tls, std::string& out) {
+  using Group = endpoint::LocalityLbEndpoints;
+  append_nested(out, Group::kLocalityFieldNumber, [&] {
+    if (!from.region.empty()) append_field(out, core::Locality::kRegionFieldNumber, from.region);
+    if (!from.zone.empty()) append_field(out, core::Locality::kZoneFieldNumber, from.zone);
+  });
+  const std::string_view asks_for = !from.tls.empty() ? std::string_view(from.tls) : tls ? kTlsMatch : "";
+  for (const ir::Endpoint& one : from.endpoints) {
+    append_nested(out, Group::kLbEndpointsFieldNumber, [&] { append_endpoint(one, asks_for, out); });
+  }
+  append_wrapped(out, Group::kLoadBalancingWeightFieldNumber, from.weight);
+  if (from.priority != 0) {
+    append_field(out, Group::kPriorityFieldNumber, std::uint64_t{from.priority});
+  }
 }
 
 }  // namespace
 
-void fill_assignment(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,
-                     endpoint::ClusterLoadAssignment* to) {
-  to->set_cluster_name(cluster.data(), cluster.size());
-  for (const ir::Locality& from : localities) {
-    endpoint::LocalityLbEndpoints* group = to->add_endpoints();
-    core::Locality* locality = group->mutable_locality();
-    if (!from.region.empty()) locality->set_region(from.region);
-    if (!from.zone.empty()) locality->set_zone(from.zone);
-    group->set_priority(from.priority);
-    group->mutable_load_balancing_weight()->set_value(from.weight);
-    group->mutable_lb_endpoints()->Reserve(static_cast<int>(from.endpoints.size()));
-    for (const ir::Endpoint& one : from.endpoints) {
-      endpoint::LbEndpoint* member = group->add_lb_endpoints();
-      member->mutable_load_balancing_weight()->set_value(1);
-      fill_address(one, member->mutable_endpoint()->mutable_address());
-      if (!one.hostname.empty()) member->mutable_endpoint()->set_hostname(one.hostname);
-      if (!from.tls.empty()) {
-        ask_for_tls(from.tls, member->mutable_metadata());
-      } else if (tls) {
-        ask_for_tls(kTlsMatch, member->mutable_metadata());
-      }
-    }
+void append_assignment(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,
+                       std::string& out) {
+  using Assignment = endpoint::ClusterLoadAssignment;
+  append_field(out, Assignment::kClusterNameFieldNumber, cluster);
+  for (const ir::Locality& locality : localities) {
+    append_nested(out, Assignment::kEndpointsFieldNumber, [&] { append_locality(locality, tls, out); });
   }
 }
 
-std::string render_endpoints(const ir::Endpoints& endpoints) {
-  google::protobuf::Arena arena;
-  auto* assignment = google::protobuf::Arena::CreateMessage<endpoint::ClusterLoadAssignment>(&arena);
-  fill_assignment(endpoints.cluster, endpoints.localities, endpoints.tls, assignment);
-  return serialize(*assignment);
+std::string render_endpoints(std::string_view cluster, std::span<const ir::Locality> localities, bool tls) {
+  std::size_t endpoints = 0;
+  for (const ir::Locality& locality : localities) endpoints += locality.endpoints.size();
+  std::string out;
+  out.reserve(cluster.size() + 16 + 32 * endpoints);
+  append_assignment(cluster, localities, tls, out);
+  return out;
 }
 
 }  // namespace sluice::xds

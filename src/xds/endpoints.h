@@ -2,20 +2,18 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "ir/ir.h"
-
-namespace envoy::config::endpoint::v3 {
-class ClusterLoadAssignment;
-}
 
 namespace sluice::xds {
 
 // What endpoints ask for by "envoy.transport_socket_match", and a cluster with TLS offers under this name.
 inline constexpr char kTlsMatch[] = "tls";
 
-void fill_assignment(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,
-                     envoy::config::endpoint::v3::ClusterLoadAssignment* to);
+// Appends the fields of a ClusterLoadAssignment; with `tls` the endpoints ask for the cluster's.
+void append_assignment(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,
+                       std::string& out);
 
 }  // namespace sluice::xds

@@ -24,7 +24,8 @@ std::string_view type_url(ResourceType type);
 
 // Each returns the serialised message (the value of an Any).
 std::string render_cluster(const ir::Cluster& cluster);
-std::string render_endpoints(const ir::Endpoints& endpoints);
+// `tls`: the cluster has UpstreamTls, which it is the endpoints that ask for.
+std::string render_endpoints(std::string_view cluster, std::span<const ir::Locality> localities, bool tls);
 std::string render_secret(const ir::Secret& secret);
 // What a serialised secret was rendered from.
 ir::Secret parse_secret(std::string_view bytes);

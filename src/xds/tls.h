@@ -24,7 +24,7 @@ void fill_upstream_tls(const ir::UpstreamTls& tls, bool checks_host,
 void fill_downstream_tls(const ir::DownstreamTls& tls, envoy::config::core::v3::TransportSocket* to);
 
 // The socket of endpoints that ask for none though their cluster speaks TLS. It verifies nobody:
-// ir::Endpoints::tls has to be set wherever the cluster has TLS.
+// `tls` of append_assignment() has to be set wherever the cluster has TLS.
 void fill_unasked_tls(envoy::config::core::v3::TransportSocket* to);
 
 }  // namespace sluice::xds

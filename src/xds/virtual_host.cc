@@ -343,68 +343,62 @@ void fill_direct_response(const ir::DirectResponse& from, route_v3::DirectRespon
 
 // ---- routes ----------------------------------------------------------------------------------
 
-void append_action(const ir::Route& route, std::string& scratch, std::string& out) {
+void append_action(const ir::Route& route, std::string& out) {
   const ir::RouteAction& action = *route.action;
   const ir::PathMatch& match = route.match.path;
-  route_v3::Route rest;
-  bool used = !action.request_headers.empty() || !action.response_headers.empty();
   const auto* forward = std::get_if<ir::Forward>(&action.action);
-  if (forward != nullptr && forward->nobody_ready) {
+  const bool forwards = forward != nullptr && !forward->nobody_ready;
+  if (forwards) {
+    append_nested(out, route_v3::Route::kRouteFieldNumber, [&] { append_forward(*forward, match, out); });
+    if (action.request_headers.empty() && action.response_headers.empty()) return;
+  }
+  route_v3::Route rest;
+  if (forward != nullptr && !forwards) {
     fill_direct_response({.status = 503}, rest.mutable_direct_response());
-    used = true;
-  } else if (forward != nullptr) {
-    scratch.clear();
-    append_forward(*forward, match, scratch);
-    append_field(out, route_v3::Route::kRouteFieldNumber, scratch);
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
     fill_redirect(*redirect, match, rest.mutable_redirect());
-    used = true;
   } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
     fill_direct_response(*response, rest.mutable_direct_response());
     if (!response->content_type.empty()) {
       fill_header("Content-Type", response->content_type, true, rest.add_response_headers_to_add());
     }
-    used = true;
   }
-  if (!used) return;
   fill_headers(action.request_headers, action.response_headers, &rest);
   append_serialized(out, rest);
 }
 
-std::string route_name(const ir::Route& route) {
-  std::string name = route.owner.kind.kind();
+// "HTTPRoute/default/web/rule".
+void append_name(const ir::Route& route, std::string& out) {
+  out += route.owner.kind.kind();
   for (const std::string* part : {&route.owner.name.namespace_, &route.owner.name.name, &route.rule_name}) {
-    if (!part->empty()) name.append("/").append(*part);
+    if (!part->empty()) out.append("/").append(*part);
   }
-  return name;
+}
+
+void append_route(std::string_view host, const ir::Route& from, std::string& out) {
+  using Route = route_v3::Route;
+  append_nested(out, Route::kMatchFieldNumber, [&] { append_match(from.match, out); });
+  append_action(from, out);
+  for (const HttpFilter& filter : http_filters()) {
+    if (filter.append_to_route != nullptr) filter.append_to_route(host, from, out);
+  }
+  if (from.owner != ObjectKey{}) {
+    append_owner(out, Route::kMetadataFieldNumber, from.owner, from.rule_name);
+  }
+  append_nested(out, Route::kNameFieldNumber, [&] { append_name(from, out); });
 }
 
 }  // namespace
 
 std::string render_virtual_host(std::string_view route_table, const ir::VirtualHost& host) {
   using VirtualHost = route_v3::VirtualHost;
-  using Route = route_v3::Route;
   std::string out;
-  out.reserve(256 * (host.routes.size() + 1));
-  std::string name(route_table);
-  name.append("/").append(host.host);
-  append_field(out, VirtualHost::kNameFieldNumber, name);
+  out.reserve(64 + 192 * host.routes.size());
+  append_nested(out, VirtualHost::kNameFieldNumber,
+                [&] { out.append(route_table).append("/").append(host.host); });
   append_field(out, VirtualHost::kDomainsFieldNumber, host.host);
-  std::string route;
-  std::string scratch;
-  for (const ir::Route& from : host.routes) {
-    route.clear();
-    scratch.clear();
-    append_match(from.match, scratch);
-    append_field(route, Route::kMatchFieldNumber, scratch);
-    append_action(from, scratch, route);
-    for (const HttpFilter& filter : http_filters()) {
-      if (filter.append_to_route != nullptr) filter.append_to_route(host.host, from, route);
-    }
-    if (from.owner != ObjectKey{})
-      append_owner(route, Route::kMetadataFieldNumber, from.owner, from.rule_name);
-    append_field(route, Route::kNameFieldNumber, route_name(from));
-    append_field(out, VirtualHost::kRoutesFieldNumber, route);
+  for (const ir::Route& route : host.routes) {
+    append_nested(out, VirtualHost::kRoutesFieldNumber, [&] { append_route(host.host, route, out); });
   }
   return out;
 }

@@ -1,36 +1,21 @@
 #include "xds/wire.h"
 
-#include <array>
-
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
+#include "envoy/config/core/v3/base.pb.h"
 #include "google/protobuf/any.pb.h"
+#include "google/protobuf/struct.pb.h"
 
 namespace sluice::xds {
 namespace {
 
-// Of a field with a tag of one byte (numbers up to 15).
-std::size_t field_size(std::size_t length) { return 1 + varint_size(length) + length; }
-
-// Number 1 of an entry of a map and of Struct, 2 the entry's value, 3 Value::string_value.
+// Of an entry of a map.
 constexpr int kKey = 1;
 constexpr int kValue = 2;
-constexpr int kStringValue = 3;
+constexpr int kFields = google::protobuf::Struct::kFieldsFieldNumber;
+constexpr int kStringValue = google::protobuf::Value::kStringValueFieldNumber;
 constexpr std::string_view kSluice = "sluice";
-
-std::size_t entry_size(std::string_view key, std::string_view value) {
-  return field_size(key.size()) + field_size(field_size(value.size()));
-}
-
-void append_entry(std::string& out, std::string_view key, std::string_view value) {
-  append_bytes_tag(out, kKey);
-  append_varint(out, entry_size(key, value));
-  append_field(out, kKey, key);
-  append_bytes_tag(out, kValue);
-  append_varint(out, field_size(value.size()));
-  append_field(out, kStringValue, value);
-}
 
 }  // namespace
 
@@ -58,29 +43,31 @@ void append_field(std::string& out, int number, const google::protobuf::MessageL
   append_serialized(out, message);
 }
 
+void append_metadata(std::string& out, int number, std::string_view filter,
+                     std::span<const std::pair<std::string_view, std::string_view>> fields) {
+  append_nested(out, number, [&] {
+    append_nested(out, envoy::config::core::v3::Metadata::kFilterMetadataFieldNumber, [&] {
+      append_field(out, kKey, filter);
+      append_nested(out, kValue, [&] {
+        for (const auto& [key, value] : fields) {
+          if (value.empty()) continue;
+          append_nested(out, kFields, [&] {
+            append_field(out, kKey, key);
+            append_nested(out, kValue, [&] { append_field(out, kStringValue, value); });
+          });
+        }
+      });
+    });
+  });
+}
+
 void append_owner(std::string& out, int number, const ObjectKey& owner, std::string_view section) {
   // In the order of the keys, as a sorted map has them.
-  const std::array<std::pair<std::string_view, std::string_view>, 4> entries{{
-      {"kind", owner.kind.kind()},
-      {"name", owner.name.name},
-      {"namespace", owner.name.namespace_},
-      {"sectionName", section},
-  }};
-  std::size_t fields = 0;
-  for (const auto& [key, value] : entries) {
-    if (!value.empty()) fields += field_size(entry_size(key, value));
-  }
-  const std::size_t entry = field_size(kSluice.size()) + field_size(fields);
-  append_bytes_tag(out, number);
-  append_varint(out, field_size(entry));
-  append_bytes_tag(out, 1);  // Metadata::filter_metadata
-  append_varint(out, entry);
-  append_field(out, kKey, kSluice);
-  append_bytes_tag(out, kValue);
-  append_varint(out, fields);
-  for (const auto& [key, value] : entries) {
-    if (!value.empty()) append_entry(out, key, value);
-  }
+  const std::pair<std::string_view, std::string_view> fields[] = {{"kind", owner.kind.kind()},
+                                                                  {"name", owner.name.name},
+                                                                  {"namespace", owner.name.namespace_},
+                                                                  {"sectionName", section}};
+  append_metadata(out, number, kSluice, fields);
 }
 
 }  // namespace sluice::xds

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/object_key.h"
 #include "base/wire.h"
@@ -31,10 +33,16 @@ void pack(const google::protobuf::Message& message, google::protobuf::Any* any);
 
 // A field of a message; the overloads for others are those of base/wire.h.
 using sluice::append_field;
+using sluice::append_nested;
 void append_field(std::string& out, int number, const google::protobuf::MessageLite& message);
 
-// The field `number` with a serialised envoy.config.core.v3.Metadata that names the object:
-// filter_metadata {sluice: {kind, name, namespace, sectionName}}, of which the last is a named part of it.
+// The field `number` with an envoy.config.core.v3.Metadata: filter_metadata {filter: {key: value…}}, without
+// what is empty. The fields are to be sorted by their keys.
+void append_metadata(std::string& out, int number, std::string_view filter,
+                     std::span<const std::pair<std::string_view, std::string_view>> fields);
+
+// Metadata that names the object: {sluice: {kind, name, namespace, sectionName}}, of which the last is a
+// named part of it.
 void append_owner(std::string& out, int number, const ObjectKey& owner, std::string_view section = {});
 
 }  // namespace sluice::xds

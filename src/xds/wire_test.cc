@@ -17,6 +17,17 @@ TEST(Wire, VarintsHaveTheirSizes) {
   }
 }
 
+TEST(Wire, WhatIsWrittenInItsPlaceIsAFieldLikeOthers) {
+  for (const std::size_t size : {0U, 1U, 127U, 128U, 16'383U, 16'384U, 2'097'152U}) {
+    const std::string bytes(size, 'x');
+    std::string expected = "before";
+    append_field(expected, 3, bytes);
+    std::string out = "before";
+    append_nested(out, 3, [&] { out += bytes; });
+    EXPECT_TRUE(out == expected) << size;
+  }
+}
+
 // By the classes alone; lengths on both sides of one byte.
 TEST(Wire, OwnerIsWhatTheClassesMake) {
   for (const std::size_t length : {1U, 60U, 100U, 127U, 128U, 253U}) {
