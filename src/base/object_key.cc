@@ -32,7 +32,10 @@ struct EntryLess {
 
 }  // namespace
 
-GroupKind::GroupKind() : GroupKind("", "") {}
+GroupKind::GroupKind() {
+  static const GroupKind empty("", "");
+  *this = empty;
+}
 
 GroupKind::GroupKind(std::string_view group, std::string_view kind) {
   static std::mutex mutex;

@@ -252,10 +252,11 @@ struct Pipeline::Tables {
                 [this](const NamespacedName& name, const api::BackendTLSPolicy& policy, Reads& reads) {
                   return translate::read_backend_tls_policy(name, policy, in, projections, reads);
                 });
-  const Index<translate::PolicyTarget, NamespacedName, translate::BackendTlsPolicyRow>&
-      backend_tls_policies_of = graph.index(
-          "backend TLS policies by target", backend_tls_policies,
-          [](const NamespacedName&, const translate::BackendTlsPolicyRow& row) { return row.targets; });
+  const Index<ObjectKey, NamespacedName, translate::BackendTlsPolicyRow>& backend_tls_policies_of =
+      graph.index("backend TLS policies by target", backend_tls_policies,
+                  [](const NamespacedName&, const translate::BackendTlsPolicyRow& row) {
+                    return translate::objects_of(row.targets);
+                  });
   const Table<NamespacedName, translate::PolicyProblems>& backend_tls_targets =
       graph.map("targets of backend TLS policies", backend_tls_policies,
                 [this](const NamespacedName& name, const translate::BackendTlsPolicyRow& row, Reads& reads) {

@@ -54,6 +54,7 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
   // On a host it is there with what is in it; in a cluster it is an object, and its labels are known.
   const bool has_namespace =
       settings.on_host || reads.get(tables.namespace_labels, NamespacedName{"", namespace_}) != nullptr;
+  result.parents.reserve(refs.size());
   for (std::size_t p = 0; p < refs.size(); ++p) {
     const api::ParentReference& ref = refs[p];
     const ObjectKey target{.kind = GroupKind(ref.group, ref.kind),

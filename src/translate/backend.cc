@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -64,12 +65,14 @@ std::string ports_of(const ServiceView& service) {
   return text;
 }
 
+// As long as it is made.
+using ResolvedPtr = std::shared_ptr<ResolvedBackend>;
+
 // A Service or ServiceImport.
-std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::BackendObjectReference& ref,
-                                                                 const ObjectKey& key,
-                                                                 const BackendReader& reader,
-                                                                 flow::Reads& reads,
-                                                                 std::vector<PolicyUse>& policies) {
+std::expected<ResolvedPtr, ReferenceFailure> resolve_service(const api::BackendObjectReference& ref,
+                                                             const ObjectKey& key,
+                                                             const BackendReader& reader, flow::Reads& reads,
+                                                             std::vector<PolicyUse>& policies) {
   if (!ref.port) {
     return std::unexpected(failure("PortNotSpecified", "reference/port", "",
                                    fmt::format("the reference to {} names no port", key.to_string()),
@@ -90,14 +93,17 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
                 fmt::format("{} has no {} port {}", key.to_string(), reader.transport, *ref.port),
                 service->ports.empty() ? "" : fmt::format("it has {}", ports_of(*service))));
   }
-  ResolvedBackend resolved;
-  ir::Cluster& cluster = resolved.row.cluster;
+  auto resolved = std::make_shared<ResolvedBackend>();
+  ir::Cluster& cluster = resolved->row.cluster;
   const bool imported = key.kind == api::kind_of<api::ServiceImport>();
-  resolved.base = fmt::format("{}/{}:{}", imported ? "import" : "service", key.name.to_string(), *ref.port);
+  cluster.name.reserve(key.name.namespace_.size() + key.name.name.size() + 16);
+  cluster.name = imported ? "import/" : "service/";
+  cluster.name.append(key.name.namespace_).append("/").append(key.name.name).append(":");
+  cluster.name += std::to_string(*ref.port);
   cluster.protocol = protocol_of(port->app_protocol);
   cluster.owner = key;
   const auto number = static_cast<std::uint16_t>(*ref.port);
-  if (auto good = add_tls(key, port->name, nullptr, reader, reads, policies, resolved); !good) {
+  if (auto good = add_tls(key, port->name, nullptr, reader, reads, policies, resolved->row); !good) {
     return std::unexpected(good.error());
   }
   if (!service->external_name.empty()) {
@@ -107,14 +113,14 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
   }
   const bool by_service = reader.access.routing == api::RoutingType::kService && !service->headless;
   if (by_service) {
-    resolved.row.fixed = {{.endpoints = {{.address = service->cluster_ip, .port = number}}}};
+    resolved->row.fixed = {{.endpoints = {{.address = service->cluster_ip, .port = number}}}};
     return resolved;
   }
   cluster.prefer_local_zone = service->prefer_local_zone;
-  resolved.row.service_port = {key, endpoint_port(port->name, port->protocol)};
+  resolved->row.service_port = {key, endpoint_port(port->name, port->protocol)};
   const ServiceReadiness* readiness = reads.get(reader.tables.readiness, key);
-  resolved.has_endpoints =
-      readiness != nullptr && readiness->ports.contains(resolved.row.service_port->second);
+  resolved->has_endpoints =
+      readiness != nullptr && readiness->ports.contains(resolved->row.service_port->second);
   if (readiness != nullptr && readiness->names) {
     if (readiness->addresses) {
       return std::unexpected(failure("UnsupportedAddressType", "support/mixed-slices", "",
@@ -127,11 +133,11 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_service(const api::Back
   return resolved;
 }
 
-std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const api::BackendObjectReference& ref,
-                                                                     const ObjectKey& key,
-                                                                     const BackendReader& reader,
-                                                                     flow::Reads& reads,
-                                                                     std::vector<PolicyUse>& policies) {
+std::expected<ResolvedPtr, ReferenceFailure> resolve_own_backend(const api::BackendObjectReference& ref,
+                                                                 const ObjectKey& key,
+                                                                 const BackendReader& reader,
+                                                                 flow::Reads& reads,
+                                                                 std::vector<PolicyUse>& policies) {
   if (!reader.settings.backend_enabled) {
     return std::unexpected(switched_off());
   }
@@ -143,10 +149,10 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const api::
                                    near_object(key, reader.tables, reads)));
   }
   if (row->refused) return std::unexpected(*row->refused);
-  ResolvedBackend resolved;
-  resolved.fallback = backend->spec.fallback;
-  resolved.base = fmt::format("backend/{}", key.name.to_string());
-  ir::Cluster& cluster = resolved.row.cluster;
+  auto resolved = std::make_shared<ResolvedBackend>();
+  resolved->fallback = backend->spec.fallback;
+  ir::Cluster& cluster = resolved->row.cluster;
+  cluster.name = "backend/" + key.name.to_string();
   cluster.owner = key;
   for (const std::string& app_protocol : backend->spec.app_protocols) {
     if (const auto protocol = protocol_of(app_protocol); protocol != ir::UpstreamProtocol::kHttp1) {
@@ -154,7 +160,7 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const api::
     }
   }
   const std::string section = ref.port ? std::to_string(*ref.port) : "";
-  if (auto good = add_tls(key, section, row, reader, reads, policies, resolved); !good) {
+  if (auto good = add_tls(key, section, row, reader, reads, policies, resolved->row); !good) {
     return std::unexpected(good.error());
   }
   if (backend->spec.type == api::BackendType::kDynamicResolver) {
@@ -183,7 +189,7 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_own_backend(const api::
     cluster.discovery = ir::Discovery::kDns;
     cluster.dns_localities = {std::move(locality)};
   } else {
-    resolved.row.fixed = {std::move(locality)};
+    resolved->row.fixed = {std::move(locality)};
   }
   return resolved;
 }
@@ -213,17 +219,19 @@ bool has_policy(const ObjectKey& key, const api::Backend& backend, const Project
     if (e.ip) sections.push_back(std::to_string(e.ip->port));
     if (e.fqdn) sections.push_back(std::to_string(e.fqdn->port));
   }
-  return std::ranges::any_of(sections, [&](const std::string& section) {
-    return !reads.group(tables.backend_tls_policies_of, {.object = key, .section = section}).empty();
-  });
+  for (const auto& [policy, row] : reads.group(tables.backend_tls_policies_of, key)) {
+    for (const std::string& section : sections) {
+      if (is_among({.object = key, .section = section}, row.targets)) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
 
-std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,
-                                                                 const BackendReader& reader,
-                                                                 flow::Reads& reads,
-                                                                 std::vector<PolicyUse>& policies) {
+std::expected<BackendPtr, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,
+                                                            const BackendReader& reader, flow::Reads& reads,
+                                                            std::vector<PolicyUse>& policies) {
   const bool service = ref.group.empty() && ref.kind == "Service";
   const bool imported = ref.group == kImportGroup && ref.kind == "ServiceImport";
   const bool own = ref.group == kBackendGroup && ref.kind == "Backend";
@@ -237,7 +245,10 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::Back
         fmt::format("`{}{}{}` is no kind of backend", ref.group, ref.group.empty() ? "" : "/", ref.kind),
         std::move(suggestion)));
   }
-  const ObjectKey key{GroupKind(ref.group, ref.kind), {ref.namespace_.value_or(reader.namespace_), ref.name}};
+  const GroupKind& kind = own        ? api::kind_of<api::Backend>()
+                          : imported ? api::kind_of<api::ServiceImport>()
+                                     : api::kind_of<api::Service>();
+  const ObjectKey key{kind, {ref.namespace_.value_or(reader.namespace_), ref.name}};
   if (!permitted({reader.from, reader.namespace_}, key.kind, key.name, reader.tables, reads)) {
     return std::unexpected(
         failure("RefNotPermitted", "reference/not-permitted", "namespace",
@@ -247,31 +258,24 @@ std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::Back
   }
   auto resolved = own ? resolve_own_backend(ref, key, reader, reads, policies)
                       : resolve_service(ref, key, reader, reads, policies);
-  if (resolved && reader.grpc && resolved->row.cluster.protocol != ir::UpstreamProtocol::kHttp2) {
-    resolved->row.cluster.protocol = ir::UpstreamProtocol::kHttp2;
-    resolved->base += "/http2";
-  }
-  if (resolved) {
-    name_after_tls(resolved->base, resolved->row.cluster);
-    resolved->cluster = resolved->row.cluster.name;
-  }
-  return resolved;
-}
-
-void settle_protocols(std::vector<ResolvedBackend*> of_rule) {
-  const auto plain = [](const ResolvedBackend* b) { return !b->row.cluster.tls; };
-  if (std::ranges::none_of(of_rule, plain)) return;
-  for (ResolvedBackend* backend : of_rule) {
-    negotiate_no_protocol(*backend);
-  }
-}
-
-void negotiate_no_protocol(ResolvedBackend& backend) {
+  if (!resolved) return std::unexpected(std::move(resolved.error()));
+  ResolvedBackend& backend = **resolved;
   ir::Cluster& cluster = backend.row.cluster;
-  if (!cluster.tls) return;
-  cluster.tls->beside_plaintext = true;
-  name_after_tls(backend.base, cluster);
-  backend.cluster = cluster.name;
+  if (reader.grpc && cluster.protocol != ir::UpstreamProtocol::kHttp2) {
+    cluster.protocol = ir::UpstreamProtocol::kHttp2;
+    cluster.name += "/http2";
+  }
+  backend.base_size = cluster.name.size();
+  name_after_tls(backend.base_size, cluster);
+  return *std::move(resolved);
+}
+
+BackendPtr negotiating_no_protocol(BackendPtr backend) {
+  if (!backend->row.cluster.tls) return backend;
+  auto other = std::make_shared<ResolvedBackend>(*backend);
+  other->row.cluster.tls->beside_plaintext = true;
+  name_after_tls(other->base_size, other->row.cluster);
+  return other;
 }
 
 ServiceView view_service(const api::Service& service) {
@@ -351,8 +355,8 @@ BackendRow read_backend(const NamespacedName& name, const api::Backend& backend,
   return row;
 }
 
-std::vector<ObjectKey> services_of(const api::EndpointSlice& slice) {
-  std::vector<ObjectKey> keys;
+absl::InlinedVector<ObjectKey, 2> services_of(const api::EndpointSlice& slice) {
+  absl::InlinedVector<ObjectKey, 2> keys;
   const auto add = [&](std::string_view name, const GroupKind& kind) {
     const auto label = slice.metadata.labels.find(name);
     if (label != slice.metadata.labels.end())
@@ -366,12 +370,9 @@ std::vector<ObjectKey> services_of(const api::EndpointSlice& slice) {
 ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slices, bool prefer_local_zone,
                              bool publish_not_ready) {
   struct Found {
-    bool ready = false;
-    bool draining = false;  // serves on while it terminates
-    std::string zone;
+    bool ready = false;  // else it serves on while it terminates
+    std::string_view zone;
     ir::Endpoint endpoint;
-
-    auto operator<=>(const Found&) const = default;
   };
   std::map<std::string, std::vector<Found>, std::less<>> found;
   ServiceEndpoints joined;
@@ -380,6 +381,7 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
     for (const api::EndpointPort& port : slice->ports) {
       if (!port.port || port.protocol == "SCTP") continue;
       std::vector<Found>& here = found[endpoint_port(port.name, port.protocol)];
+      if (here.empty()) here.reserve(slice->endpoints.size());
       for (const api::SliceEndpoint& e : slice->endpoints) {
         if (e.addresses.empty()) continue;
         const bool terminating = e.conditions.terminating.value_or(false);
@@ -388,8 +390,7 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
         if (!ready && !draining) continue;
         for (const std::string& address : e.addresses) {
           here.push_back({.ready = ready,
-                          .draining = draining && !ready,
-                          .zone = prefer_local_zone ? e.zone : std::string(),
+                          .zone = prefer_local_zone ? std::string_view(e.zone) : std::string_view(),
                           .endpoint = {.address = address, .port = static_cast<std::uint16_t>(*port.port)}});
         }
       }
@@ -400,13 +401,17 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
     const bool any_ready = std::ranges::any_of(endpoints, &Found::ready);
     std::erase_if(endpoints, [&](const Found& f) { return f.ready != any_ready; });
     if (endpoints.empty()) continue;
-    std::map<std::string, std::vector<ir::Endpoint>> by_zone;
-    for (Found& f : endpoints) by_zone[f.zone].push_back(std::move(f.endpoint));
+    const auto place = [](const Found& f) { return std::tie(f.zone, f.endpoint); };
+    std::ranges::sort(endpoints, {}, place);
+    endpoints.erase(std::ranges::unique(endpoints, {}, place).begin(), endpoints.end());
     std::vector<ir::Locality>& localities = joined.by_port[port];
-    for (auto& [zone, members] : by_zone) {
-      std::ranges::sort(members);
-      members.erase(std::ranges::unique(members).begin(), members.end());
-      localities.push_back({.zone = zone, .endpoints = std::move(members)});
+    for (auto first = endpoints.begin(); first != endpoints.end();) {
+      const auto last =
+          std::find_if(first, endpoints.end(), [&](const Found& f) { return f.zone != first->zone; });
+      ir::Locality& locality = localities.emplace_back();
+      locality.zone = first->zone;
+      locality.endpoints.reserve(static_cast<std::size_t>(last - first));
+      for (; first != last; ++first) locality.endpoints.push_back(std::move(first->endpoint));
     }
   }
   return joined;

@@ -1,9 +1,13 @@
 // References to backends → clusters and endpoints.
 #pragma once
 
+#include <cstddef>
 #include <expected>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "absl/container/inlined_vector.h"
 
 #include "translate/reference.h"
 #include "translate/settings.h"
@@ -12,12 +16,21 @@
 namespace sluice::translate {
 
 struct ResolvedBackend {
-  std::string cluster;  // its name
   ClusterRow row;
-  std::string base;           // the name without what its TLS adds
+  std::size_t base_size = 0;  // of the cluster's name: without what its TLS adds
   bool has_endpoints = true;  // false: known, but nothing is ready to answer
   bool fallback = false;      // it is there for when the others of its rule are down
+
+  const std::string& cluster() const { return row.cluster.name; }
 };
+
+// Shared by the rules that refer to it.
+using BackendPtr = std::shared_ptr<const ResolvedBackend>;
+
+// Its row, without a copy.
+inline std::shared_ptr<const ClusterRow> row_of(const BackendPtr& backend) {
+  return {backend, &backend->row};
+}
 
 struct BackendReader {
   const GroupKind& from;          // the kind that refers
@@ -32,15 +45,12 @@ struct BackendReader {
 };
 
 // `policies` takes those that the reference meets, wherever it leads.
-std::expected<ResolvedBackend, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,
-                                                                 const BackendReader& reader,
-                                                                 flow::Reads& reads,
-                                                                 std::vector<PolicyUse>& policies);
+std::expected<BackendPtr, ReferenceFailure> resolve_backend(const api::BackendObjectReference& ref,
+                                                            const BackendReader& reader, flow::Reads& reads,
+                                                            std::vector<PolicyUse>& policies);
 
-// Of the backends of one rule: where some speak plain HTTP, the protocol is the same for all, and those with
-// TLS do not negotiate it.
-void settle_protocols(std::vector<ResolvedBackend*> of_rule);
-void negotiate_no_protocol(ResolvedBackend& backend);
+// The backend, one that does not negotiate the protocol where it speaks TLS.
+BackendPtr negotiating_no_protocol(BackendPtr backend);
 
 // What routes may know of a Service or a ServiceImport.
 ServiceView view_service(const api::Service& service);
@@ -51,7 +61,7 @@ BackendRow read_backend(const NamespacedName& name, const api::Backend& backend,
                         const Inputs& inputs, const Projections& tables, flow::Reads& reads);
 
 // The Service and the ServiceImport that a slice belongs to.
-std::vector<ObjectKey> services_of(const api::EndpointSlice& slice);
+absl::InlinedVector<ObjectKey, 2> services_of(const api::EndpointSlice& slice);
 
 // The endpoints of a Service from all of its slices: ready ones; where none is ready, those that still serve
 // while they terminate. Addresses of both families stand side by side; a zone becomes a locality only if the

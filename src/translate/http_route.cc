@@ -38,6 +38,7 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
                    .parent_refs = route.spec.parent_refs,
                    .hostnames = route.spec.hostnames,
                    .rules = {}};
+  parts.rules.reserve(route.spec.rules.size());
   for (const api::HTTPRouteRule& rule : route.spec.rules) {
     RouteRule& to = parts.rules.emplace_back(RouteRule{.name = rule.name.value_or(""),
                                                        .matches = {},
@@ -47,6 +48,7 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
                                                        .session = rule.session_persistence,
                                                        .timeouts = rule.timeouts,
                                                        .retry = rule.retry});
+    to.matches.reserve(rule.matches.size());
     for (const api::HTTPRouteMatch& match : rule.matches) to.matches.push_back(translate_match(match));
   }
   return translate_rules(parts, environment, reads);

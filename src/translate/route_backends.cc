@@ -16,27 +16,31 @@ std::string Place::to_string() const {
   return text;
 }
 
-std::optional<ResolvedBackend> RouteBackends::resolve(const api::BackendObjectReference& ref,
-                                                      const Place& place) {
-  auto resolved = look_up(ref, place);
-  if (resolved) add_cluster(resolved->row);
+BackendPtr RouteBackends::resolve(const api::BackendObjectReference& ref, const Place& place) {
+  BackendPtr resolved = look_up(ref, place);
+  if (resolved != nullptr) add_cluster(row_of(resolved));
   return resolved;
 }
 
-std::optional<ResolvedBackend> RouteBackends::look_up(const api::BackendObjectReference& ref,
-                                                      const Place& place) {
-  auto resolved = resolve_backend(ref, reader_, reads_, policies_);
-  if (!resolved) {
-    refuse(std::move(resolved.error()), place);
-    return std::nullopt;
+BackendPtr RouteBackends::look_up(const api::BackendObjectReference& ref, const Place& place) {
+  auto known = std::ranges::find_if(known_, [&ref](const auto& one) { return *one.first == ref; });
+  if (known == known_.end()) {
+    auto resolved = resolve_backend(ref, reader_, reads_, policies_);
+    if (!resolved) {
+      refuse(std::move(resolved.error()), place);
+      return nullptr;
+    }
+    known = known_.emplace(known_.end(), &ref, *std::move(resolved));
   }
-  if (!resolved->has_endpoints) without_endpoints_.push_back(resolved->row.cluster.owner.to_string());
-  return *std::move(resolved);
+  const BackendPtr& backend = known->second;
+  if (!backend->has_endpoints) without_endpoints_.push_back(backend->row.cluster.owner.to_string());
+  return backend;
 }
 
-void RouteBackends::add_cluster(const ClusterRow& row) {
-  auto& known = clusters_[row.cluster.name];
-  if (known == nullptr) known = std::make_shared<const ClusterRow>(row);
+void RouteBackends::add_cluster(std::shared_ptr<const ClusterRow> row) {
+  const bool known = std::ranges::any_of(
+      clusters_, [&row](const auto& other) { return other->cluster.name == row->cluster.name; });
+  if (!known) clusters_.push_back(std::move(row));
 }
 
 void RouteBackends::report(const ReferenceFailure& failure, const Place& place) {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "translate/backend.h"
@@ -23,7 +23,8 @@ struct Place {
   std::string to_string() const;
 };
 
-// Resolves references, and keeps what comes of them.
+// Resolves references, and keeps what comes of them: the rules of a route mostly refer to few backends, each
+// of which is resolved once. What is resolved has to outlive this.
 class RouteBackends {
  public:
   RouteBackends(const ObjectKey& route, const BackendReader& reader, flow::Reads& reads)
@@ -31,18 +32,19 @@ class RouteBackends {
 
   const ObjectKey& route() const { return route_; }
 
-  // Nothing where the reference leads nowhere: then that is a problem, and ResolvedRefs says it. Its cluster
-  // is among clusters() from now on.
-  std::optional<ResolvedBackend> resolve(const api::BackendObjectReference& ref, const Place& place);
+  // Null where the reference leads nowhere: then that is a problem, and ResolvedRefs says it. Its cluster is
+  // among clusters() from now on.
+  BackendPtr resolve(const api::BackendObjectReference& ref, const Place& place);
   // The same without the cluster.
-  std::optional<ResolvedBackend> look_up(const api::BackendObjectReference& ref, const Place& place);
-  void add_cluster(const ClusterRow& row);
+  BackendPtr look_up(const api::BackendObjectReference& ref, const Place& place);
+  void add_cluster(std::shared_ptr<const ClusterRow> row);
 
   void report(const ReferenceFailure& failure, const Place& place);  // a problem
   void refuse(ReferenceFailure failure, const Place& place);         // and ResolvedRefs says it
   void add_problem(Problem problem) { problems_.push_back(std::move(problem)); }
 
-  const std::map<std::string, std::shared_ptr<const ClusterRow>>& clusters() const { return clusters_; }
+  // Each once.
+  const std::vector<std::shared_ptr<const ClusterRow>>& clusters() const { return clusters_; }
   const std::vector<Problem>& problems() const { return problems_; }
   // Those that references met.
   const std::vector<PolicyUse>& policies() const { return policies_; }
@@ -56,7 +58,8 @@ class RouteBackends {
   const ObjectKey& route_;
   const BackendReader& reader_;
   flow::Reads& reads_;
-  std::map<std::string, std::shared_ptr<const ClusterRow>> clusters_;
+  std::vector<std::pair<const api::BackendObjectReference*, BackendPtr>> known_;
+  std::vector<std::shared_ptr<const ClusterRow>> clusters_;
   std::vector<ReferenceFailure> unresolved_;
   std::vector<std::string> without_endpoints_;  // backends that nobody answers for
   std::vector<Problem> problems_;

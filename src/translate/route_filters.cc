@@ -177,7 +177,7 @@ void FilterReader::read_mirror(const api::HTTPRequestMirrorFilter& filter, const
     out_.failed = true;
     return;
   }
-  ir::Mirror mirror{.cluster = backend->cluster, .numerator = 100, .denominator = 100};
+  ir::Mirror mirror{.cluster = backend->cluster(), .numerator = 100, .denominator = 100};
   if (filter.percent) {
     mirror.numerator = static_cast<std::uint32_t>(*filter.percent);
   } else if (filter.fraction) {

@@ -1,7 +1,6 @@
 // The filters of a rule or of one of its backendRefs → what is done to its requests.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,10 +12,10 @@ namespace sluice::translate {
 struct RouteFilters {
   ir::HeaderChanges request_headers;
   ir::HeaderChanges response_headers;
-  std::optional<ir::Redirect> redirect;
-  std::optional<ir::Rewrite> rewrite;
+  Boxed<ir::Redirect> redirect;
+  Boxed<ir::Rewrite> rewrite;
   std::vector<ir::Mirror> mirrors;
-  std::optional<ir::Cors> cors;
+  Boxed<ir::Cors> cors;
   bool failed = false;  // requests are answered with 500
 };
 

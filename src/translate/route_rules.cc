@@ -1,10 +1,12 @@
 #include "translate/route_rules.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <re2/re2.h>
@@ -28,7 +30,7 @@ struct Verdicts {
 // A backendRef with weight that leads somewhere, or has an error in its place.
 struct Part {
   std::uint32_t weight = 1;
-  std::optional<ResolvedBackend> backend;
+  BackendPtr backend;
   RouteFilters filters;
 
   bool leads_somewhere() const { return backend && !filters.failed; }
@@ -47,6 +49,7 @@ struct Alternative {
   std::uint32_t weight = 1;
   std::shared_ptr<const ir::RouteAction> action;
 };
+using Alternatives = absl::InlinedVector<Alternative, 1>;
 
 void append(ir::HeaderChanges& to, const ir::HeaderChanges& more) {
   to.set.insert(to.set.end(), more.set.begin(), more.set.end());
@@ -83,8 +86,7 @@ class RuleTranslator {
   bool check_matches(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
   bool check_regex(const std::string& regex, const Place& place, std::vector<RuleFailure>& failures);
   std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
-  std::vector<Alternative> alternatives(const RouteRule& rule, const Place& place,
-                                        std::vector<RuleFailure>& failures);
+  Alternatives alternatives(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
   ir::Forward forward_of(const RouteRule& rule) const;
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
   void settle(const Place& place, std::vector<Part>& parts);
@@ -134,11 +136,12 @@ bool RuleTranslator::check_matches(const RouteRule& rule, const Place& place,
 
 std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Place& place) {
   std::vector<Part> parts;
+  parts.reserve(rule.backend_refs.size());
   for (std::size_t i = 0; i < rule.backend_refs.size(); ++i) {
     const api::HTTPBackendRef& ref = rule.backend_refs[i];
     const Place here{&place, "backendRefs", i};
     Part part{.weight = static_cast<std::uint32_t>(ref.weight),
-              .backend = {},
+              .backend = nullptr,
               .filters = read_backend_filters(ref.filters, here, backends_)};
     part.backend = backends_.look_up(ref.ref, here);
     if (ref.weight > 0) parts.push_back(std::move(part));
@@ -148,12 +151,13 @@ std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Pla
 
 // What the backends of a rule are beside each other. A Backend of type DynamicResolver has to be alone.
 void RuleTranslator::settle(const Place& place, std::vector<Part>& parts) {
-  std::vector<ResolvedBackend*> backends;
   bool dynamic = false;
-  for (Part& part : parts) {
+  bool plaintext = false;
+  for (const Part& part : parts) {
     if (!part.leads_somewhere()) continue;
-    backends.push_back(&*part.backend);
-    dynamic = dynamic || part.backend->row.cluster.discovery == ir::Discovery::kDynamic;
+    const ir::Cluster& cluster = part.backend->row.cluster;
+    dynamic = dynamic || cluster.discovery == ir::Discovery::kDynamic;
+    plaintext = plaintext || !cluster.tls;
   }
   if (dynamic && parts.size() > 1) {
     backends_.refuse(
@@ -166,7 +170,11 @@ void RuleTranslator::settle(const Place& place, std::vector<Part>& parts) {
     for (Part& part : parts) part.backend.reset();
     return;
   }
-  settle_protocols(backends);
+  // Where some speak plain HTTP the protocol is the same for all, and those with TLS do not negotiate it.
+  if (!plaintext) return;
+  for (Part& part : parts) {
+    if (part.leads_somewhere()) part.backend = negotiating_no_protocol(std::move(part.backend));
+  }
 }
 
 // What has to see all backends of a rule, a session or a fallback, makes them one cluster. False where they
@@ -190,7 +198,7 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
   for (const Part* part : members) {
     if (part->has_settings()) return false;
     if (alike && settings_of(part) != settings_of(members.front())) return false;
-    names.push_back(part->backend->cluster);
+    names.push_back(part->backend->cluster());
   }
   std::ranges::sort(names);
 
@@ -201,10 +209,9 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
   cluster.name =
       fmt::format("{}/{}/{}", what, route_.key.name.to_string(),
                   content_id(fmt::format("{}\n{}", identity_of(route_.key, rule), fmt::join(names, "\n"))));
-  joined.cluster = cluster.name;
   joined.has_endpoints =
       std::ranges::any_of(members, [](const Part* part) { return part->backend->has_endpoints; });
-  Part whole{.weight = 0, .backend = {}, .filters = {}};
+  Part whole{.weight = 0, .backend = nullptr, .filters = {}};
   const bool any_first =
       std::ranges::any_of(members, [](const Part* part) { return !part->backend->fallback; });
   for (const Part* part : members) {
@@ -212,7 +219,7 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
     whole.weight += part->weight;
     joined.row.members.push_back({.weight = part->weight,
                                   .priority = backend.fallback && any_first ? 1U : 0U,
-                                  .row = std::make_shared<const ClusterRow>(backend.row)});
+                                  .row = row_of(part->backend)});
     joined.row.secrets.insert(joined.row.secrets.end(), backend.row.secrets.begin(),
                               backend.row.secrets.end());
     if (alike) continue;
@@ -226,7 +233,7 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
   std::ranges::sort(joined.row.members, {},
                     [](const ClusterRow::Member& m) -> const std::string& { return m.row->cluster.name; });
   std::ranges::sort(cluster.tls_by_name, {}, [](const auto& named) { return named.first; });
-  whole.backend = std::move(joined);
+  whole.backend = std::make_shared<const ResolvedBackend>(std::move(joined));
   std::erase_if(parts, [](const Part& part) { return part.leads_somewhere(); });
   parts.push_back(std::move(whole));
   return true;
@@ -286,29 +293,33 @@ ir::Forward RuleTranslator::forward_of(const RouteRule& rule) const {
   return forward;
 }
 
-ir::WeightedCluster weighted(const Part& part) {
+// With what the part does to requests, which it has no more.
+ir::WeightedCluster weighted(Part& part) {
   ir::WeightedCluster cluster;
   cluster.weight = part.weight;
   if (!part.leads_somewhere()) return cluster;
-  cluster.cluster = part.backend->cluster;
-  cluster.request_headers = part.filters.request_headers;
-  cluster.response_headers = part.filters.response_headers;
-  if (part.filters.rewrite && part.filters.rewrite->host) cluster.rewrite = *part.filters.rewrite;
+  cluster.cluster = part.backend->cluster();
+  cluster.request_headers = std::move(part.filters.request_headers);
+  cluster.response_headers = std::move(part.filters.response_headers);
+  if (part.filters.rewrite && part.filters.rewrite->host) cluster.rewrite = part.filters.rewrite;
   return cluster;
 }
 
 // Envoy Gateway has one cluster for the endpoints of a rule, and one a backend where they are found in
 // different ways.
 bool mixes_discovery(const std::vector<Part>& parts) {
-  std::set<ir::Discovery> ways;
+  std::optional<ir::Discovery> way;
   for (const Part& part : parts) {
-    if (part.leads_somewhere()) ways.insert(part.backend->row.cluster.discovery);
+    if (!part.leads_somewhere()) continue;
+    const ir::Discovery its = part.backend->row.cluster.discovery;
+    if (way.value_or(its) != its) return true;
+    way = its;
   }
-  return ways.size() > 1;
+  return false;
 }
 
-std::vector<Alternative> RuleTranslator::alternatives(const RouteRule& rule, const Place& place,
-                                                      std::vector<RuleFailure>& failures) {
+Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& place,
+                                          std::vector<RuleFailure>& failures) {
   const RouteFilters filters = read_rule_filters(rule.filters, place, backends_, failures);
   std::vector<Part> parts = read_backends(rule, place);
   settle(place, parts);
@@ -337,19 +348,19 @@ std::vector<Alternative> RuleTranslator::alternatives(const RouteRule& rule, con
     failures.push_back({.reason = failure.reason, .message = failure.message});
   }
 
-  ir::RouteAction common;
-  if (failures.empty() && !filters.failed) {
-    common.request_headers = filters.request_headers;
-    common.response_headers = filters.response_headers;
-    common.cors = filters.cors;
-  }
-  const auto answer = [&common](auto what) {
-    ir::RouteAction action = common;
-    action.action = std::move(what);
-    return std::make_shared<const ir::RouteAction>(std::move(action));
+  const bool failed = filters.failed || !failures.empty();
+  const auto answer = [&filters, failed](auto what) {
+    auto action = std::make_shared<ir::RouteAction>();
+    action->action = std::move(what);
+    if (!failed) {
+      action->request_headers = filters.request_headers;
+      action->response_headers = filters.response_headers;
+      action->cors = filters.cors;
+    }
+    return action;
   };
   const ir::DirectResponse error{.status = 500};
-  if (filters.failed || !failures.empty()) return {{.weight = 1, .action = answer(error)}};
+  if (failed) return {{.weight = 1, .action = answer(error)}};
   if (filters.redirect) return {{.weight = 1, .action = answer(*filters.redirect)}};
   if (std::ranges::none_of(parts, &Part::leads_somewhere)) return {{.weight = 1, .action = answer(error)}};
 
@@ -359,26 +370,26 @@ std::vector<Alternative> RuleTranslator::alternatives(const RouteRule& rule, con
   forward.mirrors = filters.mirrors;
   for (const Part& part : parts) {
     if (!part.leads_somewhere() || part.filters.redirect) continue;
-    backends_.add_cluster(part.backend->row);
+    backends_.add_cluster(row_of(part.backend));
     forward.dynamic = part.backend->row.cluster.discovery == ir::Discovery::kDynamic;
   }
   if (std::ranges::none_of(parts, &Part::needs_a_route)) {
-    for (const Part& part : parts) forward.clusters.push_back(weighted(part));
+    forward.clusters.reserve(parts.size());
+    for (Part& part : parts) forward.clusters.push_back(weighted(part));
     forward.missing_is_500 = mixes_discovery(parts);
     forward.nobody_ready = std::ranges::all_of(
         parts, [](const Part& part) { return part.leads_somewhere() && !part.backend->has_endpoints; });
     return {{.weight = 1, .action = answer(std::move(forward))}};
   }
 
-  std::vector<Alternative> out;
-  for (const Part& part : parts) {
+  Alternatives out;
+  for (Part& part : parts) {
     if (!part.leads_somewhere()) {
       out.push_back({.weight = part.weight, .action = answer(error)});
     } else if (part.filters.redirect) {
-      ir::RouteAction action = common;
-      action.action = *part.filters.redirect;
-      append(action.response_headers, part.filters.response_headers);
-      out.push_back({part.weight, std::make_shared<const ir::RouteAction>(std::move(action))});
+      auto action = answer(*part.filters.redirect);
+      append(action->response_headers, part.filters.response_headers);
+      out.push_back({.weight = part.weight, .action = std::move(action)});
     } else {
       ir::Forward one = forward;
       one.clusters = {weighted(part)};
@@ -416,7 +427,7 @@ void RuleTranslator::translate(const RouteRule& rule, std::size_t index, std::ve
     add_failures();
     return;
   }
-  const std::vector<Alternative> shares = alternatives(rule, place, failures);
+  const Alternatives shares = alternatives(rule, place, failures);
   add_failures();
   std::uint32_t total = 0;
   for (const Alternative& share : shares) total += share.weight;
@@ -459,6 +470,14 @@ Conditions rule_conditions(const Verdicts& verdicts, const RouteBackends& backen
   conditions.push_back(backends.resolved_refs());
   if (auto missing = backends.backends_available()) conditions.push_back(*std::move(missing));
   return conditions;
+}
+
+// Sorts pairs by their keys; of those with one key the first stays.
+template <typename Pair>
+void keep_first_of_each(std::vector<Pair>& pairs) {
+  if (pairs.size() < 2) return;
+  std::ranges::stable_sort(pairs, {}, &Pair::first);
+  pairs.erase(std::ranges::unique(pairs, {}, &Pair::first).begin(), pairs.end());
 }
 
 std::set<ir::RouteFilter> filters_of(const std::vector<ir::Route>& routes, bool grpc) {
@@ -508,18 +527,20 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
     std::set<ir::RouteFilter> filters;
   };
-  std::map<BackendAccess, std::unique_ptr<Translation>> translations;
+  std::vector<std::unique_ptr<Translation>> translations;
   const auto translation_for = [&](const BackendAccess& access) -> const Translation& {
-    std::unique_ptr<Translation>& t = translations[access];
-    if (t != nullptr) return *t;
-    t = std::make_unique<Translation>(
+    for (const auto& made : translations) {
+      if (made->reader.access == access) return *made;
+    }
+    auto& t = translations.emplace_back(std::make_unique<Translation>(
         route.key,
         BackendReader{route.key.kind, route.key.name.namespace_, access, environment.settings,
                       environment.inputs, environment.tables, route.grpc},
-        reads);
+        reads));
     RuleTranslator rules(route, t->backends, t->verdicts);
     std::vector<ir::Route> routes;
     std::vector<std::uint32_t> indexes;
+    routes.reserve(route.rules.size());
     for (std::size_t i = 0; i < route.rules.size(); ++i) {
       rules.translate(route.rules[i], i, routes);
       indexes.resize(routes.size(), static_cast<std::uint32_t>(i));
@@ -532,15 +553,16 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
 
   Parents attached = attach(route.key, route.parent_refs, route.hostnames, environment, reads);
   result.problems = std::move(attached.problems);
+  result.parents.reserve(attached.parents.size());
   for (Parent& parent : attached.parents) {
     const Translation& translation = translation_for(parent.points->access);
     result.filters.insert(translation.filters.begin(), translation.filters.end());
-    for (const Attachment& attachment : parent.attachments) {
+    for (Attachment& attachment : parent.attachments) {
       const std::string& table = attachment.listener->route_table;
       parent.status.route_tables.push_back(table);
       if (translation.routes->empty()) continue;
-      for (const std::string& host : attachment.hosts) {
-        result.contributions.push_back({{.table = table, .host = host},
+      for (std::string& host : attachment.hosts) {
+        result.contributions.push_back({{.table = table, .host = std::move(host)},
                                         {.creation_timestamp = route.creation_timestamp,
                                          .keep_order = parent.points->preserve_route_order,
                                          .routes = translation.routes,
@@ -548,8 +570,8 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       }
     }
     if (parent.accepted()) {
-      for (const auto& [cluster, row] : translation.backends.clusters()) {
-        result.clusters.push_back({{.proxy = parent.points->proxy, .name = cluster}, row});
+      for (const auto& row : translation.backends.clusters()) {
+        result.clusters.push_back({{.proxy = parent.points->proxy, .name = row->cluster.name}, row});
       }
     }
     for (Condition& condition :
@@ -566,14 +588,9 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   }
 
   // Two parentRefs may lead to one listener; each host is brought there once.
-  const auto by_key = [](const auto& a, const auto& b) { return a.first < b.first; };
-  const auto same_key = [](const auto& a, const auto& b) { return a.first == b.first; };
-  std::ranges::stable_sort(result.contributions, by_key);
-  result.contributions.erase(std::ranges::unique(result.contributions, same_key).begin(),
-                             result.contributions.end());
-  std::ranges::stable_sort(result.clusters, by_key);
-  result.clusters.erase(std::ranges::unique(result.clusters, same_key).begin(), result.clusters.end());
-  for (auto& [access, translation] : translations) {
+  keep_first_of_each(result.contributions);
+  keep_first_of_each(result.clusters);
+  for (const auto& translation : translations) {
     for (const Problem& problem : translation->backends.problems()) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {
         result.problems.push_back(problem);

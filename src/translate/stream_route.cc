@@ -4,7 +4,6 @@
 #include <cctype>
 #include <map>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -37,15 +36,14 @@ void each_backend(const std::vector<api::StreamRouteRule>& rules, F f) {
   }
 }
 
-bool is_dynamic(const std::optional<ResolvedBackend>& backend) {
+bool is_dynamic(const BackendPtr& backend) {
   return backend && backend->row.cluster.discovery == ir::Discovery::kDynamic;
 }
 
 // Where the reference leads, if there is something to forward to. A name to resolve is in the requests of
 // HTTP, and in TLS for as long as it is not ended.
-std::optional<ResolvedBackend> resolve(const api::BackendRef& ref, const Place& place,
-                                       Translation& translation) {
-  auto backend = translation.backends.look_up(ref.ref, place);
+BackendPtr resolve(const api::BackendRef& ref, const Place& place, Translation& translation) {
+  BackendPtr backend = translation.backends.look_up(ref.ref, place);
   if (!is_dynamic(backend) || translation.reader.passes_tls) return backend;
   const bool ended = translation.reader.from == api::kind_of<api::TLSRoute>();
   if (ended) translation.served = false;
@@ -59,7 +57,7 @@ std::optional<ResolvedBackend> resolve(const api::BackendRef& ref, const Place& 
        .suggestion = ended ? "set `tls.mode: Passthrough` on the listener, or use a Backend with endpoints"
                            : "use an HTTPRoute or a TLSRoute, or a Backend with endpoints"},
       place);
-  return std::nullopt;
+  return nullptr;
 }
 
 // A cluster that only this route has, without endpoints so far.
@@ -75,7 +73,7 @@ ClusterRow own_cluster(const ObjectKey& route) {
 void share_connections(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
   struct Part {
     std::uint32_t weight;
-    std::optional<ResolvedBackend> backend;
+    BackendPtr backend;
   };
   std::vector<Part> parts;
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
@@ -98,15 +96,15 @@ void share_connections(const std::vector<api::StreamRouteRule>& rules, Translati
   std::map<std::string, std::uint32_t> weights;  // by cluster, "" is of what leads nowhere
   for (Part& part : parts) {
     if (part.backend) {
-      negotiate_no_protocol(*part.backend);  // that is the clients' business
-      backends.add_cluster(part.backend->row);
+      part.backend = negotiating_no_protocol(std::move(part.backend));  // that is the clients' business
+      backends.add_cluster(row_of(part.backend));
     }
-    if (part.weight > 0) weights[part.backend ? part.backend->cluster : ""] += part.weight;
+    if (part.weight > 0) weights[part.backend ? part.backend->cluster() : ""] += part.weight;
   }
   if (std::ranges::all_of(weights, [](const auto& share) { return share.first.empty(); })) {
-    const ClusterRow nobody = own_cluster(backends.route());
+    const auto nobody = std::make_shared<const ClusterRow>(own_cluster(backends.route()));
     backends.add_cluster(nobody);
-    translation.shares = {{.cluster = nobody.cluster.name, .weight = 1}};
+    translation.shares = {{.cluster = nobody->cluster.name, .weight = 1}};
     translation.dynamic = false;
     return;
   }
@@ -119,17 +117,17 @@ void share_datagrams(const std::vector<api::StreamRouteRule>& rules, Translation
   ClusterRow row = own_cluster(translation.backends.route());
   std::map<std::string, ClusterRow::Member> members;
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
-    const auto backend = resolve(ref, place, translation);
+    const BackendPtr backend = resolve(ref, place, translation);
     if (!backend || ref.weight == 0) return;
     const auto weight = static_cast<std::uint32_t>(ref.weight);
-    const auto [member, fresh] = members.try_emplace(backend->cluster);
+    const auto [member, fresh] = members.try_emplace(backend->cluster());
     member->second.weight = fresh ? weight : member->second.weight + weight;
-    member->second.row = std::make_shared<const ClusterRow>(backend->row);
+    member->second.row = row_of(backend);
     // One that resolves names takes addresses as well.
     if (backend->row.cluster.discovery == ir::Discovery::kDns) row.cluster.discovery = ir::Discovery::kDns;
   });
   for (auto& [name, member] : members) row.members.push_back(std::move(member));
-  translation.backends.add_cluster(row);
+  translation.backends.add_cluster(std::make_shared<const ClusterRow>(row));
   translation.shares = {{.cluster = row.cluster.name, .weight = 1}};
 }
 
@@ -183,8 +181,8 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
     if (used.empty()) used.push_back(&translation_for(parent.points->access, false));
     for (const Translation* translation : used) {
       if (parent.accepted()) {
-        for (const auto& [cluster, row] : translation->backends.clusters()) {
-          result.clusters.push_back({{.proxy = parent.points->proxy, .name = cluster}, row});
+        for (const auto& row : translation->backends.clusters()) {
+          result.clusters.push_back({{.proxy = parent.points->proxy, .name = row->cluster.name}, row});
         }
         if (auto missing = translation->backends.backends_available()) {
           set_condition(parent.status.conditions, *std::move(missing));

@@ -100,10 +100,10 @@ class StageTest : public testing::Test {
       .services = services_,
       .readiness = readiness_,
       .backends = backends_,
-      .backend_tls_policies_of =
-          graph_.index("backend TLS policies by target",
-                       input<NamespacedName, BackendTlsPolicyRow>("backend TLS policies"),
-                       [](const NamespacedName&, const BackendTlsPolicyRow& row) { return row.targets; }),
+      .backend_tls_policies_of = graph_.index(
+          "backend TLS policies by target",
+          input<NamespacedName, BackendTlsPolicyRow>("backend TLS policies"),
+          [](const NamespacedName&, const BackendTlsPolicyRow& row) { return objects_of(row.targets); }),
       .names = graph_.index("names by namespace", input<ObjectKey, Named>("names"),
                             [](const ObjectKey& object, const Named&) {
                               return NameGroup{object.kind, NameGroup::By::kName, object.name.name};

@@ -189,7 +189,7 @@ void plan_backend_tls(const api::Gateway& gateway, const Projections& tables, fl
 std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const std::string& section,
                                               const BackendRow* own, const BackendReader& reader,
                                               flow::Reads& reads, std::vector<PolicyUse>& policies,
-                                              ResolvedBackend& resolved) {
+                                              ClusterRow& row) {
   if (reader.passes_tls || reader.transport == "UDP") return {};
   const BackendTlsPolicyRow* policy = backend_tls_policy_of(backend, section, reader.tables, reads, policies);
   const TlsTrust* trust = policy != nullptr              ? &policy->trust
@@ -213,11 +213,11 @@ std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const st
   tls.sni_from_endpoint = trust->sni_from_endpoint;
   tls.subject_alt_names = trust->subject_alt_names;
   if (trust->verify) {
-    const SecretSource& secret = resolved.row.secrets.emplace_back(authorities_secret(trust->authorities));
+    const SecretSource& secret = row.secrets.emplace_back(authorities_secret(trust->authorities));
     tls.validation_secret = secret.name;
   }
   if (terms.certificate) {
-    const SecretSource& secret = resolved.row.secrets.emplace_back(
+    const SecretSource& secret = row.secrets.emplace_back(
         SecretSource{.name = fmt::format("backend-certificate/{}", terms.certificate->to_string()),
                      .certificate = terms.certificate,
                      .authorities = {}});
@@ -229,7 +229,7 @@ std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const st
   tls.parameters.curves = terms.curves;
   tls.parameters.signature_algorithms = terms.signature_algorithms;
   if (terms.alpn) tls.alpn = *terms.alpn;
-  resolved.row.cluster.tls = std::move(tls);
+  row.cluster.tls = std::move(tls);
   return {};
 }
 
@@ -250,8 +250,9 @@ ir::Secret read_secret(const SecretSource& source, const Inputs& inputs, const P
   return secret;
 }
 
-void name_after_tls(const std::string& base, ir::Cluster& cluster) {
-  cluster.name = cluster.tls ? fmt::format("{}/tls-{}", base, content_id(describe(*cluster.tls))) : base;
+void name_after_tls(std::size_t base_size, ir::Cluster& cluster) {
+  cluster.name.resize(base_size);
+  if (cluster.tls) cluster.name += "/tls-" + content_id(describe(*cluster.tls));
 }
 
 }  // namespace sluice::translate

@@ -5,6 +5,7 @@
 // nothing, and by a Backend for itself, which counts before both.
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <string>
 #include <vector>
@@ -14,7 +15,6 @@
 namespace sluice::translate {
 
 struct BackendReader;
-struct ResolvedBackend;
 
 // A reference to a client certificate that leads to none.
 struct CertificateFailure {
@@ -43,13 +43,14 @@ void plan_backend_tls(const api::Gateway& gateway, const Projections& tables, fl
 std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const std::string& section,
                                               const BackendRow* own, const BackendReader& reader,
                                               flow::Reads& reads, std::vector<PolicyUse>& policies,
-                                              ResolvedBackend& resolved);
+                                              ClusterRow& row);
 
 // The secret with what is there now.
 ir::Secret read_secret(const SecretSource& source, const Inputs& inputs, const Projections& tables,
                        flow::Reads& reads);
 
-// A cluster with TLS is named after what its connections are like.
-void name_after_tls(const std::string& base, ir::Cluster& cluster);
+// A cluster with TLS is named after what its connections are like, behind the first `base_size` characters of
+// its name.
+void name_after_tls(std::size_t base_size, ir::Cluster& cluster);
 
 }  // namespace sluice::translate

@@ -71,6 +71,9 @@ MergedHost merge_host(const std::string& host,
   });
 
   std::vector<Candidate> candidates;
+  std::size_t count = 0;
+  for (const auto* contribution : by_age) count += contribution->second->routes->size();
+  candidates.reserve(count);
   for (std::size_t route = 0; route < by_age.size(); ++route) {
     const Contribution& contribution = *by_age[route]->second;
     for (std::size_t i = 0; i < contribution.routes->size(); ++i) {
@@ -106,6 +109,10 @@ ir::VirtualHost misdirected_host(const std::string& host) {
 
 std::vector<std::string> clusters_of(const ir::VirtualHost& host) {
   std::vector<std::string> clusters;
+  // The routes of a host often have one.
+  const auto add = [&clusters](const std::string& cluster) {
+    if (clusters.empty() || clusters.back() != cluster) clusters.push_back(cluster);
+  };
   const ir::RouteAction* last = nullptr;
   for (const ir::Route& route : host.routes) {
     if (route.action.get() == last) continue;
@@ -113,9 +120,9 @@ std::vector<std::string> clusters_of(const ir::VirtualHost& host) {
     const auto* forward = std::get_if<ir::Forward>(&route.action->action);
     if (forward == nullptr) continue;
     for (const ir::WeightedCluster& part : forward->clusters) {
-      if (!part.cluster.empty()) clusters.push_back(part.cluster);
+      if (!part.cluster.empty()) add(part.cluster);
     }
-    for (const ir::Mirror& mirror : forward->mirrors) clusters.push_back(mirror.cluster);
+    for (const ir::Mirror& mirror : forward->mirrors) add(mirror.cluster);
   }
   std::ranges::sort(clusters);
   clusters.erase(std::ranges::unique(clusters).begin(), clusters.end());

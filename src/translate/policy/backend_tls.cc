@@ -128,7 +128,8 @@ PolicyProblems check_backend_tls_policy(const NamespacedName& name, const Backen
                      near_name(target.section, "it has", *sections)));
       continue;
     }
-    const auto [first, first_row] = first_policy(reads.group(tables.backend_tls_policies_of, target));
+    const auto [first, first_row] =
+        first_policy(reads.group(tables.backend_tls_policies_of, target.object), target);
     if (first == nullptr || *first == name) continue;
     const auto at = std::ranges::find(first_row->targets, target) - first_row->targets.begin();
     Problem problem = problem_at(
@@ -149,11 +150,13 @@ PolicyProblems check_backend_tls_policy(const NamespacedName& name, const Backen
 const BackendTlsPolicyRow* backend_tls_policy_of(const ObjectKey& backend, const std::string& section,
                                                  const Projections& tables, flow::Reads& reads,
                                                  std::vector<PolicyUse>& uses) {
+  const auto policies = reads.group(tables.backend_tls_policies_of, backend);
+  if (policies.empty()) return nullptr;
   const auto look_up = [&](const std::string& name) -> const BackendTlsPolicyRow* {
-    const auto policies =
-        reads.group(tables.backend_tls_policies_of, PolicyTarget{.object = backend, .section = name});
-    const auto [first, row] = first_policy(policies);
-    for (const auto& [policy, _] : policies) {
+    const PolicyTarget target{.object = backend, .section = name};
+    const auto [first, row] = first_policy(policies, target);
+    for (const auto& [policy, its] : policies) {
+      if (!is_among(target, its.targets)) continue;
       PolicyUse use{.policy = policy, .ancestor = {}, .beaten_by = {}};
       if (policy != *first) use.beaten_by = *first;
       uses.push_back(std::move(use));

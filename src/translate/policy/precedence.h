@@ -8,6 +8,7 @@
 
 #include "base/object_key.h"
 #include "flow/graph.h"
+#include "translate/policy/target.h"
 
 namespace sluice::translate {
 
@@ -23,12 +24,14 @@ bool precedes(const NamespacedName& a, const Row& row_a, const NamespacedName& b
   return age(a, row_a) < age(b, row_b);
 }
 
-// The policy of the group that counts; {null, null} where there is none.
+// Of the policies that have the object of the target among theirs, the one that counts for the target;
+// {null, null} where there is none.
 template <typename Row>
 std::pair<const NamespacedName*, const Row*> first_policy(
-    const flow::GroupRows<NamespacedName, Row>& policies) {
+    const flow::GroupRows<NamespacedName, Row>& policies, const PolicyTarget& target) {
   std::pair<const NamespacedName*, const Row*> first{nullptr, nullptr};
   for (const auto& [name, row] : policies) {
+    if (!is_among(target, row.targets)) continue;
     if (first.second == nullptr || precedes(name, row, *first.first, *first.second)) first = {&name, &row};
   }
   return first;
