@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "absl/container/inlined_vector.h"
+
 #include "translate/addresses.h"
 #include "translate/backend.h"
 #include "translate/certificate.h"
@@ -43,6 +45,10 @@ using xds::ResourceType;
 
 template <typename K, typename V>
 using Rows = std::vector<std::pair<K, V>>;
+
+// Of an index, a row's: mostly few.
+template <typename G>
+using Groups = absl::InlinedVector<G, 2>;
 
 Rendered rendered(std::string bytes) {
   Rendered out;
@@ -242,8 +248,10 @@ struct Pipeline::Tables {
   const Index<translate::NameGroup, ObjectKey, translate::Named>& names =
       graph.index("names by namespace", all_names, [](const ObjectKey& object, const translate::Named&) {
         using By = translate::NameGroup::By;
-        return std::vector<translate::NameGroup>{{object.kind, By::kNamespace, object.name.namespace_},
-                                                 {object.kind, By::kName, object.name.name}};
+        Groups<translate::NameGroup> groups;
+        groups.push_back({object.kind, By::kNamespace, object.name.namespace_});
+        groups.push_back({object.kind, By::kName, object.name.name});
+        return groups;
       });
 
   // ---- TLS to backends ----
@@ -337,7 +345,7 @@ struct Pipeline::Tables {
       flow::Part{tcp_routes, object_key<api::TCPRoute>}, flow::Part{udp_routes, object_key<api::UDPRoute>});
   const Index<HostKey, ObjectKey, translate::RouteResult>& routes_of =
       graph.index("routes by host", routes, [](const ObjectKey&, const translate::RouteResult& result) {
-        std::vector<HostKey> keys;
+        Groups<HostKey> keys;
         for (const auto& [host, contribution] : result.contributions) keys.push_back(host);
         return keys;
       });
@@ -474,7 +482,7 @@ struct Pipeline::Tables {
   // ---- statuses ----
   const Index<translate::ListenerKey, ObjectKey, translate::RouteResult>& attached =
       graph.index("attached routes", routes, [](const ObjectKey&, const translate::RouteResult& result) {
-        std::vector<translate::ListenerKey> keys;
+        Groups<translate::ListenerKey> keys;
         for (const translate::ParentStatus& parent : result.parents) {
           for (const std::string& listener : parent.attached_listeners)
             keys.push_back({parent.parent, listener});

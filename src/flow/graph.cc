@@ -56,7 +56,7 @@ std::vector<Slot> Node::take_queue() {
 }
 
 void Node::recycle(std::vector<Slot> queue) {
-  queue.clear();
+  clear(queue);
   queue_ = std::move(queue);
 }
 

@@ -39,13 +39,13 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "absl/container/inlined_vector.h"
 
 #include "flow/keys.h"
@@ -61,6 +61,40 @@ template <class G, class K, class V>
 class Index;
 
 namespace internal {
+// The rows of a group. They are put in order when they are read: many groups never are, or only as to how
+// many there are.
+class Members {
+ public:
+  std::size_t size() const { return slots_.size(); }
+  bool empty() const { return slots_.empty(); }
+
+  void add(Slot slot) { slots_.push_back(slot); }
+
+  template <class IsGone>
+  void remove(IsGone is_gone) {
+    in_order_ -= static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.begin() + in_order_, is_gone));
+    slots_.erase(std::remove_if(slots_.begin(), slots_.end(), is_gone), slots_.end());
+  }
+
+  template <class Less>
+  std::span<const Slot> sorted(Less less) {
+    constexpr std::size_t kFew = 16;
+    if ((slots_.size() - in_order_) * kFew > slots_.size()) {
+      std::sort(slots_.begin(), slots_.end(), less);
+      in_order_ = slots_.size();
+    }
+    for (; in_order_ < slots_.size(); ++in_order_) {
+      const auto end = slots_.begin() + in_order_;
+      std::rotate(std::upper_bound(slots_.begin(), end, *end, less), end, end + 1);
+    }
+    return slots_;
+  }
+
+ private:
+  absl::InlinedVector<Slot, 4> slots_;
+  std::size_t in_order_ = 0;  // the first; the others have come since
+};
+
 template <class InV, class K, class V>
 class MapTable;
 template <class InK, class InV, class K, class V>
@@ -170,8 +204,8 @@ class Table : public internal::Node {
   }
 
   void forget_changes() override {
-    changes_.clear();
-    changed_slots_.clear();
+    internal::clear(changes_);
+    internal::clear(changed_slots_);
   }
 
   bool holds(Slot slot) const override { return row(slot) != nullptr; }
@@ -239,7 +273,7 @@ class Input final : public Table<K, V> {
       edit_at_[e.slot] = kNone;
       this->put(e.slot, std::move(e.row));
     }
-    edits_.clear();
+    internal::clear(edits_);
   }
 
   bool holds(Slot slot) const override {
@@ -255,8 +289,6 @@ class Input final : public Table<K, V> {
 // commit.
 template <class K, class V>
 class GroupRows {
-  using Slots = absl::btree_set<internal::Slot, internal::ByKey<K>>;
-
  public:
   class iterator {
    public:
@@ -283,24 +315,29 @@ class GroupRows {
 
    private:
     friend class GroupRows;
-    iterator(const Table<K, V>& table, typename Slots::const_iterator at) : table_(&table), at_(at) {}
+    iterator(const Table<K, V>& table, const internal::Slot* at) : table_(&table), at_(at) {}
     const Table<K, V>* table_ = nullptr;
-    typename Slots::const_iterator at_;
+    const internal::Slot* at_ = nullptr;
   };
   using const_iterator = iterator;
 
-  iterator begin() const { return slots_ == nullptr ? iterator() : iterator(*table_, slots_->begin()); }
-  iterator end() const { return slots_ == nullptr ? iterator() : iterator(*table_, slots_->end()); }
-  std::size_t size() const { return slots_ == nullptr ? 0 : slots_->size(); }
+  iterator begin() const { return iterator(*table_, slots().data()); }
+  iterator end() const { return iterator(*table_, slots().data() + slots().size()); }
+  std::size_t size() const { return members_ == nullptr ? 0 : members_->size(); }
   bool empty() const { return size() == 0; }
 
  private:
   template <class, class, class>
   friend class Index;
-  GroupRows(const Table<K, V>& table, const Slots* slots) : table_(&table), slots_(slots) {}
+  GroupRows(const Table<K, V>& table, internal::Members* members) : table_(&table), members_(members) {}
+
+  std::span<const internal::Slot> slots() const {
+    if (members_ == nullptr) return {};
+    return members_->sorted(internal::ByKey<K>{&table_->keys()});
+  }
 
   const Table<K, V>* table_;
-  const Slots* slots_;  // null: none
+  internal::Members* members_;  // null: none
 };
 
 // The rows of a table in groups. A row is in as many groups as the index function names, in each once.
@@ -317,7 +354,6 @@ class Index final : public internal::Node {
   using Slot = internal::Slot;
   using Names = absl::InlinedVector<G, 2>;
   using Fn = std::function<void(const K&, const V&, Names&)>;
-  using Slots = absl::btree_set<Slot, internal::ByKey<K>>;
 
   friend class Graph;
   friend class Reads;
@@ -365,18 +401,33 @@ class Index final : public internal::Node {
       for (; old != present.end(); ++old) remove(*old, slot);
       present.assign(next_.begin(), next_.end());
     }
+    sweep();
   }
 
   void insert(Slot group, Slot slot) {
-    while (group >= members_.size()) members_.emplace_back(internal::ByKey<K>{&table_->keys()});
-    members_[group].insert(slot);
+    if (group >= members_.size()) members_.resize(groups_->capacity());
+    members_[group].add(slot);
     touch(group);
   }
 
   void remove(Slot group, Slot slot) {
-    members_[group].erase(slot);
-    if (members_[group].empty()) let_go(group);
+    gone_.emplace_back(group, slot);
     touch(group);
+  }
+
+  // Takes those that are gone out of their groups, all of a group at once.
+  void sweep() {
+    std::sort(gone_.begin(), gone_.end());
+    for (auto first = gone_.begin(); first != gone_.end();) {
+      const Slot group = first->first;
+      const auto last =
+          std::find_if(first, gone_.end(), [group](const auto& gone) { return gone.first != group; });
+      members_[group].remove(
+          [&](Slot slot) { return std::binary_search(first, last, std::pair(group, slot)); });
+      if (members_[group].empty()) let_go(group);
+      first = last;
+    }
+    gone_.clear();
   }
 
   // The rows of the group are not what they were.
@@ -390,7 +441,7 @@ class Index final : public internal::Node {
 
   void forget_changes() override {
     for (const Slot group : changed_) is_changed_[group] = false;
-    changed_.clear();
+    internal::clear(changed_);
   }
 
   bool holds(Slot group) const override { return group < members_.size() && !members_[group].empty(); }
@@ -398,11 +449,12 @@ class Index final : public internal::Node {
   internal::Keys<G>* groups_;
   const Table<K, V>* table_;
   Fn fn_;
-  std::vector<Slots> members_;                           // by group
+  mutable std::vector<internal::Members> members_;       // by group; reading sorts them
   std::vector<absl::InlinedVector<Slot, 4>> groups_of_;  // by row, ascending
   std::vector<Slot> changed_;
-  std::vector<bool> is_changed_;  // by group
-  Names names_;                   // of the row in hand
+  std::vector<bool> is_changed_;             // by group
+  std::vector<std::pair<Slot, Slot>> gone_;  // group and row, as long as a refresh goes on
+  Names names_;                              // of the row in hand
   absl::InlinedVector<Slot, 4> next_;
 };
 

@@ -480,6 +480,30 @@ TEST(Index, GroupsHoldTheirRowsSortedByKey) {
   EXPECT_EQ(g.index.group('z').begin().shared(), g.in.get_shared("2"));
 }
 
+TEST(Index, AGroupIsInOrderHoweverItsRowsComeAndGo) {
+  std::mt19937 random(1);
+  const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  Graph graph;
+  auto& table = graph.input<int, int>("table");
+  const auto& all = graph.index("all", table, [](int, int) { return 'a'; });
+  std::map<int, int> expected;
+  for (int round = 0; round < 500; ++round) {
+    for (int edits = below(5) == 0 ? 50 : 1; edits > 0; --edits) {
+      const int key = below(300);
+      if (below(3) == 0) {
+        table.erase(key);
+        expected.erase(key);
+      } else {
+        table.set(key, round);
+        expected[key] = round;
+      }
+    }
+    graph.commit();
+    if (below(3) == 0) continue;  // nobody looks
+    ASSERT_EQ(rows(all, 'a'), (std::vector<std::pair<int, int>>(expected.begin(), expected.end())));
+  }
+}
+
 TEST(Index, TakesOneGroupOrNoneOrSeveral) {
   Graph graph;
   auto& in = graph.input<int, int>("in");

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <utility>
 #include <vector>
 
@@ -50,6 +49,25 @@ class KeysBase {
   std::vector<Slot> retired_;
 };
 
+// Grows at its end and never moves what it has.
+template <class T>
+class Pages {
+ public:
+  const T& operator[](Slot at) const { return pages_[at / kPage][at % kPage]; }
+  T& operator[](Slot at) { return pages_[at / kPage][at % kPage]; }
+
+  // The number of the new one.
+  Slot push_back(T value) {
+    if (pages_.empty() || pages_.back().size() == kPage) pages_.emplace_back().reserve(kPage);
+    pages_.back().push_back(std::move(value));
+    return static_cast<Slot>((pages_.size() - 1) * kPage + pages_.back().size() - 1);
+  }
+
+ private:
+  static constexpr std::size_t kPage = 32;
+  std::vector<std::vector<T>> pages_;  // all full but the last
+};
+
 template <class K>
 class Keys : public KeysBase {
  public:
@@ -81,13 +99,13 @@ class Keys : public KeysBase {
   };
   struct Hash {
     using is_transparent = void;
-    const std::deque<Entry>* entries;
+    const Pages<Entry>* entries;
     std::size_t operator()(Slot slot) const { return (*entries)[slot].hash; }
     std::size_t operator()(const Probe& probe) const { return probe.hash; }
   };
   struct Equal {
     using is_transparent = void;
-    const std::deque<Entry>* entries;
+    const Pages<Entry>* entries;
     bool operator()(Slot a, Slot b) const { return a == b; }
     bool operator()(Slot slot, const Probe& probe) const { return (*entries)[slot].key == probe.key; }
     bool operator()(const Probe& probe, Slot slot) const { return (*entries)[slot].key == probe.key; }
@@ -96,9 +114,8 @@ class Keys : public KeysBase {
   template <class Q>
   Slot add(Q&& key, std::size_t hash) {
     if (free_.empty()) {
-      entries_.push_back(Entry{std::forward<Q>(key), hash});
       live_.push_back(true);
-      return static_cast<Slot>(entries_.size() - 1);
+      return entries_.push_back(Entry{std::forward<Q>(key), hash});
     }
     const Slot slot = free_.back();
     free_.pop_back();
@@ -110,7 +127,7 @@ class Keys : public KeysBase {
   // The key itself stays until the slot has another.
   void forget(Slot slot) override { slots_.erase(slot); }
 
-  std::deque<Entry> entries_;  // a deque: keys must not move
+  Pages<Entry> entries_;  // keys must not move
   absl::flat_hash_set<Slot, Hash, Equal> slots_{0, Hash{&entries_}, Equal{&entries_}};
 };
 

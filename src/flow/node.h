@@ -46,6 +46,14 @@ namespace internal {
 // Prints the parts as one line and aborts: for bugs of the program.
 [[noreturn]] void stop(std::initializer_list<std::string_view> parts);
 
+// Keeps the room that a usual commit needs, not that of the first one.
+template <class T>
+void clear(std::vector<T>& list) {
+  constexpr std::size_t kUsual = 1024;
+  list.clear();
+  if (list.capacity() > kUsual) list.shrink_to_fit();
+}
+
 using EdgeId = std::uint32_t;
 inline constexpr EdgeId kNoEdge = 0;
 
