@@ -45,7 +45,7 @@ ReferenceFailure failure(std::string reason, std::string code, std::string field
 
 ReferenceFailure switched_off() {
   return failure("UnsupportedValue", "support/backend-disabled", "kind", "the kind Backend is switched off",
-                 "set extensionApis.enableBackend");
+                 "set `backendEnabled: true`");
 }
 
 bool is_loopback(const std::string& address) {
