@@ -314,12 +314,12 @@ BackendRow read_backend(const NamespacedName& name, const api::Backend& backend,
   BackendRow row;
   const ObjectKey key{.kind = api::kind_of<api::Backend>(), .name = name};
   // Its condition does not look like bad news.
-  const auto report = [&](const auto& why, std::string path) {
+  const auto report = [&](const auto& why, const std::string& path) {
     row.problems.push_back({.code = why.code,
                             .severity = Severity::kError,
                             .where = {},
                             .object = key,
-                            .path = std::move(path),
+                            .path = path,
                             .message = why.message,
                             .suggestion = why.suggestion,
                             .also = {}});

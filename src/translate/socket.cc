@@ -103,6 +103,7 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
   row.listener = plan.listener;
   if (plan.streams.empty()) return row;
   std::vector<const Route*> by_age;
+  by_age.reserve(routes.size());
   for (const Route& route : routes) by_age.push_back(&route);
   std::ranges::sort(by_age, {}, [](const Route* r) {
     return std::tuple(r->second->creation_timestamp.empty(), std::string_view(r->second->creation_timestamp),

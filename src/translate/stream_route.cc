@@ -175,8 +175,8 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
       if (std::ranges::find(brings.server_names, "*") != brings.server_names.end()) {
         brings.server_names.clear();
       }
-      result.streams.push_back(
-          {{.proxy = parent.points->proxy, .name = attachment.listener->socket}, std::move(brings)});
+      result.streams.emplace_back(XdsKey{.proxy = parent.points->proxy, .name = attachment.listener->socket},
+                                  std::move(brings));
     }
     if (used.empty()) used.push_back(&translation_for(parent.points->access, false));
     for (const Translation* translation : used) {
