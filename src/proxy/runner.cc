@@ -52,7 +52,7 @@ std::optional<Problem> prepare_run_dir(const std::string& run_dir) {
   // Who can write here can have any process taken for an Envoy of ours, and talk to the admin interfaces.
   if (status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return problem("value/run-dir", fmt::format("others may write to `{}`", run_dir),
-                   "use a folder of your own");
+                   "use one that only you may write to");
   }
   // "/<short name>" and the longest that is appended to it.
   const std::size_t longest = run_dir.size() + 1 + kShortName + kLongestSocketSuffix;
