@@ -1,4 +1,4 @@
-// `sluice run` as a whole, in this process; with an Envoy that does not exist, so that nothing is served.
+// `sluice run` as a whole, in this process, with Envoys that do not start.
 #include "control/run.h"
 
 #include <atomic>
