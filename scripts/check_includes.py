@@ -12,7 +12,7 @@ import re
 import sys
 
 # What no edit of the table may undo: the modules that know nothing but these.
-ONLY = {"flow": {"base"}, "picker": {"base"}, "ir": {"base"}}
+ONLY = {"flow": {"base"}, "picker": {"base"}, "ir": {"base"}, "wasm": {"base"}}
 NEVER = [("xds", "api"), ("extproc", "picker")]
 # Headers that the build generates.
 GENERATED = re.compile(r".*\.pb\.h$|^version\.h$")
