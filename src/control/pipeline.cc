@@ -21,6 +21,7 @@
 #include "translate/listener_set.h"
 #include "translate/localities.h"
 #include "translate/policy/backend_tls.h"
+#include "translate/port_claims.h"
 #include "translate/proxy_plan.h"
 #include "translate/reference.h"
 #include "translate/refusal.h"
@@ -304,8 +305,8 @@ struct Pipeline::Tables {
   const Index<ir::ProxyKey, NamespacedName, translate::GatewayPlan>& gateways_of =
       graph.index("gateways by proxy", gateways,
                   [](const NamespacedName&, const translate::GatewayPlan& plan) { return plan.proxy; });
-  const Table<ir::ProxyKey, translate::ProxyPlan>& proxies =
-      graph.group("proxies", gateways_of, [this](const ir::ProxyKey& proxy, Reads& reads) {
+  const Table<ir::ProxyKey, translate::ProxyPlan>& lone_proxies =
+      graph.group("proxies by themselves", gateways_of, [this](const ir::ProxyKey& proxy, Reads& reads) {
         std::vector<translate::GatewayPlan> plans;
         for (const auto& [name, plan] : reads.group(gateways_of, proxy)) {
           std::vector<const translate::ListenerSetPlan*> sets;
@@ -314,6 +315,31 @@ struct Pipeline::Tables {
           translate::join_listener_sets(plans.back(), std::move(sets));
         }
         return translate::plan_proxy(proxy, std::move(plans), settings);
+      });
+  const Table<XdsKey, translate::PortClaim>& port_claims = graph.map_many(
+      "claims to ports", lone_proxies, [this](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+        return settings.on_host ? translate::port_claims(proxy, plan) : Rows<XdsKey, translate::PortClaim>();
+      });
+  const Index<translate::HostPort, XdsKey, translate::PortClaim>& claims_of =
+      graph.index("claims by port", port_claims,
+                  [](const XdsKey&, const translate::PortClaim& claim) { return claim.port; });
+  const Table<translate::HostPort, translate::LostPorts>& lost_ports =
+      graph.group("lost ports", claims_of, [this](const translate::HostPort& port, Reads& reads) {
+        std::vector<std::pair<XdsKey, const translate::PortClaim*>> claims;
+        for (const auto& [socket, claim] : reads.group(claims_of, port)) claims.emplace_back(socket, &claim);
+        return translate::settle_port(claims);
+      });
+  const Table<ir::ProxyKey, translate::ProxyPlan>& proxies = graph.map(
+      "proxies", lone_proxies,
+      [this](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan, Reads& reads) {
+        return translate::give_way(
+            plan, [&](const translate::SocketPlan& socket) -> const translate::PortClaim* {
+              const translate::LostPorts* lost = reads.get(
+                  lost_ports, translate::HostPort{socket.listener.port, socket.listener.udp.has_value()});
+              if (lost == nullptr) return nullptr;
+              const auto at = lost->find(XdsKey{proxy, socket.listener.name});
+              return at == lost->end() ? nullptr : &at->second;
+            });
       });
   const Table<NamespacedName, translate::GatewayPlan>& served_gateways =
       graph.map_many("served gateways", proxies, [](const ir::ProxyKey&, const translate::ProxyPlan& plan) {

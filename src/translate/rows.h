@@ -346,6 +346,38 @@ struct XdsKey {
   }
 };
 
+// ---- ports of a host -------------------------------------------------------------------------
+
+// What sockets compete for.
+struct HostPort {
+  std::uint16_t port = 0;
+  bool udp = false;
+
+  bool operator==(const HostPort&) const = default;
+  auto operator<=>(const HostPort&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const HostPort& p) {
+    return H::combine(std::move(h), p.port, p.udp);
+  }
+};
+
+// That a socket wants a port, and of whom (translate/port_claims.h).
+struct PortClaim {
+  HostPort port;
+  std::vector<std::string> addresses;  // sorted
+  // The first in order of precedence of the listeners that the socket is for, and its Gateway.
+  ObjectKey owner;
+  std::string listener;
+  std::size_t index = 0;  // its place in its owner
+  NamespacedName gateway;
+  std::string creation_timestamp;  // of the Gateway
+
+  bool operator==(const PortClaim&) const = default;
+};
+
+// Sockets that do not get a port, and the claim that is in the way of each.
+using LostPorts = std::map<XdsKey, PortClaim>;
+
 // ---- backends --------------------------------------------------------------------------------
 
 // Why a reference leads nowhere: the reason of the ResolvedRefs condition, and the Problem for the user.
