@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "api/declarations.h"
+#include "base/quote.h"
 #include "schema/bind.h"
 #include "schema/check.h"
 #include "schema/effect.h"
@@ -203,9 +204,10 @@ Problem unknown_kind(const Tree& document, std::string_view api_version, const s
     if (entry.group == group) candidates.push_back(entry.kind);
   }
   const std::string_view near = schema::closest(kind, candidates);
-  Problem problem = problem_at(*document.find("kind"), "support/unknown-kind",
-                               fmt::format("kind `{}` of `{}` is not known and left out", kind, api_version),
-                               near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+  Problem problem =
+      problem_at(*document.find("kind"), "support/unknown-kind",
+                 fmt::format("kind {} of {} is not known and left out", quote(kind), quote(api_version)),
+                 near.empty() ? "" : fmt::format("did you mean `{}`?", near));
   problem.severity = Severity::kWarning;
   problem.path = "kind";
   return problem;
@@ -217,9 +219,9 @@ Problem unserved_version(const Tree& document, const KindEntry& entry, std::stri
   for (std::size_t i = 1; i < entry.versions.names.size() && !entry.versions.names[i].empty(); ++i) {
     suggestion += fmt::format(" or `{}`", api_version_of(entry, entry.versions.names[i]));
   }
-  Problem problem =
-      problem_at(*document.find("apiVersion"), "schema/unserved-version",
-                 fmt::format("{} is not served in version `{}`", entry.kind, version), std::move(suggestion));
+  Problem problem = problem_at(*document.find("apiVersion"), "schema/unserved-version",
+                               fmt::format("{} is not served in version {}", entry.kind, quote(version)),
+                               std::move(suggestion));
   problem.path = "apiVersion";
   return problem;
 }

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include "base/quote.h"
 #include "schema/cel/cel.h"
 #include "schema/codec.h"
 #include "schema/path.h"
@@ -23,8 +24,6 @@ namespace {
 
 using Kind = Type::Kind;
 
-// Longer values are cut in messages.
-constexpr std::size_t kMaxQuoted = 60;
 // A tree with more problems is another kind's, or no one's: the rest of them would help nobody.
 constexpr std::size_t kMaxProblems = 100;
 // How far around a misplaced field its place is looked for.
@@ -34,29 +33,6 @@ constexpr int kMaxSearchDepth = 3;
 // lead astray. With another form or size they are.
 constexpr std::string_view kShapeCodes[] = {"schema/unknown-field", "schema/wrong-type", "schema/required",
                                             "schema/enum",          "schema/items",      "schema/duplicate"};
-
-std::string code_point_prefix(std::string_view text, std::size_t bytes) {
-  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80)
-    --bytes;
-  return std::string(text.substr(0, bytes));
-}
-
-std::string quoted(std::string_view text) {
-  const bool cut = text.size() > kMaxQuoted;
-  std::string shown;
-  for (const char c : cut ? code_point_prefix(text, kMaxQuoted) : std::string(text)) {
-    if (c == '\n') {
-      shown += "\\n";
-    } else if (c == '\t') {
-      shown += "\\t";
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      shown += c;
-    }
-  }
-  return fmt::format("`{}{}`", shown, cut ? "…" : "");
-}
 
 // A scalar as it could be written, or empty.
 std::string scalar_text(const Tree& tree) {
@@ -280,7 +256,7 @@ class Checker {
   }
 
   // " `x`" or, for secrets, nothing.
-  std::string shown(std::string_view text) const { return secret_ ? "" : " " + quoted(text); }
+  std::string shown(std::string_view text) const { return secret_ ? "" : " " + quote(text); }
 
   void wrong_type(const Path& path) {
     const Tree& tree = *path.tree;
@@ -333,6 +309,8 @@ class Checker {
 
   std::string type_suggestion(const Tree& tree, const Type& type, const std::string& text) const {
     const Kind wanted = type.kind;
+    // Nobody copies what cannot be shown as it is.
+    if (!secret_ && quote(text) != fmt::format("`{}`", text)) return "";
     if (wanted == Kind::kString && !text.empty()) {
       if (secret_) return "write it in quotes";
       if (takes(type, text)) return fmt::format("write it in quotes: `\"{}\"`", text);
@@ -426,8 +404,8 @@ class Checker {
     } else if (!near.word.empty()) {
       suggestion = did_you_mean(near.word);
     }
-    Problem& problem = report(path, "schema/unknown-field", fmt::format("unknown field `{}`", member.key),
-                              std::move(suggestion));
+    Problem& problem = report(path, "schema/unknown-field",
+                              fmt::format("unknown field {}", quote(member.key)), std::move(suggestion));
     const Path here{.parent = &path, .name = member.key, .is_key = true};
     problem.path = here.to_string();
     problem.where.line = member.line;
@@ -522,7 +500,7 @@ class Checker {
       if (type.key_regex != nullptr && !re2::RE2::PartialMatch(member.key, *type.key_regex)) {
         Problem& problem = report(
             here, "schema/pattern",
-            fmt::format("invalid key {}: expected {}", quoted(member.key), wanted_form(*type.key_pattern)));
+            fmt::format("invalid key {}: expected {}", quote(member.key), wanted_form(*type.key_pattern)));
         problem.where.line = member.line;
         problem.where.column = member.column;
       }
@@ -576,7 +554,7 @@ class Checker {
   std::string list_key(const Tree& item, const Type& type, std::string* words) const {
     if (type.list_kind == ListKind::kSet) {
       const std::string text = scalar_text(item);
-      *words = secret_ ? "a value" : quoted(text);
+      *words = secret_ ? "a value" : quote(text);
       return text.empty() ? "" : fmt::format("{}:{}", static_cast<int>(item.type()), text);
     }
     std::string key;
@@ -588,7 +566,7 @@ class Checker {
       *words += fmt::format("`{}` {}", name,
                             text.empty() ? "unset"
                             : secret_    ? "of the same value"
-                                         : quoted(text));
+                                         : quote(text));
       key += fmt::format("{}:{};", text.size(), text);
     }
     return key;

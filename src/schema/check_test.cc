@@ -189,6 +189,17 @@ TEST(Check, LongValuesAreCut) {
                                                                "…`: expected a match of `^[a-z]+$`");
 }
 
+TEST(Check, ControlCharactersAreSpelledOut) {
+  EXPECT_EQ(problems_of(R"("a\tb\e[2J": 1)"),
+            "1:1 [a\tb\x1B[2J] schema/unknown-field: unknown field `a\\tb\\x1b[2J`");
+}
+
+// What cannot be shown as it is would be copied wrong.
+TEST(Check, LongValuesAreNotSuggested) {
+  EXPECT_EQ(problems_of("codes: '" + std::string(100, '0') + "7'"),
+            "1:8 codes schema/wrong-type: expected a list, found the string `" + std::string(60, '0') + "…`");
+}
+
 TEST(Check, Required) {
   EXPECT_EQ(problems_of("items:\n- port: 1\n"),
             "2:3 items[0].name schema/required: missing field `name` in `items[0]`");

@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <limits>
 #include <unordered_set>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "base/quote.h"
 
 namespace sluice::tree_internal {
 
@@ -86,8 +89,8 @@ class JsonReader {
     }
   }
 
-  bool fail(std::string message, std::string suggestion = {}) {
-    problem_->code = "syntax/json";
+  bool fail(std::string message, std::string suggestion = {}, std::string code = "syntax/json") {
+    problem_->code = std::move(code);
     problem_->where.line = line_;
     problem_->where.column = column();
     problem_->message = std::move(message);
@@ -95,12 +98,16 @@ class JsonReader {
     return false;
   }
 
-  bool too_deep() { return fail(fmt::format("nested deeper than {} levels", kMaxDepth)); }
+  bool too_deep() {
+    return fail(fmt::format("nested deeper than {} levels", kMaxDepth), {}, "syntax/too-deep");
+  }
 
   bool read_value(std::size_t depth, Tree* tree) {
     skip_space();
     if (at_end()) return fail("the text ends where a value should follow");
-    if (++nodes_ > kMaxNodes) return fail(fmt::format("a document of more than {} nodes", kMaxNodes));
+    if (++nodes_ > kMaxNodes) {
+      return fail(fmt::format("a document of more than {} nodes", kMaxNodes), {}, "syntax/too-large");
+    }
     const std::uint32_t line = line_;
     const std::uint32_t column_here = column();
     switch (peek()) {
@@ -297,9 +304,8 @@ bool parse_number(std::string_view text, std::uint32_t line, std::uint32_t colum
   const char* const end = significant.data() + significant.size();
   const auto [stop, error] = std::from_chars(significant.data(), end, magnitude, base);
   constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  if (stop == end && error == std::errc() && magnitude <= kMax) {
-    const auto value = static_cast<std::int64_t>(magnitude);
-    *tree = Tree::integer(negative ? -value : value, line, column);
+  if (stop == end && error == std::errc() && magnitude <= kMax + (negative ? 1 : 0)) {
+    *tree = Tree::integer(static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude), line, column);
     return true;
   }
   if (base != 10) return false;
@@ -317,7 +323,7 @@ Problem duplicate_key(const Tree::Member& first, std::uint32_t line, std::uint32
   problem.code = "syntax/duplicate-key";
   problem.where.line = line;
   problem.where.column = column;
-  problem.message = fmt::format("duplicate key `{}`: it stands first on line {}, column {}", first.key,
+  problem.message = fmt::format("duplicate key {}: it stands first on line {}, column {}", quote(first.key),
                                 first.line, first.column);
   problem.suggestion = "keep one of the two";
   return problem;

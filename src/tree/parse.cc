@@ -48,6 +48,11 @@ std::string_view line_of(std::string_view text, std::uint32_t number) {
   return text;
 }
 
+std::uint32_t code_points(std::string_view text) {
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
 bool is_separator(std::string_view line) {
   if (!line.starts_with("---")) return false;
   line.remove_prefix(3);
@@ -75,13 +80,34 @@ std::size_t utf8_sequence(std::string_view text) {
   return size;
 }
 
-// The first thing that no text may hold: bytes that are no UTF-8, or NUL.
-std::optional<Problem> find_bad_bytes(std::string_view text) {
+// What is wrong with the character that `text` begins with, if it is none that a text may hold.
+std::optional<Problem> find_bad_character(std::string_view text) {
+  Problem problem;
+  if (text.front() == '\0') {
+    problem.code = "syntax/nul";
+    problem.message = "a NUL byte: this is no text";
+    return problem;
+  }
+  if (text.front() == '\r' && !text.starts_with("\r\n")) {
+    problem.code = "syntax/line-break";
+    problem.message = "a carriage return without a line feed: editors disagree whether a line ends here";
+    problem.suggestion = "save the file with Unix line ends";
+    return problem;
+  }
+  if (utf8_sequence(text) != 0) return std::nullopt;
+  problem.code = "syntax/utf8";
+  problem.message = fmt::format("byte 0x{:02X} is no UTF-8", static_cast<unsigned char>(text.front()));
+  problem.suggestion = "save the file as UTF-8";
+  return problem;
+}
+
+// The first character that no text may hold.
+std::optional<Problem> find_bad_character_in(std::string_view text) {
   std::size_t line_begin = 0;
   std::uint32_t line = 1;
   for (std::size_t i = 0; i < text.size();) {
-    const char c = text[i];
-    if (static_cast<unsigned char>(c) < 0x80 && c != '\0') {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x80 && c != '\0' && c != '\r') {
       ++i;
       if (c == '\n') {
         ++line;
@@ -89,25 +115,15 @@ std::optional<Problem> find_bad_bytes(std::string_view text) {
       }
       continue;
     }
-    const std::size_t size = c == '\0' ? 0 : utf8_sequence(text.substr(i));
-    if (size != 0) {
-      i += size;
+    std::optional<Problem> problem = find_bad_character(text.substr(i));
+    if (!problem) {
+      i += utf8_sequence(text.substr(i));
       continue;
     }
-    Problem problem;
-    problem.where.line = line;
-    problem.where.column = 1;
-    for (const char before : text.substr(line_begin, i - line_begin)) {
-      if ((static_cast<unsigned char>(before) & 0xC0) != 0x80) ++problem.where.column;
-    }
-    const bool utf16 = text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
-    if (c == '\0' && !utf16) {
-      problem.code = "syntax/nul";
-      problem.message = "a NUL byte: this is no text";
-    } else {
-      problem.code = "syntax/utf8";
-      problem.message = fmt::format("byte 0x{:02X} is no UTF-8", static_cast<unsigned char>(c));
-      problem.suggestion = utf16 ? "the file looks like UTF-16: save it as UTF-8" : "save the file as UTF-8";
+    problem->where.line = line;
+    problem->where.column = code_points(text.substr(line_begin, i - line_begin)) + 1;
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+      problem->suggestion = "the file looks like UTF-16: save it as UTF-8";
     }
     return problem;
   }
@@ -343,15 +359,16 @@ class DocumentBuilder {
     fy_token* const token = event->scalar.value;
     const fy_scalar_style style = token == nullptr ? FYSS_PLAIN : fy_token_scalar_style(token);
     const bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
-    // The token of a quoted scalar begins after its quote; that of nothing has no place.
+    // The token of a quoted scalar begins after its quote; that of nothing has no place, and that of an empty
+    // block scalar may be behind the text.
     Place place = place_of(token == nullptr ? nullptr : fy_token_start_mark(token), quoted ? 1 : 0);
     const bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
-    if ((place.line == 0 || block) && !frames_.empty()) {
-      const Frame& frame = frames_.back();
-      if (frame.has_key) {
-        place = {frame.members.back().line, frame.members.back().column};
+    if (block && text_of(token).empty()) place = {};
+    if (place.line == 0 || block) {
+      if (!frames_.empty() && frames_.back().has_key) {
+        place = {frames_.back().members.back().line, frames_.back().members.back().column};
       } else if (place.line == 0) {
-        place = frame.place;
+        place = frames_.empty() ? Place{first_line_, 1} : frames_.back().place;
       }
     }
     if (!count(1, place)) return;
@@ -663,8 +680,13 @@ class YamlReader {
     void* iterator = nullptr;
     if (const fy_diag_error* error = fy_diag_errors_iterate(diag_.get(), &iterator); error != nullptr) {
       theirs = error->msg == nullptr ? "" : error->msg;
-      const auto line = static_cast<std::uint32_t>(std::max(error->line, 1));
+      auto line = static_cast<std::uint32_t>(std::max(error->line, 1));
       auto column = static_cast<std::uint32_t>(std::max(error->column, 1));
+      // Where the text ends too early, some errors are reported behind it.
+      const auto last_line = static_cast<std::uint32_t>(std::ranges::count(text, '\n') + 1);
+      const std::uint32_t behind = code_points(line_of(text, std::min(line, last_line))) + 1;
+      if (line > last_line || column > behind) column = behind;
+      line = std::min(line, last_line);
       // An unclosed quote is reported behind the quote.
       if (theirs.contains("without closing quote") && column > 1) --column;
       Diagnosis diagnosis = diagnose(theirs, text, line, &column);
@@ -724,11 +746,11 @@ std::vector<Document> parse(std::string_view text, std::string_view file, std::v
   if (text.size() > kMaxTextBytes) {
     Problem problem;
     problem.code = "syntax/too-large";
-    problem.message = fmt::format("{} bytes of text: at most {} are read", text.size(), kMaxTextBytes);
+    problem.message = fmt::format("more than {} bytes of text", kMaxTextBytes);
     problem.suggestion = "split the file";
     problems->push_back(std::move(problem));
-  } else if (std::optional<Problem> bad_bytes = find_bad_bytes(text)) {
-    problems->push_back(std::move(*bad_bytes));
+  } else if (std::optional<Problem> bad = find_bad_character_in(text)) {
+    problems->push_back(std::move(*bad));
   } else if (first != std::string_view::npos) {
     const bool object = text[first] == '{';
     const bool named_json = file.ends_with(".json") && (object || text[first] == '[');

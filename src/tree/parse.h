@@ -15,6 +15,7 @@
 // expansion, and
 //   kMaxDepth levels, so no small text can become a large one.
 // - The same key twice in one map is an error that names both places.
+// - A text is UTF-8 without NUL, and its lines end with \n or \r\n, so that everybody counts the same lines.
 //
 // A syntax error spoils its document only: parse() returns the others, and one problem for each bad document.
 // A reader that wants the last good version of a whole file keeps it when there are problems: all that

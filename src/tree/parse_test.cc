@@ -1,5 +1,6 @@
 #include "tree/parse.h"
 
+#include <limits>
 #include <string>
 #include <tuple>
 
@@ -46,14 +47,22 @@ std::string problems_of(std::string_view text, std::string_view file = "a.yaml")
 TEST(Parse, PlainScalars) {
   const Tree tree = parse_one(
       "null: ~\nempty:\nyes: [yes, no, on, off, y, n]\nbools: [true, True, TRUE, false, False]\n"
-      "ints: [0, -7, +3, 0x1F, 0o17, 017, 9223372036854775807]\nfloats: [1.5, -2e3, .5, "
+      "ints: [0, -7, +3, 0x1F, 0o17, 017, 9223372036854775807, -9223372036854775808]\nfloats: [1.5, -2e3, "
+      ".5, "
       "9223372036854775808]\n"
       "strings: [1.2.3, 08:30, 1_000, 2026-01-31T00:00:00Z, 0x, 1e, '1', \"true\", 10Mi]\n");
   EXPECT_TRUE(tree.at("null")->is_null());
   EXPECT_TRUE(tree.at("empty")->is_null());
   for (const Tree& item : tree.at("yes")->items()) EXPECT_EQ(item.type(), Type::kString);
   for (const Tree& item : tree.at("bools")->items()) EXPECT_EQ(item.type(), Type::kBool);
-  const std::vector<std::int64_t> ints = {0, -7, 3, 31, 15, 15, 9223372036854775807};
+  const std::vector<std::int64_t> ints = {0,
+                                          -7,
+                                          3,
+                                          31,
+                                          15,
+                                          15,
+                                          std::numeric_limits<std::int64_t>::max(),
+                                          std::numeric_limits<std::int64_t>::min()};
   for (std::size_t i = 0; i < ints.size(); ++i) EXPECT_EQ(tree.at("ints")->items()[i].as_int(), ints[i]);
   for (const Tree& item : tree.at("floats")->items()) EXPECT_EQ(item.type(), Type::kFloat);
   EXPECT_EQ(tree.at("floats[1]")->as_float(), -2000);
@@ -284,7 +293,107 @@ TEST(Parse, RefusesBombs) {
   EXPECT_EQ(problems_of("{\"a\": " + std::string(100'000, '[')),
             "1:106: syntax/too-deep: nested deeper than 100 levels");
   EXPECT_EQ(problems_of("[" + std::string(100'000, '['), "a.json"),
-            "1:101: syntax/json: nested deeper than 100 levels");
+            "1:101: syntax/too-deep: nested deeper than 100 levels");
+}
+
+// The limits are the same in JSON, which has a reader of its own.
+TEST(Parse, RefusesBombsOfJson) {
+  std::string nodes = "[1";
+  for (std::size_t i = 1; i < kMaxNodes; ++i) nodes += ",1";
+  EXPECT_EQ(problems_of(nodes + "]", "a.json"),
+            "1:2000000: syntax/too-large: a document of more than 1000000 nodes");
+  const std::string deep = std::string(kMaxDepth, '[') + std::string(kMaxDepth, ']');
+  EXPECT_EQ(problems_of(deep, "a.json"), "");
+  EXPECT_EQ(problems_of("[" + deep + "]", "a.json"), "1:101: syntax/too-deep: nested deeper than 100 levels");
+}
+
+TEST(Parse, RefusesCycles) {
+  EXPECT_EQ(problems_of("a: &x\n  b: [*x]\n"), "2:7: syntax/alias: an alias inside of what it stands for");
+  EXPECT_EQ(problems_of("a: &x\n  <<: *x\n"), "2:7: syntax/alias: an alias inside of what it stands for");
+  EXPECT_EQ(problems_of("&x [&y {a: *x, b: *y}]\n"),
+            "1:12: syntax/alias: an alias inside of what it stands for");
+}
+
+// A scalar may be as large as a text; what is behind it has its place all the same.
+TEST(Parse, HugeScalars) {
+  static constexpr std::size_t kSize = 4'000'000;
+  const std::string xs(kSize, 'x');
+  const auto behind = [](const std::string& text, std::string_view file) {
+    const Tree tree = parse_one(text, file);
+    EXPECT_EQ(tree.at("a")->as_string().size(), kSize);
+    return std::tuple(tree.at("b")->line(), tree.at("b")->column());
+  };
+  EXPECT_EQ(behind("a: " + xs + "\nb: 1\n", "a.yaml"), std::tuple(2u, 4u));
+  EXPECT_EQ(behind("a: '" + xs + "'\nb: 1\n", "a.yaml"), std::tuple(2u, 4u));
+  EXPECT_EQ(behind("{a: \"" + xs + "\", b: 1}\n", "a.yaml"), std::tuple(1u, 4'000'012u));
+  EXPECT_EQ(behind("{\"a\": \"" + xs + "\", \"b\": 1}\n", "a.json"), std::tuple(1u, 4'000'016u));
+  EXPECT_TRUE(parse_one("a: " + std::string(kSize, '9')).at("a")->is_string()) << "a number beyond all";
+}
+
+TEST(Parse, HugeMistakes) {
+  const std::string xs(4'000'000, 'x');
+  EXPECT_EQ(problems_of("a: \"" + xs),
+            "1:4: syntax/yaml: a double-quoted string that is never closed (close it with `\"`)");
+  EXPECT_EQ(problems_of("{\"a\": \"" + xs, "a.json"),
+            "1:7: syntax/json: a string without its closing quote (close it with `\"`)");
+  EXPECT_EQ(problems_of("a: !" + xs + " b\n"),
+            "1:4000006: syntax/tag: a tag that neither JSON nor Kubernetes knows (remove the tag)");
+  EXPECT_EQ(problems_of(xs + ": 1\n" + xs + ": 2\n"),
+            "2:1: syntax/duplicate-key: duplicate key `" + xs.substr(0, 60) +
+                "…`: it stands first on line 1, column 1 (keep one of the two)");
+}
+
+TEST(Parse, VeryLongLines) {
+  std::string list = "a: [";
+  for (int i = 0; i < 200'000; ++i) list += "é, ";
+  EXPECT_EQ(problems_of(list + "@]\n"),
+            "1:600005: syntax/yaml: a value may not begin with this character (quote the value)");
+  EXPECT_EQ(parse_one(list + "z]\n").at("a")->items().back().column(), 600'005u);
+  std::string json = "{\"a\": [";
+  for (int i = 0; i < 200'000; ++i) json += "\"é\",";
+  EXPECT_EQ(problems_of(json + "]}", "a.json"),
+            "1:800008: syntax/json: a comma before `]` (remove the comma)");
+  EXPECT_EQ(parse_one(std::string(1'000'000, ' ') + "a: 1\n").at("a")->column(), 1'000'004u);
+}
+
+TEST(Parse, PlacesCountFromBehindAByteOrderMark) {
+  EXPECT_EQ(problems_of("\xEF\xBB\xBF"
+                        "a: @x\n"),
+            "1:4: syntax/yaml: a value may not begin with this character (quote the value)");
+  EXPECT_EQ(problems_of("\xEF\xBB\xBF"
+                        "{\"a\": 1,}",
+                        "a.json"),
+            "1:9: syntax/json: a comma before `}` (remove the comma)");
+}
+
+TEST(Parse, LinesMayEndAsOnWindows) {
+  const Tree tree = parse_one("a:\r\n- b\r\n- 'c\r\n  d'\r\n- |\r\n  e\r\n");
+  EXPECT_EQ(tree.at("a[1]")->as_string(), "c d");
+  EXPECT_EQ(tree.at("a[2]")->as_string(), "e\n");
+  EXPECT_EQ(problems_of("a: 1\r\nb:\r\n\tc: 2\r\n"),
+            "3:1: syntax/yaml: a tab in the indentation (indent with spaces)");
+  EXPECT_EQ(problems_of("{\r\n\"a\": 1,\r\n}", "a.json"),
+            "3:1: syntax/json: a comma before `}` (remove the comma)");
+  EXPECT_EQ(problems_of("a: 1\r\nb: 2\rc: 3\n"),
+            "2:5: syntax/line-break: a carriage return without a line feed: editors disagree whether a line "
+            "ends here (save the file with Unix line ends)");
+}
+
+TEST(Parse, TabsMayStandBetweenValuesOnly) {
+  const Tree tree = parse_one("a:\t1\nb: [1,\t2]\t# c\nd: 'x\ty'\n");
+  EXPECT_EQ(tree.at("a")->as_int(), 1);
+  EXPECT_EQ(tree.at("b[1]")->as_int(), 2);
+  EXPECT_EQ(tree.at("d")->as_string(), "x\ty");
+  EXPECT_EQ(problems_of("{\"a\": \"\t\"}", "a.json"),
+            "1:8: syntax/json: a control character inside a string (write it as an escape, \\t for a tab)");
+}
+
+// Where the text ends too early, libfyaml points behind it.
+TEST(Parse, PlacesAreInTheText) {
+  EXPECT_EQ(problems_of("a:\n-"), "2:2: syntax/yaml: did not find expected node content");
+  EXPECT_EQ(parse_one(">").line(), 1u);
+  EXPECT_EQ(parse_one(">").column(), 1u);
+  EXPECT_EQ(parse_one("- a\n- |").items()[1].line(), 1u);
 }
 
 TEST(Parse, RefusesWhatIsNoText) {
@@ -299,7 +408,7 @@ TEST(Parse, RefusesWhatIsNoText) {
                                     4)),
             "1:1: syntax/utf8: byte 0xFF is no UTF-8 (the file looks like UTF-16: save it as UTF-8)");
   EXPECT_EQ(problems_of(std::string(kMaxTextBytes + 1, '#')),
-            "0:0: syntax/too-large: 67108865 bytes of text: at most 67108864 are read (split the file)");
+            "0:0: syntax/too-large: more than 67108864 bytes of text (split the file)");
 }
 
 TEST(Parse, MessagesNeverQuoteValues) {

@@ -1,0 +1,14 @@
+// Texts of users in messages.
+//
+// Threads: pure function.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice {
+
+// `text` in backquotes: on one line, without what a terminal would obey, and cut where it is long.
+std::string quote(std::string_view text);
+
+}  // namespace sluice
