@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "source/secret_text.h"
+
 namespace sluice::source {
 
 namespace {
@@ -194,29 +196,38 @@ void FileSet::locate(const ObjectKey& object, const std::string& path, Where& wh
     where = {file.name, 0, 0};
     return;
   }
-  where = locator_.find(file.name, file.text, file.document_lines, claim.document, claim.ordinal, path);
+  where = locator_.find(file.name, lines_of(file), file.document_lines, claim.document, claim.ordinal, path);
   if (where.line == 0) where = {"", claim.line, claim.column};
   where.file = file.name;
 }
 
-std::string FileSet::line(const std::string& name, std::uint32_t line) {
-  const Text text = this->text(name);
-  if (text == nullptr || line == 0) return {};
-  if (cursor_.text != text || cursor_.line > line) cursor_ = {text, 1, 0};
-  for (; cursor_.line < line; ++cursor_.line) {
-    const std::size_t end = text->find('\n', cursor_.offset);
-    if (end == text->npos) return {};
-    cursor_.offset = end + 1;
+const TextLines& FileSet::lines_of(const File& file) {
+  if (!lines_ || lines_->text() != file.text) {
+    lines_.emplace(file.text);
+    document_ = {};
   }
-  const std::size_t end = text->find('\n', cursor_.offset);
-  std::string_view found = std::string_view(*text).substr(cursor_.offset, end - cursor_.offset);
-  if (found.ends_with('\r')) found.remove_suffix(1);
-  return std::string(found);
+  return *lines_;
+}
+
+std::string FileSet::line(const std::string& name, std::uint32_t line) {
+  const auto found = files_.find(name);
+  if (found == files_.end()) return {};
+  const TextLines& lines = lines_of(*found->second);
+  const std::string_view text = lines.line(line);
+  if (text.empty()) return {};
+  const bool same_document =
+      text.data() >= document_.data() && text.data() < document_.data() + document_.size();
+  if (!same_document) {
+    document_ = lines.document_around(line);
+    secret_ = may_be_secret(document_);
+  }
+  return secret_ ? std::string() : std::string(text);
 }
 
 void FileSet::forget() {
   locator_.forget();
-  cursor_ = {};
+  lines_.reset();
+  document_ = {};
 }
 
 }  // namespace sluice::source

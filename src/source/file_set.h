@@ -24,6 +24,7 @@
 
 #include "source/manifest.h"
 #include "source/source.h"
+#include "source/text_lines.h"
 
 namespace sluice::source {
 
@@ -48,7 +49,7 @@ class FileSet {
 
   // As Source::locate. An object of a document that is broken now has a file and no line.
   void locate(Problem& problem);
-  // Line `line` (from 1) without its end; empty when there is none.
+  // Line `line` (from 1) without its end; empty when there is none, and where it is or may be of a Secret.
   std::string line(const std::string& file, std::uint32_t line);
   // Lets go of what locate() and line() remember to be quick.
   void forget();
@@ -99,13 +100,13 @@ class FileSet {
   std::vector<Problem> path_problems_;
   std::vector<Problem> problems_;  // of the last take
 
+  const TextLines& lines_of(const File& file);
+
+  // What is remembered to be quick: problems come in the order of their places.
   Locator locator_;
-  // Where line() left off: problems come in the order of their lines.
-  struct {
-    Text text;
-    std::uint32_t line = 0;
-    std::size_t offset = 0;
-  } cursor_;
+  std::optional<TextLines> lines_;
+  std::string_view document_;  // of lines_, around the last line that was asked for
+  bool secret_ = false;        // what may_be_secret() says of it
 };
 
 }  // namespace sluice::source

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "source/testing.h"
@@ -301,6 +302,37 @@ TEST(FileSet, Lines) {
   EXPECT_EQ(files.line("g", 1), "");
   set(files, "f", "new");
   EXPECT_EQ(files.line("f", 1), "new");
+}
+
+TEST(FileSet, LinesOfDocumentsThatMayBeSecretsAreNotShown) {
+  FileSet files;
+  set(files, "f",
+      "kind: Gateway\nspec:\n  ref: {kind: Secret, name: a}\n"  // 1
+      "---\napiVersion: v1\nkind: Secret\ndata:\n\ta: x\n"      // 4
+      "--- # next\nkind: ConfigMap\n");                         // 9
+  // In this order, for lines of a document are remembered.
+  for (const std::uint32_t line : {1, 5, 8, 3, 10, 4, 6, 9, 7, 2}) {
+    EXPECT_EQ(files.line("f", line).empty(), line >= 4 && line <= 8) << line;
+  }
+}
+
+// A document that does not begin after its separator is found only by parsing the file.
+TEST(FileSet, PlacesInDocumentsThatBeginBesideTheirSeparator) {
+  FileSet files;
+  std::string text;
+  for (const char* name : {"a", "b", "c"}) {
+    text += fmt::format("--- {{apiVersion: v1, kind: Namespace,\n  metadata: {{name: {}}}}}\n", name);
+  }
+  set(files, "f", text);
+  ASSERT_EQ(files.take().value().upserted.size(), 3U);
+  std::uint32_t line = 2;
+  for (const char* name : {"a", "b", "c"}) {
+    Problem problem{.object = {.kind = api::kind_of<api::Namespace>(), .name = {"", name}},
+                    .path = "metadata.name"};
+    files.locate(problem);
+    EXPECT_EQ(problem.where, (Where{"f", line, 20})) << name;
+    line += 2;
+  }
 }
 
 // Whatever the way there, the same texts are the same objects and problems.

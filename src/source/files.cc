@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "source/file_source.h"
-#include "source/secret_text.h"
 
 namespace sluice::source {
 
@@ -25,8 +24,6 @@ void FileSource::locate(Problem& problem) const {
 std::string FileSource::line(const std::string& file, std::uint32_t line) const {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(remembering_, true)) on_remembering();
-  const Text text = files_.text(file);
-  if (text != nullptr && may_be_secret(*text, line)) return {};
   return files_.line(file, line);
 }
 

@@ -1,5 +1,6 @@
 #include "source/load.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -12,12 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tree/parse.h"
+
 namespace sluice::source {
 
 namespace {
 
 // Below this a second thread costs more than it saves.
 constexpr std::size_t kBytesForTwoThreads = 256 * 1024;
+
+// Of a file that is too large one byte more than a text may have: enough to say so, and no file, nor anything
+// that never ends, fills the memory.
+constexpr std::size_t kMostBytes = kMaxTextBytes + 1;
 
 // Returns errno.
 int read_text(const std::string& file, Signature& signature, std::string& text) {
@@ -30,14 +37,14 @@ int read_text(const std::string& file, Signature& signature, std::string& text) 
     signature = signature_of(status);
     std::size_t length = 0;
     // One byte more than expected, to see the end without growing.
-    text.resize(S_ISREG(status.st_mode) ? signature.size + 1 : 4096);
-    for (;;) {
+    text.resize(S_ISREG(status.st_mode) ? std::min<std::size_t>(signature.size + 1, kMostBytes) : 4096);
+    while (length < kMostBytes) {
       const ssize_t got = read(fd, text.data() + length, text.size() - length);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) error = errno;
       if (got <= 0) break;
       length += static_cast<std::size_t>(got);
-      if (length == text.size()) text.resize(2 * length);
+      if (length == text.size()) text.resize(std::min(2 * length, kMostBytes));
     }
     text.resize(length);
   }

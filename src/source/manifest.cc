@@ -78,19 +78,6 @@ void read_one(const Tree& tree, std::uint32_t document, std::uint32_t ordinal, c
                               .bound = refused ? std::nullopt : std::move(read.bound)});
 }
 
-// The text from one line to before another (0: to the end), both from 1; empty when it has no such lines.
-std::string_view lines_of(std::string_view text, std::uint32_t first, std::uint32_t end) {
-  std::size_t begin = 0;
-  std::size_t at = 0;
-  for (std::uint32_t line = 1;; ++line) {
-    if (line == first) begin = at;
-    if (line == end) return text.substr(begin, at - begin);
-    const std::size_t next = text.find('\n', at);
-    if (next == text.npos) return line < first ? std::string_view() : text.substr(begin);
-    at = next + 1;
-  }
-}
-
 // One step of a path.
 struct Step {
   Where where;
@@ -173,33 +160,40 @@ Where find_field(const Tree& object, std::string_view path) {
   return at.where;
 }
 
-Where Locator::find(const std::string& file, const std::shared_ptr<const std::string>& text,
-                    const std::vector<std::uint32_t>& document_lines, std::uint32_t document,
-                    std::uint32_t ordinal, std::string_view path) {
-  if (document >= document_lines.size()) return {};
-  if (text_ != text || document_ != document) {
-    forget();
+std::pair<Tree, std::uint32_t> Locator::parse_again(const std::string& file, const TextLines& lines,
+                                                    const std::vector<std::uint32_t>& document_lines,
+                                                    std::uint32_t document) {
+  std::vector<Problem> problems;
+  if (whole_.empty()) {
     // The document's own lines first. They may not be all of it (an anchor beside `---`), or hold more than
     // it.
     const std::uint32_t line = document_lines[document];
     const std::uint32_t first = document == 0 ? 1 : line;
     const std::uint32_t end = document + 1 == document_lines.size() ? 0 : document_lines[document + 1];
-    std::vector<Problem> problems;
-    std::vector<Document> documents = parse(lines_of(*text, first, end), file, &problems);
-    const Tree* tree = nullptr;
-    if (!documents.empty() && documents.front().line + first - 1 == line && (end == 0 || line < end) &&
+    const std::vector<Document> own = parse(lines.lines(first, end), file, &problems);
+    if (!own.empty() && own.front().line + first - 1 == line && (end == 0 || line < end) &&
         (document == 0 || document_lines[document - 1] < line)) {
-      tree = &documents.front().tree;
-      lines_before_ = first - 1;
-    } else {
-      documents = parse(*text, file, &problems);
-      if (document >= documents.size()) return {};
-      tree = &documents[document].tree;
-      lines_before_ = 0;
+      return {own.front().tree, first - 1};
     }
-    text_ = text;
+    whole_ = parse(*lines.text(), file, &problems);
+  }
+  return {document < whole_.size() ? whole_[document].tree : Tree(), 0};
+}
+
+Where Locator::find(const std::string& file, const TextLines& lines,
+                    const std::vector<std::uint32_t>& document_lines, std::uint32_t document,
+                    std::uint32_t ordinal, std::string_view path) {
+  if (document >= document_lines.size()) return {};
+  if (text_ != lines.text()) {
+    forget();
+    text_ = lines.text();
+  }
+  if (document_ != document) {
+    const auto [tree, lines_before] = parse_again(file, lines, document_lines, document);
     document_ = document;
-    collect_objects(*tree, objects_);
+    lines_before_ = lines_before;
+    objects_.clear();
+    collect_objects(tree, objects_);
   }
   if (ordinal >= objects_.size()) return {};
   Where where = find_field(objects_[ordinal], path);
@@ -209,7 +203,9 @@ Where Locator::find(const std::string& file, const std::shared_ptr<const std::st
 
 void Locator::forget() {
   text_ = nullptr;
+  document_.reset();
   objects_.clear();
+  whole_.clear();
 }
 
 }  // namespace sluice::source

@@ -11,11 +11,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/kinds.h"
 #include "base/problem.h"
-#include "tree/tree.h"
+#include "source/text_lines.h"
+#include "tree/parse.h"
 
 namespace sluice::source {
 
@@ -47,13 +49,13 @@ struct Manifest {
 Manifest read_manifest(std::string_view text, const std::string& file);
 
 // Finds the places of fields by parsing again. Keeps the last document, so that many questions about one are
-// cheap.
+// cheap, and those about one after the other cost no more than to parse the file.
 class Locator {
  public:
   // Where `path` stands in an object of the file: at the field's key when its value is a list, a map or null,
   // otherwise at its value. The nearest parent where the field is missing. Line 0 when there is no such
   // object. The file of the answer is empty.
-  Where find(const std::string& file, const std::shared_ptr<const std::string>& text,
+  Where find(const std::string& file, const TextLines& lines,
              const std::vector<std::uint32_t>& document_lines, std::uint32_t document, std::uint32_t ordinal,
              std::string_view path);
 
@@ -61,10 +63,17 @@ class Locator {
   void forget();
 
  private:
+  // The document's tree, and how many lines stand before what was parsed.
+  std::pair<Tree, std::uint32_t> parse_again(const std::string& file, const TextLines& lines,
+                                             const std::vector<std::uint32_t>& document_lines,
+                                             std::uint32_t document);
+
   std::shared_ptr<const std::string> text_;
-  std::uint32_t document_ = 0;
+  std::optional<std::uint32_t> document_;
   std::uint32_t lines_before_ = 0;  // of what was parsed
   std::vector<Tree> objects_;
+  // All documents of the text, once one of them could not be parsed by itself.
+  std::vector<Document> whole_;
 };
 
 // Where `path` stands in the tree of an object, as in Locator.

@@ -46,21 +46,7 @@ bool mentions_secret(std::string_view document) {
 
 }  // namespace
 
-bool may_be_secret(std::string_view text, std::uint32_t line) {
-  std::string_view rest = text;
-  const char* first = text.data();
-  for (std::uint32_t number = 1; !rest.empty(); ++number) {
-    const char* const start = rest.data();
-    if (take_line(rest).starts_with("---")) {
-      if (number > line) {
-        rest = std::string_view(start, static_cast<std::size_t>(text.data() + text.size() - start));
-        break;
-      }
-      first = start;
-    }
-  }
-  const std::string_view document(first,
-                                  text.size() - rest.size() - static_cast<std::size_t>(first - text.data()));
+bool may_be_secret(std::string_view document) {
   // Other kinds refer to Secrets by their kind; a List, or JSON, may have one in it.
   const std::optional<std::string_view> kind = own_kind(document);
   if (kind && *kind != "List" && *kind != "SecretList") return *kind == "Secret";

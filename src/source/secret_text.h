@@ -1,15 +1,14 @@
-// Which lines of a file are nobody's business, told from the text alone: a text with a mistake in it may be
-// no YAML, but it is a Secret all the same.
+// Which documents are nobody's business, told from the text alone: a text with a mistake in it may be no
+// YAML, but it is a Secret all the same.
 //
 // Threads: pure function.
 #pragma once
 
-#include <cstdint>
 #include <string_view>
 
 namespace sluice::source {
 
-// Whether the document around a line (from 1) is a Secret, or may have one in it.
-bool may_be_secret(std::string_view text, std::uint32_t line);
+// Whether the document is a Secret, or may have one in it.
+bool may_be_secret(std::string_view document);
 
 }  // namespace sluice::source
