@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -32,6 +33,11 @@ std::string text_of(const ASN1_STRING* value) {
           static_cast<std::size_t>(ASN1_STRING_length(value))};
 }
 
+// Certificates may have any bytes for a name; those of a DNS name are printable ASCII.
+bool is_printable(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) { return c > ' ' && c < '\x7F'; });
+}
+
 // The DNS names that the certificate is good for. Clients look at SANs only (RFC 9525).
 std::vector<std::string> dns_names(X509* certificate) {
   std::vector<std::string> names;
@@ -39,18 +45,22 @@ std::vector<std::string> dns_names(X509* certificate) {
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; i < sk_GENERAL_NAME_num(sans.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(sans.get(), i);
-    if (name->type == GEN_DNS) names.push_back(text_of(name->d.dNSName));
+    if (name->type != GEN_DNS) continue;
+    if (std::string text = text_of(name->d.dNSName); is_printable(text)) names.push_back(std::move(text));
   }
   std::ranges::sort(names);
   names.erase(std::ranges::unique(names).begin(), names.end());
   return names;
 }
 
+// Without this OpenSSL would ask at the terminal, and wait.
+int no_password(char*, int, int, void*) { return 0; }
+
 // The certificates of a PEM text, each written anew: comments and what else stands between them is left out.
 std::string rewrite_chain(std::string_view text) {
   const Bio in = reader(text);
   const Bio out(BIO_new(BIO_s_mem()));
-  while (const Certificate certificate{PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)}) {
+  while (const Certificate certificate{PEM_read_bio_X509(in.get(), nullptr, no_password, nullptr)}) {
     PEM_write_bio_X509(out.get(), certificate.get());
   }
   ERR_clear_error();  // the end of the text is one
@@ -58,8 +68,6 @@ std::string rewrite_chain(std::string_view text) {
   const long size = BIO_get_mem_data(out.get(), &data);
   return {data, static_cast<std::size_t>(size)};
 }
-
-int no_password(char*, int, int, void*) { return 0; }
 
 }  // namespace
 
