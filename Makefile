@@ -1,10 +1,11 @@
 # Everything is done by CMake and the scripts; these are the names to remember.
-.PHONY: help install build run test bench golden lint format clean
+.PHONY: help install build run test fuzz bench golden lint format clean
 
 help:
 	@echo "make run     build, and serve examples/quickstart"
 	@echo "make build   install what is missing, build build/sluice"
 	@echo "make test    all tests; test/run.sh STAGE... for some (test/run.sh --list)"
+	@echo "make fuzz    ten minutes of each fuzz target; TARGET=yaml MINUTES=60 for one of them, and longer"
 	@echo "make bench   benchmarks"
 	@echo "make golden  write the expected output of the golden tests and docs/reference anew: read the diff"
 	@echo "make lint    clang-format, clang-tidy, include directions"
@@ -25,6 +26,11 @@ run: build
 
 test:
 	@test/run.sh
+
+fuzz: install
+	@scripts/build_envoy_api.sh
+	@scripts/build.sh fuzz fuzz_targets
+	@test/fuzz/run.py --minutes $(or $(MINUTES),10) $(TARGET)
 
 bench: build
 	@bench/run.sh

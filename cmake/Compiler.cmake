@@ -12,6 +12,8 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
 # For the sanitizers: fast enough to run all unit tests, with frames for their reports.
 set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
+# For libFuzzer: compiled as quickly as can be. What is worth optimising, test/fuzz/CMakeLists.txt says.
+set(CMAKE_CXX_FLAGS_FUZZ "-O0 -gline-tables-only -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
 
 add_library(sluice_options INTERFACE)
 target_include_directories(sluice_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
@@ -24,10 +26,19 @@ target_compile_options(sluice_options INTERFACE
   # g++ 12 finds these in correct code of its own <string> and <optional>, at -O1 and above.
   -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread
   -Wno-array-bounds -Wno-dangling-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # Some of the above are of g++ alone. Its <algorithm> uses what its <memory> calls deprecated.
+  target_compile_options(sluice_options INTERFACE -Wno-unknown-warning-option -Wno-deprecated-declarations)
+endif()
 if(SLUICE_SANITIZE)
   target_compile_options(sluice_options INTERFACE
     -fsanitize=${SLUICE_SANITIZE} -fno-sanitize-recover=all -Wno-tsan)
   target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE})
+  if(SLUICE_SANITIZE MATCHES "fuzzer")
+    # What the address sanitizer sees as well, or what means nothing here: half of the time to compile.
+    target_compile_options(sluice_options INTERFACE
+      -fno-sanitize=null,alignment,object-size,vptr,function,return,nonnull-attribute,returns-nonnull-attribute)
+  endif()
   if(SLUICE_SANITIZE STREQUAL "thread")
     # Under this macro protobuf's headers add members to messages, which the installed libprotobuf
     # and the API library, both built without, do not have.

@@ -17,6 +17,7 @@ lint     | no     | scripts/lint.sh --quick && python scripts/check_includes_tes
 unit     | no     | scripts/build.sh release unit_tests && run_ctest release unit
 asan     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
 tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
+fuzz     | no     | scripts/build.sh fuzz fuzz_targets && python test/fuzz/run.py
 golden   | no     | python test/golden/run.py
 rig      | no     | scripts/build.sh release sluice echo load && python test/rig/rig_test.py && PYTHONPATH=test/rig python test/change/timeline_test.py
 features | no     | scripts/build.sh release sluice echo load && python test/features/run.py
