@@ -1,9 +1,9 @@
 // A model of Envoy's discovery client for the tests, written from what Envoy does and not from what the
 // session needs.
 //
-// A resource's bytes are words: "bad" makes it refused; "slow" keeps a cluster warming until the test says
-// so; "dns" is a cluster without EDS; "secret=NAME", "routes=NAME", "cluster=NAME" are references. An empty
-// ClusterLoadAssignment is the real one.
+// A resource's bytes are words: "bad" makes it refused, "bound" does as long as ports are taken; "slow" keeps
+// a cluster warming until the test says so; "dns" is a cluster without EDS; "secret=NAME", "routes=NAME",
+// "cluster=NAME" are references. An empty ClusterLoadAssignment is the real one.
 //
 // What is modelled: a cluster that is new or changed warms until its endpoints (and secrets) have come after
 // it, or the wait for them ends. While one warms no CDS request goes out, neither an answer nor the first one
@@ -63,6 +63,7 @@ class FakeEnvoy {
   std::map<std::string, std::string> warming_listeners;
   std::map<std::string, std::string> tables;
   std::map<std::string, std::string> secrets;
+  bool ports_taken = false;
   int responses = 0;
   int resources = 0;  // received in all
 
@@ -322,7 +323,7 @@ inline void FakeEnvoy::on_response(const Response& response) {
   }
   for (const ResourcePtr& r : response.resources) {
     const std::string& bytes = *r->bytes;
-    const bool bad = has(bytes, "bad");
+    const bool bad = has(bytes, "bad") || (ports_taken && has(bytes, "bound"));
     if (bad) errors.push_back(wildcard(type) ? "Error adding/updating " + r->name + ": is bad" : "is bad");
     if (type == Type::kCluster && !bad) {
       auto& current = warming.contains(r->name) ? warming[r->name] : clusters[r->name];

@@ -77,6 +77,11 @@ class Play {
     envoy.outbox.clear();
   }
 
+  void retry(xds::ResourceType type, const std::string& name) {
+    session->retry(type, name, now);
+    collect();
+  }
+
   // One message is written to the wire; arrives at the node; arrives at the server. False: there was none.
   bool server_step() {
     if (!session) return false;

@@ -62,6 +62,7 @@ class Loop {
   void on(Written message);
   void on(const Ended& message);
   void on(NewState message);
+  void on(const Retry& message);
   void on(const Removed& message);
   void on(Closing message);
   void on(Quit message);
@@ -179,6 +180,17 @@ void Loop::on(NewState message) {
   changed_.insert(std::move(message.proxy));
 }
 
+void Loop::on(const Retry& message) {
+  for (auto& [number, connection] : connections_) {
+    if (!connection.session || connection.session->proxy() != message.proxy) continue;
+    connection.session->retry(message.type, message.name, now_);
+    touched_.insert(number);
+  }
+  for (auto& [node, memory] : memories_) {
+    if (node.first == message.proxy) memory.refusals.erase({message.type, message.name});
+  }
+}
+
 void Loop::on(const Removed& message) {
   for (auto it = connections_.begin(); it != connections_.end();) {
     auto& [number, connection] = *it++;
@@ -293,6 +305,9 @@ class GrpcServer final : public Server {
 
   void update(const ir::ProxyKey& proxy, Update update) override {
     loop_.inbox().post(NewState{proxy, std::move(update)});
+  }
+  void retry(const ir::ProxyKey& proxy, xds::ResourceType type, const std::string& name) override {
+    loop_.inbox().post(Retry{proxy, type, name});
   }
   void remove(const ir::ProxyKey& proxy) override { loop_.inbox().post(Removed{proxy}); }
 

@@ -21,12 +21,12 @@
 // delta can say).
 //
 // What a node refuses it keeps in the version that it accepted last. The refusal belongs to this node and
-// version: it is not sent there again until it changes, also not when the node comes back. A server that is
-// restarted forgets refusals and finds them again.
+// version: it is not sent there again until it changes or somebody asks for another try, also not when the
+// node comes back. A server that is restarted forgets refusals and finds them again.
 //
-// Threads: update() and remove() may be called from any thread, also from an event, and only post; one thread
-// of the server's own does the work and delivers the events, one at a time, with no lock held. An event that
-// takes long delays all nodes. The server must not be destroyed from an event.
+// Threads: update(), retry() and remove() may be called from any thread, also from an event, and only post;
+// one thread of the server's own does the work and delivers the events, one at a time, with no lock held. An
+// event that takes long delays all nodes. The server must not be destroyed from an event.
 #pragma once
 
 #include <chrono>
@@ -94,7 +94,15 @@ struct Rejected {
   std::string name;
   std::uint64_t version = 0;
   std::string message;
-  std::uint64_t commit = 0;  // the newest commit that was sent with it
+  std::uint64_t commit = 0;    // the newest commit that was sent with it
+  bool holds_another = false;  // the node has another version of it
+};
+// The node took what it had refused, when it was tried again (see Server::retry).
+struct Recovered {
+  ir::ProxyKey proxy;
+  std::string node;
+  xds::ResourceType type = xds::ResourceType::kCluster;
+  std::string name;
 };
 // These clusters were sent and not acknowledged for longer than Options::stuck_after; one of them at least
 // does not get warm. What names one of them waits, the rest goes on, and changes of clusters go out all the
@@ -112,7 +120,7 @@ struct Sent {
   std::size_t resources = 0;  // removals included
   std::size_t bytes = 0;      // of the resources
 };
-using Event = std::variant<Connected, Disconnected, Acknowledged, Rejected, Stuck, Sent>;
+using Event = std::variant<Connected, Disconnected, Acknowledged, Rejected, Recovered, Stuck, Sent>;
 
 struct Options {
   std::string socket_path;  // created with mode 0600
@@ -126,6 +134,9 @@ class Server {
   virtual ~Server() = default;  // closes all streams; no event arrives after it returns
 
   virtual void update(const ir::ProxyKey& proxy, Update update) = 0;
+  // What nodes of the proxy have refused of this name is sent to them once more: for where the reason was
+  // none of the resource's. Whoever takes it now has Recovered; whoever refuses it again, Rejected.
+  virtual void retry(const ir::ProxyKey& proxy, xds::ResourceType type, const std::string& name) = 0;
   // Forgets the proxy; its nodes are disconnected.
   virtual void remove(const ir::ProxyKey& proxy) = 0;
 };

@@ -166,6 +166,13 @@ void Session::on_request(const SotwRequest& request, Time now) {
   report_acknowledged();
 }
 
+void Session::retry(Type type, const std::string& name, Time now) {
+  if (!memory_.refusals.contains({type, name})) return;
+  forget_refusal(type, name, now);
+  retried_.insert({type, name});
+  consider(type, name, now);
+}
+
 void Session::on_time(Time now) {
   Channel& ch = channel(Type::kCluster);
   bool news = false;
@@ -297,13 +304,6 @@ void Session::resolve(Type type, Time now) {
   Channel& ch = channel(type);
   ch.resolved = true;
   if (type == Type::kCluster) gates_changed_ = true;
-  for (const auto& [name, refusal] : memory_.refusals) {
-    if (name.first != type) continue;
-    const ProxyState::Entry* entry = state_->find(type, name.second);
-    if (!entry || !entry->resource || entry->resource->version != refusal.version) continue;
-    events_.push_back(Rejected{proxy_, node_, type, name.second, refusal.version, refusal.message, cursor_});
-  }
-
   const auto hold = [&](const std::string& name, ResourcePtr resource) {
     Item& item = ch.items[name];
     if (item.id == 0) item.id = ++ids_;
@@ -354,6 +354,15 @@ void Session::resolve(Type type, Time now) {
       for (auto& [name, item] : ch.items) item.force = true;
     }
   }
+  for (const auto& [name, refusal] : memory_.refusals) {
+    if (name.first != type) continue;
+    const ProxyState::Entry* entry = state_->find(type, name.second);
+    if (!entry || !entry->resource || entry->resource->version != refusal.version) continue;
+    const auto item = ch.items.find(name.second);
+    const bool holds_another = item != ch.items.end() && item->second.held;
+    events_.push_back(
+        Rejected{proxy_, node_, type, name.second, refusal.version, refusal.message, cursor_, holds_another});
+  }
   consider_all(type, now);
 }
 
@@ -392,6 +401,7 @@ void Session::accept(Type type, const SentItem& sent, Time now) {
   if (it == ch.items.end() || it->second.id != sent.id) return;  // unsubscribed meanwhile
   Item& item = it->second;
   item.doubtful = false;
+  if (retried_.erase({type, sent.name}) > 0) events_.push_back(Recovered{proxy_, node_, type, sent.name});
   if (item.on_way && item.sent == sent.resource) {
     item.on_way = false;
     put(type, item, sent.resource, nullptr, now);
@@ -454,9 +464,10 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
     // That an older version was bad is of no interest any more.
     const ProxyState::Entry* entry = state_->find(type, culprit.name);
     if (entry && entry->resource && entry->resource->version == culprit.resource->version) {
-      events_.push_back(
-          Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, message, commit});
+      events_.push_back(Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, message,
+                                 commit, item.held != nullptr});
     }
+    retried_.erase({type, culprit.name});
     if (item.sent == culprit.resource) {
       item.on_way = false;
       put(type, item, item.held, nullptr, now);

@@ -120,6 +120,8 @@ class Session {
   void on_state(const ProxyState* state, Time now);
   void on_request(const DeltaRequest& request, Time now);
   void on_request(const SotwRequest& request, Time now);
+  // Forgets that the node has refused the name.
+  void retry(xds::ResourceType type, const std::string& name, Time now);
   // To be called when wake_at() has come.
   void on_time(Time now);
   std::optional<Time> wake_at() const;
@@ -253,6 +255,8 @@ class Session {
   Memory memory_;
   std::uint64_t nonces_ = 0;
   std::uint64_t ids_ = 0;
+
+  std::set<Memory::Name> retried_;  // refused before, and sent again
 
   NameSet unsettled_;  // clusters that the node is to hold in a version which it has not acknowledged
   bool gates_changed_ = false;

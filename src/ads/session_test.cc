@@ -422,6 +422,56 @@ TEST_P(SessionTest, ARefusalIsRememberedWhenTheNodeComesBack) {
   EXPECT_EQ(play.acknowledged(), 2U);
 }
 
+// As when a port was taken: nothing about the resource changes.
+TEST_P(SessionTest, WhatWasRefusedCanBeTriedAgain) {
+  play.commit({listener("http", {}, "bound")});
+  envoy.ports_taken = true;
+  play.connect();
+  play.settle();
+  EXPECT_THAT(play.rejected(), ElementsAre("http"));
+  EXPECT_FALSE(play.last<Rejected>().holds_another);
+  EXPECT_EQ(play.acknowledged(), 1U);
+
+  play.events.clear();
+  play.retry(xds::ResourceType::kListener, "http");
+  play.settle();
+  EXPECT_THAT(play.rejected(), ElementsAre("http")) << "again";
+  EXPECT_EQ(play.index_of<Recovered>(), play.events.size());
+
+  play.events.clear();
+  envoy.ports_taken = false;
+  play.retry(xds::ResourceType::kListener, "http");
+  play.settle();
+  EXPECT_THAT(envoy.listeners, ElementsAre(Pair("http", "listener bound")));
+  EXPECT_THAT(play.rejected(), IsEmpty());
+  EXPECT_EQ(play.last<Recovered>().name, "http");
+
+  const int responses = envoy.responses;
+  play.retry(xds::ResourceType::kListener, "http");
+  play.settle();
+  EXPECT_EQ(envoy.responses, responses) << "what is not refused is not tried again";
+}
+
+TEST_P(SessionTest, ARefusalSaysWhetherAnotherVersionIsHeld) {
+  serve_one();
+  envoy.ports_taken = true;
+  play.commit({listener("http", {"web"}, "bound")});
+  play.settle();
+  EXPECT_TRUE(play.last<Rejected>().holds_another);
+  play.disconnect();
+  play.events.clear();
+  play.connect();
+  play.settle();
+  EXPECT_TRUE(play.last<Rejected>().holds_another) << "the node came back with it";
+  play.disconnect();
+  play.events.clear();
+  envoy = FakeEnvoy(GetParam());
+  play.connect();
+  EXPECT_TRUE(play.rejected().empty());
+  play.settle();
+  EXPECT_FALSE(play.last<Rejected>().holds_another) << "a new node has nothing";
+}
+
 TEST_P(SessionTest, ANodeThatRestartsGetsTheLastGoodState) {
   serve_one();
   play.commit({routes("web", {"a"}, "bad")});

@@ -48,12 +48,17 @@ struct NewState {
   ir::ProxyKey proxy;
   Update update;
 };
+struct Retry {
+  ir::ProxyKey proxy;
+  xds::ResourceType type;
+  std::string name;
+};
 struct Removed {
   ir::ProxyKey proxy;
 };
 struct Closing {};  // the server closes: no stream is to live
 struct Quit {};     // the loop is to end
-using Message = std::variant<Opened, Received, Written, Ended, NewState, Removed, Closing, Quit>;
+using Message = std::variant<Opened, Received, Written, Ended, NewState, Retry, Removed, Closing, Quit>;
 
 class Inbox {
  public:
