@@ -103,10 +103,10 @@ bool Isolation::freed_after(const ObjectKey& object, std::uint64_t commit) const
   });
 }
 
-void Isolation::rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message) {
+bool Isolation::rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message) {
   const auto found = hunts_.find(aggregate);
   if (found != hunts_.end() && (!found->second.commit || *found->second.commit > commit)) {
-    return;  // of what was sent before the last orders
+    return true;  // of what was sent before the last orders
   }
   Objects suspects;
   for (const auto& [object, pending] : pending_) {
@@ -115,7 +115,7 @@ void Isolation::rejected(const std::string& aggregate, std::uint64_t commit, con
       suspects.push_back(object);
     }
   }
-  if (suspects.empty() && found == hunts_.end()) return;  // nobody to blame: the proxy keeps what it has
+  if (suspects.empty() && found == hunts_.end()) return false;
   Hunt& hunt = hunts_[aggregate];
   hunt.message = message;
   hunt.commit.reset();
@@ -136,14 +136,14 @@ void Isolation::rejected(const std::string& aggregate, std::uint64_t commit, con
       hold_group(std::move(suspects));
     }
     next_trial(hunt);
-    return;
+    return true;
   }
   if (!hunt.accused.empty()) {
     hunt.groups.push_back({.objects = std::exchange(hunt.accused, {}), .id = ++ids_});
   }
   if (suspects.empty() && !sure) {
     if (last_hold_ != kNextCommit) hunt.commit = last_hold_;
-    return;
+    return true;
   }
   if (suspects.empty()) {
     for (const Group& group : hunt.groups) {
@@ -153,7 +153,7 @@ void Isolation::rejected(const std::string& aggregate, std::uint64_t commit, con
       }
     }
     hunts_.erase(aggregate);
-    return;
+    return true;
   }
   const bool alone = suspects.size() == 1;
   Objects chosen = alone ? std::move(suspects) : choose(suspects, hunt);
@@ -163,6 +163,7 @@ void Isolation::rejected(const std::string& aggregate, std::uint64_t commit, con
     hold(hunt, chosen, alone);
     if (!alone) hunt.accused = std::move(chosen);
   }
+  return true;
 }
 
 Isolation::Objects Isolation::choose(const Objects& suspects, const Hunt& hunt) const {

@@ -59,8 +59,9 @@ class Isolation {
   // A proxy serves these aggregates as of this commit (and all before it), or has refused them (see
   // rejected).
   void acknowledged(const std::set<std::string>& aggregates, std::uint64_t commit);
-  // A proxy refused the aggregate as of this commit. Comes before the acknowledgement of that commit.
-  void rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message);
+  // A proxy refused the aggregate as of this commit. Comes before the acknowledgement of that commit. False
+  // where that can be no object's doing.
+  bool rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message);
 
   // What to do before the next commit.
   struct Order {

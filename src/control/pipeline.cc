@@ -29,6 +29,7 @@
 #include "translate/status.h"
 #include "translate/stream_route.h"
 #include "translate/tables.h"
+#include "translate/unserved.h"
 #include "translate/upstream_tls.h"
 #include "translate/virtual_host.h"
 
@@ -183,6 +184,7 @@ struct Pipeline::Tables {
   Input<ObjectKey, Refusal>& refused = graph.input<ObjectKey, Refusal>("refused objects");
   Input<std::string, translate::HostAddresses>& host_addresses =
       graph.input<std::string, translate::HostAddresses>("host addresses");
+  Input<XdsKey, translate::Unserved>& unserved = graph.input<XdsKey, translate::Unserved>("unserved sockets");
   Input<ir::ProxyKey, ProxyState>& proxy_states = graph.input<ir::ProxyKey, ProxyState>("proxy states");
 
   // ---- projections: what others read of an object, so that the rest of it may change freely ----
@@ -506,6 +508,41 @@ struct Pipeline::Tables {
       });
 
   // ---- statuses ----
+  const Table<XdsKey, translate::SocketProblems>& unserved_problems =
+      graph.map("problems of unserved sockets", unserved,
+                [this](const XdsKey& key, const translate::Unserved& why,
+                       Reads& reads) -> std::optional<translate::SocketProblems> {
+                  std::vector<const translate::ListenerPlan*> of_it;
+                  const translate::ProxyPlan* plan = reads.get(proxies, key.proxy);
+                  if (plan == nullptr) return std::nullopt;
+                  for (const translate::GatewayPlan& gateway : plan->gateways) {
+                    for (const translate::ListenerPlan& listener : gateway.listeners) {
+                      if (listener.socket == key.name || listener.route_table == key.name)
+                        of_it.push_back(&listener);
+                    }
+                  }
+                  if (of_it.empty()) return std::nullopt;
+                  return translate::SocketProblems{{translate::unserved_problem(why, of_it)}};
+                });
+  // Marks the listeners of which the proxy does not serve the socket or the routes; true where it serves
+  // none.
+  bool mark_unserved(const ir::ProxyKey& proxy, std::vector<translate::ListenerPlan>& all_listeners,
+                     Reads& reads) const {
+    bool some = false;
+    bool all = true;
+    for (translate::ListenerPlan& listener : all_listeners) {
+      if (listener.socket.empty()) continue;
+      const translate::Unserved* why = reads.get(unserved, XdsKey{proxy, listener.socket});
+      if (why == nullptr) why = reads.get(unserved, XdsKey{proxy, listener.route_table});
+      if (why == nullptr) {
+        all = false;
+        continue;
+      }
+      some = true;
+      translate::set_unserved(listener, *why);
+    }
+    return some && all;
+  }
   const Index<translate::ListenerKey, ObjectKey, translate::RouteResult>& attached =
       graph.index("attached routes", routes, [](const ObjectKey&, const translate::RouteResult& result) {
         Groups<translate::ListenerKey> keys;
@@ -530,16 +567,19 @@ struct Pipeline::Tables {
                 });
   const StatusTable& gateway_statuses = graph.map(
       "statuses of gateways", served_gateways,
-      [this](const NamespacedName& name, const translate::GatewayPlan& plan,
+      [this](const NamespacedName& name, const translate::GatewayPlan& served,
              Reads& reads) -> std::optional<translate::ObjectStatus> {
         const api::Gateway* gateway = reads.get(in.gateways, name);
         if (gateway == nullptr) return std::nullopt;
+        translate::GatewayPlan plan = served;
+        const bool deaf = mark_unserved(plan.proxy, plan.listeners, reads);
         translate::ObjectStatus status = translate::gateway_status(
             *gateway, plan,
             [&](const translate::ListenerKey& listener) { return reads.group(attached, listener).size(); });
         if (const ProxyState* state = reads.get(proxy_states, plan.proxy)) {
-          const bool serves = state->ready && state->programmed;
-          translate::add_proxy_conditions(status, serves, state->message);
+          const bool serves = state->ready && state->programmed && !deaf;
+          translate::add_proxy_conditions(status, serves,
+                                          deaf ? "None of its listeners can be served" : state->message);
           if (serves && plan.accepted) {
             status.addresses = translate::addresses_of(plan, reads.get(host_addresses, translate::kHost));
           }
@@ -552,11 +592,16 @@ struct Pipeline::Tables {
              Reads& reads) -> std::optional<translate::ObjectStatus> {
         const api::ListenerSet* set = reads.get(in.listener_sets, name);
         if (set == nullptr || (!plan.attached && plan.conditions.empty())) return std::nullopt;
-        const translate::ServedListenerSet* served = reads.get(served_listener_sets, name);
+        const translate::ServedListenerSet* row = reads.get(served_listener_sets, name);
+        std::optional<translate::ServedListenerSet> served;
+        if (row != nullptr) {
+          served = *row;
+          mark_unserved(served->proxy, served->listeners, reads);
+        }
         translate::ObjectStatus status = translate::listener_set_status(
-            set->metadata.generation, plan, served,
+            set->metadata.generation, plan, served ? &*served : nullptr,
             [&](const translate::ListenerKey& listener) { return reads.group(attached, listener).size(); });
-        const ProxyState* state = served == nullptr ? nullptr : reads.get(proxy_states, served->proxy);
+        const ProxyState* state = served ? reads.get(proxy_states, served->proxy) : nullptr;
         if (state != nullptr && !(state->ready && state->programmed)) {
           translate::await_proxy(status, state->message);
         }
@@ -683,6 +728,7 @@ struct Pipeline::Tables {
     f(backend_tls_policies);
     f(backend_tls_targets);
     f(sockets);
+    f(unserved_problems);
   }
 };
 
@@ -717,6 +763,14 @@ void Pipeline::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> re
 
 void Pipeline::set_proxy_state(const ir::ProxyKey& proxy, ProxyState state) {
   tables_->proxy_states.set(proxy, std::move(state));
+}
+
+void Pipeline::set_unserved(const XdsKey& resource, std::optional<translate::Unserved> why) {
+  if (why) {
+    tables_->unserved.set(resource, *std::move(why));
+  } else {
+    tables_->unserved.erase(resource);
+  }
 }
 
 void Pipeline::set_host(translate::HostAddresses addresses) {

@@ -72,6 +72,8 @@ class Pipeline {
 
   // Keeps a version of an object from being served; another version is served again. Null takes it back.
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
+  // A proxy serves a socket or route table; or not, and nobody is to be held back for that.
+  void set_unserved(const translate::XdsKey& resource, std::optional<translate::Unserved> why);
   // Without a state, the conditions of Gateways say nothing of their proxy.
   void set_proxy_state(const ir::ProxyKey& proxy, ProxyState state);
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <variant>
 
@@ -25,12 +26,14 @@
 #include "control/pipeline.h"
 #include "control/problem_log.h"
 #include "control/refusal_memory.h"
+#include "control/retries.h"
 #include "control/signals.h"
 #include "observe/observer.h"
 #include "proxy/proxy.h"
 #include "source/files.h"
 #include "status/document.h"
 #include "translate/proxy_plan.h"
+#include "translate/unserved.h"
 #include "xds/bootstrap.h"
 
 namespace sluice::control {
@@ -100,6 +103,8 @@ class Control {
   void handle(Stop stop);
   void handle(Stopped) { stopped_ = true; }
   void note_refusal(const ads::Rejected& rejected);
+  void note_retries();
+  std::optional<std::uint64_t> version_of(const Retries::Resource& resource) const;
   void carry_out(const std::vector<Isolation::Order>& orders);
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
   void drop_refusal(const ObjectKey& object);
@@ -109,6 +114,7 @@ class Control {
   std::vector<ir::ProxyKey> serve();
   void report_problems();
   void write_statuses();
+  std::optional<Clock::time_point> wake_at() const;
 
   const RunOptions& options_;
   Pipeline pipeline_;
@@ -120,6 +126,7 @@ class Control {
                         .named = [this](const std::vector<ObjectKey>& suspects,
                                         const std::string& message) { return named(suspects, message); }}};
   RefusalMemory refusals_;
+  Retries retries_{std::random_device()()};
   Mailbox<Message> mailbox_;
   std::unique_ptr<ads::Server> ads_;
   std::unique_ptr<proxy::Runner> runner_;
@@ -235,10 +242,13 @@ int Control::run() {
   bool unsaved = false;
   while (!stopped_) {
     observer_.idle();
-    std::vector<Message> messages = mailbox_.take(unsaved ? Clock::now() : statuses_due_);
+    std::vector<Message> messages = mailbox_.take(unsaved ? Clock::now() : wake_at());
     observer_.busy(Clock::now());
     for (Message& message : messages) {
       std::visit([this](auto& what) { handle(std::move(what)); }, message);
+    }
+    for (const Retries::Resource& resource : retries_.take_due(Clock::now())) {
+      ads_->retry(resource.key.proxy, resource.type, resource.key.name);
     }
     if (dirty_) commit();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
@@ -283,8 +293,9 @@ void Control::handle(ads::Event event) {
                  [](const ads::Connected& e) {
                    log(Level::kInfo, "connected", {{"proxy", e.proxy}, {"node", e.node}});
                  },
-                 [](const ads::Disconnected& e) {
+                 [this](const ads::Disconnected& e) {
                    log(Level::kInfo, "disconnected", {{"proxy", e.proxy}, {"node", e.node}});
+                   retries_.disconnected(e);
                  },
                  [this](const ads::Acknowledged& e) {
                    log(Level::kInfo, "acknowledged",
@@ -294,22 +305,20 @@ void Control::handle(ads::Event event) {
                    const bool first = proxy->second.acknowledged == 0;
                    proxy->second.acknowledged = std::max(proxy->second.acknowledged, e.commit);
                    isolation_.acknowledged(proxy->second.aggregates, e.commit);
+                   retries_.acknowledged(e, [this](const auto& resource) { return version_of(resource); });
                    if (first) {
                      pipeline_.set_proxy_state(e.proxy, {proxy->second.ready, true, ""});
                      dirty_ = true;
                    }
                  },
-                 [this](const ads::Rejected& e) {
-                   log(Level::kError, "rejected",
+                 [this](const ads::Rejected& e) { note_refusal(e); },
+                 [this](const ads::Recovered& e) {
+                   log(Level::kInfo, "recovered",
                        {{"proxy", e.proxy},
                         {"node", e.node},
                         {"type", xds::type_url(e.type)},
-                        {"resource", e.name},
-                        {"commit", e.commit},
-                        {"message", e.message}});
-                   note_refusal(e);
-                   if (e.type == ResourceType::kRoutes) isolation_.rejected(e.name, e.commit, e.message);
-                   if (e.type == ResourceType::kListener) isolation_.rejected(e.proxy, e.commit, e.message);
+                        {"resource", e.name}});
+                   retries_.recovered(e);
                  },
                  [](const ads::Stuck& e) {
                    log(Level::kWarning, "clusters do not get warm",
@@ -323,13 +332,39 @@ void Control::handle(ads::Event event) {
     drop_refusal(good);
   }
   carry_out(isolation_.take());
+  note_retries();
 }
 
-// A refused route table or listener is isolation's business; of the others the object is known at once.
+// A refused route table or listener is isolation's business, unless that can be no object's doing; of the
+// others the object is known at once.
 void Control::note_refusal(const ads::Rejected& rejected) {
   const XdsKey key{rejected.proxy, rejected.name};
+  const auto say = [&rejected](Level level) {
+    log(level, "rejected",
+        {{"proxy", rejected.proxy},
+         {"node", rejected.node},
+         {"type", xds::type_url(rejected.type)},
+         {"resource", rejected.name},
+         {"commit", rejected.commit},
+         {"message", rejected.message}});
+  };
+  if (rejected.type == ResourceType::kRoutes || rejected.type == ResourceType::kListener) {
+    const bool listener = rejected.type == ResourceType::kListener;
+    std::optional<translate::Unserved> why;
+    if (listener) why = translate::read_bind_failure(rejected.message);
+    if (!why &&
+        !isolation_.rejected(listener ? rejected.proxy : rejected.name, rejected.commit, rejected.message)) {
+      why = translate::Unserved{.address = "", .words = rejected.message};
+    }
+    if (why) why->another = rejected.holds_another;
+    say(why && retries_.knows(rejected, *why) ? Level::kInfo : Level::kError);
+    if (why && version_of({rejected.type, key}) == rejected.version) {
+      retries_.refused(rejected, *std::move(why), Clock::now());
+    }
+    return;
+  }
+  say(Level::kError);
   const ObjectKey* owner = pipeline_.owner_of_cluster(key);
-  if (rejected.type == ResourceType::kRoutes || rejected.type == ResourceType::kListener) return;
   refused_.push_back({rejected.type,
                       key,
                       rejected.version,
@@ -342,6 +377,19 @@ void Control::note_refusal(const ads::Rejected& rejected) {
                        .suggestion = ""}});
   problem_log_.add(refused_.back().problem);
   dirty_ = true;
+}
+
+std::optional<std::uint64_t> Control::version_of(const Retries::Resource& resource) const {
+  const Rendered* present = pipeline_.resources(resource.type).get(resource.key);
+  return present == nullptr ? std::nullopt : std::optional(present->version);
+}
+
+// Has the pipeline know what proxies do not serve for reasons of their own.
+void Control::note_retries() {
+  for (auto& [resource, why] : retries_.take_changes()) {
+    pipeline_.set_unserved(resource.key, std::move(why));
+    dirty_ = true;
+  }
 }
 
 void Control::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
@@ -456,6 +504,8 @@ void Control::commit() {
   runs_since_trim_ += stats.runs;
   isolation_.trial_committed(commit_);
   note_changes();
+  retries_.committed([this](const auto& resource) { return version_of(resource); });
+  note_retries();
   refusals_.save();  // before any proxy is sent what depends on it
   const std::vector<ir::ProxyKey> served = serve();
   observer_.served(commit_, served, Clock::now());
@@ -574,6 +624,13 @@ void Control::report_problems() {
   if (news.empty()) return;
   known_problems_ = nullptr;
   observer_.problems(news.added, news.removed);
+}
+
+// When there is something to do though nobody has said anything.
+std::optional<Clock::time_point> Control::wake_at() const {
+  const std::optional<Clock::time_point> retry = retries_.wake_at();
+  if (!retry || !statuses_due_) return retry ? retry : statuses_due_;
+  return std::min(*retry, *statuses_due_);
 }
 
 // Writes <run_dir>/status.yaml, whole.

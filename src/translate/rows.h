@@ -378,6 +378,22 @@ struct PortClaim {
 // Sockets that do not get a port, and the claim that is in the way of each.
 using LostPorts = std::map<XdsKey, PortClaim>;
 
+// Why a proxy does not serve a socket, though that is no object's fault (translate/unserved.h).
+struct Unserved {
+  std::string address;   // that it could not bind, with the port; empty: for another reason
+  std::string words;     // the system's, or else the proxy's
+  bool another = false;  // it serves another version of the socket
+
+  bool operator==(const Unserved&) const = default;
+};
+
+// What is wrong with a socket beside what is wrong with its objects.
+struct SocketProblems {
+  std::vector<Problem> problems;
+
+  bool operator==(const SocketProblems&) const = default;
+};
+
 // ---- backends --------------------------------------------------------------------------------
 
 // Why a reference leads nowhere: the reason of the ResolvedRefs condition, and the Problem for the user.
