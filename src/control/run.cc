@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "control/clues.h"
 #include "control/good_versions.h"
+#include "control/handover.h"
 #include "control/host_addresses.h"
 #include "control/isolation.h"
 #include "control/mailbox.h"
@@ -110,6 +111,7 @@ class Control {
   void drop_refusal(const ObjectKey& object);
   std::vector<ObjectKey> named(const std::vector<ObjectKey>& suspects, const std::string& message) const;
   void commit();
+  void hand_over();
   void note_changes();
   std::vector<ir::ProxyKey> serve();
   void report_problems();
@@ -147,7 +149,9 @@ class Control {
   // Held back or let go since the last commit, with the version that was committed then.
   std::map<ObjectKey, std::optional<api::Object>> ordered_;
   std::map<ir::ProxyKey, Proxy> proxies_;
-  std::optional<GoodVersions> good_;  // from the start on, when the folder is ours
+  Handover handover_;
+  std::map<ir::ProxyKey, Proxy> leaving_;  // those that are not wanted, and wait in handover_
+  std::optional<GoodVersions> good_;       // from the start on, when the folder is ours
   // Clusters, endpoints and secrets that a proxy refused, by version: it keeps what it had, and nothing else
   // suffers.
   struct RefusedResource {
@@ -251,6 +255,7 @@ int Control::run() {
       ads_->retry(resource.key.proxy, resource.type, resource.key.name);
     }
     if (dirty_) commit();
+    hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
     unsaved = good_->save();
   }
@@ -304,6 +309,7 @@ void Control::handle(ads::Event event) {
                    if (proxy == proxies_.end()) return;
                    const bool first = proxy->second.acknowledged == 0;
                    proxy->second.acknowledged = std::max(proxy->second.acknowledged, e.commit);
+                   if (proxy->second.ready) handover_.serves(e.proxy, e.commit);
                    isolation_.acknowledged(proxy->second.aggregates, e.commit);
                    retries_.acknowledged(e, [this](const auto& resource) { return version_of(resource); });
                    if (first) {
@@ -451,6 +457,9 @@ void Control::handle(proxy::Event event) {
        {"state", observe::state_name(event.state)},
        {"pid", event.pid},
        {"message", event.message}});
+  const bool ready = event.state == proxy::State::kReady;
+  if (const auto leaving = leaving_.find(event.proxy); leaving != leaving_.end())
+    leaving->second.ready = ready;
   const auto proxy = proxies_.find(event.proxy);
   if (proxy == proxies_.end()) return;
   const translate::ProxyPlan* plan = pipeline_.proxies().get(event.proxy);
@@ -458,7 +467,8 @@ void Control::handle(proxy::Event event) {
     event.problem->object = translate::configured_by(*plan);
   }
   set_problem(proxy->second, event.problem);
-  proxy->second.ready = event.state == proxy::State::kReady;
+  proxy->second.ready = ready;
+  if (ready) handover_.serves(event.proxy, proxy->second.acknowledged);
   pipeline_.set_proxy_state(event.proxy, {proxy->second.ready, proxy->second.acknowledged > 0,
                                           event.problem ? event.problem->message : event.message});
   dirty_ = true;
@@ -572,19 +582,25 @@ std::vector<ir::ProxyKey> Control::serve() {
       update.changed.push_back(std::move(resource));
     }
   }
+  std::vector<ir::ProxyKey> removed;
   for (const auto& change : pipeline_.proxies().changes()) {
     if (change.after == nullptr) {
       log(Level::kInfo, "proxy removed", {{"proxy", change.key}});
       observer_.removed(change.key);
       ads_->remove(change.key);
-      runner_->remove(change.key);
+      handover_.gone(change.key);
       set_problem(proxies_[change.key], std::nullopt);
-      proxies_.erase(change.key);
+      removed.push_back(change.key);
       updates.erase(change.key);
       continue;
     }
     const bool fresh = !proxies_.contains(change.key);
     Proxy& proxy = proxies_[change.key];
+    if (handover_.stay(change.key)) {
+      const auto back = leaving_.extract(change.key);
+      proxy.process = back.mapped().process;
+      proxy.ready = back.mapped().ready;
+    }
     proxy.aggregates = {change.key};
     for (const translate::RouteTablePlan& table : change.after->route_tables)
       proxy.aggregates.insert(table.name);
@@ -595,7 +611,7 @@ std::vector<ir::ProxyKey> Control::serve() {
       runner_->ensure(process);
     }
     if (fresh) {
-      pipeline_.set_proxy_state(change.key, {});
+      pipeline_.set_proxy_state(change.key, {proxy.ready, false, ""});
       dirty_ = true;
       log(Level::kInfo, "proxy added", {{"proxy", change.key}, {"ports", process.ports}});
       observer_.added(change.key, process.ports);
@@ -606,6 +622,19 @@ std::vector<ir::ProxyKey> Control::serve() {
     served.push_back(proxy);
     update.commit = commit_;
     ads_->update(proxy, std::move(update));
+  }
+  for (const ir::ProxyKey& proxy : removed) {
+    auto left = proxies_.extract(proxy);
+    std::set<ir::ProxyKey> heirs;
+    for (const ir::ProxyKey& other : served) {
+      const auto takes = [&](std::uint16_t port) {
+        return std::ranges::find(proxies_.at(other).process.ports, port) !=
+               proxies_.at(other).process.ports.end();
+      };
+      if (std::ranges::any_of(left.mapped().process.ports, takes)) heirs.insert(other);
+    }
+    handover_.leave(proxy, commit_, std::move(heirs), Clock::now());
+    leaving_.insert(std::move(left));
   }
   return served;
 }
@@ -626,11 +655,21 @@ void Control::report_problems() {
   observer_.problems(news.added, news.removed);
 }
 
+// Ends the Envoys of proxies that are no more and wait for nobody.
+void Control::hand_over() {
+  for (const ir::ProxyKey& proxy : handover_.take(Clock::now())) {
+    leaving_.erase(proxy);
+    runner_->remove(proxy);
+  }
+}
+
 // When there is something to do though nobody has said anything.
 std::optional<Clock::time_point> Control::wake_at() const {
-  const std::optional<Clock::time_point> retry = retries_.wake_at();
-  if (!retry || !statuses_due_) return retry ? retry : statuses_due_;
-  return std::min(*retry, *statuses_due_);
+  std::optional<Clock::time_point> wake = statuses_due_;
+  for (const auto& at : {retries_.wake_at(), handover_.wake_at()}) {
+    if (at) wake = wake ? std::min(*wake, *at) : *at;
+  }
+  return wake;
 }
 
 // Writes <run_dir>/status.yaml, whole.
