@@ -11,6 +11,8 @@ only as of the new one; no request fails, and none goes astray. In order:
                  certificate replaced, endpoints churned
   sluice killed  kill -9 and start again, at rest and in the middle of changes: not one request fails
   Envoy killed   kill -9: it serves again within 1 s and its own start
+  bootstrap      two hot restarts: not one request fails
+  merged         a second Gateway; both merged into one Envoy and parted again: not one request fails
   stop           SIGTERM: sluice and Envoy are gone, exit status 0
 
 Prints the offending requests and a line of totals. Exit status 1 if anything was amiss.
@@ -27,11 +29,12 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 from rig import (  # noqa: E402
-    Object, Record, Resources, Rig, Sluice, StaticEnvoy, Target, backend_ref, endpoint_slice, gateway, gateway_class,
+    Line, Object, Record, Resources, Rig, Sluice, StaticEnvoy, Target, backend_ref, endpoint_slice, gateway, gateway_class,
     http_listener, http_route, https_listener, make_certificate, path_rule, service, tls_secret, wait_answer, wait_for)
 from rig_test import proxy_bootstrap  # noqa: E402
 
@@ -54,12 +57,21 @@ class Expected:
     drained: frozenset[tuple[int, str]] = frozenset()
 
 
+def gateway_class_with(proxy: Object) -> list[Object]:
+    """The class with an EnvoyProxy of this spec."""
+    reference = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "proxy", "namespace": "default"}
+    made = gateway_class()
+    made["spec"]["parametersRef"] = reference
+    return [made, {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
+                   "metadata": {"name": "proxy", "namespace": "default"}, "spec": proxy}]
+
+
 class World:
     """What the resources say at a step, and which files say it."""
 
     def __init__(self, rig: Rig, draw: random.Random, addresses: dict[str, tuple[str, int]]) -> None:
         self._rig, self._draw, self._addresses = rig, draw, addresses
-        self.ports = {name: rig.port() for name in ("http", "https", "late")}
+        self.ports = {name: rig.port() for name in ("http", "https", "late", "side")}
         # Each service has two backends of its own, and at least one of them as an endpoint.
         self.endpoints = {name: {f"{name}-a", f"{name}-b"} for name in SERVICES}
         # Path and service of the rules of `app`. /d is there twice: the first one wins. Every service is sent to by
@@ -68,6 +80,8 @@ class World:
         self.weights = {"s1": 1, "s2": 1}
         self.extra: set[str] = {"extra0"}
         self.late = False
+        self.side = False  # there is a second Gateway
+        self.proxy: Object = {}  # the spec of the class's EnvoyProxy; empty: it has none
         self._serial = 0xA000
         self._replace_certificate()
 
@@ -79,7 +93,7 @@ class World:
         if self.late:
             listeners.append(http_listener("late", self.ports["late"]))
         files = {
-            "class.yaml": [gateway_class()],
+            "class.yaml": gateway_class_with(self.proxy) if self.proxy else [gateway_class()],
             "gateway.yaml": [gateway(listeners)],
             "services.yaml": [service(name) for name in SERVICES],
             "certificate.yaml": [tls_secret("certificate", self._certificate, self._key)],
@@ -91,6 +105,9 @@ class World:
             "tls.yaml": [http_route("tls", ["tls.test"], [path_rule("/", backend_ref("s4"))], section="https")],
             "late.yaml": [http_route("late", ["late.test"], [path_rule("/", backend_ref("s5"))], section="late")],
         }
+        if self.side:
+            files["side.yaml"] = [gateway([http_listener("http", self.ports["side"])], "side"),
+                                  http_route("side", ["side.test"], [path_rule("/", backend_ref("s5"))], "side")]
         for name in SERVICES:
             files[f"endpoints-{name}.yaml"] = [
                 endpoint_slice(f"{backend}", name, self._addresses[backend][1])
@@ -110,6 +127,7 @@ class World:
             *(Target(name, url["http"] + "/", f"{name}.test") for name in EXTRA_ROUTES),
             Target("tls", url["https"] + "/", "tls.test"),
             Target("late", url["late"] + "/", "late.test"),
+            Target("side", url["side"] + "/", "side.test"),
         ]
 
     def expected(self) -> dict[str, Expected]:
@@ -118,13 +136,18 @@ class World:
 
         first = dict(reversed(self.rules))  # of the rules with the same path
         late = served_by("s5")
+
+        def at_times(there: bool) -> Expected:
+            return Expected(late) if there else Expected(frozenset(), "", frozenset({"connect"}), late)
+
         return {
             **{f"app{path}": Expected(served_by(to)) for path, to in first.items()},
             "split": Expected(served_by(*(name for name, weight in self.weights.items() if weight > 0))),
             **{name: Expected(served_by("s5") if name in self.extra else frozenset({(404, "")}))
                for name in EXTRA_ROUTES},
             "tls": Expected(served_by("s4"), serial=self.serial),
-            "late": Expected(late) if self.late else Expected(frozenset(), "", frozenset({"connect"}), late),
+            "late": at_times(self.late),
+            "side": at_times(self.side),
         }
 
     # ---- how it changes: each returns the objects that it changes
@@ -277,7 +300,8 @@ class Test:
 
     def run(self) -> int:
         started = time.monotonic()
-        phases = [("changes", self._changes), ("sluice killed", self._kill_sluice), ("Envoy killed", self._kill_envoy)]
+        phases = [("changes", self._changes), ("sluice killed", self._kill_sluice), ("Envoy killed", self._kill_envoy),
+                  ("bootstrap", self._change_bootstrap), ("merged", self._merge)]
         self._settle_first()
         load = self._rig.load(self._world.targets(), rate=self._arguments.rate, seed=self._arguments.seed, connections=4)
         time.sleep(0.5)
@@ -381,6 +405,57 @@ class Test:
         time.sleep(1)
         self._change()
         time.sleep(DWELL)
+
+    # An old Envoy goes soon, and does not wait for anybody to notice.
+    _SHUTDOWN = {"drainTimeout": "3s", "minDrainDuration": "0s"}
+
+    def _change_bootstrap(self) -> None:
+        for concurrency in (1, 2):
+            mark = self._sluice.mark()
+            self._write({"concurrency": concurrency, "shutdown": self._SHUTDOWN}, "EnvoyProxy default/proxy")
+            self._wait_proxies(mark, "the old epoch has gone",
+                               lambda line: "has drained" in line.fields["message"], ["default/web"])
+            self._change_everywhere()
+            time.sleep(DWELL)
+        self._summary.append("2 hot restarts")
+
+    def _merge(self) -> None:
+        self._world.side = True
+        self._write(self._world.proxy, "Gateway default/side")
+        self._wait_all_acknowledged("default/side")
+        self._timeline.steps[-1].acknowledged = time.monotonic_ns()
+        apart, merged = ["default/web", "default/side"], ["sluice"]
+        for on, old in ((True, apart), (False, merged)):
+            mark = self._sluice.mark()
+            self._write({**self._world.proxy, "mergeGateways": on}, "EnvoyProxy default/proxy")
+            self._wait_proxies(mark, "the old Envoys have gone", lambda line: line.fields["state"] == "exited", old)
+            self._change_everywhere()
+            time.sleep(DWELL)
+        self._summary.append("2 Gateways merged and parted")
+
+    def _write(self, proxy: Object, what: str) -> None:
+        """A step of which nothing is to be seen, or nothing before it is there."""
+        self._world.proxy = proxy
+        mark = self._sluice.mark()
+        self._timeline.write(what)
+        self._sluice.commit_of([what], mark)
+
+    def _wait_proxies(self, since: int, what: str, wanted: Callable[[Line], bool], proxies: list[str]) -> None:
+        for proxy in proxies:
+            self._sluice.wait_line(lambda line: line.message == "proxy" and line.fields["proxy"] == proxy and wanted(line),
+                                   f"{proxy}: {what}", since, 60)
+
+    def _wait_all_acknowledged(self, proxy: str) -> None:
+        self._sluice.wait_line(lambda line: line.message == "acknowledged" and line.fields["proxy"] == proxy,
+                               f"{proxy} acknowledged", self._sluice.first_line, 30)
+
+    def _change_everywhere(self) -> None:
+        """A change, until all Envoys that are there have acknowledged it."""
+        mark = self._sluice.mark()
+        objects = self._world.change()
+        step = self._timeline.write(", ".join(objects))
+        commit = self._sluice.commit_of(objects, mark)
+        step.acknowledged = self._sluice.wait_acknowledged(commit, commit.fields["proxies"])
 
     def _envoys_own_start(self) -> float:
         port = self._rig.port()
