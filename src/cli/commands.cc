@@ -20,6 +20,7 @@
 #include "cli/status.h"
 #include "cli/translate.h"
 #include "control/dump.h"
+#include "control/host_addresses.h"
 #include "control/run.h"
 #include "schema/check.h"
 #include "version.h"
@@ -143,9 +144,11 @@ Action declare_check(CLI::App& app) {
     CheckOptions check;
     std::string settings_file;
     std::string output = "text";
+    bool any_host = false;
   };
   const auto options = std::make_shared<Options>();
   add_paths(app, options->check.paths);
+  app.add_flag("--any-host", options->any_host, "The addresses of Gateways may be those of another machine");
   app.add_option("--output", options->output, "text or json (default: text)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}));
@@ -154,8 +157,11 @@ Action declare_check(CLI::App& app) {
     translate::Settings settings;
     if (!read_settings(options->settings_file, settings, console)) return kProblems;
     options->check.json = options->output == "json";
-    const Translate translate = [&settings](const source::Batch& batch) {
-      return control::translate_all(batch, settings).problems;
+    std::optional<translate::HostAddresses> host;
+    if (!options->any_host) host = control::read_host_addresses();
+    const Translate translate = [&](const source::Batch& batch) {
+      return control::translate_all(batch, settings, control::Secrets::kShown, host ? &*host : nullptr)
+          .problems;
     };
     return check(options->check, translate, console);
   };

@@ -187,6 +187,31 @@ TEST_F(Commands, CheckAsksTranslation) {
                            "1 warning in 1 object\n");
 }
 
+TEST_F(Commands, CheckIsOfThisHost) {
+  const std::string file = write("a.yaml", R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: class}
+spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web}
+spec:
+  gatewayClassName: class
+  addresses: [{value: 198.51.100.77}]
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+)");
+  const Result here = run({"check", "-f", file});
+  EXPECT_EQ(here.code, 1);
+  EXPECT_NE(here.out.find("198.51.100.77 is no address of this host [value/address]"), std::string::npos)
+      << here.out;
+  const Result anywhere = run({"check", "--any-host", "-f", file});
+  EXPECT_EQ(anywhere.code, 0);
+  EXPECT_EQ(anywhere.out, "no problems in 2 objects\n");
+  EXPECT_EQ(run({"translate", "-f", file}).code, 0);
+}
+
 TEST_F(Commands, Translate) {
   const std::string file = write("a.yaml", std::string(kGood));
   std::filesystem::create_directories(folder_ + "/out/xds");

@@ -36,8 +36,10 @@ NamespacedName split(const std::string& text) {
 
 }  // namespace
 
-Dump translate_all(const source::Batch& batch, const translate::Settings& settings, Secrets secrets) {
+Dump translate_all(const source::Batch& batch, const translate::Settings& settings, Secrets secrets,
+                   const translate::HostAddresses* host) {
   Pipeline pipeline(settings);
+  if (host != nullptr) pipeline.set_host(*host);
   for (const api::BoundObject& object : batch.upserted) pipeline.upsert(object);
   pipeline.commit();
 

@@ -22,9 +22,9 @@ struct Dump {
 
 enum class Secrets : std::uint8_t { kShown, kRedacted };
 
-// Runs the whole of a batch through a new pipeline.
+// Runs the whole of a batch through a new pipeline. `host` is null where it is to hold for any host.
 Dump translate_all(const source::Batch& batch, const translate::Settings& settings,
-                   Secrets secrets = Secrets::kShown);
+                   Secrets secrets = Secrets::kShown, const translate::HostAddresses* host = nullptr);
 
 // The settings in a file of options (YAML); unknown ones are left alone, because the file may be another
 // program's.

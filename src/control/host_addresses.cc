@@ -24,37 +24,6 @@ namespace {
 // Addresses come and go together: an interface goes up, a lease is renewed.
 constexpr std::chrono::milliseconds kTogether{20};
 
-translate::HostAddresses read_host_addresses() {
-  translate::HostAddresses addresses;
-  ifaddrs* first = nullptr;
-  if (getifaddrs(&first) != 0) return addresses;
-  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(first, freeifaddrs);
-  std::vector<std::string> loopback;
-  for (const ifaddrs* at = first; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr || (at->ifa_flags & IFF_UP) == 0) continue;
-    const int family = at->ifa_addr->sa_family;
-    const void* bytes = nullptr;
-    if (family == AF_INET) {
-      bytes = &reinterpret_cast<const sockaddr_in*>(at->ifa_addr)->sin_addr;
-    } else if (family == AF_INET6) {
-      const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(at->ifa_addr)->sin6_addr;
-      if (IN6_IS_ADDR_LINKLOCAL(&v6)) continue;  // means nothing without its interface
-      bytes = &v6;
-    } else {
-      continue;
-    }
-    char text[INET6_ADDRSTRLEN];
-    addresses.all.emplace_back(inet_ntop(family, bytes, text, sizeof(text)));
-    ((at->ifa_flags & IFF_LOOPBACK) != 0 ? loopback : addresses.primary).emplace_back(text);
-  }
-  if (addresses.primary.empty()) addresses.primary = std::move(loopback);
-  for (std::vector<std::string>* list : {&addresses.all, &addresses.primary}) {
-    std::ranges::sort(*list);
-    list->erase(std::ranges::unique(*list).begin(), list->end());
-  }
-  return addresses;
-}
-
 // A socket to which the kernel tells of addresses, and of interfaces that go up or down.
 Descriptor open_events() {
   Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
@@ -108,6 +77,37 @@ class ThreadedHostWatch : public HostWatch {
 };
 
 }  // namespace
+
+translate::HostAddresses read_host_addresses() {
+  translate::HostAddresses addresses;
+  ifaddrs* first = nullptr;
+  if (getifaddrs(&first) != 0) return addresses;
+  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(first, freeifaddrs);
+  std::vector<std::string> loopback;
+  for (const ifaddrs* at = first; at != nullptr; at = at->ifa_next) {
+    if (at->ifa_addr == nullptr || (at->ifa_flags & IFF_UP) == 0) continue;
+    const int family = at->ifa_addr->sa_family;
+    const void* bytes = nullptr;
+    if (family == AF_INET) {
+      bytes = &reinterpret_cast<const sockaddr_in*>(at->ifa_addr)->sin_addr;
+    } else if (family == AF_INET6) {
+      const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(at->ifa_addr)->sin6_addr;
+      if (IN6_IS_ADDR_LINKLOCAL(&v6)) continue;  // means nothing without its interface
+      bytes = &v6;
+    } else {
+      continue;
+    }
+    char text[INET6_ADDRSTRLEN];
+    addresses.all.emplace_back(inet_ntop(family, bytes, text, sizeof(text)));
+    ((at->ifa_flags & IFF_LOOPBACK) != 0 ? loopback : addresses.primary).emplace_back(text);
+  }
+  if (addresses.primary.empty()) addresses.primary = std::move(loopback);
+  for (std::vector<std::string>* list : {&addresses.all, &addresses.primary}) {
+    std::ranges::sort(*list);
+    list->erase(std::ranges::unique(*list).begin(), list->end());
+  }
+  return addresses;
+}
 
 std::unique_ptr<HostWatch> watch_host_addresses(translate::HostAddresses* now,
                                                 std::function<void(translate::HostAddresses)> changed) {

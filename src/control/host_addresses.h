@@ -8,6 +8,10 @@
 
 namespace sluice::control {
 
+// What they are now: of the interfaces that are up, in the network namespace of the caller. None where the
+// kernel does not tell.
+translate::HostAddresses read_host_addresses();
+
 // What follows the addresses. Destroying it ends the calls; it must not be destroyed by one.
 class HostWatch {
  public:
