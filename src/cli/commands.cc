@@ -59,6 +59,11 @@ void add_paths(CLI::App& app, std::vector<std::string>& paths) {
          "A file, a folder (all *.yaml, *.yml and *.json in it), a pattern\n('conf/**/*.yaml'), or - for "
          "standard input; one or more")
       ->type_name("PATH...")
+      ->check([](const std::string& path) {
+        // Of an unset variable: it would be the whole current folder.
+        return path.empty() ? std::string("a path must not be empty; the current folder is .")
+                            : std::string();
+      })
       ->required();
 }
 
@@ -437,14 +442,7 @@ int run_with(const Command& command, std::vector<std::string> arguments, Console
   return action(console);
 }
 
-}  // namespace
-
-bool wants_color(bool is_terminal, const char* no_color, const char* term) {
-  return is_terminal && (no_color == nullptr || *no_color == '\0') && term != nullptr &&
-         std::string_view(term) != "dumb";
-}
-
-int run_command(std::vector<std::string> arguments, Console& console) {
+int dispatch(std::vector<std::string> arguments, Console& console) {
   if (arguments.empty()) {
     console.err << overview();
     return kUsage;
@@ -463,6 +461,21 @@ int run_command(std::vector<std::string> arguments, Console& console) {
   const auto command = std::ranges::find(kCommands, name, &Command::name);
   if (command == std::end(kCommands)) return unknown_command(name, console);
   return run_with(*command, std::move(arguments), console);
+}
+
+}  // namespace
+
+bool wants_color(bool is_terminal, const char* no_color, const char* term) {
+  return is_terminal && (no_color == nullptr || *no_color == '\0') && term != nullptr &&
+         std::string_view(term) != "dumb";
+}
+
+int run_command(std::vector<std::string> arguments, Console& console) {
+  const int code = dispatch(std::move(arguments), console);
+  console.out.flush();
+  if (console.out) return code;
+  fail(console, "the output cannot be written");
+  return std::max(code, kProblems);
 }
 
 int main_program(int argc, char** argv) {

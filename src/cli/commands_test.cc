@@ -90,6 +90,21 @@ TEST_F(Commands, EveryCommandHelps) {
   }
 }
 
+TEST_F(Commands, OutputThatCannotBeWrittenIsAFailure) {
+  std::ofstream full("/dev/full");
+  std::ostringstream err;
+  Console console{.out = full, .err = err};
+  EXPECT_EQ(run_command({"schema", "crd", "httproute"}, console), 1);
+  EXPECT_EQ(err.str(), "error: the output cannot be written\n");
+}
+
+TEST_F(Commands, AnEmptyPathIsNotTheCurrentFolder) {
+  const Result result = run({"check", "-f", ""});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("a path must not be empty; the current folder is ."), std::string::npos)
+      << result.err;
+}
+
 TEST_F(Commands, Schema) {
   const Result crd = run({"schema", "crd", "httproute"});
   EXPECT_EQ(crd.code, 0);

@@ -188,10 +188,6 @@ struct Pipeline::Tables {
   Input<ir::ProxyKey, ProxyState>& proxy_states = graph.input<ir::ProxyKey, ProxyState>("proxy states");
 
   // ---- projections: what others read of an object, so that the rest of it may change freely ----
-  const Table<NamespacedName, translate::ClassRow>& classes = graph.map(
-      "classes", in.gateway_classes, [this](const NamespacedName& name, const api::GatewayClass& c) {
-        return translate::translate_class(name, c, settings);
-      });
   const Table<NamespacedName, api::StringMap>& namespace_labels =
       graph.map("namespace labels", in.namespaces,
                 [](const NamespacedName&, const api::Namespace& n) { return n.metadata.labels; });
@@ -239,7 +235,10 @@ struct Pipeline::Tables {
     return graph.map(std::move(name), objects, [](const NamespacedName&, const T&) { return kNamed; });
   }
   const Table<ObjectKey, translate::Named>& all_names = graph.unite(
-      "names", flow::Part{names_of("names of Gateways", in.gateways), object_key<api::Gateway>},
+      "names",
+      flow::Part{names_of("names of GatewayClasses", in.gateway_classes), object_key<api::GatewayClass>},
+      flow::Part{names_of("names of EnvoyProxies", in.envoy_proxies), object_key<api::EnvoyProxy>},
+      flow::Part{names_of("names of Gateways", in.gateways), object_key<api::Gateway>},
       flow::Part{names_of("names of ListenerSets", in.listener_sets), object_key<api::ListenerSet>},
       flow::Part{names_of("names of Services", in.services), object_key<api::Service>},
       flow::Part{names_of("names of ServiceImports", in.service_imports), object_key<api::ServiceImport>},
@@ -256,6 +255,13 @@ struct Pipeline::Tables {
         groups.push_back({object.kind, By::kName, object.name.name});
         return groups;
       });
+
+  // ---- classes ----
+  const Table<NamespacedName, translate::ClassRow>& classes =
+      graph.map("classes", in.gateway_classes,
+                [this](const NamespacedName& name, const api::GatewayClass& c, Reads& reads) {
+                  return translate::translate_class(name, c, settings, in, projections, reads);
+                });
 
   // ---- TLS to backends ----
   const Table<NamespacedName, translate::BackendTlsPolicyRow>& backend_tls_policies =
@@ -288,6 +294,11 @@ struct Pipeline::Tables {
           return translate::plan_gateway(name, version, settings, in, projections, reads);
         });
       });
+  const Table<NamespacedName, translate::ClasslessGateway>& classless_gateways =
+      graph.map("gateways without a class", in.gateways,
+                [this](const NamespacedName& name, const api::Gateway& gateway, Reads& reads) {
+                  return translate::find_classless(name, gateway, settings, in, projections, reads);
+                });
   const Table<NamespacedName, translate::ListenerDoor>& listener_doors = graph.map(
       "listener doors", in.gateways, [this](const NamespacedName&, const api::Gateway& g, Reads& reads) {
         return translate::listener_door(g, settings, projections, reads);
@@ -721,6 +732,7 @@ struct Pipeline::Tables {
   template <typename F>
   void each_with_problems(F f) const {
     f(classes);
+    f(classless_gateways);
     f(listener_sets);
     f(served_gateways);
     f(routes);

@@ -10,10 +10,31 @@ namespace sluice::control {
 namespace {
 
 std::string place_name(const Where& where) {
-  return fmt::format("{}:{}:{}", where.file, where.line, where.column);
+  return where.line == 0 ? where.file : fmt::format("{}:{}:{}", where.file, where.line, where.column);
+}
+
+std::string object_name(const Problem& problem) {
+  return problem.object.name.name.empty() ? "" : problem.object.to_string();
 }
 
 }  // namespace
+
+nlohmann::ordered_json log_fields(const Problem& problem) {
+  nlohmann::ordered_json fields = nlohmann::ordered_json::object();
+  const auto add = [&fields](const char* key, const std::string& value) {
+    if (!value.empty()) fields[key] = value;
+  };
+  add("code", problem.code);
+  add("object", object_name(problem));
+  add("where", place_name(problem.where));
+  add("path", problem.path);
+  add("problem", problem.message);
+  add("suggestion", problem.suggestion);
+  for (const Related& related : problem.also) {
+    fields["also"].push_back(fmt::format("{}: {}", place_name(related.where), related.message));
+  }
+  return fields;
+}
 
 void ProblemLog::add(const Problem& problem) {
   ++problems_[problem].count;
@@ -42,22 +63,13 @@ ProblemLog::News ProblemLog::report(const std::function<void(Problem&)>& locate)
   News news = take();
   for (Problem& problem : news.added) {
     if (problem.where.file.empty()) locate(problem);
-    std::vector<std::string> also;
-    for (const Related& related : problem.also) {
-      also.push_back(fmt::format("{}: {}", place_name(related.where), related.message));
-    }
     log(problem.severity == Severity::kError ? Level::kError : Level::kWarning, "problem",
-        {{"code", problem.code},
-         {"object", problem.object.to_string()},
-         {"where", place_name(problem.where)},
-         {"path", problem.path},
-         {"problem", problem.message},
-         {"suggestion", problem.suggestion},
-         {"also", also}});
+        log_fields(problem));
   }
   for (const Problem& problem : news.removed) {
-    log(Level::kInfo, "problem gone",
-        {{"code", problem.code}, {"object", problem.object.to_string()}, {"problem", problem.message}});
+    nlohmann::ordered_json fields = log_fields(problem);
+    for (const char* key : {"where", "path", "suggestion", "also"}) fields.erase(key);
+    log(Level::kInfo, "problem gone", fields);
   }
   return news;
 }

@@ -12,9 +12,14 @@
 #include <set>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "base/problem.h"
 
 namespace sluice::control {
+
+// A problem as fields of a log line; without those that it has not, as a place or an object.
+nlohmann::ordered_json log_fields(const Problem& problem);
 
 class ProblemLog {
  public:

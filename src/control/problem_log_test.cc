@@ -74,5 +74,23 @@ TEST(ProblemLog, WhatCameAndWentBetweenTwoReportsWasNotThere) {
   EXPECT_TRUE(news.added.empty() && news.removed.empty());
 }
 
+TEST(ProblemLog, ALineHasOnlyWhatAProblemHas) {
+  Problem bare = problem("no such file or directory");
+  bare.where.file = "conf";
+  EXPECT_EQ(log_fields(bare).dump(),
+            R"({"code":"value/test","where":"conf","problem":"no such file or directory"})");
+
+  Problem full = problem("there is no Service default/cart");
+  full.object = {.kind = GroupKind("", "Service"), .name = {"default", "cart"}};
+  full.where = {"a.yaml", 3, 5};
+  full.path = "spec";
+  full.suggestion = "did you mean `carts`?";
+  full.also = {{.where = {"b.yaml", 7, 1}, .message = "here"}};
+  EXPECT_EQ(log_fields(full).dump(),
+            R"({"code":"value/test","object":"Service default/cart","where":"a.yaml:3:5","path":"spec",)"
+            R"("problem":"there is no Service default/cart","suggestion":"did you mean `carts`?",)"
+            R"("also":["b.yaml:7:1: here"]})");
+}
+
 }  // namespace
 }  // namespace sluice::control

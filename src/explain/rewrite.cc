@@ -19,8 +19,8 @@ std::string with_prefix(std::string_view replacement, const ir::PathMatch& match
   const std::string_view prefix = without_trailing_slash(replacement);
   if (match.kind != ir::MatchKind::kPrefix) return std::string(prefix);
   // Of "/" the slash is matched that the rest begins with.
-  const std::string_view matched =
-      match.value == "/" && !prefix.empty() ? "/" : without_trailing_slash(match.value);
+  if (match.value == "/" && !prefix.empty()) return std::string(replacement) + arrival.path.substr(1);
+  const std::string_view matched = without_trailing_slash(match.value);
   std::string_view rest = std::string_view(arrival.path).substr(matched.size());
   if (!prefix.empty()) return std::string(prefix) + std::string(rest);
   // The slashes that follow go too, so that "/a/b" becomes "/b".

@@ -9,6 +9,7 @@
 #include "translate/addresses.h"
 #include "translate/client_validation.h"
 #include "translate/listener.h"
+#include "translate/near.h"
 #include "translate/upstream_tls.h"
 
 namespace sluice::translate {
@@ -19,28 +20,58 @@ constexpr std::string_view kEnvoyProxyGroup = "gateway.envoyproxy.io";
 }  // namespace
 
 ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& gateway_class,
-                         const Settings& settings) {
+                         const Settings& settings, const Inputs& inputs, const Projections& tables,
+                         flow::Reads& reads) {
   ClassRow row;
   row.ours = gateway_class.spec.controller_name == settings.controller_name;
   if (!row.ours) return row;
   row.conditions = {{"Accepted", true, "Accepted", "Valid GatewayClass"}};
-  if (const auto& ref = gateway_class.spec.parameters_ref) {
-    if (ref->group == kEnvoyProxyGroup && ref->kind == "EnvoyProxy" && ref->namespace_) {
-      row.envoy_proxy = NamespacedName{*ref->namespace_, ref->name};
-    } else {
-      const std::string message =
-          "parametersRef must name an EnvoyProxy of group gateway.envoyproxy.io with its namespace";
-      row.conditions = {{"Accepted", false, "InvalidParameters", message}};
-      row.problems.push_back({.code = "reference/kind",
-                              .severity = Severity::kError,
-                              .where = {},
-                              .object = {.kind = api::kind_of<api::GatewayClass>(), .name = name},
-                              .path = "spec.parametersRef",
-                              .message = message,
-                              .suggestion = ""});
-    }
+  if (!gateway_class.spec.parameters_ref) return row;
+
+  const auto refuse = [&](std::string code, const std::string& message, std::string suggestion) {
+    row.conditions = {{"Accepted", false, "InvalidParameters", message}};
+    row.problems.push_back({.code = std::move(code),
+                            .severity = Severity::kError,
+                            .where = {},
+                            .object = {.kind = api::kind_of<api::GatewayClass>(), .name = name},
+                            .path = "spec.parametersRef",
+                            .message = message,
+                            .suggestion = std::move(suggestion)});
+  };
+  const api::ParametersReference& ref = *gateway_class.spec.parameters_ref;
+  if (ref.group != kEnvoyProxyGroup || ref.kind != "EnvoyProxy" || !ref.namespace_) {
+    refuse("reference/kind",
+           "parametersRef must name an EnvoyProxy of group gateway.envoyproxy.io with its namespace", "");
+    return row;
+  }
+  // The Gateways of the class are served all the same, and follow the EnvoyProxy when it comes.
+  row.envoy_proxy = NamespacedName{*ref.namespace_, ref.name};
+  if (reads.get(inputs.envoy_proxies, *row.envoy_proxy) == nullptr) {
+    const ObjectKey missing{.kind = api::kind_of<api::EnvoyProxy>(), .name = *row.envoy_proxy};
+    refuse("reference/not-found",
+           fmt::format("there is no EnvoyProxy {}; its Gateways have the default settings",
+                       row.envoy_proxy->to_string()),
+           near_object(missing, tables, reads));
   }
   return row;
+}
+
+std::optional<ClasslessGateway> find_classless(const NamespacedName& name, const api::Gateway& gateway,
+                                               const Settings& settings, const Inputs& inputs,
+                                               const Projections& tables, flow::Reads& reads) {
+  const NamespacedName class_name{"", gateway.spec.gateway_class_name};
+  if (class_name.name == settings.implied_class || reads.get(inputs.gateway_classes, class_name) != nullptr) {
+    return std::nullopt;
+  }
+  const ObjectKey missing{.kind = api::kind_of<api::GatewayClass>(), .name = class_name};
+  return ClasslessGateway{
+      {{.code = "reference/not-found",
+        .severity = Severity::kWarning,
+        .where = {},
+        .object = {.kind = api::kind_of<api::Gateway>(), .name = name},
+        .path = "spec.gatewayClassName",
+        .message = fmt::format("there is no GatewayClass {}: nobody serves this Gateway", class_name.name),
+        .suggestion = near_object(missing, tables, reads)}}};
 }
 
 bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projections& tables,
@@ -61,14 +92,14 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   plan.creation_timestamp = gateway.metadata.creation_timestamp;
 
   const ObjectKey self{.kind = api::kind_of<api::Gateway>(), .name = name};
-  const auto problem = [&](std::string code, std::string path, std::string message) {
+  const auto problem = [&](std::string code, std::string path, std::string message, std::string suggestion) {
     plan.problems.push_back({.code = std::move(code),
                              .severity = Severity::kError,
                              .where = {},
                              .object = self,
                              .path = std::move(path),
                              .message = std::move(message),
-                             .suggestion = ""});
+                             .suggestion = std::move(suggestion)});
   };
 
   // The Gateway's own EnvoyProxy, else its class's.
@@ -80,9 +111,11 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
     if (plan.envoy_proxy != nullptr) {
       plan.own_envoy_proxy = NamespacedName{name.namespace_, ref.name};
     } else {
+      const ObjectKey missing{.kind = GroupKind(ref.group, ref.kind), .name = {name.namespace_, ref.name}};
       problem("reference/not-found", "spec.infrastructure.parametersRef",
               fmt::format("there is no {} {}/{}; the settings of the class count", ref.kind, name.namespace_,
-                          ref.name));
+                          ref.name),
+              near_object(missing, tables, reads));
     }
   }
   const std::optional<NamespacedName> of_class = gateway_class != nullptr && gateway_class->envoy_proxy

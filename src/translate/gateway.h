@@ -15,7 +15,14 @@
 namespace sluice::translate {
 
 ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& gateway_class,
-                         const Settings& settings);
+                         const Settings& settings, const Inputs& inputs, const Projections& tables,
+                         flow::Reads& reads);
+
+// The Gateway, if it names a class that there is none of. A class of another controller is none of our
+// business.
+std::optional<ClasslessGateway> find_classless(const NamespacedName& name, const api::Gateway& gateway,
+                                               const Settings& settings, const Inputs& inputs,
+                                               const Projections& tables, flow::Reads& reads);
 
 // Its class is.
 bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projections& tables,

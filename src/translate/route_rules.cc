@@ -88,6 +88,7 @@ class RuleTranslator {
   std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
   Alternatives alternatives(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
   ir::Forward forward_of(const RouteRule& rule) const;
+  void warn_of_root_prefix(const RouteRule& rule, const Place& place);
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
   void settle(const Place& place, std::vector<Part>& parts);
   bool join(const RouteRule& rule, std::string_view what, bool alike, std::vector<Part>& parts);
@@ -239,6 +240,33 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
   return true;
 }
 
+// As in Envoy Gateway: of the prefix "/" it is the slash itself that is replaced.
+void RuleTranslator::warn_of_root_prefix(const RouteRule& rule, const Place& place) {
+  const bool of_root = std::ranges::any_of(rule.matches, [](const ir::RouteMatch& match) {
+    return match.path.kind == ir::MatchKind::kPrefix && match.path.value == "/";
+  });
+  if (!of_root) return;
+  const auto warn = [&](const std::optional<api::HTTPPathModifier>& path, std::size_t i, const char* field) {
+    if (!path || !path->replace_prefix_match) return;
+    const std::string& with = *path->replace_prefix_match;
+    if (with.empty() || with.ends_with('/')) return;
+    const Place here{&place, "filters", i};
+    backends_.add_problem(
+        {.code = "value/root-prefix",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = route_.key,
+         .path = fmt::format("{}.{}.path.replacePrefixMatch", here.to_string(), field),
+         .message = fmt::format("of the prefix `/` the slash is replaced: `/x` becomes `{}x`", with),
+         .suggestion = fmt::format("write `{}/`", with)});
+  };
+  for (std::size_t i = 0; i < rule.filters.size(); ++i) {
+    const api::HTTPRouteFilter& filter = rule.filters[i];
+    if (filter.url_rewrite) warn(filter.url_rewrite->path, i, "urlRewrite");
+    if (filter.request_redirect) warn(filter.request_redirect->path, i, "requestRedirect");
+  }
+}
+
 std::optional<ir::Session> RuleTranslator::session_of(const RouteRule& rule, const Place& place) {
   if (!rule.session) return std::nullopt;
   const api::SessionPersistence& from = *rule.session;
@@ -321,6 +349,7 @@ bool mixes_discovery(const std::vector<Part>& parts) {
 Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& place,
                                           std::vector<RuleFailure>& failures) {
   const RouteFilters filters = read_rule_filters(rule.filters, place, backends_, failures);
+  warn_of_root_prefix(rule, place);
   std::vector<Part> parts = read_backends(rule, place);
   settle(place, parts);
   std::optional<ir::Session> session = session_of(rule, place);

@@ -224,6 +224,11 @@ INSTANTIATE_TEST_SUITE_P(
             "{matches: [{queryParams: [{name: q, type: RegularExpression, value: '['}]}]}",
             "spec.rules[0].matches[0].queryParams[0].value: `[` is no regular expression: missing ]: [ "
             "[value/regex]"},
+        Row{"OfTheRootPrefixTheSlashItselfIsReplaced",
+            "{filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: "
+            "/new}}}], backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].filters[0].urlRewrite.path.replacePrefixMatch: of the prefix `/` the slash is "
+            "replaced: `/x` becomes `/newx`; write `/new/` [value/root-prefix]"},
         Row{"OnlyAPermanentCookieEndsByATimeout",
             "{sessionPersistence: {absoluteTimeout: 1h}, backendRefs: [{name: blue, port: 80}]}",
             "spec.rules[0].sessionPersistence.absoluteTimeout: only a cookie of lifetime `Permanent` ends by "

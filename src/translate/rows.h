@@ -24,6 +24,13 @@ namespace sluice::translate {
 
 // ---- classes and proxies ---------------------------------------------------------------------
 
+// A Gateway whose class does not exist.
+struct ClasslessGateway {
+  std::vector<Problem> problems;
+
+  bool operator==(const ClasslessGateway&) const = default;
+};
+
 // A GatewayClass as we see it.
 struct ClassRow {
   bool ours = false;  // names our controller

@@ -171,11 +171,13 @@ void fill_regex(const ir::RegexRewrite& from, matcher::RegexMatchAndSubstitute* 
 // one, or is nothing (Gateway API, HTTPPathModifier.replacePrefixMatch). Envoy replaces what it matched by
 // the text as it is, which is the same but for two cases. By nothing, "/a/b" would become "//b" or "/a"
 // nothing at all: there the slashes that follow go too. And of "/" Envoy matches the slash that what follows
-// begins with, so that "/x" with "/new" becomes "/newx", as with Envoy Gateway.
+// begins with: "/x" with "/new" becomes "/newx", as with Envoy Gateway, and with "/new/" it becomes "/new/x".
 template <typename Action>
 void fill_prefix_rewrite(const std::string& replacement, const ir::PathMatch& match, Action* to) {
-  const std::string_view prefix = without_trailing_slash(replacement);
   const std::string_view matched = without_trailing_slash(match.value);
+  const std::string_view without = without_trailing_slash(replacement);
+  const bool of_root = match.kind == ir::MatchKind::kPrefix && matched.empty();
+  const std::string_view prefix = of_root && !without.empty() ? replacement : without;
   if (match.kind == ir::MatchKind::kPrefix && prefix.empty()) {
     to->mutable_regex_rewrite()->mutable_pattern()->set_regex("^" + quote_regex(matched) + R"(\/*)");
     to->mutable_regex_rewrite()->set_substitution("/");

@@ -219,6 +219,11 @@ TEST(Route, ASlashAtTheEndOfAReplacementIsIgnored) {
   EXPECT_EQ(replaced("/a", "/b/"), json::parse(R"({"prefixRewrite": "/b"})"));
 }
 
+TEST(Route, OfTheRootASlashAtTheEndOfAReplacementStays) {
+  EXPECT_EQ(replaced("/", "/b/"), json::parse(R"({"prefixRewrite": "/b/"})"));
+  EXPECT_EQ(replaced("/", "/b"), json::parse(R"({"prefixRewrite": "/b"})"));
+}
+
 TEST(Route, APrefixThatIsReplacedByNothingTakesItsSlashesAlong) {
   const json removal =
       json::parse(R"J({"regexRewrite": {"pattern": {"regex": "^/a\\.b\\/*"}, "substitution": "/"}})J");

@@ -162,6 +162,8 @@ PREFIXES = (
     ("/x", "/", "/", "/x"),
     ("/x", "/", "", "/x"),
     ("/", "/", "", "/"),
+    ("/x", "/", "/new/", "/new/x"),
+    ("/x", "/", "/new", "/newx"),  # as Envoy Gateway; `sluice check` warns
 )
 
 
