@@ -1,13 +1,13 @@
 // `sluice run` as a whole, in this process, with Envoys that do not start.
 #include "control/run.h"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -169,14 +169,13 @@ TEST_F(RunTest, ItEndsWhileSomebodyLooks) {
   start();
   std::atomic<int> answers = 0;
   std::atomic<bool> ended = false;
-  std::vector<std::jthread> lookers;
-  for (int i = 0; i < 4; ++i) {
-    lookers.emplace_back([&] {
-      while (!ended) {
-        if (contains(ask("/api/state"), "missing499")) ++answers;
-      }
-    });
-  }
+  const auto look = [&] {
+    while (!ended) {
+      if (contains(ask("/api/state"), "missing499")) ++answers;
+    }
+  };
+  const std::array<std::jthread, 4> lookers{std::jthread(look), std::jthread(look), std::jthread(look),
+                                            std::jthread(look)};
   while (answers < 4) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   // The places of problems are sought anew after each commit.
   folder_.write("files/all.yaml", text + route_with_a_problem(500));

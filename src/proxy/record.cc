@@ -62,6 +62,40 @@ ProcessRecord decode(const json& j) {
           .ready = j.at("ready")};
 }
 
+struct Recovered {
+  ir::ProxyKey proxy;
+  std::uint64_t serial = 0;
+  ProcessRecord process;
+};
+
+// Nothing where it is no Envoy of ours.
+std::optional<Recovered> recover(const Marked& marked) {
+  const std::vector<std::string> arguments = arguments_of(marked.process.pid);
+  const auto value_of = [&](std::string_view option) {
+    const auto at = std::ranges::find(arguments, option);
+    return at == arguments.end() || at + 1 == arguments.end() ? std::string() : *(at + 1);
+  };
+  // "<run_dir>/<name>.<serial>.json"
+  const std::filesystem::path bootstrap = value_of("--config-path");
+  try {
+    return Recovered{
+        .proxy = json::parse(read_file(bootstrap).value_or("")).at("node").at("cluster"),
+        .serial = std::stoull(bootstrap.stem().extension().string().substr(1)),
+        .process = {.role = Role::kDraining,
+                    .mark = marked.entry,
+                    .boot_id = boot_id(),
+                    .process = marked.process,
+                    .executable = executable_of(marked.process.pid),
+                    .files = bootstrap.stem(),
+                    .base_id = static_cast<std::uint32_t>(std::stoul(value_of("--base-id"))),
+                    .restart_epoch = static_cast<std::uint32_t>(std::stoul(value_of("--restart-epoch"))),
+                    .configuration = {},
+                    .ready = true}};
+  } catch (const std::exception&) {  // of nlohmann's, and of numbers
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 std::string encode_record(const ProxyRecord& record) {
@@ -102,30 +136,11 @@ std::optional<ProxyRecord> recover_record(const std::string& run_dir, const std:
   const ir::Proxy defaults;
   ProxyRecord record{.proxy = {}, .drain_timeout = defaults.drain_timeout, .min_drain = defaults.min_drain};
   for (const Marked& marked : find_by_start_of_entry(start_of_marks(run_dir, name))) {
-    const std::vector<std::string> arguments = arguments_of(marked.process.pid);
-    const auto value_of = [&](std::string_view option) {
-      const auto at = std::ranges::find(arguments, option);
-      return at == arguments.end() || at + 1 == arguments.end() ? std::string() : *(at + 1);
-    };
-    // "<run_dir>/<name>.<serial>.json"
-    const std::filesystem::path bootstrap = value_of("--config-path");
-    try {
-      record.proxy = json::parse(read_file(bootstrap).value_or("")).at("node").at("cluster");
-      const std::uint64_t serial = std::stoull(bootstrap.stem().extension().string().substr(1));
-      record.next_serial = std::max(record.next_serial, serial + 1);
-      record.processes.push_back(
-          {.role = Role::kDraining,
-           .mark = marked.entry,
-           .boot_id = boot_id(),
-           .process = marked.process,
-           .executable = executable_of(marked.process.pid),
-           .files = bootstrap.stem(),
-           .base_id = static_cast<std::uint32_t>(std::stoul(value_of("--base-id"))),
-           .restart_epoch = static_cast<std::uint32_t>(std::stoul(value_of("--restart-epoch"))),
-           .configuration = {},
-           .ready = true});
-    } catch (const std::exception&) {  // of nlohmann's and of numbers: it is no Envoy of ours
-    }
+    std::optional<Recovered> found = recover(marked);
+    if (!found) continue;
+    record.proxy = std::move(found->proxy);
+    record.next_serial = std::max(record.next_serial, found->serial + 1);
+    record.processes.push_back(std::move(found->process));
   }
   if (record.processes.empty()) return std::nullopt;
   std::ranges::max_element(record.processes, {}, &ProcessRecord::restart_epoch)->role = Role::kCurrent;
