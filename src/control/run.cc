@@ -114,6 +114,7 @@ class Control {
   void hand_over();
   void note_changes();
   std::vector<ir::ProxyKey> serve();
+  void end_orphans();
   void report_problems();
   void write_statuses();
   std::optional<Clock::time_point> wake_at() const;
@@ -162,6 +163,7 @@ class Control {
   };
   std::vector<RefusedResource> refused_;
   std::vector<Problem> source_problems_;
+  bool partial_ = false;  // as the last batch said
   ProblemLog problem_log_;
   std::shared_ptr<const std::vector<Problem>> known_problems_;  // null: to be made for who looks next
   std::optional<Clock::time_point> statuses_due_;
@@ -218,10 +220,8 @@ bool Control::start() {
   if (nothing) log(Level::kWarning, "no resources yet", {{"paths", options_.paths}});
   dirty_ = true;
   commit();
-  good_->keep_only([this](const ObjectKey& object) { return pipeline_.object(object).has_value(); });
-  for (const ir::ProxyKey& orphan : runner_->adopted()) {
-    if (!proxies_.contains(orphan)) runner_->remove(orphan);
-  }
+  if (!partial_)
+    good_->keep_only([this](const ObjectKey& object) { return pipeline_.object(object).has_value(); });
   return true;
 }
 
@@ -289,6 +289,7 @@ void Control::handle(source::Batch batch) {
   problem_log_.remove_all(source_problems_);
   problem_log_.add_all(batch.problems);
   source_problems_ = std::move(batch.problems);
+  partial_ = batch.partial;
   dirty_ = true;
 }
 
@@ -518,6 +519,7 @@ void Control::commit() {
   note_retries();
   refusals_.save();  // before any proxy is sent what depends on it
   const std::vector<ir::ProxyKey> served = serve();
+  if (!partial_) end_orphans();
   observer_.served(commit_, served, Clock::now());
   const std::uint64_t cpu_us = thread_cpu_us() - before;
   observer_.committed(commit_, stats, std::chrono::microseconds(cpu_us));
@@ -637,6 +639,13 @@ std::vector<ir::ProxyKey> Control::serve() {
     leaving_.insert(std::move(left));
   }
   return served;
+}
+
+// Ends the Envoys that the last sluice has left and that nothing wants.
+void Control::end_orphans() {
+  for (const ir::ProxyKey& orphan : runner_->adopted()) {
+    if (!proxies_.contains(orphan)) runner_->remove(orphan);
+  }
 }
 
 void Control::report_problems() {

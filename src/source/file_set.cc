@@ -150,7 +150,10 @@ std::optional<Batch> FileSet::take() {
     batch.problems.insert(batch.problems.end(), problems.begin(), problems.end());
   }
   sort_by_place(batch.problems);
-  if (batch.upserted.empty() && batch.deleted.empty() && batch.problems == problems_) return std::nullopt;
+  batch.partial = partial_;
+  const bool same_objects = batch.upserted.empty() && batch.deleted.empty();
+  if (same_objects && batch.problems == problems_ && partial_ == was_partial_) return std::nullopt;
+  was_partial_ = partial_;
   problems_ = batch.problems;
   return batch;
 }

@@ -37,10 +37,14 @@ class FileSet {
   void put(const std::string& file, Text text, Manifest manifest);
   // The file is gone, and its objects with it.
   void remove(const std::string& file);
-  // Replaces the problems that are of no text: paths that lead nowhere, files that cannot be read.
-  void set_path_problems(std::vector<Problem> problems) { path_problems_ = std::move(problems); }
+  // Replaces the problems that are of no text: paths that lead nowhere, files that cannot be read. `partial`
+  // as in Batch.
+  void set_path_problems(std::vector<Problem> problems, bool partial) {
+    path_problems_ = std::move(problems);
+    partial_ = partial;
+  }
 
-  // What changed since the last take; nothing when no object and no problem did.
+  // What changed since the last take; nothing when no object did, no problem, and not whether it is partial.
   std::optional<Batch> take();
 
   // Null when there is no such file.
@@ -98,7 +102,9 @@ class FileSet {
   std::set<std::string, std::less<>> api_versions_;
   std::size_t posted_count_ = 0;
   std::vector<Problem> path_problems_;
+  bool partial_ = false;
   std::vector<Problem> problems_;  // of the last take
+  bool was_partial_ = false;       // so was that
 
   const TextLines& lines_of(const File& file);
 

@@ -196,10 +196,10 @@ TEST(FileSet, DuplicateNamesBothPlaces) {
 
 TEST(FileSet, PathProblemsAreTold) {
   FileSet files;
-  files.set_path_problems({{.code = "syntax/no-such-file", .where = {"x", 0, 0}}});
+  files.set_path_problems({{.code = "syntax/no-such-file", .where = {"x", 0, 0}}}, true);
   EXPECT_EQ(files.take().value().problems.size(), 1U);
   EXPECT_EQ(files.take(), std::nullopt);
-  files.set_path_problems({});
+  files.set_path_problems({}, false);
   EXPECT_EQ(files.take().value().problems.size(), 0U);
 }
 

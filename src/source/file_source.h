@@ -40,7 +40,11 @@ class FileSource : public Source {
   Scan scan(Lookups* lookups) { return scan_paths(paths_, lookups); }
   // Takes in the difference to what was read before, and gives what it changed.
   std::optional<Batch> apply(std::vector<LoadedFile> loaded, const std::vector<std::string>& removed);
-  void set_scan_problems(std::vector<Problem> problems) { scan_problems_ = std::move(problems); }
+  // What the next batch says of the paths.
+  void set_scan_result(std::vector<Problem> problems, bool partial) {
+    scan_problems_ = std::move(problems);
+    scan_is_partial_ = partial;
+  }
   Text text(const std::string& file) const;
   void forget();
 
@@ -50,6 +54,7 @@ class FileSource : public Source {
  private:
   const std::vector<std::string> paths_;
   std::vector<Problem> scan_problems_;
+  bool scan_is_partial_ = false;
   std::map<std::string, Problem> unreadable_;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -9,7 +9,7 @@ namespace sluice::source {
 
 Batch FileSource::read() {
   Scan found = scan(nullptr);
-  set_scan_problems(std::move(found.problems));
+  set_scan_result(std::move(found.problems), !found.unknown.empty());
   std::vector<LoadRequest> requests;
   for (const auto& [file, _] : found.files) requests.push_back({.file = file});
   return apply(load_files(std::move(requests)), {}).value_or(Batch());
@@ -47,9 +47,8 @@ std::optional<Batch> FileSource::apply(std::vector<LoadedFile> loaded,
   }
   for (LoadedFile& file : loaded) {
     unreadable_.erase(file.file);
-    if (file.error == ENOENT) {
-      files_.remove(file.file);
-    } else if (file.error != 0) {
+    if (file.error == ENOENT) continue;  // gone since the scan: the next one tells what became of it
+    if (file.error != 0) {
       unreadable_[file.file] = unreadable(file);
     } else if (file.manifest) {
       files_.put(file.file, std::move(file.text), std::move(*file.manifest));
@@ -57,7 +56,7 @@ std::optional<Batch> FileSource::apply(std::vector<LoadedFile> loaded,
   }
   std::vector<Problem> problems = scan_problems_;
   for (const auto& [_, problem] : unreadable_) problems.push_back(problem);
-  files_.set_path_problems(std::move(problems));
+  files_.set_path_problems(std::move(problems), scan_is_partial_ || !unreadable_.empty());
   return files_.take();
 }
 

@@ -6,8 +6,10 @@
 //   good version; one that never was good is absent. Either way it is reported.
 // - The same object twice: the first by path, then by place, wins; the others are "conflict/duplicate"
 //   problems that name both places. When the first goes, the next takes its place.
+// - Live, a file that goes away from a folder that can be listed takes its objects with it. One of which it
+//   cannot be seen whether it is there (paths.h) keeps them.
 // - Live: inotify on folders, so that atomic renames, editors' temporary files and symlink swaps (Kubernetes'
-//   ..data) are seen; a path that does not exist yet is waited for. Changes are read after 10 ms of quiet,
+//   ..data) are seen; a path that does not exist is waited for. Changes are read after 10 ms of quiet,
 //   100 ms at most; 100 ms when a file went away. A file that a program has written to and not closed is read
 //   when it closes it, or, unless it is blank, 1 s after the last write. A file whose content did not change
 //   posts nothing.

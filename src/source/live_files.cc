@@ -215,7 +215,7 @@ std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {
                               .severity = Severity::kWarning,
                               .message = "files are only looked at once a second: " + watch_.poll_reason()});
   }
-  set_scan_problems(std::move(found.problems));
+  set_scan_result(std::move(found.problems), !found.unknown.empty());
   any_name_ = found.any_name;
 
   const bool all = std::exchange(reread_, false);
@@ -234,13 +234,12 @@ std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {
   std::vector<std::string> removed;
   for (const auto& [file, was] : known_) {
     if (found.files.contains(file)) continue;
-    const bool hidden = std::ranges::any_of(
-        found.unlisted, [&](const std::string& folder) { return file.starts_with(folder + "/"); });
-    if (hidden) {
+    touched_.erase(file);
+    due.erase(file);
+    if (found.is_unknown(file)) {
       found.files.emplace(file, was);
     } else {
       removed.push_back(file);
-      touched_.erase(file);
     }
   }
   known_ = std::move(found.files);

@@ -247,20 +247,73 @@ TEST(LiveFiles, NestedNewFolders) {
   EXPECT_EQ(watched.objects(""), "");
 }
 
-TEST(LiveFiles, FolderIsRemovedAndMadeAgain) {
+TEST(LiveFiles, AFolderThatIsTakenAwayKeepsItsObjects) {
+  const ScratchFolder folder;
+  folder.make_folder("conf/inner");
+  folder.write("conf/a.yaml", config_map("a"));
+  folder.write("conf/inner/b.yaml", config_map("b"));
+  for (const char* path : {"conf", "conf/**/*.yaml"}) {
+    Watched watched({folder / path});
+    const std::string missing = fmt::format("syntax/no-such-file {}:0:0\n", folder / path);
+    for (int i = 0; i < 3; ++i) {
+      folder.rename("conf", "away");
+      EXPECT_EQ(watched.places(missing), missing);
+      folder.rename("away", "conf");
+      EXPECT_EQ(watched.places(""), "");
+    }
+    EXPECT_EQ(watched.world().objects(), "a=1 b=1");
+    for (const std::string& then : watched.history()) EXPECT_EQ(then, "a=1 b=1");
+  }
+}
+
+TEST(LiveFiles, WhatIsMissingInAFolderThatIsBackIsGone) {
   const ScratchFolder folder;
   folder.make_folder("conf");
   folder.write("conf/a.yaml", config_map("a"));
+  folder.write("conf/b.yaml", config_map("b"));
   Watched watched({folder / "conf"});
-  for (int i = 0; i < 3; ++i) {
-    folder.remove("conf");
-    EXPECT_EQ(watched.objects(""), "");
-    const std::string missing = "syntax/no-such-file " + folder / "conf" + ":0:0\n";
-    EXPECT_EQ(watched.places(missing), missing);
-    folder.make_folder("conf");
-    folder.write("conf/a.yaml", config_map("a"));
-    EXPECT_EQ(watched.objects("a=1"), "a=1");
-    EXPECT_EQ(watched.places(""), "");
+  folder.rename("conf", "away");
+  const std::string missing = "syntax/no-such-file " + folder / "conf" + ":0:0\n";
+  EXPECT_EQ(watched.places(missing), missing);
+  folder.remove("away/a.yaml");
+  folder.write("away/b.yaml", config_map("b", "2"));
+  folder.rename("away", "conf");
+  EXPECT_EQ(watched.objects("b=2"), "b=2");
+  EXPECT_EQ(watched.places(""), "");
+}
+
+TEST(LiveFiles, AFileThatAPathNamesKeepsItsObjectsUntilItIsBack) {
+  const ScratchFolder folder;
+  folder.write("a.yaml", config_map("a"));
+  Watched watched({folder / "a.yaml"});
+  folder.remove("a.yaml");
+  const std::string missing = "syntax/no-such-file " + folder / "a.yaml" + ":0:0\n";
+  EXPECT_EQ(watched.places(missing), missing);
+  EXPECT_EQ(watched.world().objects(), "a=1");
+  folder.write("a.yaml", "");
+  EXPECT_EQ(watched.objects(""), "");
+  EXPECT_EQ(watched.places(""), "");
+}
+
+TEST(LiveFiles, APatternInAFolderThatIsThereLosesWhatItNoLongerMatches) {
+  const ScratchFolder folder;
+  folder.make_folder("conf");
+  folder.write("conf/a.yaml", config_map("a"));
+  Watched watched({folder / "conf/*.yaml"});
+  folder.remove("conf/a.yaml");
+  EXPECT_EQ(watched.objects(""), "");
+  const std::string missing = "syntax/no-such-file " + folder / "conf/*.yaml" + ":0:0\n";
+  EXPECT_EQ(watched.places(missing), missing);
+}
+
+TEST(LiveFiles, SaysWhetherItSeesEverything) {
+  const ScratchFolder folder;
+  folder.make_folder("conf");
+  for (const auto& [path, partial] : std::vector<std::pair<std::string, bool>>{
+           {"conf", false}, {"conf/*.yaml", false}, {"away", true}, {"away/*.yaml", true}}) {
+    Batch first;
+    const auto source = watch_files({folder / path}, &first, [](const Batch&) {});
+    EXPECT_EQ(first.partial, partial) << path;
   }
 }
 
@@ -300,8 +353,12 @@ TEST(LiveFiles, PathsThatDoNotExistYet) {
   folder.write("x/p/c.conf", config_map("c"));
   EXPECT_EQ(watched.objects("a=1 b=1 c=1"), "a=1 b=1 c=1");
   EXPECT_EQ(watched.places(""), "");
-  folder.remove("x");
-  EXPECT_EQ(watched.objects(""), "");
+  folder.rename("x", "away");
+  const std::string all_missing =
+      fmt::format("syntax/no-such-file {}:0:0\nsyntax/no-such-file {}:0:0\nsyntax/no-such-file {}:0:0\n",
+                  folder / "x/p/*.conf", folder / "x/y/a.yaml", folder / "x/z");
+  EXPECT_EQ(watched.places(all_missing), all_missing);
+  EXPECT_EQ(watched.world().objects(), "a=1 b=1 c=1");
 }
 
 // ---- symbolic links
@@ -472,6 +529,25 @@ TEST(LiveFiles, FolderThatMayNotBeListedKeepsItsObjects) {
   EXPECT_EQ(watched.places(""), "");
 }
 
+TEST(LiveFiles, FolderThatMayBeListedAndNotEnteredKeepsItsObjects) {
+  const PermissionsCount permissions_count;
+  const ScratchFolder folder;
+  folder.make_folder("x");
+  folder.write("x/a.yaml", config_map("a"));
+  const std::string problem = fmt::format("syntax/unreadable-file {}:0:0\n", folder / "x/a.yaml");
+  for (const std::string path : {"", "*/*.yaml"}) {
+    Watched watched({folder / path});
+    std::filesystem::permissions(folder / "x", std::filesystem::perms::owner_read);
+    // A pattern that matches nothing that can be seen says so too.
+    const std::string unmatched = path.empty() ? "" : "syntax/no-such-file " + folder / path + ":0:0\n";
+    EXPECT_EQ(watched.places(unmatched + problem), unmatched + problem);
+    EXPECT_EQ(watched.world().objects(), "a=1") << path;
+    EXPECT_TRUE(scan_paths({folder / "x/a.yaml"}, nullptr).is_unknown(folder / "x/a.yaml"));
+    std::filesystem::permissions(folder / "x", std::filesystem::perms::owner_all);
+    EXPECT_EQ(watched.places(""), "");
+  }
+}
+
 // ---- threads
 // -----------------------------------------------------------------------------------------------------
 
@@ -507,7 +583,7 @@ TEST(LiveFiles, StopsAtAnyMoment) {
   }
 }
 
-// ---- the oracle: whatever happened, it is as if the files were read now
+// ---- the oracle: whatever happened, once every path leads somewhere it is as if the files were read now
 // --------------------------------------------
 
 TEST(LiveFiles, EndsUpWithWhatIsThere) {
@@ -559,6 +635,11 @@ TEST(LiveFiles, EndsUpWithWhatIsThere) {
       }
       if (pick(4) == 0) sleep_ms(static_cast<int>(pick(25)));
     }
+    // What a missing path led to would be kept.
+    folder.make_folder("root/x/y");
+    folder.make_folder("root/z");
+    folder.remove("root/z/d.txt");
+    folder.write("root/z/d.txt", config_map("d"));
     sleep_ms(10);
     Batch now;
     const std::unique_ptr<Source> fresh = read_files(paths, &now);

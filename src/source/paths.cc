@@ -52,6 +52,29 @@ std::string tidy(std::string_view path) {
   return tidied;
 }
 
+// The part of a pattern before the first name with a wildcard.
+std::string root_of(const std::string& pattern) {
+  std::string root = start_of(pattern);
+  for (const std::string& name : names_of(pattern)) {
+    if (is_pattern(name)) break;
+    root = join(root, name);
+  }
+  return root;
+}
+
+// With that error a name leads to nothing; with others it cannot be said what it leads to.
+bool leads_nowhere(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
+
+std::pair<std::uint64_t, std::uint64_t> id_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino};
+}
+
+bool is_at_or_below(std::string_view file, std::string_view path) {
+  if (path == ".") return !file.starts_with('/');
+  if (!file.starts_with(path)) return false;
+  return file.size() == path.size() || path.ends_with('/') || file[path.size()] == '/';
+}
+
 std::int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
 class Scanner {
@@ -64,18 +87,27 @@ class Scanner {
       return;
     }
     const std::string path = tidy(argument);
-    struct stat status;
-    if (is_pattern(path) && lstat(path.c_str(), &status) != 0) {
+    struct stat before;
+    const bool pattern = is_pattern(path) && lstat(path.c_str(), &before) != 0;
+    if (pattern) scan_.any_name = true;
+    const std::string root = pattern ? root_of(path) : path;
+    follow(root);
+    if (stat(root.c_str(), &before) != 0) {
+      const std::string error =
+          errno == ENOENT ? "no such file or folder" : std::generic_category().message(errno);
+      add_problem("syntax/no-such-file", path, pattern ? fmt::format("`{}`: {}", root, error) : error,
+                  "`sluice run` serves on what was there last, until there is something again");
+      scan_.unknown.push_back(root);
+      return;
+    }
+    if (pattern) {
       add_pattern(path);
-      return;
+    } else {
+      add_any(path, before);
     }
-    follow(path);
-    if (stat(path.c_str(), &status) == 0) {
-      add_any(path, status);
-      return;
-    }
-    add_problem("syntax/no-such-file", path,
-                errno == ENOENT ? "no such file or folder" : std::generic_category().message(errno));
+    // Where it was taken away meanwhile, what was not seen in it is not gone.
+    struct stat after;
+    if (stat(root.c_str(), &after) != 0 || id_of(after) != id_of(before)) scan_.unknown.push_back(root);
   }
 
   Scan finish() {
@@ -89,8 +121,32 @@ class Scanner {
   }
 
  private:
-  void add_problem(std::string code, const std::string& path, std::string message) {
-    scan_.problems.push_back({.code = std::move(code), .where = {path, 0, 0}, .message = std::move(message)});
+  void add_problem(std::string code, const std::string& path, std::string message,
+                   std::string suggestion = "") {
+    scan_.problems.push_back({.code = std::move(code),
+                              .where = {path, 0, 0},
+                              .message = std::move(message),
+                              .suggestion = std::move(suggestion)});
+  }
+
+  // `path` is in a folder, and looking at it gave that error.
+  void add_unseen(const std::string& path, std::string_view what, int error) {
+    add_problem("syntax/unreadable-file", path,
+                fmt::format("{}: {}", what, std::generic_category().message(error)));
+    scan_.unknown.push_back(path);
+  }
+
+  // What `path` in a folder is, for a symbolic link what it leads to; false where it is nothing, or cannot be
+  // looked at.
+  bool look_at(const std::string& path, struct stat& status, bool& symlink) {
+    bool seen = lstat(path.c_str(), &status) == 0;
+    symlink = seen && S_ISLNK(status.st_mode);
+    if (symlink) {
+      follow(path);
+      seen = stat(path.c_str(), &status) == 0;
+    }
+    if (!seen && !leads_nowhere(errno)) add_unseen(path, "what it is cannot be seen", errno);
+    return seen;
   }
 
   // Tells lookups_ of every name on the way of `path`, through symbolic links.
@@ -152,10 +208,8 @@ class Scanner {
     std::vector<Name> names;
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(path.c_str()), closedir);
     if (folder == nullptr) {
-      if (errno == ENOENT || errno == ENOTDIR) return names;  // gone since
-      add_problem("syntax/unreadable-file", path,
-                  fmt::format("the folder cannot be listed: {}", std::generic_category().message(errno)));
-      scan_.unlisted.push_back(path);
+      // What is gone since was seen by the lookups, and there will be another scan.
+      if (!leads_nowhere(errno)) add_unseen(path, "the folder cannot be listed", errno);
       return names;
     }
     while (const dirent* entry = readdir(folder.get())) {
@@ -168,7 +222,7 @@ class Scanner {
 
   void add_folder(const std::string& path, const struct stat& folder) {
     // A symbolic link may lead back.
-    const std::pair<std::uint64_t, std::uint64_t> id(folder.st_dev, folder.st_ino);
+    const auto id = id_of(folder);
     if (std::ranges::find(inside_, id) != inside_.end()) return;
     inside_.push_back(id);
     for (const Name& entry : names_in(path)) {
@@ -177,12 +231,8 @@ class Scanner {
       if (plain && !is_manifest_name(entry.name)) continue;
       const std::string inner = join(path, entry.name);
       struct stat status;
-      if (lstat(inner.c_str(), &status) != 0) continue;
-      const bool symlink = S_ISLNK(status.st_mode);
-      if (symlink) {
-        follow(inner);
-        if (stat(inner.c_str(), &status) != 0) continue;
-      }
+      bool symlink = false;
+      if (!look_at(inner, status, symlink)) continue;
       if (S_ISDIR(status.st_mode)) {
         add_folder(inner, status);
       } else if (S_ISREG(status.st_mode) && is_manifest_name(entry.name)) {
@@ -201,7 +251,6 @@ class Scanner {
     any_extension_ =
         !is_pattern(last) || (dot != last.npos && !is_pattern(std::string_view(last).substr(dot)));
     matched_ = false;
-    scan_.any_name = true;
     match(start_of(pattern), names);
     if (!matched_) add_problem("syntax/no-such-file", pattern, "no file matches this pattern");
   }
@@ -216,7 +265,10 @@ class Scanner {
         names = names.subspan(1);
       }
       follow(path);
-      if (stat(path.c_str(), &status) != 0) return;
+      if (stat(path.c_str(), &status) != 0) {
+        if (!leads_nowhere(errno)) add_unseen(path, "what it is cannot be seen", errno);
+        return;
+      }
       if (names.empty()) {
         matched_ = true;
         add_any(path, status);
@@ -236,10 +288,8 @@ class Scanner {
         continue;
       }
       const std::string path = join(folder, entry.name);
-      if (lstat(path.c_str(), &status) != 0) continue;
-      if (S_ISLNK(status.st_mode)) follow(path);
-      const bool symlink = S_ISLNK(status.st_mode);
-      if (symlink && stat(path.c_str(), &status) != 0) continue;
+      bool symlink = false;
+      if (!look_at(path, status, symlink)) continue;
       if (S_ISDIR(status.st_mode)) {
         // "**" goes through no symbolic links: they may lead back.
         if (anywhere && !symlink) match(path, names);
@@ -279,6 +329,10 @@ bool is_manifest_name(std::string_view name) {
 
 bool is_left_out(std::string_view name) {
   return name.starts_with('.') || name.starts_with('#') || name.ends_with('~') || name.ends_with(".swp");
+}
+
+bool Scan::is_unknown(std::string_view file) const {
+  return std::ranges::any_of(unknown, [file](const std::string& path) { return is_at_or_below(file, path); });
 }
 
 Scan scan_paths(const std::vector<std::string>& paths, Lookups* lookups) {

@@ -5,6 +5,10 @@
 //   pattern    with * ? [..] within a name, and ** for any number of folders
 //   -          standard input
 //
+// What a path leads to is unknown, which is not nothing, when the path itself is missing or cannot be looked
+// at; of a pattern, when that is so of the folder that comes before the first wildcard. The same goes for
+// what is in a folder that cannot be listed.
+//
 // A pattern that does not end in an extension means manifests only; a folder that it leads to counts as a
 // folder. A path that exists is no pattern.
 //
@@ -50,9 +54,13 @@ struct FoundFile {
 
 struct Scan {
   std::map<std::string, FoundFile> files;
-  std::vector<Problem> problems;      // paths that lead to nothing, folders that cannot be listed
-  std::vector<std::string> unlisted;  // those folders
-  bool any_name = false;              // there are patterns: files may be called anything
+  std::vector<Problem> problems;     // paths that lead to nothing, what cannot be looked at
+  std::vector<std::string> unknown;  // where it could not be seen what is there: paths, folders, files
+  bool any_name = false;             // there are patterns: files may be called anything
+
+  // True for a file that is not in `files`, and may be there all the same: it is at one of `unknown`, or
+  // below. Other files that are not found are gone.
+  bool is_unknown(std::string_view file) const;
 };
 
 // Hears which folders a scan goes through, each before it is looked at: who starts to watch there and then

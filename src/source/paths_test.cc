@@ -74,6 +74,58 @@ TEST(Paths, LeadToFiles) {
   for (const Case& c : cases) EXPECT_EQ(found(folder, c.paths), c.found) << c.paths.front();
 }
 
+// The files among these of which a scan of the paths cannot say that they are gone.
+std::string unknown(const ScratchFolder& folder, const std::vector<std::string>& paths,
+                    const std::vector<std::string>& files) {
+  std::vector<std::string> full;
+  for (const std::string& path : paths) full.push_back(folder / path);
+  const Scan scan = scan_paths(full, nullptr);
+  std::string text;
+  for (const std::string& file : files) {
+    if (scan.is_unknown(folder / file)) text += (text.empty() ? "" : " ") + file;
+  }
+  return text;
+}
+
+TEST(Paths, AreUnknownWhereTheyLeadToNothing) {
+  const ScratchFolder folder;
+  folder.make_folder("conf");
+  folder.write("conf/b.yaml", "b");
+  const std::vector<std::string> files = {"conf/a.yaml", "conf/sub/a.yaml", "away/a.yaml", "away/sub/a.yaml",
+                                          "away2/a.yaml"};
+  struct Case {
+    std::vector<std::string> paths;
+    std::string unknown;
+  };
+  const std::vector<Case> cases = {
+      {{"conf"}, ""},
+      {{"away"}, "away/a.yaml away/sub/a.yaml"},
+      {{"conf", "away"}, "away/a.yaml away/sub/a.yaml"},
+      {{"conf/a.yaml"}, "conf/a.yaml"},
+      {{"conf/b.yaml/a.yaml"}, ""},
+      {{"away/*.yaml"}, "away/a.yaml away/sub/a.yaml"},
+      {{"away/sub/**/*.yaml"}, "away/sub/a.yaml"},
+      {{"conf/c*.yaml"}, ""},
+      {{"conf/*/a.yaml"}, ""},
+      {{"**/sub/*.yaml"}, ""},
+  };
+  for (const Case& c : cases) EXPECT_EQ(unknown(folder, c.paths, files), c.unknown) << c.paths.front();
+}
+
+TEST(Paths, SayThatWhatTheyLedToIsServedOn) {
+  const ScratchFolder folder;
+  const Scan missing = scan_paths({folder / "conf", folder / "conf/*.yaml"}, nullptr);
+  ASSERT_EQ(missing.problems.size(), 2U);
+  EXPECT_EQ(missing.problems[0].message, "no such file or folder");
+  EXPECT_EQ(missing.problems[1].message, "`" + folder / "conf" + "`: no such file or folder");
+  for (const Problem& problem : missing.problems) {
+    EXPECT_NE(problem.suggestion.find("serves on what was there"), std::string::npos) << problem.suggestion;
+  }
+  const Scan unmatched = scan_paths({folder / "*.yaml"}, nullptr);
+  ASSERT_EQ(unmatched.problems.size(), 1U);
+  EXPECT_EQ(unmatched.problems[0].suggestion, "");
+}
+
 TEST(Paths, GoThroughSymbolicLinks) {
   const ScratchFolder folder;
   folder.make_folder("conf");

@@ -20,6 +20,9 @@ struct Batch {
   std::vector<ObjectKey> deleted;
   // The problems of all that the source reads now, whole, sorted by place; not only of what changed.
   std::vector<Problem> problems;
+  // Some of what the source is to read cannot be seen now, which is among the problems: objects that it never
+  // handed out may be there all the same.
+  bool partial = false;
   // When the first of the changes was noticed.
   std::chrono::steady_clock::time_point noticed = std::chrono::steady_clock::now();
 };

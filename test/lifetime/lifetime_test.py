@@ -69,6 +69,45 @@ class LifetimeTest(unittest.TestCase):
             self.assertLess(time.monotonic() - began, MIN_DRAIN)
             self.assertEqual(sluice.envoys(), [])
 
+    def test_files_that_are_out_of_sight_are_served_on(self) -> None:
+        with Rig() as rig:
+            world = World(rig)
+            sluice = rig.sluice(world.resources)
+            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
+            world.wait_served()
+            envoys = sluice.envoys()
+            folder, away = world.resources.folder, world.resources.folder.with_name("away")
+
+            def is_missing(line: Line) -> bool:
+                return line.message == "problem" and line.fields["code"] == "syntax/no-such-file"
+
+            folder.rename(away)
+            said = sluice.wait_line(is_missing, "the folder is missing")
+            self.assertIn("serves on", said.fields["suggestion"])
+            world.wait_served()
+            # The next sluice does not know what was there, and leaves alone what it finds serving.
+            sluice.kill()
+            sluice.start()
+            sluice.wait_line(is_missing, "the folder is missing", sluice.first_line)
+            time.sleep(2)
+            world.wait_served()
+            self.assertEqual(sluice.envoys(), envoys)
+            # Once it can see, it does: the Envoy is taken over, or ends if nothing wants it.
+            back = sluice.mark()
+            away.rename(folder)
+            sluice.wait_acknowledged(sluice.commit_of(["HTTPRoute default/web"], back))
+            world.wait_served()
+            self.assertEqual(sluice.envoys(), envoys)
+            sluice.kill()
+            folder.rename(away)
+            sluice.start()
+            sluice.wait_line(is_missing, "the folder is missing", sluice.first_line)
+            folder.mkdir()
+            sluice.wait_line(lambda line: line.fields.get("state") == "draining", "Envoy ends", sluice.first_line)
+            sluice.process.terminate()
+            sluice.process.terminate()
+            sluice.process.wait(20)
+
     def test_its_log_s_reader_may_go_first(self) -> None:
         with Rig() as rig:
             world = World(rig, {"shutdown": {"minDrainDuration": "0s"}})
