@@ -209,7 +209,7 @@ bool Control::start() {
   if (host_watch_ == nullptr) log(Level::kWarning, "the addresses of the host are not followed", {});
   pipeline_.set_host(std::move(host));
   source::Batch first;
-  source_ = source::watch_files(options_.paths, &first,
+  source_ = source::watch_files(options_.paths, options_.run_dir + "/files.journal", &first,
                                 [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
   const bool nothing = first.upserted.empty();
   handle(std::move(first));

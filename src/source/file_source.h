@@ -20,6 +20,7 @@
 
 #include "source/file_set.h"
 #include "source/file_watch.h"
+#include "source/last_good.h"
 #include "source/load.h"
 #include "source/paths.h"
 #include "source/source.h"
@@ -75,7 +76,8 @@ struct Patience {
 
 class LiveFiles final : public FileSource, private FileWatch::Listener {
  public:
-  LiveFiles(std::vector<std::string> paths, Patience patience, Batch* first,
+  // `journal` as in watch_files.
+  LiveFiles(std::vector<std::string> paths, std::string journal, Patience patience, Batch* first,
             std::function<void(Batch)> on_batch);
   ~LiveFiles() override;
 
@@ -97,6 +99,11 @@ class LiveFiles final : public FileSource, private FileWatch::Listener {
   std::optional<Batch> refresh();
   // Scans again; adds the files that look different to `due`, and gives those that are gone.
   std::vector<std::string> rescan(std::set<std::string>& due);
+  LastGood& last_good();
+  // At the start: has the last good texts stand in for what the files do not show.
+  void recall(Batch* first);
+  // Brings the last good texts up to date with what was read.
+  void update_last_good();
   // Whether looking at this file alone is enough; false asks for a scan.
   bool is_plain_change(const std::string& file) const;
   // A file that we know was touched and is not there.
@@ -111,9 +118,18 @@ class LiveFiles final : public FileSource, private FileWatch::Listener {
 
   const Patience patience_;
   const std::function<void(Batch)> on_batch_;
+  const std::string journal_;
+  std::optional<LastGood> last_good_;  // opened when needed: a start without trouble does not wait for it
   FileWatch watch_;
   std::map<std::string, FoundFile> known_;
   bool any_name_ = false;
+
+  // Since the last update_last_good().
+  std::vector<std::string> good_;    // files that were read and have no errors
+  std::map<std::string, int> bad_;   // other files that were read, and errno
+  std::vector<std::string> unseen_;  // remembered files that are unknown at the start
+  std::vector<std::string> gone_;
+  bool starting_ = true;
 
   // Events since the last refresh.
   std::map<std::string, Touched> touched_;

@@ -66,9 +66,9 @@ std::unique_ptr<Source> read_files(const std::vector<std::string>& paths, Batch*
   return source;
 }
 
-std::unique_ptr<Source> watch_files(const std::vector<std::string>& paths, Batch* first,
-                                    std::function<void(Batch)> on_batch) {
-  return std::make_unique<LiveFiles>(paths, Patience(), first, std::move(on_batch));
+std::unique_ptr<Source> watch_files(const std::vector<std::string>& paths, const std::string& journal,
+                                    Batch* first, std::function<void(Batch)> on_batch) {
+  return std::make_unique<LiveFiles>(paths, journal, Patience(), first, std::move(on_batch));
 }
 
 std::string source_line(const Source& source, const std::string& file, unsigned line) {

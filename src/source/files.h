@@ -3,7 +3,8 @@
 //
 // - Where a document of a file is no YAML or JSON, the objects that the file had and that cannot be seen now
 //   keep their last good version; the other documents count. An object that the schema refuses keeps its last
-//   good version; one that never was good is absent. Either way it is reported.
+//   good version; one that never was good is absent. Either way it is reported. Live, last good
+//   versions outlive restarts.
 // - The same object twice: the first by path, then by place, wins; the others are "conflict/duplicate"
 //   problems that name both places. When the first goes, the next takes its place.
 // - Live, a file that goes away from a folder that can be listed takes its objects with it. One of which it
@@ -30,9 +31,10 @@ namespace sluice::source {
 std::unique_ptr<Source> read_files(const std::vector<std::string>& paths, Batch* batch);
 
 // Reads everything into *first, then watches and hands every further batch to on_batch, on a thread of its
-// own, one at a time.
-std::unique_ptr<Source> watch_files(const std::vector<std::string>& paths, Batch* first,
-                                    std::function<void(Batch)> on_batch);
+// own, one at a time. `journal` is a file that remembers the last good text of each file for the next start
+// (last_good.h), in a folder that nobody else may look into; empty: nothing is remembered.
+std::unique_ptr<Source> watch_files(const std::vector<std::string>& paths, const std::string& journal,
+                                    Batch* first, std::function<void(Batch)> on_batch);
 
 // The text of line `line` (from 1) of a file as the source last read it, for printing under a problem; empty
 // when there is none. Any thread.

@@ -24,6 +24,26 @@ constexpr std::size_t kLargeText = 1U << 20U;
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
+// Two batches, one after the other, as one.
+Batch merged(Batch batch, Batch next) {
+  std::map<ObjectKey, api::BoundObject> upserted;
+  std::set<ObjectKey> deleted(batch.deleted.begin(), batch.deleted.end());
+  for (api::BoundObject& object : batch.upserted) upserted.insert_or_assign(object.key, std::move(object));
+  for (const ObjectKey& key : next.deleted) {
+    upserted.erase(key);
+    deleted.insert(key);
+  }
+  for (api::BoundObject& object : next.upserted) {
+    deleted.erase(object.key);
+    upserted.insert_or_assign(object.key, std::move(object));
+  }
+  next.upserted.clear();
+  for (auto& [key, object] : upserted) next.upserted.push_back(std::move(object));
+  next.deleted.assign(deleted.begin(), deleted.end());
+  next.noticed = batch.noticed;
+  return next;
+}
+
 bool is_older(const Signature& signature, std::chrono::nanoseconds age) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return now - std::chrono::nanoseconds(signature.modified) > age;
@@ -31,12 +51,16 @@ bool is_older(const Signature& signature, std::chrono::nanoseconds age) {
 
 }  // namespace
 
-LiveFiles::LiveFiles(std::vector<std::string> paths, Patience patience, Batch* first,
+LiveFiles::LiveFiles(std::vector<std::string> paths, std::string journal, Patience patience, Batch* first,
                      std::function<void(Batch)> on_batch)
-    : FileSource(std::move(paths)), patience_(patience), on_batch_(std::move(on_batch)) {
+    : FileSource(std::move(paths)),
+      patience_(patience),
+      on_batch_(std::move(on_batch)),
+      journal_(std::move(journal)) {
   wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   rescan_ = true;
   *first = refresh().value_or(Batch());
+  recall(first);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -56,6 +80,7 @@ void LiveFiles::wake() const {
 void LiveFiles::on_remembering() const { wake(); }
 
 void LiveFiles::run() {
+  update_last_good();
   while (!stopping_) {
     int timeout = -1;
     if (const std::optional<Clock::time_point> deadline = next_deadline()) {
@@ -84,6 +109,7 @@ void LiveFiles::run() {
       continue;
     }
     if (std::optional<Batch> batch = refresh()) on_batch_(std::move(*batch));
+    update_last_good();
   }
 }
 
@@ -192,7 +218,14 @@ std::optional<Batch> LiveFiles::refresh() {
       touched_[file.file].blank = true;
     } else {
       touched_.erase(file.file);
-      if (file.error == 0) known_[file.file].signature = file.signature;
+      FoundFile& known = known_[file.file];
+      if (file.error == 0) known.signature = file.signature;
+      if (known.once) continue;
+      if (LastGood::is_good(file)) {
+        good_.push_back(file.file);
+      } else {
+        bad_[file.file] = file.error;
+      }
     }
   }
   std::erase_if(loaded, [](const LoadedFile& file) { return file.ignored; });
@@ -203,6 +236,49 @@ std::optional<Batch> LiveFiles::refresh() {
   // The trees of large texts are gone: give their memory back.
   if (bytes > kLargeText) malloc_trim(0);
   return batch;
+}
+
+LastGood& LiveFiles::last_good() {
+  if (!last_good_) last_good_.emplace(journal_);
+  return *last_good_;
+}
+
+// The last good text first, then the one of now: as if it had changed while we looked. Another commit in
+// between would take away what is served.
+void LiveFiles::recall(Batch* first) {
+  if (journal_.empty() || (bad_.empty() && unseen_.empty())) return;
+  std::vector<LoadedFile> before;
+  std::vector<LoadedFile> now;
+  for (const std::string& file : unseen_) {
+    if (std::optional<LoadedFile> remembered = last_good().load(file))
+      before.push_back(*std::move(remembered));
+  }
+  for (const auto& [file, error] : bad_) {
+    std::optional<LoadedFile> remembered = last_good().load(file);
+    if (!remembered) continue;
+    before.push_back(*std::move(remembered));
+    LoadedFile& loaded = now.emplace_back(LoadedFile{.file = file, .error = error});
+    loaded.text = text(file);
+    if (loaded.text != nullptr) loaded.manifest = read_manifest(*loaded.text, file);
+  }
+  if (std::optional<Batch> batch = apply(std::move(before), {}))
+    *first = merged(std::move(*first), *std::move(batch));
+  if (std::optional<Batch> batch = apply(std::move(now), {}))
+    *first = merged(std::move(*first), *std::move(batch));
+}
+
+void LiveFiles::update_last_good() {
+  const bool starting = std::exchange(starting_, false);
+  bad_.clear();
+  unseen_.clear();
+  const std::vector<std::string> good = std::exchange(good_, {});
+  const std::vector<std::string> gone = std::exchange(gone_, {});
+  if (journal_.empty() || (!starting && good.empty() && gone.empty())) return;
+  if (starting) last_good().keep_only([this](const std::string& file) { return known_.contains(file); });
+  for (const std::string& file : gone) last_good().erase(file);
+  for (const std::string& file : good) {
+    if (const Text now = text(file)) last_good().set(file, *now);
+  }
 }
 
 std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {
@@ -240,6 +316,13 @@ std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {
       found.files.emplace(file, was);
     } else {
       removed.push_back(file);
+      gone_.push_back(file);
+    }
+  }
+  if (starting_ && !journal_.empty() && !found.unknown.empty()) {
+    for (const std::string& file : last_good().files()) {
+      if (!found.is_unknown(file) || !found.files.try_emplace(file).second) continue;
+      unseen_.push_back(file);
     }
   }
   known_ = std::move(found.files);

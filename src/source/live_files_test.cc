@@ -16,6 +16,7 @@
 
 #include "source/file_source.h"
 #include "source/files.h"
+#include "source/last_good.h"
 #include "source/scratch_folder.h"
 #include "source/testing.h"
 
@@ -29,14 +30,16 @@ void sleep_ms(int ms) { std::this_thread::sleep_for(milliseconds(ms)); }
 // Watches paths, and remembers every state that the world was in.
 class Watched {
  public:
-  explicit Watched(std::vector<std::string> paths, Patience patience = {.open = milliseconds(300)}) {
+  explicit Watched(std::vector<std::string> paths, Patience patience = {.open = milliseconds(300)},
+                   std::string journal = "") {
     Batch first;
-    source_ = std::make_unique<LiveFiles>(std::move(paths), patience, &first, [this](Batch batch) {
-      const std::lock_guard lock(mutex_);
-      world_.apply(batch);
-      history_.push_back(world_.objects());
-      changed_.notify_all();
-    });
+    source_ = std::make_unique<LiveFiles>(std::move(paths), std::move(journal), patience, &first,
+                                          [this](Batch batch) {
+                                            const std::lock_guard lock(mutex_);
+                                            world_.apply(batch);
+                                            history_.push_back(world_.objects());
+                                            changed_.notify_all();
+                                          });
     const std::lock_guard lock(mutex_);
     World world = std::move(world_);
     world_ = World();
@@ -312,7 +315,7 @@ TEST(LiveFiles, SaysWhetherItSeesEverything) {
   for (const auto& [path, partial] : std::vector<std::pair<std::string, bool>>{
            {"conf", false}, {"conf/*.yaml", false}, {"away", true}, {"away/*.yaml", true}}) {
     Batch first;
-    const auto source = watch_files({folder / path}, &first, [](const Batch&) {});
+    const auto source = watch_files({folder / path}, "", &first, [](const Batch&) {});
     EXPECT_EQ(first.partial, partial) << path;
   }
 }
@@ -545,6 +548,166 @@ TEST(LiveFiles, FolderThatMayBeListedAndNotEnteredKeepsItsObjects) {
     EXPECT_TRUE(scan_paths({folder / "x/a.yaml"}, nullptr).is_unknown(folder / "x/a.yaml"));
     std::filesystem::permissions(folder / "x", std::filesystem::perms::owner_all);
     EXPECT_EQ(watched.places(""), "");
+  }
+}
+
+// ---- restarts: what was last good stands in as if there had been none
+// ------------------------------------------------------------------------------
+
+class Restarts : public testing::Test {
+ protected:
+  // One run after the other; each remembers what it has read when it ends.
+  std::unique_ptr<Watched> start(const std::string& path = "conf") const {
+    return std::make_unique<Watched>(std::vector<std::string>{folder_ / path}, Patience(), journal_);
+  }
+  Restarts() { folder_.make_folder("conf"); }
+
+  const ScratchFolder folder_;
+  const std::string journal_ = folder_ / "files.journal";
+};
+
+TEST_F(Restarts, WhatABrokenFileDoesNotShowIsThere) {
+  folder_.write("conf/a.yaml", config_map("a") + "---\n" + config_map("b"));
+  folder_.write("conf/z.yaml", config_map("z"));
+  start();
+  folder_.write("conf/a.yaml", config_map("a", "2") + "---\n]\n");
+  const std::string problem = "syntax/yaml " + folder_ / "conf/a.yaml" + ":8:1\n";
+  for (int i = 0; i < 3; ++i) {
+    const auto watched = start();
+    EXPECT_EQ(watched->history(), History{"a=2 b=1 z=1"});
+    EXPECT_EQ(watched->world().places(), problem);
+  }
+  const auto watched = start();
+  folder_.write("conf/a.yaml", config_map("a", "3"));
+  EXPECT_EQ(watched->objects("a=3 z=1"), "a=3 z=1");
+  EXPECT_EQ(watched->places(""), "");
+}
+
+TEST_F(Restarts, AnObjectThatTheSchemaRefusesIsThereInItsLastGoodVersion) {
+  folder_.write("conf/a.yaml", config_map("a") + "---\n" + config_map("b"));
+  {
+    const auto watched = start();
+    folder_.write("conf/a.yaml", config_map("a", "2") + "---\n" + config_map("b"));
+    EXPECT_EQ(watched->objects("a=2 b=1"), "a=2 b=1");
+    folder_.write("conf/a.yaml", bad_config_map("a") + "---\n" + config_map("b", "3"));
+    EXPECT_EQ(watched->objects("a=2 b=3"), "a=2 b=3");
+  }
+  const auto watched = start();
+  EXPECT_EQ(watched->history(), History{"a=2 b=3"});
+  EXPECT_EQ(watched->world().places(), "schema/wrong-type " + folder_ / "conf/a.yaml" + ":6:10\n");
+}
+
+TEST_F(Restarts, WhatABrokenFileLeavesOutOnPurposeIsGone) {
+  folder_.write("conf/a.yaml", config_map("a") + "---\n" + config_map("b"));
+  start();
+  folder_.write("conf/a.yaml", bad_config_map("a"));
+  EXPECT_EQ(start()->history(), History{"a=1"});
+}
+
+TEST_F(Restarts, WhatAMissingPathLedToIsThereUntilItIsBack) {
+  folder_.make_folder("conf/inner");
+  folder_.write("conf/a.yaml", config_map("a"));
+  folder_.write("conf/inner/b.yaml", config_map("b"));
+  start();
+  folder_.rename("conf", "away");
+  const std::string missing = "syntax/no-such-file " + folder_ / "conf" + ":0:0\n";
+  for (int i = 0; i < 2; ++i) {
+    const auto watched = start();
+    EXPECT_EQ(watched->history(), History{"a=1 b=1"});
+    EXPECT_EQ(watched->world().places(), missing);
+  }
+  const auto watched = start();
+  folder_.remove("away/a.yaml");
+  folder_.rename("away", "conf");
+  EXPECT_EQ(watched->objects("b=1"), "b=1");
+  EXPECT_EQ(watched->places(""), "");
+}
+
+TEST_F(Restarts, WhatAFileThatCannotBeReadSaidIsThere) {
+  const PermissionsCount permissions_count;
+  folder_.write("conf/a.yaml", config_map("a"));
+  start();
+  std::filesystem::permissions(folder_ / "conf/a.yaml", std::filesystem::perms::none);
+  const auto watched = start();
+  EXPECT_EQ(watched->history(), History{"a=1"});
+  EXPECT_EQ(watched->world().places(), "syntax/unreadable-file " + folder_ / "conf/a.yaml" + ":0:0\n");
+}
+
+TEST_F(Restarts, ADeletedFileIsForgotten) {
+  folder_.write("conf/a.yaml", config_map("a"));
+  folder_.write("conf/b.yaml", config_map("b"));
+  {
+    const auto watched = start();
+    folder_.remove("conf/a.yaml");
+    EXPECT_EQ(watched->objects("b=1"), "b=1");
+  }
+  folder_.remove("conf/b.yaml");  // while nobody looks
+  start();
+  folder_.rename("conf", "away");
+  EXPECT_EQ(start()->history(), History{""});
+  const LastGood remembered(journal_);
+  EXPECT_EQ(remembered.files(), std::vector<std::string>());
+}
+
+TEST_F(Restarts, TheFirstFileByPathWinsAsEver) {
+  folder_.write("conf/a.yaml", config_map("x", "a"));
+  folder_.write("conf/b.yaml", config_map("x", "b"));
+  start();
+  folder_.write("conf/a.yaml", "]");
+  EXPECT_EQ(start()->history(), History{"x=a"});
+  folder_.write("conf/a.yaml", config_map("x", "a"));
+  folder_.write("conf/b.yaml", "]");
+  EXPECT_EQ(start()->history(), History{"x=a"});
+}
+
+TEST_F(Restarts, OnlyWithAJournal) {
+  folder_.write("conf/a.yaml", config_map("a"));
+  start();
+  folder_.write("conf/a.yaml", "]");
+  Batch now;
+  read_files({folder_ / "conf"}, &now);
+  EXPECT_TRUE(now.upserted.empty());
+  EXPECT_EQ(Watched({folder_ / "conf"}).history(), History{""});
+}
+
+// Whatever the edits: a restart changes nothing.
+TEST_F(Restarts, ChangeNothing) {
+  std::mt19937 random(7);
+  const auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  const std::vector<std::string> names = {"conf/a.yaml", "conf/b.yaml", "conf/c.yaml"};
+  const auto some_map = [&](const std::string& file) { return fmt::format("{}{}", file[5], pick(6)); };
+  int writes = 0;
+  // Waits until all that was written is read: what is written last is.
+  const auto settle = [&](Watched& watched) {
+    folder_.write("conf/z.yaml", config_map("z", std::to_string(++writes)));
+    const std::string last = fmt::format("z={}", writes);
+    for (int i = 0; i < 5'000 && !watched.world().objects().ends_with(last); ++i) sleep_ms(1);
+    ASSERT_TRUE(watched.world().objects().ends_with(last));
+  };
+  for (int round = 0; round < 20; ++round) {
+    std::unique_ptr<Watched> watched = start();
+    // A good text, then one that may be bad: of several bad ones only the last would be known.
+    for (const std::string& name : names) {
+      std::string good;
+      for (int i = 0; i < 4; ++i) good += "---\n" + config_map(some_map(name), std::to_string(pick(9)));
+      folder_.write(name, good);
+    }
+    settle(*watched);
+    for (const std::string& name : names) {
+      if (pick(4) == 0) continue;
+      std::string bad = pick(2) == 0 ? "---\n]\n" : "";
+      for (int i = 0; i < 3; ++i) {
+        const std::string map = some_map(name);
+        bad += "---\n" + (pick(2) == 0 ? bad_config_map(map) : config_map(map, std::to_string(pick(9))));
+      }
+      folder_.write(name, bad);
+    }
+    settle(*watched);
+    const World before = watched->world();
+    watched.reset();
+    watched = start();
+    ASSERT_EQ(watched->history(), History{before.objects()}) << round << "\n" << before.places();
+    EXPECT_EQ(watched->world().places(), before.places());
   }
 }
 

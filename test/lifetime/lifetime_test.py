@@ -85,8 +85,9 @@ class LifetimeTest(unittest.TestCase):
             said = sluice.wait_line(is_missing, "the folder is missing")
             self.assertIn("serves on", said.fields["suggestion"])
             world.wait_served()
-            # The next sluice does not know what was there, and leaves alone what it finds serving.
+            # A sluice that does not know what was there leaves alone what it finds serving.
             sluice.kill()
+            (sluice.run_dir / "files.journal").unlink()
             sluice.start()
             sluice.wait_line(is_missing, "the folder is missing", sluice.first_line)
             time.sleep(2)
@@ -99,6 +100,7 @@ class LifetimeTest(unittest.TestCase):
             world.wait_served()
             self.assertEqual(sluice.envoys(), envoys)
             sluice.kill()
+            (sluice.run_dir / "files.journal").unlink()
             folder.rename(away)
             sluice.start()
             sluice.wait_line(is_missing, "the folder is missing", sluice.first_line)
@@ -107,6 +109,32 @@ class LifetimeTest(unittest.TestCase):
             sluice.process.terminate()
             sluice.process.terminate()
             sluice.process.wait(20)
+
+    def test_what_a_broken_file_said_survives_sluice_and_envoy(self) -> None:
+        with Rig() as rig:
+            world = World(rig)
+            sluice = rig.sluice(world.resources)
+            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
+            world.wait_served()
+            sluice.kill()
+            world.resources.write("route.yaml", "kind: ]\n")
+            envoys = sluice.envoys()
+            for both in (False, True):
+                if both:
+                    for pid in sluice.envoys():
+                        os.kill(pid, signal.SIGKILL)
+                    wait_for(lambda: not sluice.envoys(), "the end of Envoy")
+                sluice.start()
+                sluice.wait_line(lambda line: line.message == "problem" and line.fields["code"] == "syntax/yaml",
+                                 "the file is broken", sluice.first_line)
+                first = sluice.wait_line(lambda line: line.message == "commit", "its first commit", sluice.first_line)
+                sluice.wait_acknowledged(first)
+                world.wait_served()
+                if not both:
+                    self.assertEqual(sluice.envoys(), envoys)
+                sluice.kill()
+            journal = sluice.run_dir / "files.journal"
+            self.assertEqual(journal.stat().st_mode & 0o777, 0o600)
 
     def test_its_log_s_reader_may_go_first(self) -> None:
         with Rig() as rig:

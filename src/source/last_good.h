@@ -1,0 +1,41 @@
+// The last text without errors of each file, across restarts: what stands in at the start for what a file
+// does not show, because it has errors now, or cannot be seen.
+//
+// Kept in a journal (base/journal.h) by the names that the paths give files. There may be Secrets in it: only
+// its owner may read it, and it is for `run` alone. There is no second copy of the texts in memory.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/journal.h"
+#include "source/load.h"
+
+namespace sluice::source {
+
+class LastGood {
+ public:
+  explicit LastGood(std::string journal) : journal_(std::move(journal)) {}
+
+  // True for a text that is worth remembering: it was read, and nothing in it is an error.
+  static bool is_good(const LoadedFile& loaded);
+
+  // The files of which there is a text.
+  std::vector<std::string> files() const;
+  // A file as if it had its last good text; nothing when it never had one.
+  std::optional<LoadedFile> load(const std::string& file) const;
+
+  void set(const std::string& file, const std::string& text) { journal_.set(file, text); }
+  void erase(const std::string& file) { journal_.erase(file); }
+  // Erases all but those.
+  void keep_only(const std::function<bool(const std::string& file)>& wanted) { journal_.keep_only(wanted); }
+
+ private:
+  Journal journal_;
+};
+
+}  // namespace sluice::source
