@@ -125,10 +125,10 @@ class LiveFiles final : public FileSource, private FileWatch::Listener {
   bool any_name_ = false;
 
   // Since the last update_last_good().
-  std::vector<std::string> good_;    // files that were read and have no errors
+  std::vector<std::string> good_;    // files to remember: they were read and have no errors
   std::map<std::string, int> bad_;   // other files that were read, and errno
   std::vector<std::string> unseen_;  // remembered files that are unknown at the start
-  std::vector<std::string> gone_;
+  std::vector<std::string> gone_;    // files to forget
   bool starting_ = true;
 
   // Events since the last refresh.

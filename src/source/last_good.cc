@@ -12,6 +12,12 @@ bool LastGood::is_good(const LoadedFile& loaded) {
          });
 }
 
+bool LastGood::has_secret(const LoadedFile& loaded) {
+  return loaded.manifest && std::ranges::any_of(loaded.manifest->objects, [](const Manifest::Object& object) {
+           return object.key.kind == api::kind_of<api::Secret>();
+         });
+}
+
 std::vector<std::string> LastGood::files() const {
   std::vector<std::string> files;
   journal_.for_each_key([&files](const std::string& file) { files.push_back(file); });

@@ -1,8 +1,9 @@
 // The last text without errors of each file, across restarts: what stands in at the start for what a file
 // does not show, because it has errors now, or cannot be seen.
 //
-// Kept in a journal (base/journal.h) by the names that the paths give files. There may be Secrets in it: only
-// its owner may read it, and it is for `run` alone. There is no second copy of the texts in memory.
+// Kept in a journal (base/journal.h) by the names that the paths give files, which is for `run` alone. A text
+// with a Secret is not remembered: it stays in the user's own file and nowhere else. There is no second copy
+// of the texts in memory.
 //
 // Threads: one at a time.
 #pragma once
@@ -21,8 +22,10 @@ class LastGood {
  public:
   explicit LastGood(std::string journal) : journal_(std::move(journal)) {}
 
-  // True for a text that is worth remembering: it was read, and nothing in it is an error.
+  // True for a text that was read, and in which nothing is an error.
   static bool is_good(const LoadedFile& loaded);
+  // True for a text that must not be remembered.
+  static bool has_secret(const LoadedFile& loaded);
 
   // The files of which there is a text.
   std::vector<std::string> files() const;

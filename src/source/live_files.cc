@@ -221,10 +221,10 @@ std::optional<Batch> LiveFiles::refresh() {
       FoundFile& known = known_[file.file];
       if (file.error == 0) known.signature = file.signature;
       if (known.once) continue;
-      if (LastGood::is_good(file)) {
-        good_.push_back(file.file);
-      } else {
+      if (!LastGood::is_good(file)) {
         bad_[file.file] = file.error;
+      } else {
+        (LastGood::has_secret(file) ? gone_ : good_).push_back(file.file);
       }
     }
   }

@@ -649,6 +649,17 @@ TEST_F(Restarts, ADeletedFileIsForgotten) {
   EXPECT_EQ(remembered.files(), std::vector<std::string>());
 }
 
+TEST_F(Restarts, AFileWithASecretIsNotRemembered) {
+  const std::string secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: b}\n";
+  folder_.write("conf/a.yaml", config_map("a"));
+  {
+    const auto watched = start();
+    folder_.write("conf/a.yaml", config_map("a", "2") + secret);
+    EXPECT_EQ(watched->objects("a=2 s=Secret"), "a=2 s=Secret");
+  }
+  EXPECT_EQ(LastGood(journal_).files(), std::vector<std::string>());
+}
+
 TEST_F(Restarts, TheFirstFileByPathWinsAsEver) {
   folder_.write("conf/a.yaml", config_map("x", "a"));
   folder_.write("conf/b.yaml", config_map("x", "b"));

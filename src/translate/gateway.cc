@@ -28,19 +28,20 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
   row.conditions = {{"Accepted", true, "Accepted", "Valid GatewayClass"}};
   if (!gateway_class.spec.parameters_ref) return row;
 
-  const auto refuse = [&](std::string code, const std::string& message, std::string suggestion) {
+  const auto refuse = [&](std::string code, std::string path, const std::string& message,
+                          std::string suggestion) {
     row.conditions = {{"Accepted", false, "InvalidParameters", message}};
     row.problems.push_back({.code = std::move(code),
                             .severity = Severity::kError,
                             .where = {},
                             .object = {.kind = api::kind_of<api::GatewayClass>(), .name = name},
-                            .path = "spec.parametersRef",
+                            .path = std::move(path),
                             .message = message,
                             .suggestion = std::move(suggestion)});
   };
   const api::ParametersReference& ref = *gateway_class.spec.parameters_ref;
   if (ref.group != kEnvoyProxyGroup || ref.kind != "EnvoyProxy" || !ref.namespace_) {
-    refuse("reference/kind",
+    refuse("reference/kind", "spec.parametersRef",
            "parametersRef must name an EnvoyProxy of group gateway.envoyproxy.io with its namespace", "");
     return row;
   }
@@ -48,7 +49,7 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
   row.envoy_proxy = NamespacedName{*ref.namespace_, ref.name};
   if (reads.get(inputs.envoy_proxies, *row.envoy_proxy) == nullptr) {
     const ObjectKey missing{.kind = api::kind_of<api::EnvoyProxy>(), .name = *row.envoy_proxy};
-    refuse("reference/not-found",
+    refuse("reference/not-found", "spec.parametersRef.name",
            fmt::format("there is no EnvoyProxy {}; its Gateways have the default settings",
                        row.envoy_proxy->to_string()),
            near_object(missing, tables, reads));
@@ -112,7 +113,7 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
       plan.own_envoy_proxy = NamespacedName{name.namespace_, ref.name};
     } else {
       const ObjectKey missing{.kind = GroupKind(ref.group, ref.kind), .name = {name.namespace_, ref.name}};
-      problem("reference/not-found", "spec.infrastructure.parametersRef",
+      problem("reference/not-found", "spec.infrastructure.parametersRef.name",
               fmt::format("there is no {} {}/{}; the settings of the class count", ref.kind, name.namespace_,
                           ref.name),
               near_object(missing, tables, reads));
