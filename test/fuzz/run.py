@@ -101,6 +101,29 @@ def translations() -> Iterator[bytes]:
         yield ("# " + " ".join(words) + "\n" + "---\n".join(kept)).encode()
 
 
+def pieces(manifest: bytes, limit: int) -> Iterator[bytes]:
+    """A manifest that is too long, in parts: each with the Gateways, as far as they take less than half of it, and with
+    some of the other documents. What is too long by itself is left out."""
+    options, _, rest = manifest.decode().partition("\n")
+    frame, others = [], []
+    for part in split(rest):
+        of_all = re.search(r"(?m)^kind: (GatewayClass|Gateway|EnvoyProxy)$", part)
+        fits = sum(map(len, [*frame, part])) < limit // 2
+        (frame if of_all and fits else others).append(part)
+
+    def joined(some: list[str]) -> bytes:
+        return (options + "\n" + "---\n".join(frame + some)).encode()
+
+    some: list[str] = []
+    for part in others:
+        if some and len(joined([*some, part])) > limit:
+            yield joined(some)
+            some = []
+        if len(joined([part])) <= limit:
+            some.append(part)
+    yield joined(some)
+
+
 def declared_names() -> set[str]:
     """Fields, values of enumerations, kinds and groups, as src/api declares them."""
     names: set[str] = set()
@@ -161,8 +184,10 @@ def write_seeds(target: Target) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for seed in target.seeds():
-        if len(seed) <= target.max_size:
-            (folder / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
+        fitting = pieces(seed, target.max_size) if target.seeds is translations and len(seed) > target.max_size else [seed]
+        for one in fitting:
+            if len(one) <= target.max_size:
+                (folder / hashlib.sha1(one).hexdigest()).write_bytes(one)
     return folder
 
 
