@@ -641,10 +641,17 @@ std::vector<ir::ProxyKey> Control::serve() {
   return served;
 }
 
-// Ends the Envoys that the last sluice has left and that nothing wants.
+// Ends the Envoys that the last sluice has left and that nothing wants. Which ports they have is not known:
+// they wait for all that serve now.
 void Control::end_orphans() {
   for (const ir::ProxyKey& orphan : runner_->adopted()) {
-    if (!proxies_.contains(orphan)) runner_->remove(orphan);
+    if (proxies_.contains(orphan) || leaving_.contains(orphan)) continue;
+    std::set<ir::ProxyKey> heirs;
+    for (const auto& [key, proxy] : proxies_) {
+      if (!proxy.ready || proxy.acknowledged == 0) heirs.insert(key);
+    }
+    handover_.leave(orphan, commit_, std::move(heirs), Clock::now());
+    leaving_.emplace(orphan, Proxy{});
   }
 }
 

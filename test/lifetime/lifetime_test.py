@@ -110,6 +110,36 @@ class LifetimeTest(unittest.TestCase):
             sluice.process.terminate()
             sluice.process.wait(20)
 
+    def test_who_takes_the_ports_of_an_envoy_after_a_restart_serves_first(self) -> None:
+        shutdown: Object = {"shutdown": {"drainTimeout": "1s", "minDrainDuration": "0s"}}
+        with Rig() as rig:
+            world = World(rig, shutdown)
+            sluice = rig.sluice(world.resources)
+            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
+            world.wait_served()
+            before = sluice.envoys()
+            sluice.kill()
+            renamed = gateway([http_listener("http", world.port)], "renamed")
+            renamed["spec"]["infrastructure"] = {
+                "parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "settings"}}
+            world.resources.write("gateway.yaml", [gateway_class(), renamed])
+            route = http_route("web", ["web.example"], [path_rule("/", backend_ref("blue"))])
+            route["spec"]["parentRefs"] = [{"name": "renamed"}]
+            world.resources.write("route.yaml", route)
+            sluice.start()
+            failed = 0
+            while set(before) & set(sluice.envoys()):
+                connection = http.client.HTTPConnection("127.0.0.1", world.port, timeout=5)
+                try:
+                    connection.request("GET", "/", headers={"Host": "web.example"})
+                    failed += connection.getresponse().status != 200
+                except OSError:
+                    failed += 1
+                finally:
+                    connection.close()
+            self.assertEqual(failed, 0)
+            world.wait_served()
+
     def test_what_a_broken_file_said_survives_sluice_and_envoy(self) -> None:
         with Rig() as rig:
             world = World(rig)
