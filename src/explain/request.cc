@@ -22,6 +22,13 @@ constexpr SchemeRow kSchemes[] = {
     {"tcp", Scheme::kTcp, 0},    {"udp", Scheme::kUdp, 0},
 };
 
+// Those that Envoy's parser takes, sorted. CONNECT is left out: it comes with a host and a port, and no path.
+constexpr std::string_view kMethods[] = {
+    "ACL",       "BIND",       "CHECKOUT",   "COPY",   "DELETE", "GET",        "HEAD",   "LINK",    "LOCK",
+    "MERGE",     "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",   "MSEARCH",    "NOTIFY", "OPTIONS", "PATCH",
+    "POST",      "PROPFIND",   "PROPPATCH",  "PURGE",  "PUT",    "REBIND",     "REPORT", "SEARCH",  "SOURCE",
+    "SUBSCRIBE", "TRACE",      "UNBIND",     "UNLINK", "UNLOCK", "UNSUBSCRIBE"};
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::string_view trim(std::string_view text) {
@@ -95,6 +102,22 @@ bool unescape_slashes(std::string& path) {
   return found;
 }
 
+// "/..;a=1/" → "/../": what a segment of dots has behind a semicolon goes, before anything else is read. Here
+// dots and semicolons with escapes are ordinary characters, and only slashes part segments.
+void drop_parameters_of_dots(std::string& path) {
+  std::string out;
+  for (std::size_t start = 0; start < path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    std::string_view segment = std::string_view(path).substr(start, end - start);
+    if (segment.starts_with(".;") || segment.starts_with("..;"))
+      segment = segment.substr(0, segment.find(';'));
+    out += segment;
+    if (end < path.size()) out.push_back('/');
+    start = end + 1;
+  }
+  path = std::move(out);
+}
+
 // As browsers do it (the URL Standard): segments "." and ".." are walked, and characters that need no escape
 // lose it, those that need one get it. False where the path holds a NUL.
 bool canonicalize(std::string& path) {
@@ -165,6 +188,7 @@ void read_path(const std::string& sent, Arrival& arrival) {
     return;
   }
   const bool slashes = unescape_slashes(arrival.path);
+  drop_parameters_of_dots(arrival.path);
   if (!canonicalize(arrival.path)) {
     answer(arrival, 400, "the path cannot be normalised");
     return;
@@ -198,6 +222,8 @@ std::string lower_case(std::string_view text) {
   std::ranges::transform(out, out.begin(), [](char c) { return lower(c); });
   return out;
 }
+
+bool is_known_method(std::string_view method) { return std::ranges::binary_search(kMethods, method); }
 
 std::string_view name_of(Scheme scheme) {
   return std::ranges::find(kSchemes, scheme, &SchemeRow::scheme)->name;
@@ -254,6 +280,9 @@ Arrival arrive(const Request& request) {
   Arrival arrival;
   arrival.method = request.method;
   arrival.host = lower_case(std::string_view(request.authority).substr(0, port_start(request.authority)));
+  if (!is_known_method(request.method)) {
+    answer(arrival, 400, fmt::format("Envoy takes no method `{}` in HTTP/1.1", request.method));
+  }
   for (const ir::Header& header : request.headers) {
     const std::string name = lower_case(header.name);
     if (name.find('_') != std::string::npos) {

@@ -1,7 +1,7 @@
 // A request as a client sends it, and what Envoy makes of it before it looks at routes.
 //
-// Routes do not see the path that was sent: "%2f" and "\" are slashes, "." and ".." are walked, slashes are
-// merged, some escapes are undone. arrive() does what our connection managers are told to do (see
+// Routes do not see the path that was sent: "%2f" and "\" are slashes, ".", ".." and "..;a" are walked,
+// slashes are merged, some escapes are undone. arrive() does what our connection managers are told to do (see
 // xds/listener.cc), so that everything after it compares as Envoy compares.
 //
 // Threads: pure functions.
@@ -46,6 +46,9 @@ std::expected<Request, std::string> read_url(std::string_view url);
 
 // A header as -H of curl has it: "Name: value". "Host" is what the request asks for, whatever the URL says.
 std::expected<void, std::string> add_header(std::string_view text, Request& request);
+
+// A method that Envoy's parser of HTTP/1.1 takes with a path. Letter case counts.
+bool is_known_method(std::string_view method);
 
 // ASCII only, as header names and hosts are.
 std::string lower_case(std::string_view text);

@@ -80,6 +80,34 @@ TEST(Request, PathsAsEnvoySeesThem) {
   EXPECT_EQ(path_of("/a%2Fb"), "307");
 }
 
+TEST(Request, ParametersOfDotsAreDropped) {
+  EXPECT_EQ(path_of("/a/..;/b"), "/b");
+  EXPECT_EQ(path_of("/a/.;/b"), "/a/b");
+  EXPECT_EQ(path_of("/a/..;x=1;y/b"), "/b");
+  EXPECT_EQ(path_of("/..;"), "/");
+  EXPECT_EQ(path_of("/a/b/..;/./..;x/c"), "/c");
+  EXPECT_EQ(path_of("/a/..;%00/b"), "/b") << "what is dropped is not looked at";
+  EXPECT_EQ(path_of("/a/..;x\\b"), "/") << "a backslash is no slash yet";
+  EXPECT_EQ(path_of("/a/..;x%2fb"), "307") << "an escaped slash is one already";
+  for (const char* kept :
+       {"/a;x/b", "/a/;/b", "/a/...;/b", "/a/x..;/b", "/a/..x;/b", "/a/..%3B/b", "/a?/..;/b"}) {
+    EXPECT_EQ(path_of(kept), kept);
+  }
+  EXPECT_EQ(path_of("/a/%2e%2e;/b"), "/a/..;/b") << "dots with escapes do not count";
+}
+
+TEST(Request, MethodsThatEnvoyDoesNotKnowAreRefused) {
+  Request request = read("http://a/");
+  for (const char* method : {"GET", "PURGE", "PROPFIND", "MSEARCH", "ACL", "UNSUBSCRIBE"}) {
+    request.method = method;
+    EXPECT_EQ(arrive(request).status, 0) << method;
+  }
+  for (const char* method : {"FOO", "QUERY", "M-SEARCH", "get", "CONNECT", "A1", ""}) {
+    request.method = method;
+    EXPECT_EQ(arrive(request).status, 400) << method;
+  }
+}
+
 TEST(Request, Queries) {
   Request request = read("http://a/?a=1&b&a=2&c=d=e&&%61=x");
   const Arrival arrival = arrive(request);

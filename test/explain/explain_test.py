@@ -243,6 +243,7 @@ class Maker:
     """Requests for one listener, from its routes."""
 
     METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"]
+    RARE_METHODS = ["PURGE", "PROPFIND", "MSEARCH", "FOO", "QUERY", "M-SEARCH", "get"]
 
     def __init__(self, listener: Listener, dice: random.Random) -> None:
         self._listener, self._dice = listener, dice
@@ -290,7 +291,8 @@ class Maker:
         beside = self._often(
             dice.choice([path, bare + "/x", bare + "/"]), bare + "x", path[:-1] or "/", path.upper(), "/x" + path, "//" + path,
             bare + "//y", bare + "/./z", bare + "/q/../r", bare + "/%2e%2E/s", bare + "/t%2Fu", bare + "/\\v", "/%41" + path,
-            bare + "/%7e%zz", bare + "/a b".replace(" ", "%20"), bare + "/..", "/", bare + ";x=1", bare + "/%00", bare + "/{}|^\"")
+            bare + "/%7e%zz", bare + "/a b".replace(" ", "%20"), bare + "/..", "/", bare + ";x=1", bare + "/..;/s",
+            bare + "/.;x=1/s", bare + "/v/..;x", bare + "/%2e%2e;/s", "/..;" + path, bare + "/%00", bare + "/{}|^\"")
         return beside if beside.startswith("/") else "/" + beside
 
     def _value(self, match: Object) -> str:
@@ -313,6 +315,8 @@ class Maker:
                 headers.append((name, self._value(header)))
                 if dice.random() < 0.1:
                     headers.append((name, "second"))
+        if dice.random() < 0.05:
+            method = dice.choice(self.RARE_METHODS)
         query = [f"{p['name']}={self._value(p)}" for p in match.get("queryParameters", []) if dice.random() < 0.85]
         cookies = [f"{c['name']}={self._value(c)}" for c in match.get("cookies", []) if dice.random() < 0.85]
         if cookies:
