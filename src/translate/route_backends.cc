@@ -33,7 +33,7 @@ BackendPtr RouteBackends::look_up(const api::BackendObjectReference& ref, const 
     known = known_.emplace(known_.end(), &ref, *std::move(resolved));
   }
   const BackendPtr& backend = known->second;
-  if (!backend->has_endpoints) without_endpoints_.push_back(backend->row.cluster.owner.to_string());
+  if (!backend->has_endpoints) without_endpoints_.insert(backend->row.cluster.owner.to_string());
   return backend;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,7 +62,7 @@ class RouteBackends {
   std::vector<std::pair<const api::BackendObjectReference*, BackendPtr>> known_;
   std::vector<std::shared_ptr<const ClusterRow>> clusters_;
   std::vector<ReferenceFailure> unresolved_;
-  std::vector<std::string> without_endpoints_;  // backends that nobody answers for
+  std::set<std::string> without_endpoints_;  // backends that nobody answers for
   std::vector<Problem> problems_;
   std::vector<PolicyUse> policies_;
 };

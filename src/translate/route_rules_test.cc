@@ -285,6 +285,13 @@ TEST_F(RuleTest, ARequestThatMayTakeAnyTimeMayBeSilentForIt) {
             std::chrono::seconds(0));
 }
 
+TEST_F(RuleTest, ABackendThatNobodyAnswersForIsNamedOnce) {
+  const RouteResult result =
+      translate("{backendRefs: [{name: idle, port: 80}]}, {backendRefs: [{name: idle, port: 80}]}");
+  EXPECT_EQ(result.parents.at(0).conditions.back().message,
+            "Nothing is ready to answer for Service default/idle");
+}
+
 TEST_F(RuleTest, NobodyIsAskedOnlyWhereNobodyIsReadyAtAll) {
   EXPECT_TRUE(forward("{backendRefs: [{name: idle, port: 80}]}").nobody_ready);
   EXPECT_FALSE(forward("{backendRefs: [{name: idle, port: 80}, {name: blue, port: 80}]}").nobody_ready);
