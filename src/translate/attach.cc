@@ -22,10 +22,11 @@ template <typename Refuse>
 void refuse_listener(const api::ParentReference& ref, const ObjectKey& target, const AttachPoints& points,
                      const Refuse& refuse) {
   std::vector<std::string> names;
-  std::vector<std::uint16_t> ports;
+  std::vector<std::string> ports;
   for (const AttachPoint& listener : points.listeners) {
     names.push_back(listener.name);
-    if (std::ranges::find(ports, listener.port) == ports.end()) ports.push_back(listener.port);
+    const std::string port = fmt::to_string(listener.port);
+    if (std::ranges::find(ports, port) == ports.end()) ports.push_back(port);
   }
   if (ref.section_name && std::ranges::find(names, *ref.section_name) == names.end()) {
     refuse("NoMatchingParent", ".sectionName",
@@ -36,7 +37,7 @@ void refuse_listener(const api::ParentReference& ref, const ObjectKey& target, c
            ref.section_name ? fmt::format("listener `{}` of {} is not at port {}", *ref.section_name,
                                           target.to_string(), *ref.port)
                             : fmt::format("{} has no listener at port {}", target.to_string(), *ref.port),
-           list_ports("its listeners are at", ports));
+           list("its listeners are at", ports));
   } else {
     refuse("NoMatchingParent", "", fmt::format("{} has no listeners", target.to_string()), "");
   }

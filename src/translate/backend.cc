@@ -55,14 +55,14 @@ bool is_loopback(const std::string& address) {
   return inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-std::string ports_of(const ServiceView& service) {
-  std::string text;
+// "80/TCP (http)", each.
+std::vector<std::string> ports_of(const ServiceView& service) {
+  std::vector<std::string> ports;
   for (const ServiceView::Port& p : service.ports) {
-    if (!text.empty()) text += ", ";
-    text += p.name.empty() ? std::to_string(p.port) : fmt::format("{} ({})", p.port, p.name);
-    if (p.protocol != "TCP") text += " of " + p.protocol;
+    ports.push_back(fmt::format("{}/{}", p.port, p.protocol));
+    if (!p.name.empty()) ports.back() += fmt::format(" ({})", p.name);
   }
-  return text;
+  return ports;
 }
 
 // As long as it is made.
@@ -91,7 +91,7 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_service(const api::BackendO
     return std::unexpected(
         failure("PortNotFound", "reference/port", "port",
                 fmt::format("{} has no {} port {}", key.to_string(), reader.transport, *ref.port),
-                service->ports.empty() ? "" : fmt::format("it has {}", ports_of(*service))));
+                list("it has", ports_of(*service))));
   }
   auto resolved = std::make_shared<ResolvedBackend>();
   ir::Cluster& cluster = resolved->row.cluster;

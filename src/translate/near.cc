@@ -7,16 +7,6 @@
 namespace sluice::translate {
 namespace {
 
-// "it has a, b and c"; empty where there are none.
-std::string list(std::string_view it_has, const std::vector<std::string>& items) {
-  std::string text;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i != 0) text += i + 1 == items.size() ? " and " : ", ";
-    text += items[i];
-  }
-  return text.empty() ? "" : fmt::format("{} {}", it_has, text);
-}
-
 std::string list_names(std::string_view it_has, const std::vector<std::string>& names) {
   std::vector<std::string> quoted;
   quoted.reserve(names.size());
@@ -50,11 +40,13 @@ std::string near_name(std::string_view missing, std::string_view it_has,
   return near.empty() ? list_names(it_has, names) : fmt::format("did you mean `{}`?", near);
 }
 
-std::string list_ports(std::string_view it_has, const std::vector<std::uint16_t>& ports) {
-  std::vector<std::string> numbers;
-  numbers.reserve(ports.size());
-  for (const std::uint16_t port : ports) numbers.push_back(fmt::to_string(port));
-  return list(it_has, numbers);
+std::string list(std::string_view it_has, const std::vector<std::string>& items) {
+  std::string text;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i != 0) text += i + 1 == items.size() ? " and " : ", ";
+    text += items[i];
+  }
+  return text.empty() ? "" : fmt::format("{} {}", it_has, text);
 }
 
 }  // namespace sluice::translate

@@ -3,7 +3,6 @@
 // others do not.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +19,7 @@ std::string near_object(const ObjectKey& missing, const Projections& tables, flo
 std::string near_name(std::string_view missing, std::string_view it_has,
                       const std::vector<std::string>& names);
 
-// For a port among a few: "it has 80, 443 and 8080"; empty where there are none. Numbers, unlike names, stand
-// without quotes.
-std::string list_ports(std::string_view it_has, const std::vector<std::uint16_t>& ports);
+// The things themselves, as they are: "it has 80/TCP (http) and 53/UDP"; empty where there are none.
+std::string list(std::string_view it_has, const std::vector<std::string>& ports);
 
 }  // namespace sluice::translate
