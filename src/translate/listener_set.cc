@@ -8,6 +8,7 @@
 
 #include "translate/gateway.h"
 #include "translate/listener.h"
+#include "translate/near.h"
 #include "translate/reference.h"
 
 namespace sluice::translate {
@@ -47,7 +48,8 @@ std::optional<ListenerSetPlan> plan_listener_set(const NamespacedName& name, con
     // Another controller's Gateway is none of our business; one that does not exist is a slip.
     if (reads.get(inputs.gateways, plan.gateway) != nullptr) return std::nullopt;
     refuse("reference/not-found", "ParentNotAccepted", ".name",
-           fmt::format("there is no Gateway {}", plan.gateway.to_string()), "");
+           fmt::format("there is no Gateway {}", plan.gateway.to_string()),
+           near_object({api::kind_of<api::Gateway>(), plan.gateway}, tables, reads));
     plan.conditions.clear();  // nobody's status to write: there is no class that says it is ours
     return plan;
   }
