@@ -74,6 +74,12 @@ std::string identity_of(const ObjectKey& route, const RouteRule& rule) {
   return text;
 }
 
+bool matches_root(const RouteRule& rule) {
+  return std::ranges::any_of(rule.matches, [](const ir::RouteMatch& match) {
+    return match.path.kind == ir::MatchKind::kPrefix && match.path.value == "/";
+  });
+}
+
 class RuleTranslator {
  public:
   RuleTranslator(const RouteParts& route, RouteBackends& backends, Verdicts& verdicts)
@@ -88,7 +94,7 @@ class RuleTranslator {
   std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
   Alternatives alternatives(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
   ir::Forward forward_of(const RouteRule& rule) const;
-  void warn_of_root_prefix(const RouteRule& rule, const Place& place);
+  void warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root, const Place& place);
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
   void settle(const Place& place, std::vector<Part>& parts);
   bool join(const RouteRule& rule, std::string_view what, bool alike, std::vector<Part>& parts);
@@ -144,6 +150,7 @@ std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Pla
     Part part{.weight = static_cast<std::uint32_t>(ref.weight),
               .backend = nullptr,
               .filters = read_backend_filters(ref.filters, here, backends_)};
+    warn_of_paths(ref.filters, matches_root(rule), here);
     part.backend = backends_.look_up(ref.ref, here);
     if (ref.weight > 0) parts.push_back(std::move(part));
   }
@@ -240,28 +247,31 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
   return true;
 }
 
-// As in Envoy Gateway: of the prefix "/" it is the slash itself that is replaced.
-void RuleTranslator::warn_of_root_prefix(const RouteRule& rule, const Place& place) {
-  const bool of_root = std::ranges::any_of(rule.matches, [](const ir::RouteMatch& match) {
-    return match.path.kind == ir::MatchKind::kPrefix && match.path.value == "/";
-  });
-  if (!of_root) return;
-  const auto warn = [&](const std::optional<api::HTTPPathModifier>& path, std::size_t i, const char* field) {
-    if (!path || !path->replace_prefix_match) return;
-    const std::string& with = *path->replace_prefix_match;
-    if (with.empty() || with.ends_with('/')) return;
+// Of paths that filters set without the slash that they need: each path begins with one, and as in Envoy
+// Gateway it is the slash itself that is replaced of the prefix "/" (`of_root`: the rule matches it).
+void RuleTranslator::warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root,
+                                   const Place& place) {
+  const auto warn = [&](const std::optional<api::HTTPPathModifier>& path, std::size_t i, const char* filter) {
+    if (!path) return;
+    const bool is_prefix = path->type == api::PathModifierType::kReplacePrefixMatch;
+    const std::string with = (is_prefix ? path->replace_prefix_match : path->replace_full_path).value_or("");
+    const bool begins = with.starts_with('/');
+    const bool ends = !is_prefix || !of_root || with.ends_with('/');
+    if (with.empty() || (begins && ends)) return;
     const Place here{&place, "filters", i};
     backends_.add_problem(
-        {.code = "value/root-prefix",
+        {.code = begins ? "value/root-prefix" : "value/path",
          .severity = Severity::kWarning,
          .where = {},
          .object = route_.key,
-         .path = fmt::format("{}.{}.path.replacePrefixMatch", here.to_string(), field),
-         .message = fmt::format("of the prefix `/` the slash is replaced: `/x` becomes `{}x`", with),
-         .suggestion = fmt::format("write `{}/`", with)});
+         .path = fmt::format("{}.{}.path.{}", here.to_string(), filter,
+                             is_prefix ? "replacePrefixMatch" : "replaceFullPath"),
+         .message = begins ? fmt::format("of the prefix `/` the slash is replaced: `/x` becomes `{}x`", with)
+                           : fmt::format("`{}` does not begin with a slash, as every path does", with),
+         .suggestion = fmt::format("write `{}{}{}`", begins ? "" : "/", with, ends ? "" : "/")});
   };
-  for (std::size_t i = 0; i < rule.filters.size(); ++i) {
-    const api::HTTPRouteFilter& filter = rule.filters[i];
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    const api::HTTPRouteFilter& filter = filters[i];
     if (filter.url_rewrite) warn(filter.url_rewrite->path, i, "urlRewrite");
     if (filter.request_redirect) warn(filter.request_redirect->path, i, "requestRedirect");
   }
@@ -349,7 +359,7 @@ bool mixes_discovery(const std::vector<Part>& parts) {
 Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& place,
                                           std::vector<RuleFailure>& failures) {
   const RouteFilters filters = read_rule_filters(rule.filters, place, backends_, failures);
-  warn_of_root_prefix(rule, place);
+  warn_of_paths(rule.filters, matches_root(rule), place);
   std::vector<Part> parts = read_backends(rule, place);
   settle(place, parts);
   std::optional<ir::Session> session = session_of(rule, place);

@@ -229,6 +229,26 @@ INSTANTIATE_TEST_SUITE_P(
             "/new}}}], backendRefs: [{name: blue, port: 80}]}",
             "spec.rules[0].filters[0].urlRewrite.path.replacePrefixMatch: of the prefix `/` the slash is "
             "replaced: `/x` becomes `/newx`; write `/new/` [value/root-prefix]"},
+        Row{"OfTheRootPrefixTheSlashItselfIsReplacedForOneBackendToo",
+            "{backendRefs: [{name: blue, port: 80, filters: [{type: URLRewrite, urlRewrite: {path: {type: "
+            "ReplacePrefixMatch, replacePrefixMatch: /new}}}]}]}",
+            "spec.rules[0].backendRefs[0].filters[0].urlRewrite.path.replacePrefixMatch: of the prefix `/` "
+            "the slash is replaced: `/x` becomes `/newx`; write `/new/` [value/root-prefix]"},
+        Row{"AnotherPrefixBeginsWithASlash",
+            "{matches: [{path: {value: /old}}], filters: [{type: URLRewrite, urlRewrite: {path: {type: "
+            "ReplacePrefixMatch, replacePrefixMatch: new}}}], backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].filters[0].urlRewrite.path.replacePrefixMatch: `new` does not begin with a slash, "
+            "as every path does; write `/new` [value/path]"},
+        Row{"AnotherPrefixInPlaceOfTheRootHasASlashAtBothEnds",
+            "{filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: "
+            "new}}}], backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].filters[0].urlRewrite.path.replacePrefixMatch: `new` does not begin with a slash, "
+            "as every path does; write `/new/` [value/path]"},
+        Row{"AnotherPathBeginsWithASlash",
+            "{filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, "
+            "replaceFullPath: new}}}]}",
+            "spec.rules[0].filters[0].requestRedirect.path.replaceFullPath: `new` does not begin with a "
+            "slash, as every path does; write `/new` [value/path]"},
         Row{"OnlyAPermanentCookieEndsByATimeout",
             "{sessionPersistence: {absoluteTimeout: 1h}, backendRefs: [{name: blue, port: 80}]}",
             "spec.rules[0].sessionPersistence.absoluteTimeout: only a cookie of lifetime `Permanent` ends by "
