@@ -21,6 +21,8 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -62,8 +64,8 @@ class Retries {
   // What is to be sent again now.
   std::vector<Resource> take_due(Time now);
 
-  // The resources for which the answer is another than at the last call: why a node does not serve it, or
-  // nothing where all do.
+  // The resources for which the answer is another than at the last call: why a node does not serve it, of
+  // several the newest, which will go on; or nothing where all do.
   std::vector<std::pair<Resource, std::optional<translate::Unserved>>> take_changes();
 
  private:
@@ -72,8 +74,14 @@ class Retries {
     std::uint64_t commit = 0;
     translate::Unserved why;
   };
+  // Nodes of one proxy, which differ in their epoch only: "web/9" comes before "web/10".
+  struct OlderEpoch {
+    bool operator()(const std::string& a, const std::string& b) const {
+      return std::tuple(a.size(), std::string_view(a)) < std::tuple(b.size(), std::string_view(b));
+    }
+  };
   struct Entry {
-    std::map<std::string, Refusal> nodes;
+    std::map<std::string, Refusal, OlderEpoch> nodes;
     int tries = 0;
     std::optional<Time> due;  // nothing while an answer is awaited
   };

@@ -106,6 +106,15 @@ TEST_F(RetriesTest, AreOfAllNodesThatRefuse) {
   EXPECT_EQ(change(), "fine");
 }
 
+TEST_F(RetriesTest, SayWhyTheNewestNodeRefuses) {
+  const translate::Unserved denied{.address = "0.0.0.0:80", .words = "Permission denied"};
+  retries_.refused(rejected("proxy/10", 1, 1), denied, now_);
+  retries_.refused(rejected("proxy/9", 1, 1), kTaken, now_);
+  const auto changes = retries_.take_changes();
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].second, denied);
+}
+
 TEST_F(RetriesTest, EndWhenAnotherVersionIsTaken) {
   refuse("0", 7, 3);
   change();
