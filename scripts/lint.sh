@@ -22,6 +22,7 @@ clang-format-19 --dry-run -Werror --ferror-limit=1 "${files[@]}" || {
 }
 /usr/bin/python3 scripts/check_includes.py || failed=1
 /usr/bin/python3 scripts/check_effects.py || failed=1
+/usr/bin/python3 scripts/check_stages.py || failed=1
 
 if [ "${1:-}" != --quick ]; then
   scripts/build_envoy_api.sh >/dev/null
