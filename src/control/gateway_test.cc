@@ -1,4 +1,5 @@
-// What a Gateway says beside its listeners: certificates of clients, addresses, labels for what runs it.
+// What a Gateway says beside its listeners: its class, certificates of clients, addresses, labels for what
+// runs it.
 
 #include <map>
 #include <set>
@@ -231,6 +232,59 @@ TEST_F(ClientCertificates, ReferencesThatLeadNowhere) {
   EXPECT_EQ(problems[0].path, "spec.tls.frontend.default.validation.caCertificateRefs[0].namespace");
   EXPECT_EQ(problems[0].message,
             "no ReferenceGrant in namespace other lets Gateways of default use ConfigMap ca");
+}
+
+// Files of which a GatewayClass has to say that it is ours.
+class Classes : public YamlPipeline {
+ protected:
+  Classes() : YamlPipeline(translate::Settings()) {}
+
+  void feed_class(std::string_view name, std::string_view controller) {
+    feed(
+        fmt::format("apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {{name: {}}}\n"
+                    "spec: {{controllerName: {}}}\n",
+                    name, controller));
+    pipeline_.commit();
+  }
+
+  // "class: what would mend it", of each.
+  std::string problems() const {
+    std::string all;
+    for (const Problem& problem : pipeline_.problems()) {
+      EXPECT_EQ(problem.code, "value/controller");
+      EXPECT_EQ(problem.path, "spec.controllerName");
+      EXPECT_EQ(problem.severity, Severity::kWarning);
+      all += fmt::format("{}: {}\n", problem.object.name.name, problem.suggestion);
+    }
+    return all;
+  }
+};
+
+TEST_F(Classes, OfASimilarControllerWereMeantToBeOurs) {
+  feed_class("slip", "gateway.envoyproxy.io/gatewayclass-controler");
+  EXPECT_EQ(problems(), "slip: did you mean `gateway.envoyproxy.io/gatewayclass-controller`?\n");
+}
+
+TEST_F(Classes, OfAnotherControllerHaveToBeOursWhereNoneIs) {
+  feed_class("others", "example.com/another");
+  EXPECT_EQ(problems(), "others: write `gateway.envoyproxy.io/gatewayclass-controller`\n");
+}
+
+TEST_F(Classes, OfAnotherControllerAreItsBusinessBesideOneOfOurs) {
+  feed_class("slip", "gateway.envoyproxy.io/gatewayclass-controler");
+  feed_class("ours", "gateway.envoyproxy.io/gatewayclass-controller");
+  EXPECT_EQ(problems(), "");
+}
+
+TEST_F(Gateways, NeedNoGatewayClassThatSaysSo) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: others}
+spec: {controllerName: example.com/another}
+)");
+  pipeline_.commit();
+  EXPECT_TRUE(pipeline_.problems().empty()) << "the class of ours is implied";
 }
 
 }  // namespace

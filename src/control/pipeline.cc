@@ -257,6 +257,9 @@ struct Pipeline::Tables {
       });
 
   // ---- classes ----
+  const Index<std::string, NamespacedName, api::GatewayClass>& classes_of =
+      graph.index("classes by controller", in.gateway_classes,
+                  [](const NamespacedName&, const api::GatewayClass& c) { return c.spec.controller_name; });
   const Table<NamespacedName, translate::ClassRow>& classes =
       graph.map("classes", in.gateway_classes,
                 [this](const NamespacedName& name, const api::GatewayClass& c, Reads& reads) {
@@ -283,9 +286,9 @@ struct Pipeline::Tables {
       "backends", in.backends, [this](const NamespacedName& name, const api::Backend& backend, Reads& reads) {
         return translate::read_backend(name, backend, settings, in, projections, reads);
       });
-  const translate::Projections projections{classes,  namespace_labels, grants_in, certificates,
-                                           services, readiness,        backends,  backend_tls_policies_of,
-                                           names,    host_addresses};
+  const translate::Projections projections{
+      classes,   classes_of, namespace_labels,        grants_in, certificates,  services,
+      readiness, backends,   backend_tls_policies_of, names,     host_addresses};
 
   // ---- Gateways and their proxies ----
   const Table<NamespacedName, translate::GatewayPlan>& gateways = graph.map(

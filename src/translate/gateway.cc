@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "schema/check.h"
 #include "translate/addresses.h"
 #include "translate/client_validation.h"
 #include "translate/listener.h"
@@ -17,6 +18,24 @@ namespace {
 
 constexpr std::string_view kEnvoyProxyGroup = "gateway.envoyproxy.io";
 
+// A class of another controller is none of our business, but where nothing is: then it was meant to be ours.
+std::vector<Problem> check_controller(const NamespacedName& name, const std::string& controller,
+                                      const Settings& settings, const Projections& tables,
+                                      flow::Reads& reads) {
+  const bool any_ours =
+      !settings.implied_class.empty() || !reads.group(tables.classes_of, settings.controller_name).empty();
+  if (any_ours) return {};
+  const bool is_near = !schema::closest(controller, {settings.controller_name}).empty();
+  return {{.code = "value/controller",
+           .severity = Severity::kWarning,
+           .where = {},
+           .object = {.kind = api::kind_of<api::GatewayClass>(), .name = name},
+           .path = "spec.controllerName",
+           .message = "the GatewayClass is another controller's, and none is sluice's: no Gateway is served",
+           .suggestion = is_near ? fmt::format("did you mean `{}`?", settings.controller_name)
+                                 : fmt::format("write `{}`", settings.controller_name)}};
+}
+
 }  // namespace
 
 ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& gateway_class,
@@ -24,7 +43,10 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
                          flow::Reads& reads) {
   ClassRow row;
   row.ours = gateway_class.spec.controller_name == settings.controller_name;
-  if (!row.ours) return row;
+  if (!row.ours) {
+    row.problems = check_controller(name, gateway_class.spec.controller_name, settings, tables, reads);
+    return row;
+  }
   row.conditions = {{"Accepted", true, "Accepted", "Valid GatewayClass"}};
   if (!gateway_class.spec.parameters_ref) return row;
 

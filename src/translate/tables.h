@@ -42,6 +42,7 @@ inline const std::string kHost = "host";
 // it.
 struct Projections {
   const flow::Table<NamespacedName, ClassRow>& classes;
+  const flow::Index<std::string, NamespacedName, api::GatewayClass>& classes_of;  // by controller
   const flow::Table<NamespacedName, api::StringMap>& namespace_labels;
   const flow::Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in;  // by the grants' namespace
   const flow::Table<NamespacedName, CertificateRow>& certificates;

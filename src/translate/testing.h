@@ -92,6 +92,9 @@ class StageTest : public testing::Test {
   const Inputs inputs_ = Inputs::declare(graph_);
   const Projections tables_{
       .classes = input<NamespacedName, ClassRow>("classes"),
+      .classes_of = graph_.index(
+          "classes by controller", inputs_.gateway_classes,
+          [](const NamespacedName&, const api::GatewayClass& c) { return c.spec.controller_name; }),
       .namespace_labels = input<NamespacedName, api::StringMap>("namespace labels"),
       .grants_in = graph_.index(
           "grants by namespace", inputs_.reference_grants,
