@@ -55,13 +55,27 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
   // On a host it is there with what is in it; in a cluster it is an object, and its labels are known.
   const bool has_namespace =
       settings.on_host || reads.get(tables.namespace_labels, NamespacedName{"", namespace_}) != nullptr;
+  if (refs.empty()) {
+    result.problems.push_back({.code = "reference/parent",
+                               .severity = Severity::kWarning,
+                               .where = {},
+                               .object = route,
+                               .path = "spec.parentRefs",
+                               .message = "the route has no parentRefs: it is attached to nothing",
+                               .suggestion = "name a Gateway in `parentRefs`"});
+  }
   result.parents.reserve(refs.size());
   for (std::size_t p = 0; p < refs.size(); ++p) {
     const api::ParentReference& ref = refs[p];
     const ObjectKey target{.kind = GroupKind(ref.group, ref.kind),
                            .name = {ref.namespace_.value_or(namespace_), ref.name}};
     const bool is_set = target.kind == api::kind_of<api::ListenerSet>();
-    if (!is_set && target.kind != api::kind_of<api::Gateway>()) continue;
+    if (!is_set && target.kind != api::kind_of<api::Gateway>()) {
+      auto problem =
+          near_parent(route, fmt::format("spec.parentRefs[{}]", p), target.kind, {"Gateway", "ListenerSet"});
+      if (problem) result.problems.push_back(*std::move(problem));
+      continue;
+    }
     const AttachPoints* points = reads.get(attach_points, target);
     if (points == nullptr) {
       // Another controller's Gateway is none of our business, and a ListenerSet that its Gateway does not let

@@ -24,12 +24,18 @@ std::optional<ListenerSetPlan> plan_listener_set(const NamespacedName& name, con
                                                  const Inputs& inputs, const Projections& tables,
                                                  const DoorTable& doors, flow::Reads& reads) {
   const api::ParentGatewayReference& parent = set.spec.parent_ref;
-  if (GroupKind(parent.group, parent.kind) != api::kind_of<api::Gateway>()) return std::nullopt;
+  const GroupKind parent_kind(parent.group, parent.kind);
   const ObjectKey self{.kind = api::kind_of<api::ListenerSet>(), .name = name};
   ListenerSetPlan plan;
   plan.set = name;
   plan.creation_timestamp = set.metadata.creation_timestamp;
   plan.gateway = {parent.namespace_.value_or(name.namespace_), parent.name};
+  if (parent_kind != api::kind_of<api::Gateway>()) {
+    auto problem = near_parent(self, "spec.parentRef", parent_kind, {"Gateway"});
+    if (!problem) return std::nullopt;
+    plan.problems.push_back(*std::move(problem));
+    return plan;
+  }
   const auto refuse = [&](std::string code, std::string reason, std::string field, std::string message,
                           std::string suggestion) {
     plan.problems.push_back({.code = std::move(code),

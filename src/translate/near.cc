@@ -1,6 +1,7 @@
 #include "translate/near.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "schema/check.h"
 
@@ -38,6 +39,24 @@ std::string near_name(std::string_view missing, std::string_view it_has,
                       const std::vector<std::string>& names) {
   const std::string_view near = schema::closest(missing, {names.begin(), names.end()});
   return near.empty() ? list_names(it_has, names) : fmt::format("did you mean `{}`?", near);
+}
+
+std::optional<Problem> near_parent(const ObjectKey& object, std::string_view path, const GroupKind& parent,
+                                   const std::vector<std::string>& kinds) {
+  const std::string& group = api::kind_of<api::Gateway>().group();
+  const std::string_view kind = schema::closest(parent.kind(), {kinds.begin(), kinds.end()});
+  if (kind.empty() && schema::closest(parent.group(), {group}).empty()) return std::nullopt;
+  const bool group_is_wrong = kind == parent.kind();
+  return Problem{.code = "reference/kind",
+                 .severity = Severity::kWarning,
+                 .where = {},
+                 .object = object,
+                 .path = fmt::format("{}.{}", path, group_is_wrong ? "group" : "kind"),
+                 .message = fmt::format("`{}{}{}` is no kind of parent", parent.group(),
+                                        parent.group().empty() ? "" : "/", parent.kind()),
+                 .suggestion = group_is_wrong ? fmt::format("its group is {}", group)
+                               : kind.empty() ? fmt::format("use a {}", fmt::join(kinds, " or a "))
+                                              : fmt::format("did you mean `{}`?", kind)};
 }
 
 std::string list(std::string_view it_has, const std::vector<std::string>& items) {

@@ -3,6 +3,7 @@
 // others do not.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,12 @@ std::string near_object(const ObjectKey& missing, const Projections& tables, flo
 // For one of a few names: the nearest, or all of them: "did you mean `https`?", "it has `http` and `admin`".
 std::string near_name(std::string_view missing, std::string_view it_has,
                       const std::vector<std::string>& names);
+
+// For a reference to a parent that is none of `kinds`, all of Gateway API's group: a warning where the group
+// is Gateway API's or near it, or the kind is near one of these; another's parent is none of our business.
+// `path` is that of the reference.
+std::optional<Problem> near_parent(const ObjectKey& object, std::string_view path, const GroupKind& parent,
+                                   const std::vector<std::string>& kinds);
 
 // The things themselves, as they are: "it has 80/TCP (http) and 53/UDP"; empty where there are none.
 std::string list(std::string_view it_has, const std::vector<std::string>& ports);
