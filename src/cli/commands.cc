@@ -199,19 +199,30 @@ struct RequestWords {
   std::string sni;
 };
 
-// "-f PATH... METHOD URL": what follows the paths is read as paths too. A URL has "://", a method is in
-// capitals.
-void take_from_paths(std::vector<std::string>& paths, RequestWords& words) {
-  const auto is_method = [](const std::string& word) {
-    return std::ranges::all_of(word, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
-  };
+// "-f PATH... METHOD URL": what follows the paths is read as paths too. A URL has "://"; the word before it
+// is a method if it is one that Envoy takes, or else a path if that exists, or else a method if it is in
+// capitals. False, and said so, where it is none of these.
+bool take_from_paths(std::vector<std::string>& paths, RequestWords& words, Console& console) {
   if (!words.method_and_url.empty() || paths.size() < 2 || paths.back().find("://") == std::string::npos)
-    return;
-  const bool method =
-      paths.size() > 2 && is_method(paths[paths.size() - 2]) && paths[paths.size() - 2] != "-";
-  const auto first = paths.end() - (method ? 2 : 1);
-  words.method_and_url.assign(first, paths.end());
-  paths.erase(first, paths.end());
+    return true;
+  words.method_and_url = {paths.back()};
+  paths.pop_back();
+  if (paths.size() < 2) return true;
+  const std::string word = paths.back();
+  if (!explain::is_known_method(word)) {
+    std::error_code error;
+    const bool is_path =
+        word.find_first_of("*?[") != std::string::npos || word == "-" || std::filesystem::exists(word, error);
+    if (is_path) return true;
+    if (!std::ranges::all_of(word, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; })) {
+      fail(console,
+           fmt::format("`{}` is neither a path that exists nor a method, which are in capitals", word));
+      return false;
+    }
+  }
+  words.method_and_url.insert(words.method_and_url.begin(), word);
+  paths.pop_back();
+  return true;
 }
 
 std::optional<explain::Request> read_request(const RequestWords& words, Console& console) {
@@ -269,7 +280,7 @@ Action declare_explain(CLI::App& app) {
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->explain.settings, console)) return kProblems;
     options->explain.json = options->output == "json";
-    take_from_paths(options->explain.paths, options->request);
+    if (!take_from_paths(options->explain.paths, options->request, console)) return kUsage;
     if (options->batch) {
       if (std::ranges::find(options->explain.paths, "-") != options->explain.paths.end()) {
         fail(console, "--batch reads requests from standard input: the files cannot come from there too");

@@ -227,6 +227,38 @@ spec:
   EXPECT_EQ(run({"translate", "-f", file}).code, 0);
 }
 
+constexpr std::string_view kServed = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: class}
+spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web}
+spec:
+  gatewayClassName: class
+  listeners: [{name: http, port: 8080, protocol: HTTP}]
+)";
+
+TEST_F(Commands, ExplainFindsTheMethodBehindThePaths) {
+  const std::string file = write("a.yaml", std::string(kServed));
+  const std::string url = "http://a.example:8080/";
+  const auto first_line = [](const Result& result) { return result.out.substr(0, result.out.find('\n')); };
+  EXPECT_EQ(first_line(run({"explain", "-f", file, url})), "GET " + url);
+  EXPECT_EQ(first_line(run({"explain", "-f", file, "POST", url})), "POST " + url);
+  EXPECT_EQ(first_line(run({"explain", "-f", file, "FOO", url})), "FOO " + url);
+  EXPECT_EQ(first_line(run({"explain", "-f", file, file, url})), "GET " + url) << "a path";
+  EXPECT_EQ(first_line(run({"explain", "-f", file, folder_ + "/*.yaml", url})), "GET " + url) << "a pattern";
+  for (const std::string word : {"get", "Foo", "A1", "none.yaml"}) {
+    const Result result = run({"explain", "-f", file, word, url});
+    EXPECT_EQ(result.code, 2) << word;
+    EXPECT_EQ(result.err,
+              "error: `" + word + "` is neither a path that exists nor a method, which are in capitals\n");
+    EXPECT_EQ(result.out, "");
+  }
+}
+
 TEST_F(Commands, Translate) {
   const std::string file = write("a.yaml", std::string(kGood));
   std::filesystem::create_directories(folder_ + "/out/xds");
