@@ -42,14 +42,6 @@ std::string rule_name(const explain::Place& place, const std::string& name) {
   return text;
 }
 
-std::string request_line(const explain::Request& request) {
-  std::string text;
-  if (request.http()) text = request.method + " ";
-  text += fmt::format("{}://{}", explain::name_of(request.scheme), request.authority);
-  if (request.http()) text += request.path;
-  return text;
-}
-
 // What the first line says of the end of the way.
 std::string end_of(const Explanation& e) {
   switch (e.outcome) {
@@ -100,7 +92,7 @@ class Story {
   std::string tell() {
     const bool good = e_.outcome == Outcome::kForwarded || e_.outcome == Outcome::kRedirected ||
                       e_.outcome == Outcome::kConnected;
-    line(0, paint(request_line(e_.request), kBold, color_));
+    line(0, paint(to_string(e_.request), kBold, color_));
     line(0, paint(end_of(e_), good ? kGreen : kRed, color_));
     begin_section();
     tell_way();
@@ -297,7 +289,7 @@ Json json_of(const Destination& to) {
 }
 
 Json json_of(const Explanation& e, const PlaceOf& place_of) {
-  Json json = {{"request", request_line(e.request)},
+  Json json = {{"request", to_string(e.request)},
                {"outcome", kOutcomes[static_cast<std::size_t>(e.outcome)]},
                {"status", e.status},
                {"why", e.why},

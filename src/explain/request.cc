@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 namespace sluice::explain {
@@ -49,6 +50,23 @@ std::size_t port_start(std::string_view authority) {
   const std::size_t bracket = authority.rfind(']');
   return bracket != std::string_view::npos && bracket > colon ? std::string_view::npos : colon;
 }
+
+// What is wrong with the address of a URL, but for its port; empty: nothing.
+std::string problem_of(const std::string& address) {
+  if (address.find('@') != std::string::npos) {
+    return "a user is no part of the host: clients send it as -H 'Authorization: Basic …'";
+  }
+  const std::string host = address.substr(0, port_start(address));
+  if (host.empty()) return "the URL has no host";
+  if (host.find_first_of("[]:") == std::string::npos) return "";
+  in6_addr bytes;
+  const bool enclosed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (enclosed && inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &bytes) == 1) return "";
+  return fmt::format("`{}` is no host: an IPv6 address is written [::1]", host);
+}
+
+// The SNI of a client that asks for this host.
+std::string sni_for(std::string_view host) { return is_address(host) ? "" : lower_case(host); }
 
 // ---- paths -----------------------------------------------------------------------------------
 
@@ -239,25 +257,27 @@ std::expected<Request, std::string> read_url(std::string_view url) {
   Request request{.scheme = row->scheme, .port = row->port};
   std::string_view rest = url.substr(colon + 3);
   const std::size_t path = std::min(rest.find_first_of("/?"), rest.size());
-  request.authority = rest.substr(0, path);
+  request.address = rest.substr(0, path);
+  request.authority = request.address;
   rest.remove_prefix(path);
 
-  const std::size_t port = port_start(request.authority);
-  const std::string host = request.authority.substr(0, port);
+  if (const std::string problem = problem_of(request.address); !problem.empty()) {
+    return std::unexpected(problem);
+  }
+  const std::size_t port = port_start(request.address);
   if (port != std::string::npos) {
-    const std::string_view digits = std::string_view(request.authority).substr(port + 1);
+    const std::string_view digits = std::string_view(request.address).substr(port + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), request.port);
     if (error != std::errc() || end != digits.data() + digits.size() || request.port == 0) {
       return std::unexpected(fmt::format("`{}` is no port", digits));
     }
   }
-  if (host.empty()) return std::unexpected("the URL has no host");
   if (request.port == 0) return std::unexpected(fmt::format("a {}:// URL needs a port", scheme));
   if (!request.http() && !rest.empty() && rest != "/") {
     return std::unexpected(fmt::format("a {}:// URL has no path", scheme));
   }
   if (request.http()) request.path = rest.starts_with('/') ? rest : "/" + std::string(rest);
-  if (request.tls() && !is_address(host)) request.sni = lower_case(host);
+  if (request.tls()) request.sni = sni_for(request.address.substr(0, port));
   return request;
 }
 
@@ -274,6 +294,20 @@ std::expected<void, std::string> add_header(std::string_view text, Request& requ
     request.headers.push_back({std::string(name), std::string(value)});
   }
   return {};
+}
+
+std::string to_string(const Request& request) {
+  std::string text = request.http() ? request.method + " " : "";
+  text += fmt::format("{}://{}", name_of(request.scheme), request.address);
+  if (request.http()) text += request.path;
+  if (request.http() && request.authority != request.address) {
+    text += fmt::format(", Host {}", request.authority);
+  }
+  const auto host = std::string_view(request.address).substr(0, port_start(request.address));
+  if (request.tls() && request.sni != sni_for(host)) {
+    text += request.sni.empty() ? ", no SNI" : ", SNI " + request.sni;
+  }
+  return text;
 }
 
 Arrival arrive(const Request& request) {

@@ -29,6 +29,7 @@ struct Request {
   Scheme scheme = Scheme::kHttp;
   std::uint16_t port = 80;  // where it is sent
   std::string method = "GET";
+  std::string address;     // the host of the URL, with its port where there is one
   std::string authority;   // what Host says
   std::string path = "/";  // with its query
   std::vector<ir::Header> headers;
@@ -41,11 +42,15 @@ struct Request {
 };
 
 // "https://app.example.com:8443/a?b=c", "tls://app.example.com:8443", "tcp://db:5432", "udp://dns:53". A name
-// is the SNI of a TLS connection, an address is not. What is wrong with the URL otherwise.
+// is the SNI of a TLS connection, an address is not. A user and a password are refused: they are no part of
+// what is sent. What is wrong with the URL otherwise.
 std::expected<Request, std::string> read_url(std::string_view url);
 
 // A header as -H of curl has it: "Name: value". "Host" is what the request asks for, whatever the URL says.
 std::expected<void, std::string> add_header(std::string_view text, Request& request);
+
+// "GET https://a.example:8443/x, Host b.example, SNI c.example": Host and SNI where they are not the URL's.
+std::string to_string(const Request& request);
 
 // A method that Envoy's parser of HTTP/1.1 takes with a path. Letter case counts.
 bool is_known_method(std::string_view method);

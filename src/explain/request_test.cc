@@ -44,6 +44,29 @@ TEST(Request, Urls) {
   }
 }
 
+TEST(Request, UsersAndBrokenAddressesAreNoHosts) {
+  for (const char* url : {"http://u:p@x.example:18080/", "http://u@x.example/", "http://u:80@x.example/",
+                          "http://[::1:18080/", "http://::1]:18080/", "http://::1/", "http://[::1]x:80/",
+                          "http://[]/", "http://[x.example]/", "tcp://[::1:80"}) {
+    EXPECT_FALSE(read_url(url).has_value()) << url;
+  }
+  EXPECT_EQ(read_url("http://u:p@x.example/").error(),
+            "a user is no part of the host: clients send it as -H 'Authorization: Basic …'");
+  EXPECT_EQ(read("http://x.example/@a").path, "/@a") << "in a path it is an ordinary character";
+  EXPECT_EQ(read("http://[2001:db8::1]/").authority, "[2001:db8::1]");
+}
+
+TEST(Request, IsToldWithWhatDiffersFromTheUrl) {
+  Request request = read("https://A.example:18443/x?y");
+  EXPECT_EQ(to_string(request), "GET https://A.example:18443/x?y");
+  ASSERT_TRUE(add_header("Host: b.example", request));
+  EXPECT_EQ(to_string(request), "GET https://A.example:18443/x?y, Host b.example");
+  request.sni = "c.example";
+  EXPECT_EQ(to_string(request), "GET https://A.example:18443/x?y, Host b.example, SNI c.example");
+  EXPECT_EQ(to_string(read("tls://a.example:8443")), "tls://a.example:8443");
+  EXPECT_EQ(to_string(read("udp://dns:53")), "udp://dns:53");
+}
+
 TEST(Request, Headers) {
   Request request = read("https://a.example/");
   EXPECT_TRUE(add_header("X-Version:  2 ", request));
