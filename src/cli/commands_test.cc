@@ -259,6 +259,41 @@ TEST_F(Commands, ExplainFindsTheMethodBehindThePaths) {
   }
 }
 
+TEST_F(Commands, ExplainNamesTheEndOfEveryShare) {
+  const std::string file = write("a.yaml", std::string(kServed) + R"(
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: one}
+spec: {endpoints: [{ip: {address: 10.0.0.1, port: 3000}}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shares}
+spec:
+  parentRefs: [{name: web}]
+  rules:
+    - backendRefs:
+        - {group: gateway.envoyproxy.io, kind: Backend, name: one}
+        - group: gateway.envoyproxy.io
+          kind: Backend
+          name: one
+          filters: [{type: RequestRedirect, requestRedirect: {hostname: b.example, statusCode: 308}}]
+        - {group: gateway.envoyproxy.io, kind: Backend, name: none}
+)");
+  const Result text = run({"explain", "-f", file, "http://a.example:8080/x"});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(
+      text.out.find("\ngoes to Backend default/one, or is redirected with 308 to http://b.example/x, or is "
+                    "answered with 500\n"),
+      std::string::npos)
+      << text.out;
+  const Result json = run({"explain", "--output", "json", "-f", file, "http://a.example:8080/x"});
+  EXPECT_NE(json.out.find("\"status\": 308,\n        \"location\": \"http://b.example/x\""),
+            std::string::npos)
+      << json.out;
+}
+
 TEST_F(Commands, Translate) {
   const std::string file = write("a.yaml", std::string(kGood));
   std::filesystem::create_directories(folder_ + "/out/xds");

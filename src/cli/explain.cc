@@ -42,19 +42,27 @@ std::string rule_name(const explain::Place& place, const std::string& name) {
   return text;
 }
 
+// "goes to A or B, or is redirected with 302 to C": where requests are shared out, what becomes of each
+// share; but backends that nobody stands behind are left to the story.
+std::string ends_of(const std::vector<Destination>& destinations) {
+  std::vector<std::string> backends;
+  std::vector<std::string> ends;
+  const auto add = [](std::vector<std::string>& list, std::string text) {
+    if (std::ranges::find(list, text) == list.end()) list.push_back(std::move(text));
+  };
+  for (const Destination& to : destinations) {
+    if (to.has_endpoints()) add(backends, to.backend->to_string());
+    if (!to.backend) add(ends, "is " + to.answer);
+  }
+  if (!backends.empty()) ends.insert(ends.begin(), fmt::format("goes to {}", fmt::join(backends, " or ")));
+  return fmt::format("{}", fmt::join(ends, ", or "));
+}
+
 // What the first line says of the end of the way.
 std::string end_of(const Explanation& e) {
   switch (e.outcome) {
-    case Outcome::kForwarded: {
-      std::vector<std::string> names;
-      for (const Destination& to : e.destinations) {
-        if (!to.has_endpoints()) continue;
-        const std::string name = to.backend->to_string();
-        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-      }
-      if (names.empty()) return "has its share of several answers";
-      return fmt::format("goes to {}", fmt::join(names, " or "));
-    }
+    case Outcome::kForwarded:
+      return ends_of(e.destinations);
     case Outcome::kRedirected:
       return fmt::format("is redirected with {} to {}", e.status, e.location);
     case Outcome::kAnswered:
@@ -280,6 +288,8 @@ Json json_of(const Destination& to) {
   if (to.backend) json["object"] = json_of(to.backend->object);
   if (to.backend && to.backend->port) json["port"] = *to.backend->port;
   json.update({{"answer", to.answer},
+               {"status", to.status},
+               {"location", to.location},
                {"weight", to.weight},
                {"weights", to.weights},
                {"protocol", to.protocol},

@@ -39,7 +39,11 @@ struct Step {
 // A backend that may get the request.
 struct Destination {
   std::optional<Snapshot::Backend> backend;  // none: nothing gets it
-  std::string answer;                        // where nothing does: what the client gets instead
+  // Where nothing does: what the client gets instead, in words; with this status, unless it is closed; and
+  // where it is redirected to.
+  std::string answer;
+  std::uint16_t status = 0;
+  std::string location;
   // Its share of the requests is weight / weights.
   std::uint64_t weight = 1;
   std::uint64_t weights = 1;
@@ -50,6 +54,8 @@ struct Destination {
 
   // Somebody may answer.
   bool has_endpoints() const;
+  // Somebody may answer, or the client is sent to where somebody may.
+  bool is_good() const { return has_endpoints() || !location.empty(); }
 };
 
 // A route that people may have expected to take the request.

@@ -233,6 +233,91 @@ TEST(Explain, EqualsTheOracle) {
   EXPECT_GT(asked - taken, asked / 20);
 }
 
+// ---- shares of a rule --------------------------------------------------------------------------
+
+constexpr std::string_view kServices = R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: one, namespace: default}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: two, namespace: default}
+spec: {ports: [{port: 80}]}
+)";
+
+// Of a rule with these backendRefs, asked for "/a".
+Explanation explain_shares(std::string_view refs) {
+  const auto pipeline = serve(fmt::format(R"({}{}---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: shares, namespace: default}}
+spec:
+  parentRefs: [{{name: web}}]
+  rules:
+    - backendRefs:
+{})",
+                                          kGateway, kServices, refs));
+  const Snapshot snapshot(*pipeline);
+  Request request;
+  request.port = 8080;
+  request.authority = "a.example";
+  request.path = "/a";
+  return explain(snapshot, request).front();
+}
+
+constexpr std::string_view kOneMoved = R"(
+        - name: one
+          port: 80
+          filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /1}}}]
+)";
+constexpr std::string_view kTwoMoved = R"(
+        - name: two
+          port: 80
+          filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /2}}}]
+)";
+constexpr std::string_view kTwoRedirected = R"(
+        - name: two
+          port: 80
+          filters:
+            - type: RequestRedirect
+              requestRedirect: {hostname: b.example, statusCode: 308}
+)";
+
+TEST(Explain, SharesWithoutAnyEndpointAreAnswered) {
+  const Explanation e = explain_shares(fmt::format("{}{}", kOneMoved, kTwoMoved));
+  ASSERT_EQ(e.destinations.size(), 2U);
+  EXPECT_EQ(e.outcome, Outcome::kAnswered);
+  EXPECT_EQ(e.status, 503);
+}
+
+TEST(Explain, AShareThatIsRedirectedTellsWhere) {
+  const Explanation e = explain_shares(fmt::format("{}{}", kOneMoved, kTwoRedirected));
+  EXPECT_EQ(e.outcome, Outcome::kForwarded) << "half of the requests are redirected, and that is no failure";
+  ASSERT_EQ(e.destinations.size(), 2U);
+  const Destination& redirected = e.destinations.back();
+  EXPECT_EQ(redirected.status, 308);
+  EXPECT_EQ(redirected.location, "http://b.example/a");
+  EXPECT_EQ(redirected.answer, "redirected with 308 to http://b.example/a");
+}
+
+TEST(Explain, ARewriteOfAShareIsToldOnce) {
+  const Explanation e = explain_shares(fmt::format("{}{}", R"(
+        - group: gateway.envoyproxy.io
+          kind: Backend
+          name: blue
+          filters:
+            - type: URLRewrite
+              urlRewrite: {hostname: c.example, path: {type: ReplaceFullPath, replaceFullPath: /c}}
+)",
+                                                   kTwoMoved));
+  ASSERT_EQ(e.destinations.size(), 2U);
+  std::vector<std::string> texts;
+  for (const Step& step : e.destinations.front().steps) texts.push_back(step.text);
+  EXPECT_EQ(texts, (std::vector<std::string>{"the path becomes /c", "the host becomes c.example"}));
+}
+
 TEST(Explain, FiveThousandRoutesInTime) {
   std::string text(kGateway);
   for (int r = 0; r < 5'000; ++r) {

@@ -37,7 +37,7 @@ class Follower {
   void share_out(const std::vector<const ir::Route*>& shares);
   void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
   void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
-  void judge_destinations(const ir::Forward& forward);
+  void judge_destinations();
 
   const Snapshot& snapshot_;
   const Arrival& arrival_;
@@ -75,7 +75,10 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     const auto& forward = std::get<ir::Forward>(action.action);
     add_forward_steps(forward, *shares.front(), e_.steps);
     split(forward, *shares.front(), {.part = 1, .whole = 1, .steps = {}});
-    judge_destinations(forward);
+    judge_destinations();
+    if (forward.dynamic && RE2::FullMatch(arrival_.host, ir::kLoopbackHost)) {
+      e_.answer(403, "the backend is whatever host the request names, but never the proxy's own machine");
+    }
   }
   add_header_steps("response-headers", action.response_headers, e_.response_steps);
 }
@@ -88,7 +91,8 @@ void Follower::share_out(const std::vector<const ir::Route*>& shares) {
     const std::uint32_t end = route->match.below ? route->match.below->numerator : whole;
     Share share{.part = end - before, .whole = whole, .steps = {}};
     before = end;
-    if (const auto* forward = std::get_if<ir::Forward>(&route->action->action)) {
+    const ir::RouteAction& action = *route->action;
+    if (const auto* forward = std::get_if<ir::Forward>(&action.action)) {
       add_forward_steps(*forward, *route, share.steps);
       split(*forward, *route, share);
       continue;
@@ -96,14 +100,16 @@ void Follower::share_out(const std::vector<const ir::Route*>& shares) {
     Destination& to = e_.destinations.emplace_back();
     to.weight = share.part;
     to.weights = share.whole;
-    if (const auto* redirect = std::get_if<ir::Redirect>(&route->action->action)) {
-      to.answer = fmt::format("redirected with {} to {}", redirect->status,
-                              location(*redirect, route->match.path, e_.request, arrival_));
+    if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
+      to.status = redirect->status;
+      to.location = location(*redirect, route->match.path, e_.request, arrival_);
+      to.answer = fmt::format("redirected with {} to {}", to.status, to.location);
     } else {
-      to.answer = fmt::format("answered with {}", std::get<ir::DirectResponse>(route->action->action).status);
+      to.status = std::get<ir::DirectResponse>(action.action).status;
+      to.answer = fmt::format("answered with {}", to.status);
     }
   }
-  e_.outcome = Outcome::kForwarded;
+  judge_destinations();
 }
 
 void Follower::add_forward_steps(const ir::Forward& forward, const ir::Route& route,
@@ -129,7 +135,8 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
   std::uint64_t weights = 0;
   for (const ir::WeightedCluster& part : forward.clusters) weights += part.weight;
   for (const ir::WeightedCluster& part : forward.clusters) {
-    Destination to{.backend = {}, .answer = {}, .protocol = {}, .steps = share.steps, .localities = {}};
+    Destination to;
+    to.steps = share.steps;
     to.weight = share.part * part.weight;
     to.weights = share.whole * weights;
     add_header_steps("request-headers", part.request_headers, to.steps);
@@ -138,7 +145,8 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
     const translate::ClusterRow* cluster =
         part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
     if (cluster == nullptr) {
-      to.answer = fmt::format("answered with {}: the reference is invalid", forward.grpc ? 503 : 500);
+      to.status = forward.grpc ? 503 : 500;
+      to.answer = fmt::format("answered with {}: the reference is invalid", to.status);
       e_.destinations.push_back(std::move(to));
     } else {
       add_destinations(snapshot_, *cluster, std::move(to), e_.destinations);
@@ -148,20 +156,14 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
 }
 
 // Where nobody can answer, Envoy does.
-void Follower::judge_destinations(const ir::Forward& forward) {
+void Follower::judge_destinations() {
   e_.outcome = Outcome::kForwarded;
-  if (forward.dynamic && RE2::FullMatch(arrival_.host, ir::kLoopbackHost)) {
-    e_.answer(403, "the backend is whatever host the request names, but never the proxy's own machine");
-    return;
-  }
+  if (std::ranges::any_of(e_.destinations, &Destination::is_good)) return;
   const auto is_there = [](const Destination& to) { return to.backend.has_value(); };
-  if (std::ranges::any_of(e_.destinations, &Destination::has_endpoints)) return;
-  const auto lost = std::ranges::find_if_not(e_.destinations, is_there);
-  if (lost == e_.destinations.end() || std::ranges::any_of(e_.destinations, is_there)) {
+  if (e_.destinations.empty() || std::ranges::any_of(e_.destinations, is_there)) {
     e_.answer(503, "no backend has an endpoint that is ready");
   } else {
-    e_.answer(lost->answer.find("503") != std::string::npos ? 503 : 500,
-              "every backend is an invalid reference");
+    e_.answer(e_.destinations.front().status, "every backend is an invalid reference");
   }
 }
 

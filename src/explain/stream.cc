@@ -45,7 +45,7 @@ void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContr
   std::uint64_t weights = 0;
   for (const ir::StreamShare& share : brings.shares) weights += share.weight;
   for (const ir::StreamShare& share : brings.shares) {
-    Destination to{.backend = {}, .answer = {}, .protocol = {}, .steps = {}, .localities = {}};
+    Destination to;
     to.weight = share.weight;
     to.weights = weights;
     const translate::ClusterRow* cluster =

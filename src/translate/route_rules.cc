@@ -331,7 +331,8 @@ ir::Forward RuleTranslator::forward_of(const RouteRule& rule) const {
   return forward;
 }
 
-// With what the part does to requests, which it has no more.
+// With what the part does to requests, which it has no more. Of a rewrite that is the host: paths are
+// rewritten by routes only.
 ir::WeightedCluster weighted(Part& part) {
   ir::WeightedCluster cluster;
   cluster.weight = part.weight;
@@ -339,7 +340,9 @@ ir::WeightedCluster weighted(Part& part) {
   cluster.cluster = part.backend->cluster();
   cluster.request_headers = std::move(part.filters.request_headers);
   cluster.response_headers = std::move(part.filters.response_headers);
-  if (part.filters.rewrite && part.filters.rewrite->host) cluster.rewrite = part.filters.rewrite;
+  if (part.filters.rewrite && part.filters.rewrite->host) {
+    cluster.rewrite.emplace().host = part.filters.rewrite->host;
+  }
   return cluster;
 }
 

@@ -416,8 +416,8 @@ def differences(request: Request, said: Object, answer: Answer, log: Object | No
             compare("route", routes, log.get("route"))
     elif said["status"] != 421:  # which has a route of its own
         compare("route", None, log.get("route"))
-    answers = [to["answer"] for to in said["destinations"] if not to["object"]]
-    if any(f"with {answer.status}" in text and answer.location in text for text in answers):
+    answers = [(to["status"], to["location"]) for to in said["destinations"] if not to["object"]]
+    if (answer.status, answer.location) in answers:
         return wrong
     if said["outcome"] != "forwarded":
         compare("status", said["status"], answer.status)
