@@ -5,11 +5,12 @@
 #include <fstream>
 #include <map>
 #include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "base/file.h"
 
 namespace sluice {
 namespace {
@@ -26,12 +27,7 @@ class JournalTest : public ::testing::Test {
   }
   ~JournalTest() override { fs::remove_all(folder_); }
 
-  std::string text() const {
-    std::ifstream in(file_, std::ios::binary);
-    std::ostringstream all;
-    all << in.rdbuf();
-    return all.str();
-  }
+  std::string text() const { return read_file(file_).value_or(""); }
   void write(const std::string& text) const {
     std::ofstream(file_, std::ios::binary | std::ios::trunc) << text;
   }

@@ -41,8 +41,7 @@ ObjectKey object_key(std::string_view line) {
 GoodVersions::GoodVersions(std::string file) : journal_(std::move(file)) {}
 
 std::optional<api::Object> GoodVersions::find(const ObjectKey& key) const {
-  if (const auto at = recent_.find(key); at != recent_.end()) return at->second;
-  if (unsaved_.contains(key)) return std::nullopt;
+  if (const auto at = unsaved_.find(key); at != unsaved_.end()) return at->second;
   const std::optional<std::string> json = journal_.find(line_key(key));
   if (!json) return std::nullopt;
   std::vector<Problem> problems;
@@ -54,25 +53,23 @@ std::optional<api::Object> GoodVersions::find(const ObjectKey& key) const {
 }
 
 bool GoodVersions::holds(const ObjectKey& key, const api::Object& object) const {
-  if (const auto at = recent_.find(key); at != recent_.end()) return api::equal(at->second, object);
-  return !unsaved_.contains(key) && journal_.holds(line_key(key), api::write_object(object));
+  if (const auto at = unsaved_.find(key); at != unsaved_.end()) {
+    return at->second && api::equal(*at->second, object);
+  }
+  return journal_.holds(line_key(key), api::write_object(object));
 }
 
 void GoodVersions::set(const ObjectKey& key, const api::Object& object) {
   if (std::holds_alternative<std::shared_ptr<const api::Secret>>(object)) return;
-  recent_.insert_or_assign(key, object);
-  unsaved_.insert(key);
+  unsaved_.insert_or_assign(key, object);
 }
 
-void GoodVersions::erase(const ObjectKey& key) {
-  recent_.erase(key);
-  unsaved_.insert(key);
-}
+void GoodVersions::erase(const ObjectKey& key) { unsaved_.insert_or_assign(key, std::nullopt); }
 
 void GoodVersions::keep_only(const std::function<bool(const ObjectKey&)>& wanted) {
   std::vector<ObjectKey> unwanted;
-  for (const auto& [key, object] : recent_) {
-    if (!wanted(key)) unwanted.push_back(key);
+  for (const auto& [key, object] : unsaved_) {
+    if (object && !wanted(key)) unwanted.push_back(key);
   }
   journal_.for_each_key([&](const std::string& line) {
     if (ObjectKey key = object_key(line); !wanted(key)) unwanted.push_back(std::move(key));
@@ -81,17 +78,16 @@ void GoodVersions::keep_only(const std::function<bool(const ObjectKey&)>& wanted
 }
 
 bool GoodVersions::save() {
-  if (!journal_.is_kept()) unsaved_.clear();
-  for (int n = 0; n < kSlice && !unsaved_.empty(); ++n) {
-    const ObjectKey key = *unsaved_.begin();
-    unsaved_.erase(unsaved_.begin());
-    if (const auto at = recent_.find(key); at != recent_.end()) {
-      journal_.set(line_key(key), api::write_object(at->second));
+  for (int n = 0; n < kSlice && !unsaved_.empty() && journal_.is_kept(); ++n) {
+    const auto& [key, object] = *unsaved_.begin();
+    if (object) {
+      journal_.set(line_key(key), api::write_object(*object));
     } else {
       journal_.erase(line_key(key));
     }
+    if (journal_.is_kept()) unsaved_.erase(unsaved_.begin());
   }
-  return !unsaved_.empty();
+  return journal_.is_kept() && !unsaved_.empty();
 }
 
 }  // namespace sluice::control

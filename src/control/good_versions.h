@@ -12,7 +12,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "api/kinds.h"
@@ -40,8 +39,8 @@ class GoodVersions {
 
  private:
   Journal journal_;
-  std::map<ObjectKey, api::Object> recent_;  // set since the start
-  std::set<ObjectKey> unsaved_;              // of these recent_ counts, and the journal does not yet
+  // What the journal does not say yet; absent: the object is gone.
+  std::map<ObjectKey, std::optional<api::Object>> unsaved_;
 };
 
 }  // namespace sluice::control

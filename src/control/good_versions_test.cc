@@ -5,10 +5,10 @@
 #include <fstream>
 #include <map>
 #include <random>
-#include <sstream>
 
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "source/scratch_folder.h"
 
 namespace sluice::control {
@@ -34,12 +34,7 @@ class GoodVersionsTest : public ::testing::Test {
     while (good.save()) {
     }
   }
-  std::string text() const {
-    std::ifstream in(file_, std::ios::binary);
-    std::ostringstream all;
-    all << in.rdbuf();
-    return all.str();
-  }
+  std::string text() const { return read_file(file_).value_or(""); }
   void write(const std::string& text) const {
     std::ofstream(file_, std::ios::binary | std::ios::trunc) << text;
   }

@@ -46,6 +46,12 @@ class World:
             "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
             "metadata": {"name": "settings", "namespace": "default"}, "spec": spec})
 
+    def serve(self, rig: Rig) -> Sluice:
+        sluice = rig.sluice(self.resources)
+        sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
+        self.wait_served()
+        return sluice
+
     def wait_served(self) -> None:
         wait_answer(f"http://127.0.0.1:{self.port}/", "web.example", seconds=30)
 
@@ -54,9 +60,7 @@ class LifetimeTest(unittest.TestCase):
     def test_while_it_drains_it_answers_and_a_second_signal_ends_it(self) -> None:
         with Rig() as rig:
             world = World(rig)
-            sluice = rig.sluice(world.resources)
-            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
-            world.wait_served()
+            sluice = world.serve(rig)
             began = time.monotonic()
             sluice.process.terminate()
             sluice.wait_line(lambda line: line.message == "stopping", "it stops")
@@ -72,9 +76,7 @@ class LifetimeTest(unittest.TestCase):
     def test_files_that_are_out_of_sight_are_served_on(self) -> None:
         with Rig() as rig:
             world = World(rig)
-            sluice = rig.sluice(world.resources)
-            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
-            world.wait_served()
+            sluice = world.serve(rig)
             envoys = sluice.envoys()
             folder, away = world.resources.folder, world.resources.folder.with_name("away")
 
@@ -114,9 +116,7 @@ class LifetimeTest(unittest.TestCase):
         shutdown: Object = {"shutdown": {"drainTimeout": "1s", "minDrainDuration": "0s"}}
         with Rig() as rig:
             world = World(rig, shutdown)
-            sluice = rig.sluice(world.resources)
-            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
-            world.wait_served()
+            sluice = world.serve(rig)
             before = sluice.envoys()
             sluice.kill()
             renamed = gateway([http_listener("http", world.port)], "renamed")
@@ -143,9 +143,7 @@ class LifetimeTest(unittest.TestCase):
     def test_what_a_broken_file_said_survives_sluice_and_envoy(self) -> None:
         with Rig() as rig:
             world = World(rig)
-            sluice = rig.sluice(world.resources)
-            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "Envoy is ready")
-            world.wait_served()
+            sluice = world.serve(rig)
             sluice.kill()
             world.resources.write("route.yaml", "kind: ]\n")
             envoys = sluice.envoys()
