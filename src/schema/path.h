@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "schema/type.h"
 #include "tree/tree.h"
@@ -22,6 +23,36 @@ struct Path {
   // "spec.rules[0].matches", "metadata.labels[example.com/a]"; empty at the root.
   std::string to_string() const;
 };
+
+// Calls visit(path, field) for `path` and what is below it, from the outside in; `field` is null for what is
+// no member of an object. Nothing below is visited where it returns false. The tree must be of its type.
+template <typename Visit>
+void walk(const Path& path, const Visit& visit, const Field* field = nullptr) {
+  if (!visit(path, field)) return;
+  const Type& type = *path.type;
+  if (type.kind == Type::Kind::kObject) {
+    for (const Tree::Member& member : path.tree->members()) {
+      const Field* const known = type.find(member.key);
+      if (known == nullptr) continue;
+      walk({.parent = &path, .name = known->name, .tree = &member.value, .type = known->type.get()}, visit,
+           known);
+    }
+  } else if (type.kind == Type::Kind::kMap) {
+    for (const Tree::Member& member : path.tree->members()) {
+      walk({.parent = &path,
+            .name = member.key,
+            .tree = &member.value,
+            .type = type.item.get(),
+            .is_key = true},
+           visit);
+    }
+  } else if (type.kind == Type::Kind::kList) {
+    const std::vector<Tree>& items = path.tree->items();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      walk({.parent = &path, .index = i, .tree = &items[i], .type = type.item.get()}, visit);
+    }
+  }
+}
 
 // Where below `tree` the node at the address `wanted` is; empty when it is nowhere.
 std::string path_below(const Tree& tree, const Tree* wanted);

@@ -206,6 +206,10 @@ Field Field::passive() && {
   is_passive = true;
   return std::move(*this);
 }
+Field Field::deprecated(std::string by) && {
+  replaced_by = std::move(by);
+  return std::move(*this);
+}
 
 Field Field::defaults_to(Tree value) && {
   default_value = std::move(value);

@@ -158,6 +158,8 @@ struct Field {
   bool is_ignored = false;
   bool is_effective = true;  // false: bound, but nothing reads the member yet (effect.h)
   bool is_passive = false;   // it means nothing wherever we run: that it has no effect is no news
+  std::string
+      replaced_by;  // the field beside it that takes its place: this one is deprecated (deprecation.h)
   std::optional<Tree> default_value;
   // The member's place in the struct (made if optional), and how it takes a value; nullptr: bound nowhere.
   void* (*at)(void* parent) = nullptr;
@@ -172,6 +174,7 @@ struct Field {
   Field ignored() &&;
   Field ineffective() &&;
   Field passive() &&;
+  Field deprecated(std::string replaced_by) &&;
   Field defaults_to(Tree value) &&;
   Field defaults_to(const char* value) &&;
   Field defaults_to(std::int64_t value) &&;
