@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/envoy_gateway/cluster_settings.h"
+#include "api/envoy_gateway/cluster_settings_fields.h"
 #include "api/envoy_gateway/envoy_proxy.h"
 #include "api/envoy_gateway/shared.h"
 #include "api/gateway_api/route.h"
@@ -286,7 +286,7 @@ Type tracing(const std::vector<Field>& backends) {
 }  // namespace
 
 Type telemetry() {
-  const std::vector<Field> backends = backend_fields();
+  const std::vector<Field> backends = backend_fields<>();
   return object({
       field("accessLog", access_log(backends)).doc("The log of requests."),
       field("healthCheckLog", health_check_log()).doc("The log of health checks."),
