@@ -35,6 +35,13 @@ class CheckEffects(unittest.TestCase):
                 "`.passive()`, or read it",
                 "src/api/group/kind.cc:7: `taken` is read: take `.ineffective()` off"])
 
+    def test_an_untranslated_kind_needs_no_marks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "src/api/group/kind.cc"
+            file.parent.mkdir(parents=True)
+            file.write_text(DECLARATIONS + "Type kind() {\n  return untranslated(\n      resource<Kind>(spec()));\n}\n")
+            self.assertEqual(list(check_effects.check(Path(folder))), [])
+
 
 if __name__ == "__main__":
     unittest.main()

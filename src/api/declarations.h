@@ -29,6 +29,9 @@ schema::Type backend_tls_policy_type();
 // gateway.envoyproxy.io
 schema::Type backend_type();
 schema::Type envoy_proxy_type();
+schema::Type envoy_extension_policy_type();
+schema::Type envoy_patch_policy_type();
+schema::Type http_route_filter_type();
 
 // Kubernetes
 schema::Type namespace_type();

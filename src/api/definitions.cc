@@ -32,6 +32,7 @@ struct Definition {
   std::array<std::string_view, 2> deprecated;  // versions that upstream means to drop
   bool has_status;
   std::array<Column, 4> columns;
+  bool has_category = true;  // that of its group, by which `kubectl get` finds all kinds of it
 };
 
 constexpr Column kAge{"Age", "date", ".metadata.creationTimestamp"};
@@ -76,6 +77,17 @@ constexpr Definition kDefinitions[] = {
      true,
      {{{"Status", "string", R"(.status.conditions[?(@.type=="Accepted")].reason)"}, kAge}}},
     {"EnvoyProxy", "envoyproxies", "eproxy", "v1alpha1", {}, true, {}},
+    {"EnvoyExtensionPolicy", "envoyextensionpolicies", "eep", "v1alpha1", {}, true, {{kAge}}, false},
+    {"EnvoyPatchPolicy",
+     "envoypatchpolicies",
+     "epp",
+     "v1alpha1",
+     {},
+     true,
+     {{{"Accepted", "string", R"(.status.ancestors[0].conditions[?(@.type=="Accepted")].status)"},
+       {"Programmed", "string", R"(.status.ancestors[0].conditions[?(@.type=="Programmed")].status)"},
+       kAge}}},
+    {"HTTPRouteFilter", "httproutefilters", "hrf", "v1alpha1", {}, false, {{kAge}}},
 };
 
 const Definition* find_definition(const KindInfo& kind) {
@@ -95,12 +107,14 @@ std::string lower(std::string_view name) {
 bool is_gateway_api(const KindInfo& kind) { return kind.group == "gateway.networking.k8s.io"; }
 
 Tree names(const KindInfo& kind, const Definition& definition) {
-  std::vector<Tree::Member> members{
-      {.key = "categories",
-       .value = Tree::list({text(is_gateway_api(kind) ? "gateway-api" : "envoy-gateway")})},
-      {.key = "kind", .value = text(kind.kind)},
-      {.key = "listKind", .value = Tree::string(fmt::format("{}List", kind.kind))},
-      {.key = "plural", .value = text(definition.plural)}};
+  std::vector<Tree::Member> members;
+  if (definition.has_category) {
+    members.push_back({.key = "categories",
+                       .value = Tree::list({text(is_gateway_api(kind) ? "gateway-api" : "envoy-gateway")})});
+  }
+  members.push_back({.key = "kind", .value = text(kind.kind)});
+  members.push_back({.key = "listKind", .value = Tree::string(fmt::format("{}List", kind.kind))});
+  members.push_back({.key = "plural", .value = text(definition.plural)});
   if (!definition.short_name.empty())
     members.push_back({.key = "shortNames", .value = Tree::list({text(definition.short_name)})});
   members.push_back({.key = "singular", .value = text(lower(kind.kind))});

@@ -12,6 +12,7 @@
 #include "base/quote.h"
 #include "schema/bind.h"
 #include "schema/check.h"
+#include "schema/deprecation.h"
 #include "schema/effect.h"
 #include "schema/encode.h"
 #include "schema/type.h"
@@ -113,6 +114,10 @@ constexpr KindEntry kKinds[] = {
     {kGatewayApi, "BackendTLSPolicy", kV1AndAlpha3, true, backend_tls_policy_type, make<BackendTLSPolicy>},
     {kEnvoyGateway, "Backend", kV1Alpha1, true, backend_type, make<Backend>},
     {kEnvoyGateway, "EnvoyProxy", kV1Alpha1, true, envoy_proxy_type, make<EnvoyProxy>},
+    {kEnvoyGateway, "EnvoyExtensionPolicy", kV1Alpha1, true, envoy_extension_policy_type,
+     make<EnvoyExtensionPolicy>},
+    {kEnvoyGateway, "EnvoyPatchPolicy", kV1Alpha1, true, envoy_patch_policy_type, make<EnvoyPatchPolicy>},
+    {kEnvoyGateway, "HTTPRouteFilter", kV1Alpha1, true, http_route_filter_type, make<ExtendedRouteFilter>},
     {"", "Namespace", kV1, false, namespace_type, make<Namespace>},
     {"", "Service", kV1, true, service_type, make<Service>},
     {"discovery.k8s.io", "EndpointSlice", kV1, true, endpoint_slice_type, make<EndpointSlice>},
@@ -279,7 +284,10 @@ ReadObject read_object(const Tree& document, Trust trust) {
       result.problems.push_back(deprecated_version(document, *entry));
     }
     if (trust == Trust::kFromServer || schema::check(document, type, &result.problems)) {
-      if (trust == Trust::kCheck) schema::report_ineffective(document, type, &result.problems);
+      if (trust == Trust::kCheck) {
+        schema::report_deprecated(document, type, &result.problems);
+        schema::report_ineffective(document, type, &result.problems);
+      }
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {
         result.bound = BoundObject{result.key, *api_version, std::move(*object)};
@@ -314,6 +322,9 @@ template const GroupKind& kind_of<ReferenceGrant>();
 template const GroupKind& kind_of<BackendTLSPolicy>();
 template const GroupKind& kind_of<Backend>();
 template const GroupKind& kind_of<EnvoyProxy>();
+template const GroupKind& kind_of<EnvoyExtensionPolicy>();
+template const GroupKind& kind_of<EnvoyPatchPolicy>();
+template const GroupKind& kind_of<ExtendedRouteFilter>();
 template const GroupKind& kind_of<Namespace>();
 template const GroupKind& kind_of<Service>();
 template const GroupKind& kind_of<EndpointSlice>();

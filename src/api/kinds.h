@@ -32,8 +32,10 @@ using Object = std::variant<
     std::shared_ptr<const HTTPRoute>, std::shared_ptr<const GRPCRoute>, std::shared_ptr<const TLSRoute>,
     std::shared_ptr<const TCPRoute>, std::shared_ptr<const UDPRoute>, std::shared_ptr<const ReferenceGrant>,
     std::shared_ptr<const BackendTLSPolicy>, std::shared_ptr<const Backend>,
-    std::shared_ptr<const EnvoyProxy>, std::shared_ptr<const Namespace>, std::shared_ptr<const Service>,
-    std::shared_ptr<const EndpointSlice>, std::shared_ptr<const Secret>, std::shared_ptr<const ConfigMap>,
+    std::shared_ptr<const EnvoyProxy>, std::shared_ptr<const EnvoyExtensionPolicy>,
+    std::shared_ptr<const EnvoyPatchPolicy>, std::shared_ptr<const ExtendedRouteFilter>,
+    std::shared_ptr<const Namespace>, std::shared_ptr<const Service>, std::shared_ptr<const EndpointSlice>,
+    std::shared_ptr<const Secret>, std::shared_ptr<const ConfigMap>,
     std::shared_ptr<const ClusterTrustBundle>, std::shared_ptr<const ServiceImport>>;
 
 struct BoundObject {

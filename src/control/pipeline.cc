@@ -715,7 +715,8 @@ struct Pipeline::Tables {
     const auto inputs =
         std::tie(in.gateway_classes, in.gateways, in.listener_sets, in.http_routes, in.grpc_routes,
                  in.tls_routes, in.tcp_routes, in.udp_routes, in.reference_grants, in.backend_tls_policies,
-                 in.backends, in.envoy_proxies, in.namespaces, in.services, in.endpoint_slices, in.secrets,
+                 in.backends, in.envoy_proxies, in.envoy_extension_policies, in.envoy_patch_policies,
+                 in.http_route_filters, in.namespaces, in.services, in.endpoint_slices, in.secrets,
                  in.config_maps, in.cluster_trust_bundles, in.service_imports);
     return std::get<Input<NamespacedName, T>&>(inputs);
   }

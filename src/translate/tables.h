@@ -25,6 +25,9 @@ struct Inputs {
   Resources<api::BackendTLSPolicy>& backend_tls_policies;
   Resources<api::Backend>& backends;
   Resources<api::EnvoyProxy>& envoy_proxies;
+  Resources<api::EnvoyExtensionPolicy>& envoy_extension_policies;
+  Resources<api::EnvoyPatchPolicy>& envoy_patch_policies;
+  Resources<api::ExtendedRouteFilter>& http_route_filters;
   Resources<api::Namespace>& namespaces;
   Resources<api::Service>& services;
   Resources<api::EndpointSlice>& endpoint_slices;

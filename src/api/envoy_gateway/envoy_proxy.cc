@@ -25,15 +25,6 @@ Rule rule(const char* name, const char* cel, const char* message, const char* su
 }
 
 Type bootstrap() {
-  const Type patch = object({
-      field("from", string()).doc("The place that `move` and `copy` take from."),
-      field("jsonPath", string()).doc("An expression that finds the places to change."),
-      field("op", enumeration({"add", "remove", "replace", "move", "copy", "test"}))
-          .required()
-          .doc("What is done."),
-      field("path", string()).doc("The place to change."),
-      field("value", any()).doc("The new value."),
-  });
   return object({
                     field<&ProxyBootstrap::type>("type", enumeration({"Merge", "Replace", "JSONPatch"}))
                         .defaults_to("Replace")
@@ -41,7 +32,7 @@ Type bootstrap() {
                              "`jsonPatches` change it."),
                     field<&ProxyBootstrap::value>("value", string())
                         .doc("The bootstrap, or a part of it, as YAML."),
-                    field<&ProxyBootstrap::json_patches>("jsonPatches", list(patch))
+                    field<&ProxyBootstrap::json_patches>("jsonPatches", list(json_patch_operation()))
                         .doc("Changes, as in RFC 6902."),
                 })
       .with(rule("bootstrap", "self.type == 'JSONPatch' ? self.jsonPatches.size() > 0 : has(self.value)",

@@ -44,11 +44,13 @@ Rule goes_with_type(const char* rule_name, const char* type, const char* member)
           .blame = "type"};
 }
 
-Type said_twice(Type enumeration) {
+Type said_twice(Type enumeration, const std::vector<std::string>& also) {
   std::vector<Tree> words;
   for (const std::string& word : enumeration.values) words.push_back(Tree::string(word));
-  const Tree list = Tree::list(std::move(words));
-  return std::move(enumeration).where(all_of("enum", {list, list}));
+  std::vector<Tree> more = words;
+  for (const std::string& word : also) more.push_back(Tree::string(word));
+  return std::move(enumeration)
+      .where(all_of("enum", {Tree::list(std::move(words)), Tree::list(std::move(more))}));
 }
 
 // Upstream's schema also has the form of all quantities, which says no more.
@@ -58,5 +60,12 @@ Type byte_size() {
 }
 
 Type percentage() { return int32().range(0, 100); }
+
+Type untranslated(Type kind) {
+  for (Field& field : kind.fields) {
+    if (field.name == "spec") field = std::move(field).ineffective();
+  }
+  return kind;
+}
 
 }  // namespace sluice::api

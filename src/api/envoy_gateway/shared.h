@@ -3,6 +3,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "api/envoy_gateway/types.h"
@@ -49,9 +50,16 @@ std::vector<schema::Rule> tls_settings_rules();
 // The field `member` is there when `type` is this word, and only then.
 schema::Rule goes_with_type(const char* rule_name, const char* type, const char* member);
 // The words of an enumeration as upstream's schema has them where it says them of the type and of the field.
-schema::Type said_twice(schema::Type enumeration);
+// `also`: words that only the second time has, so that they are none.
+schema::Type said_twice(schema::Type enumeration, const std::vector<std::string>& also = {});
 // A number of bytes, with or without a suffix.
 schema::Type byte_size();
 schema::Type percentage();
+// A change as in RFC 6902, bound to JSONPatchOperation.
+schema::Type json_patch_operation();  // patch_policy.cc
+
+// A kind that nothing translates yet: its spec as a whole has no effect. scripts/check_effects.py knows this,
+// and asks for no marks below.
+schema::Type untranslated(schema::Type kind);
 
 }  // namespace sluice::api

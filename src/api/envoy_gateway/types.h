@@ -1,5 +1,6 @@
-// gateway.envoyproxy.io/v1alpha1 as of Envoy Gateway v1.9: Backend and EnvoyProxy.
-// The rest of this group's kinds arrive with the features that read them.
+// gateway.envoyproxy.io/v1alpha1 as of Envoy Gateway v1.9: Backend and EnvoyProxy, and by their headers
+// EnvoyExtensionPolicy, HTTPRouteFilter and EnvoyPatchPolicy. The rest of this group's kinds arrive with the
+// features that read them.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "api/envoy_gateway/extension_policy.h"
+#include "api/envoy_gateway/http_route_filter.h"
+#include "api/envoy_gateway/patch_policy.h"
 #include "api/gateway_api/types.h"
 #include "api/meta.h"
 #include "tree/tree.h"

@@ -9,6 +9,7 @@ namespace sluice::api {
 
 schema::Type header_name();
 schema::Type header_value();
+schema::Type header_filter(schema::Type value);       // to HTTPHeaderFilter
 schema::Type name_value_matches(schema::Type value);  // bound to a list of HTTPNameValueMatch
 
 // Lists of HTTPRouteFilter: a GRPCRoute has fewer types of them.

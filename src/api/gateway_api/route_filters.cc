@@ -72,23 +72,6 @@ std::vector<Rule> repetition_rules(std::initializer_list<const char*> types) {
   return rules;
 }
 
-Type header_filter() {
-  const Type header = object({
-      field<&HTTPHeader::name>("name", header_name())
-          .required()
-          .doc("The name of the header, in any letter case."),
-      field<&HTTPHeader::value>("value", header_value()).required().doc("The value of the header."),
-  });
-  return object({
-      field<&HTTPHeaderFilter::set>("set", list(header).max_items(16).keyed_by({"name"}))
-          .doc("Headers to set, whatever they were before."),
-      field<&HTTPHeaderFilter::add>("add", list(header).max_items(16).keyed_by({"name"}))
-          .doc("Headers to add to what there is of the same name."),
-      field<&HTTPHeaderFilter::remove>("remove", list(string()).max_items(16).as_set())
-          .doc("Names of headers to take away."),
-  });
-}
-
 Type request_mirror() {
   return object({
                     field<&HTTPRequestMirrorFilter::backend_ref>("backendRef", backend_object_reference())
@@ -252,9 +235,10 @@ Type filter_of(std::size_t count, std::vector<Field> fields) {
 
 std::vector<Field> common_fields() {
   return {
-      field<&HTTPRouteFilter::request_header_modifier>("requestHeaderModifier", header_filter())
+      field<&HTTPRouteFilter::request_header_modifier>("requestHeaderModifier", header_filter(header_value()))
           .doc("Changes headers of requests."),
-      field<&HTTPRouteFilter::response_header_modifier>("responseHeaderModifier", header_filter())
+      field<&HTTPRouteFilter::response_header_modifier>("responseHeaderModifier",
+                                                        header_filter(header_value()))
           .doc("Changes headers of responses."),
       field<&HTTPRouteFilter::request_mirror>("requestMirror", request_mirror())
           .doc("Sends copies of requests to another backend."),
@@ -264,6 +248,23 @@ std::vector<Field> common_fields() {
 }
 
 }  // namespace
+
+Type header_filter(Type value) {
+  const Type header = object({
+      field<&HTTPHeader::name>("name", header_name())
+          .required()
+          .doc("The name of the header, in any letter case."),
+      field<&HTTPHeader::value>("value", std::move(value)).required().doc("The value of the header."),
+  });
+  return object({
+      field<&HTTPHeaderFilter::set>("set", list(header).max_items(16).keyed_by({"name"}))
+          .doc("Headers to set, whatever they were before."),
+      field<&HTTPHeaderFilter::add>("add", list(header).max_items(16).keyed_by({"name"}))
+          .doc("Headers to add to what there is of the same name."),
+      field<&HTTPHeaderFilter::remove>("remove", list(string()).max_items(16).as_set())
+          .doc("Names of headers to take away."),
+  });
+}
 
 Type grpc_filters() {
   return list(filter_of(kGRPCFilterTypes, common_fields()))
