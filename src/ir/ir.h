@@ -25,10 +25,10 @@
 
 #include "base/boxed.h"
 #include "base/object_key.h"
+#include "ir/cluster_settings.h"
+#include "ir/duration.h"
 
 namespace sluice::ir {
-
-using Duration = std::chrono::milliseconds;
 
 // The key of a proxy: "<namespace>/<gateway>", or the class's name where gateways are merged.
 using ProxyKey = std::string;
@@ -119,6 +119,7 @@ struct Cluster {
   std::vector<Locality> dns_localities;
   bool prefer_local_zone = false;  // Service trafficDistribution PreferClose/PreferSameZone
   bool ipv6_preferred = false;     // DNS family of an IPv6 proxy
+  Boxed<ClusterSettings> settings;
   // Who it is there for; shown in metadata, found again when Envoy rejects it.
   ObjectKey owner;
 
