@@ -12,6 +12,7 @@
 #include <re2/re2.h>
 
 #include "base/content_id.h"
+#include "translate/joined_backend.h"
 #include "translate/route_backends.h"
 #include "translate/route_filters.h"
 
@@ -190,58 +191,21 @@ void RuleTranslator::settle(const Place& place, std::vector<Part>& parts) {
 // endpoints.
 bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool alike,
                           std::vector<Part>& parts) {
-  std::vector<Part*> members;
-  for (Part& part : parts) {
-    if (part.leads_somewhere()) members.push_back(&part);
+  std::vector<WeightedBackend> members;
+  Part whole{.weight = 0, .backend = nullptr, .filters = {}};
+  for (const Part& part : parts) {
+    if (!part.leads_somewhere()) continue;
+    members.push_back({.weight = part.weight, .backend = part.backend});
+    whole.weight += part.weight;
   }
   if (members.size() < 2) return true;
-  const auto settings_of = [](const Part* part) {
-    ir::Cluster cluster = part->backend->row.cluster;
-    cluster.name.clear();
-    cluster.owner = {};
-    cluster.dns_localities.clear();
-    return cluster;
-  };
-  std::vector<std::string> names;
-  for (const Part* part : members) {
-    if (part->has_settings()) return false;
-    if (alike && settings_of(part) != settings_of(members.front())) return false;
-    names.push_back(part->backend->cluster());
+  if (std::ranges::any_of(parts,
+                          [](const Part& part) { return part.leads_somewhere() && part.has_settings(); })) {
+    return false;
   }
-  std::ranges::sort(names);
-
-  ResolvedBackend joined;
-  ir::Cluster& cluster = joined.row.cluster;
-  cluster = settings_of(members.front());
-  cluster.owner = route_.key;
-  cluster.name =
-      fmt::format("{}/{}/{}", what, route_.key.name.to_string(),
-                  content_id(fmt::format("{}\n{}", identity_of(route_.key, rule), fmt::join(names, "\n"))));
-  joined.has_endpoints =
-      std::ranges::any_of(members, [](const Part* part) { return part->backend->has_endpoints; });
-  Part whole{.weight = 0, .backend = nullptr, .filters = {}};
-  const bool any_first =
-      std::ranges::any_of(members, [](const Part* part) { return !part->backend->fallback; });
-  for (const Part* part : members) {
-    const ResolvedBackend& backend = *part->backend;
-    whole.weight += part->weight;
-    joined.row.members.push_back({.weight = part->weight,
-                                  .priority = backend.fallback && any_first ? 1U : 0U,
-                                  .row = row_of(part->backend)});
-    joined.row.secrets.insert(joined.row.secrets.end(), backend.row.secrets.begin(),
-                              backend.row.secrets.end());
-    if (alike) continue;
-    // What one of them needs all can have: a cluster that resolves names takes addresses as names.
-    const ir::Cluster& own = backend.row.cluster;
-    if (own.discovery == ir::Discovery::kDns) cluster.discovery = own.discovery;
-    if (cluster.protocol == ir::UpstreamProtocol::kHttp1) cluster.protocol = own.protocol;
-    if (own.tls) cluster.tls_by_name.emplace_back(own.name, *own.tls);
-  }
-  if (!alike) cluster.tls = {};
-  std::ranges::sort(joined.row.members, {},
-                    [](const ClusterRow::Member& m) -> const std::string& { return m.row->cluster.name; });
-  std::ranges::sort(cluster.tls_by_name, {}, [](const auto& named) { return named.first; });
-  whole.backend = std::make_shared<const ResolvedBackend>(std::move(joined));
+  whole.backend = join_backends(joined_name(what, route_.key, identity_of(route_.key, rule), members),
+                                route_.key, members, alike);
+  if (!whole.backend) return false;
   std::erase_if(parts, [](const Part& part) { return part.leads_somewhere(); });
   parts.push_back(std::move(whole));
   return true;
