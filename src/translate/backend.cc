@@ -167,7 +167,7 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_own_backend(const api::Back
     cluster.discovery = ir::Discovery::kDynamic;
     return resolved;
   }
-  ir::Locality locality;
+  std::map<std::string, ir::Locality> by_zone;
   bool names = false;  // then the cluster resolves: it takes addresses as names that need no resolving
   for (const api::BackendEndpoint& e : backend->spec.endpoints) {
     ir::Endpoint endpoint;
@@ -182,14 +182,14 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_own_backend(const api::Back
     names = names || e.fqdn;
     endpoint.address = place.host;
     endpoint.port = static_cast<std::uint16_t>(place.port);
-    locality.endpoints.push_back(std::move(endpoint));
+    by_zone[e.zone.value_or("")].endpoints.push_back(std::move(endpoint));
   }
-  std::ranges::sort(locality.endpoints);
-  if (names) {
-    cluster.discovery = ir::Discovery::kDns;
-    cluster.dns_localities = {std::move(locality)};
-  } else {
-    resolved->row.fixed = {std::move(locality)};
+  if (names) cluster.discovery = ir::Discovery::kDns;
+  std::vector<ir::Locality>& localities = names ? cluster.dns_localities : resolved->row.fixed;
+  for (auto& [zone, locality] : by_zone) {
+    locality.zone = zone;
+    std::ranges::sort(locality.endpoints);
+    localities.push_back(std::move(locality));
   }
   return resolved;
 }
@@ -367,13 +367,35 @@ absl::InlinedVector<ObjectKey, 2> services_of(const api::EndpointSlice& slice) {
   return keys;
 }
 
+namespace {
+
+// An endpoint of a slice, at one address.
+struct Found {
+  bool ready = false;  // else it serves on while it terminates
+  std::string_view locality;
+  ir::Endpoint endpoint;
+  std::string_view zone;
+};
+
+// Of endpoints that are one locality.
+std::optional<ServiceEndpoints::Zones> zones_of(const std::vector<Found>& endpoints) {
+  std::map<std::string_view, std::uint16_t> known;
+  for (const Found& f : endpoints) known.emplace(f.zone, 0);
+  if (known.empty() || known.rbegin()->first.empty()) return std::nullopt;
+  ServiceEndpoints::Zones zones;
+  for (auto& [name, place] : known) {
+    place = static_cast<std::uint16_t>(zones.names.size());
+    zones.names.emplace_back(name);
+  }
+  zones.of.reserve(endpoints.size());
+  for (const Found& f : endpoints) zones.of.push_back(known[f.zone]);
+  return zones;
+}
+
+}  // namespace
+
 ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slices, bool prefer_local_zone,
                              bool publish_not_ready) {
-  struct Found {
-    bool ready = false;  // else it serves on while it terminates
-    std::string_view zone;
-    ir::Endpoint endpoint;
-  };
   std::map<std::string, std::vector<Found>, std::less<>> found;
   ServiceEndpoints joined;
   for (const api::EndpointSlice* slice : slices) {
@@ -390,8 +412,9 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
         if (!ready && !draining) continue;
         for (const std::string& address : e.addresses) {
           here.push_back({.ready = ready,
-                          .zone = prefer_local_zone ? std::string_view(e.zone) : std::string_view(),
-                          .endpoint = {.address = address, .port = static_cast<std::uint16_t>(*port.port)}});
+                          .locality = prefer_local_zone ? std::string_view(e.zone) : std::string_view(),
+                          .endpoint = {.address = address, .port = static_cast<std::uint16_t>(*port.port)},
+                          .zone = e.zone});
         }
       }
     }
@@ -401,15 +424,18 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
     const bool any_ready = std::ranges::any_of(endpoints, &Found::ready);
     std::erase_if(endpoints, [&](const Found& f) { return f.ready != any_ready; });
     if (endpoints.empty()) continue;
-    const auto place = [](const Found& f) { return std::tie(f.zone, f.endpoint); };
-    std::ranges::sort(endpoints, {}, place);
+    const auto place = [](const Found& f) { return std::tie(f.locality, f.endpoint); };
+    std::ranges::sort(endpoints, {}, [](const Found& f) { return std::tie(f.locality, f.endpoint, f.zone); });
     endpoints.erase(std::ranges::unique(endpoints, {}, place).begin(), endpoints.end());
+    if (!prefer_local_zone) {
+      if (auto zones = zones_of(endpoints)) joined.zones.emplace(port, *std::move(zones));
+    }
     std::vector<ir::Locality>& localities = joined.by_port[port];
     for (auto first = endpoints.begin(); first != endpoints.end();) {
       const auto last =
-          std::find_if(first, endpoints.end(), [&](const Found& f) { return f.zone != first->zone; });
+          std::find_if(first, endpoints.end(), [&](const Found& f) { return f.locality != first->locality; });
       ir::Locality& locality = localities.emplace_back();
-      locality.zone = first->zone;
+      locality.zone = first->locality;
       locality.endpoints.reserve(static_cast<std::size_t>(last - first));
       for (; first != last; ++first) locality.endpoints.push_back(std::move(first->endpoint));
     }

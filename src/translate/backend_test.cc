@@ -68,6 +68,18 @@ TEST(JoinSlices, MakesZonesOnlyForServicesThatPreferThem) {
   EXPECT_EQ(addresses(join_slices({&s}, true, false), "http"), (Addresses{"a2", "b1"}));
 }
 
+TEST(JoinSlices, RemembersZonesForClustersThatAskForThem) {
+  const auto s = slice({endpoint("1", {}, "b"), endpoint("2", {}, "a"), endpoint("3", {}, "b")});
+  EXPECT_EQ(join_slices({&s}, false, false).zones.at("http"),
+            (ServiceEndpoints::Zones{.names = {"a", "b"}, .of = {1, 0, 1}}));
+  EXPECT_TRUE(join_slices({&s}, true, false).zones.empty()) << "its localities are zones";
+}
+
+TEST(JoinSlices, RemembersNoZonesWhereThereAreNone) {
+  const auto s = slice({endpoint("1"), endpoint("2")});
+  EXPECT_TRUE(join_slices({&s}, false, false).zones.empty());
+}
+
 TEST(JoinSlices, AServiceNobodyAnswersForHasNoPort) {
   const auto s = slice({endpoint("10.0.0.1", {.ready = false})});
   EXPECT_TRUE(join_slices({&s}, false, false).by_port.empty());

@@ -443,9 +443,19 @@ inline std::string endpoint_port(std::string_view name, std::string_view protoco
 // Endpoints of a Service that may get requests, by endpoint_port(). A port all of whose endpoints are gone is
 // absent.
 struct ServiceEndpoints {
+  // Where endpoints are that are one locality, for clusters to which it matters though the Service does not
+  // say so: the names of zones, and for each endpoint which of them.
+  struct Zones {
+    std::vector<std::string> names;  // sorted
+    std::vector<std::uint16_t> of;
+
+    bool operator==(const Zones&) const = default;
+  };
+
   std::map<std::string, std::vector<ir::Locality>, std::less<>> by_port;
-  bool addresses = false;  // some slice is of IP addresses
-  bool names = false;      // some slice is of names to resolve (addressType FQDN)
+  std::map<std::string, Zones, std::less<>> zones;  // by port, where any endpoint has one
+  bool addresses = false;                           // some slice is of IP addresses
+  bool names = false;                               // some slice is of names to resolve (addressType FQDN)
 
   bool operator==(const ServiceEndpoints&) const = default;
 };
@@ -483,7 +493,7 @@ struct SecretSource {
 struct ClusterRow {
   ir::Cluster cluster;
   // At most one: the Service's port (its endpoint_port()) whose EndpointSlices it follows, or endpoints of
-  // its own (of a cluster that resolves names: in the cluster).
+  // its own (of a cluster that resolves names: in the cluster). These are one locality a zone.
   std::optional<std::pair<ObjectKey, std::string>> service_port;
   std::vector<ir::Locality> fixed;
   // Or those of other clusters, by weight. The members are no clusters of their own.
