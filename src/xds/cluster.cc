@@ -7,7 +7,7 @@
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
-#include "xds/dns_cache.h"
+#include "xds/dns.h"
 #include "xds/duration.h"
 #include "xds/endpoints.h"
 #include "xds/render.h"

@@ -1,4 +1,4 @@
-#include "xds/dns_cache.h"
+#include "xds/dns.h"
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache.pb.h"

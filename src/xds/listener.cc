@@ -12,7 +12,7 @@
 
 #include "ir/loopback.h"
 #include "xds/access_log.h"
-#include "xds/dns_cache.h"
+#include "xds/dns.h"
 #include "xds/filters/order.h"
 #include "xds/render.h"
 #include "xds/tls.h"
