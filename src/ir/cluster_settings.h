@@ -112,8 +112,8 @@ struct HealthCheckLog {
   bool operator==(const HealthCheckLog&) const = default;
 };
 
-// The proxy asks endpoints whether they are well.
-struct HealthCheck {
+// What endpoints are asked, by HTTP,
+struct HttpQuestion {
   // The numbers are Envoy's.
   enum class Method : std::uint8_t {
     kUnset,
@@ -126,31 +126,36 @@ struct HealthCheck {
     kTrace,
     kPatch
   };
-  struct Http {
-    std::string host;  // empty: the cluster's name
-    std::string path;
-    Method method = Method::kUnset;            // GET
-    std::vector<std::uint32_t> expected{200};  // statuses; sorted
-    std::vector<std::uint32_t> retriable;      // the same: these are no failure at once
-    std::string body;                          // of the request
-    std::string answer;                        // what is in the answer; empty: anything
 
-    bool operator==(const Http&) const = default;
-  };
-  // Without either, connecting is enough.
-  struct Tcp {
-    std::string send;
-    std::string receive;
+  std::string host;  // empty: the cluster's name
+  std::string path;
+  Method method = Method::kUnset;            // GET
+  std::vector<std::uint32_t> expected{200};  // statuses; sorted
+  std::vector<std::uint32_t> retriable;      // the same: these are no failure at once
+  std::string body;                          // of the request
+  std::string answer;                        // what is in the answer; empty: anything
 
-    bool operator==(const Tcp&) const = default;
-  };
-  struct Grpc {
-    std::string service;  // empty: the server
+  bool operator==(const HttpQuestion&) const = default;
+};
 
-    bool operator==(const Grpc&) const = default;
-  };
+// by TCP, where connecting is enough without either,
+struct TcpQuestion {
+  std::string send;
+  std::string receive;
 
-  std::variant<Http, Tcp, Grpc> question;
+  bool operator==(const TcpQuestion&) const = default;
+};
+
+// and by gRPC's health service.
+struct GrpcQuestion {
+  std::string service;  // empty: the server
+
+  bool operator==(const GrpcQuestion&) const = default;
+};
+
+// The proxy asks endpoints whether they are well.
+struct HealthCheck {
+  std::variant<HttpQuestion, TcpQuestion, GrpcQuestion> question;
   Duration interval{3'000};
   Duration timeout{1'000};
   std::optional<Duration> initial_jitter;
