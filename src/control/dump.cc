@@ -71,7 +71,7 @@ Dump translate_all(const source::Batch& batch, const translate::Settings& settin
   }
 
   nlohmann::json statuses = nlohmann::json::array();
-  for (const Pipeline::Statuses& kind : pipeline.statuses()) {
+  for (const KindStatuses& kind : pipeline.statuses()) {
     for (const NamespacedName& name : kind.table.sorted_keys()) {
       statuses.push_back(
           status::document({kind.kind, name}, *kind.table.get(name), settings.controller_name));

@@ -29,7 +29,7 @@ inline std::map<std::string, std::string> outcome(const Pipeline& pipeline) {
       }
     }
   }
-  for (const Pipeline::Statuses& kind : pipeline.statuses()) {
+  for (const KindStatuses& kind : pipeline.statuses()) {
     for (const NamespacedName& name : kind.table.sorted_keys()) {
       const ObjectKey object{.kind = kind.kind, .name = name};
       parts["status of " + object.to_string()] =

@@ -1,5 +1,5 @@
-// The whole dataflow, from the user's objects to the bytes that ADS serves: tables, declared in pipeline.cc
-// on one screen.
+// The whole dataflow, from the user's objects to the bytes that ADS serves: the tables of control/tables, a
+// group a header, which pipeline.cc puts in their order.
 //
 // Objects go in, commit() runs what they concern, and the output tables tell what changed. Rejections go in
 // like any other input (see refuse).
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "api/kinds.h"
+#include "control/tables/rows.h"
 #include "flow/graph.h"
 #include "translate/rows.h"
 #include "translate/settings.h"
@@ -23,42 +24,6 @@
 #include "xds/render.h"
 
 namespace sluice::control {
-
-// A resource as ADS serves it.
-struct Rendered {
-  std::shared_ptr<const std::string> bytes;
-  std::uint64_t version = 0;  // xds::content_hash of bytes
-  // What it names: the clusters that a route table or a listener sends to, the route tables of a listener;
-  // all sorted. Null where it names nothing.
-  struct Names {
-    std::vector<std::string> clusters;
-    std::vector<std::string> route_tables;
-  };
-  std::shared_ptr<const Names> names;
-
-  bool operator==(const Rendered& o) const { return version == o.version && *bytes == *o.bytes; }
-};
-
-using RenderedTable = flow::Table<translate::XdsKey, Rendered>;
-
-// A version of an object that a proxy refused, and the one that is served in its place.
-struct Refusal {
-  api::Object refused;
-  std::optional<api::Object> last_good;  // of the same kind
-  std::string message;                   // the proxy's words
-  bool guilty = true;                    // false: held back as long as it is searched who is; no problem yet
-
-  bool operator==(const Refusal&) const = default;
-};
-
-// What is known of the process that a Gateway's listeners are in.
-struct ProxyState {
-  bool ready = false;       // it runs and answers
-  bool programmed = false;  // and has acknowledged a commit with its listeners
-  std::string message;      // why not, for people
-
-  bool operator==(const ProxyState&) const = default;
-};
 
 class Pipeline {
  public:
@@ -110,13 +75,8 @@ class Pipeline {
   };
   std::vector<Contributor> changed_contributors() const;
 
-  using StatusTable = flow::Table<NamespacedName, translate::ObjectStatus>;
-  struct Statuses {
-    GroupKind kind;
-    const StatusTable& table;
-  };
   // One table a kind that has statuses.
-  const std::vector<Statuses>& statuses() const;
+  const std::vector<KindStatuses>& statuses() const;
 
   // What is wrong with the objects that went in, sorted. Where a problem stands in a file is the source's
   // knowledge.

@@ -209,7 +209,7 @@ std::set<std::string> names_of(const RenderedTable& table) {
 // The condition of a route for its only parent, or null.
 const translate::Condition* condition(const Pipeline& pipeline, const std::string& route,
                                       std::string_view type) {
-  for (const Pipeline::Statuses& kind : pipeline.statuses()) {
+  for (const KindStatuses& kind : pipeline.statuses()) {
     if (kind.kind != api::kind_of<api::HTTPRoute>()) continue;
     const translate::ObjectStatus* status = kind.table.get({"default", route});
     if (status == nullptr || status->parents.size() != 1) return nullptr;
@@ -569,7 +569,7 @@ TEST(Pipeline, OfABackendThatIsNotAcceptedThereIsAProblem) {
   ASSERT_EQ(pipeline.problems().size(), 1U);
   EXPECT_EQ(pipeline.problems()[0].code, "value/address");
   EXPECT_EQ(pipeline.problems()[0].path, "spec.endpoints[1]");
-  for (const Pipeline::Statuses& of : pipeline.statuses()) {
+  for (const KindStatuses& of : pipeline.statuses()) {
     if (of.kind != api::kind_of<api::Backend>()) continue;
     const translate::Condition& condition = of.table.get({"default", "me"})->conditions.at(0);
     EXPECT_EQ(condition.type, "Invalid");

@@ -491,7 +491,7 @@ void Control::handle(const Look& look) {
   auto snapshot = std::make_shared<observe::Snapshot>();
   snapshot->commit = commit_;
   snapshot->controller_name = options_.settings.controller_name;
-  for (const Pipeline::Statuses& kind : pipeline_.statuses()) {
+  for (const KindStatuses& kind : pipeline_.statuses()) {
     auto& rows = snapshot->statuses.emplace_back(kind.kind).rows;
     kind.table.for_each_shared([&](const auto& name, const auto& row) { rows.emplace_back(name, row); });
   }
@@ -694,7 +694,7 @@ void Control::write_statuses() {
   const std::string file = options_.run_dir + "/status.yaml";
   {
     std::ofstream out(file + ".new", std::ios::trunc);
-    for (const Pipeline::Statuses& kind : pipeline_.statuses()) {
+    for (const KindStatuses& kind : pipeline_.statuses()) {
       for (const NamespacedName& name : kind.table.sorted_keys()) {
         const ObjectKey object{kind.kind, name};
         // A list of one after the other is one list.

@@ -108,7 +108,7 @@ class StreamRoutes : public testing::Test {
   }
 
   const translate::ObjectStatus* status(const std::string& kind, const std::string& name) const {
-    for (const Pipeline::Statuses& of : pipeline_.statuses()) {
+    for (const KindStatuses& of : pipeline_.statuses()) {
       if (of.kind.kind() == kind) return of.table.get({"default", name});
     }
     return nullptr;

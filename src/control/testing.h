@@ -37,7 +37,7 @@ class YamlPipeline : public testing::Test {
   }
 
   const translate::ObjectStatus* status(const GroupKind& kind, const NamespacedName& name) const {
-    for (const Pipeline::Statuses& of_kind : pipeline_.statuses()) {
+    for (const KindStatuses& of_kind : pipeline_.statuses()) {
       if (of_kind.kind == kind) return of_kind.table.get(name);
     }
     return nullptr;

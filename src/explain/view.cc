@@ -288,7 +288,7 @@ class Viewer {
   }
 
   void look_at_statuses() {
-    for (const control::Pipeline::Statuses& kind : snapshot_.pipeline().statuses()) {
+    for (const control::KindStatuses& kind : snapshot_.pipeline().statuses()) {
       kind.table.for_each([&](const NamespacedName& name, const translate::ObjectStatus& status) {
         const std::string object = ObjectKey{.kind = kind.kind, .name = name}.to_string();
         put_conditions(object, status.conditions);

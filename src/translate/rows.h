@@ -1,5 +1,4 @@
-// The rows of translation's tables. What each is made from, and what is made of it, is on one screen in
-// control/pipeline.cc.
+// The rows of translation's tables. What each is made from, and what is made of it, is in control/tables.
 #pragma once
 
 #include <algorithm>

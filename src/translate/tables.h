@@ -1,5 +1,5 @@
-// The tables that translation reads. Declared and wired in control/pipeline.cc; a stage may only read those
-// declared before it.
+// The tables that translation reads. Declared in control/tables; a stage may only read those declared before
+// it.
 #pragma once
 
 #include "api/kinds.h"

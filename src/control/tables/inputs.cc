@@ -1,0 +1,12 @@
+#include "control/tables/inputs.h"
+
+namespace sluice::control::tables {
+
+Inputs::Inputs(Graph& graph)
+    : objects(translate::Inputs::declare(graph)),
+      refused(graph.input<ObjectKey, Refusal>("refused objects")),
+      host_addresses(graph.input<std::string, translate::HostAddresses>("host addresses")),
+      unserved(graph.input<XdsKey, translate::Unserved>("unserved sockets")),
+      proxy_states(graph.input<ir::ProxyKey, ProxyState>("proxy states")) {}
+
+}  // namespace sluice::control::tables

@@ -1,0 +1,49 @@
+// What goes in: the user's objects, the host, and what came back from the proxies.
+#pragma once
+
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <variant>
+
+#include "control/tables/declare.h"
+#include "control/tables/rows.h"
+#include "translate/tables.h"
+
+namespace sluice::control::tables {
+
+struct Inputs {
+  explicit Inputs(Graph& graph);
+
+  const translate::Inputs objects;
+  Input<ObjectKey, Refusal>& refused;  // of whatever kind
+  Input<std::string, translate::HostAddresses>& host_addresses;
+  Input<XdsKey, translate::Unserved>& unserved;  // by socket or route table
+  Input<ir::ProxyKey, ProxyState>& proxy_states;
+
+  // The table of a bound type.
+  template <typename T>
+  Input<NamespacedName, T>& table() const {
+    const translate::Inputs& in = objects;
+    const auto all =
+        std::tie(in.gateway_classes, in.gateways, in.listener_sets, in.http_routes, in.grpc_routes,
+                 in.tls_routes, in.tcp_routes, in.udp_routes, in.reference_grants, in.backend_tls_policies,
+                 in.backends, in.envoy_proxies, in.envoy_extension_policies, in.envoy_patch_policies,
+                 in.http_route_filters, in.namespaces, in.services, in.endpoint_slices, in.secrets,
+                 in.config_maps, in.cluster_trust_bundles, in.service_imports);
+    return std::get<Input<NamespacedName, T>&>(all);
+  }
+
+  // Calls f(Input<NamespacedName, T>&) with the table of a kind, if it is one of ours.
+  template <typename F>
+  void with_table(const GroupKind& kind, F f) const {
+    const auto try_one = [&]<typename T>(std::type_identity<T>) {
+      if (kind == api::kind_of<T>()) f(table<T>());
+    };
+    [&]<typename... T>(std::type_identity<std::variant<std::shared_ptr<const T>...>>) {
+      (try_one(std::type_identity<T>()), ...);
+    }(std::type_identity<api::Object>());
+  }
+};
+
+}  // namespace sluice::control::tables

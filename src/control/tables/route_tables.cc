@@ -1,0 +1,109 @@
+#include "control/tables/route_tables.h"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "control/tables/render.h"
+#include "translate/hostname.h"
+#include "translate/virtual_host.h"
+
+namespace sluice::control::tables {
+namespace {
+
+HostRow render_host(const HostKey& key, const flow::GroupRows<ObjectKey, translate::RouteResult>& routes) {
+  std::vector<std::pair<ObjectKey, const translate::Contribution*>> contributions;
+  for (const auto& [route, result] : routes) {
+    const auto at =
+        std::ranges::lower_bound(result.contributions, key, {}, [](const auto& c) { return c.first; });
+    contributions.emplace_back(route, &at->second);
+  }
+  const translate::MergedHost merged = translate::merge_host(key.host, contributions);
+  return {.bytes = xds::render_virtual_host(key.table, merged.host),
+          .clusters = translate::clusters_of(merged.host),
+          .overlaps = merged.overlaps};
+}
+
+Rendered render_route_table(const translate::RouteTablePlan& plan,
+                            const flow::GroupRows<HostKey, HostRow>& hosts) {
+  std::vector<std::string_view> bytes;
+  std::vector<std::string_view> names;
+  std::set<std::string_view> served;
+  for (const auto& [key, host] : hosts) {
+    bytes.emplace_back(host.bytes);
+    names.insert(names.end(), host.clusters.begin(), host.clusters.end());
+    if (!plan.reserved_hosts.empty()) served.insert(key.host);
+  }
+  // A listener whose hostname no route serves keeps its requests from the wider listeners beside it.
+  std::vector<std::string> reserved;
+  for (const std::string& host : plan.reserved_hosts) {
+    const auto is_wider = [&host](std::string_view wide) { return translate::covers(wide, host); };
+    const bool falls_through =
+        !served.contains(host) &&
+        (std::ranges::any_of(served, is_wider) || std::ranges::any_of(plan.misdirected_hosts, is_wider));
+    if (falls_through) reserved.push_back(xds::render_virtual_host(plan.name, {.host = host, .routes = {}}));
+  }
+  for (const std::string& host : plan.misdirected_hosts) {
+    reserved.push_back(xds::render_virtual_host(plan.name, translate::misdirected_host(host)));
+  }
+  bytes.insert(bytes.end(), reserved.begin(), reserved.end());
+  Rendered table = rendered(xds::assemble_routes(plan.name, bytes));
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  table.names = std::make_shared<const Rendered::Names>(
+      Rendered::Names{.clusters = {names.begin(), names.end()}, .route_tables = {}});
+  return table;
+}
+
+}  // namespace
+
+RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& routes)
+    : routes_of(graph.index("routes by host", routes.all,
+                            [](const ObjectKey&, const translate::RouteResult& result) {
+                              Groups<HostKey> keys;
+                              for (const auto& [host, contribution] : result.contributions) {
+                                keys.push_back(host);
+                              }
+                              return keys;
+                            })),
+      hosts(graph.group("hosts", routes_of,
+                        [this](const HostKey& host, Reads& reads) {
+                          return render_host(host, reads.group(routes_of, host));
+                        })),
+      hosts_of(graph.index("hosts by route table", hosts,
+                           [](const HostKey& key, const HostRow&) { return key.table; })),
+      plans(graph.map_many("route table plans", gateways.proxies,
+                           [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
+                             Rows<XdsKey, translate::RouteTablePlan> rows;
+                             for (const auto& table : plan.route_tables) {
+                               rows.emplace_back(XdsKey{proxy, table.name}, table);
+                             }
+                             return rows;
+                           })),
+      route_tables(graph.map("route tables", plans,
+                             [this](const XdsKey& key, const translate::RouteTablePlan& plan, Reads& reads) {
+                               return render_route_table(plan, reads.group(hosts_of, key.name));
+                             })),
+
+      routes_with_filters(graph.index("routes with filters by route table", routes.all,
+                                      [](const ObjectKey&, const translate::RouteResult& result) {
+                                        std::set<std::string> tables;
+                                        for (const translate::ParentStatus& parent : result.parents) {
+                                          if (!result.filters.empty()) {
+                                            tables.insert(parent.route_tables.begin(),
+                                                          parent.route_tables.end());
+                                          }
+                                        }
+                                        return std::vector<std::string>(tables.begin(), tables.end());
+                                      })),
+      filters(graph.group("filters of route tables", routes_with_filters,
+                          [this](const std::string& table, Reads& reads) {
+                            std::set<ir::RouteFilter> all;
+                            for (const auto& [route, result] : reads.group(routes_with_filters, table)) {
+                              all.insert(result.filters.begin(), result.filters.end());
+                            }
+                            return all;
+                          })) {}
+
+}  // namespace sluice::control::tables

@@ -1,0 +1,232 @@
+#include "control/tables/statuses.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "translate/addresses.h"
+#include "translate/policy/backend_tls.h"
+#include "translate/status.h"
+#include "translate/unserved.h"
+
+namespace sluice::control::tables {
+
+using translate::GatewayPlan;
+using translate::ListenerKey;
+using translate::ListenerPlan;
+using translate::ObjectStatus;
+using translate::RouteResult;
+
+namespace {
+
+// Marks the listeners of which the proxy does not serve the socket or the routes; true where it serves none.
+bool mark_unserved(const Inputs& in, const ir::ProxyKey& proxy, std::vector<ListenerPlan>& all_listeners,
+                   Reads& reads) {
+  bool some = false;
+  bool all = true;
+  for (ListenerPlan& listener : all_listeners) {
+    if (listener.socket.empty()) continue;
+    const translate::Unserved* why = reads.get(in.unserved, XdsKey{proxy, listener.socket});
+    if (why == nullptr) why = reads.get(in.unserved, XdsKey{proxy, listener.route_table});
+    if (why == nullptr) {
+      all = false;
+      continue;
+    }
+    some = true;
+    translate::set_unserved(listener, *why);
+  }
+  return some && all;
+}
+
+std::optional<translate::SocketProblems> unserved_problems_of(const XdsKey& key,
+                                                              const translate::Unserved& why,
+                                                              const translate::ProxyPlan& plan) {
+  std::vector<const ListenerPlan*> of_it;
+  for (const GatewayPlan& gateway : plan.gateways) {
+    for (const ListenerPlan& listener : gateway.listeners) {
+      if (listener.socket == key.name || listener.route_table == key.name) of_it.push_back(&listener);
+    }
+  }
+  if (of_it.empty()) return std::nullopt;
+  return translate::SocketProblems{{translate::unserved_problem(why, of_it)}};
+}
+
+const StatusTable& class_statuses(Graph& graph, const Inputs& in, const Projections& projections) {
+  return graph.map("statuses of classes", projections.classes,
+                   [&in](const NamespacedName& name, const translate::ClassRow& row,
+                         Reads& reads) -> std::optional<ObjectStatus> {
+                     if (!row.ours) return std::nullopt;
+                     return translate::class_status(*reads.get(in.objects.gateway_classes, name), row);
+                   });
+}
+
+const StatusTable& gateway_statuses(Graph& graph, const Inputs& in, const Gateways& gateways,
+                                    const Statuses& statuses) {
+  return graph.map(
+      "statuses of gateways", gateways.served,
+      [&in, &statuses](const NamespacedName& name, const GatewayPlan& served,
+                       Reads& reads) -> std::optional<ObjectStatus> {
+        const api::Gateway* gateway = reads.get(in.objects.gateways, name);
+        if (gateway == nullptr) return std::nullopt;
+        GatewayPlan plan = served;
+        const bool deaf = mark_unserved(in, plan.proxy, plan.listeners, reads);
+        ObjectStatus status = translate::gateway_status(*gateway, plan, [&](const ListenerKey& listener) {
+          return reads.group(statuses.attached, listener).size();
+        });
+        if (const ProxyState* state = reads.get(in.proxy_states, plan.proxy)) {
+          const bool serves = state->ready && state->programmed && !deaf;
+          translate::add_proxy_conditions(status, serves,
+                                          deaf ? "None of its listeners can be served" : state->message);
+          if (serves && plan.accepted) {
+            status.addresses = translate::addresses_of(plan, reads.get(in.host_addresses, translate::kHost));
+          }
+        }
+        return status;
+      });
+}
+
+const StatusTable& listener_set_statuses(Graph& graph, const Inputs& in, const Gateways& gateways,
+                                         const Statuses& statuses) {
+  return graph.map(
+      "statuses of listener sets", gateways.listener_sets,
+      [&in, &gateways, &statuses](const NamespacedName& name, const translate::ListenerSetPlan& plan,
+                                  Reads& reads) -> std::optional<ObjectStatus> {
+        const api::ListenerSet* set = reads.get(in.objects.listener_sets, name);
+        if (set == nullptr || (!plan.attached && plan.conditions.empty())) return std::nullopt;
+        const translate::ServedListenerSet* row = reads.get(gateways.served_listener_sets, name);
+        std::optional<translate::ServedListenerSet> served;
+        if (row != nullptr) {
+          served = *row;
+          mark_unserved(in, served->proxy, served->listeners, reads);
+        }
+        ObjectStatus status = translate::listener_set_status(
+            set->metadata.generation, plan, served ? &*served : nullptr,
+            [&](const ListenerKey& listener) { return reads.group(statuses.attached, listener).size(); });
+        const ProxyState* state = served ? reads.get(in.proxy_states, served->proxy) : nullptr;
+        if (state != nullptr && !(state->ready && state->programmed)) {
+          translate::await_proxy(status, state->message);
+        }
+        return status;
+      });
+}
+
+// Those of one kind of routes.
+template <typename T>
+const StatusTable& route_statuses(Graph& graph, std::string name, const Input<NamespacedName, T>& objects,
+                                  const Routes::Results& results, const Statuses& statuses) {
+  return graph.map(std::move(name), results,
+                   [&objects, &statuses](const NamespacedName& route, const RouteResult& result,
+                                         Reads& reads) -> std::optional<ObjectStatus> {
+                     const T* object = reads.get(objects, route);
+                     if (object == nullptr || result.parents.empty()) return std::nullopt;
+                     const ObjectKey key = object_key<T>(route);
+                     std::map<std::string, std::set<ObjectKey>> overlaps;
+                     for (const auto& [host, row] : reads.group(statuses.overlaps_of, key)) {
+                       const auto mine = row.overlaps.find(key);
+                       if (mine != row.overlaps.end()) {
+                         overlaps[host.table].insert(mine->second.begin(), mine->second.end());
+                       }
+                     }
+                     return translate::route_status(object->metadata.generation, result, overlaps);
+                   });
+}
+
+const StatusTable& backend_statuses(Graph& graph, const translate::Settings& settings, const Inputs& in,
+                                    const Policies& policies) {
+  return graph.map(
+      "statuses of backends", in.objects.backends,
+      [&settings, &policies](const NamespacedName& name, const api::Backend& backend, Reads& reads) {
+        return translate::backend_status(backend, *reads.get(policies.backends, name), settings);
+      });
+}
+
+const StatusTable& backend_tls_policy_statuses(Graph& graph, const Inputs& in, const Policies& policies,
+                                               const Statuses& statuses) {
+  return graph.map(
+      "statuses of backend TLS policies", in.objects.backend_tls_policies,
+      [&policies, &statuses](const NamespacedName& name, const api::BackendTLSPolicy& policy, Reads& reads) {
+        std::vector<translate::PolicyUse> uses;
+        for (const auto& [route, result] : reads.group(statuses.met_by, name)) {
+          for (const translate::PolicyUse& use : result.backend_tls_policies) {
+            if (use.policy == name) uses.push_back(use);
+          }
+        }
+        return translate::backend_tls_policy_status(policy, *reads.get(policies.backend_tls, name),
+                                                    std::move(uses));
+      });
+}
+
+const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const Statuses& statuses) {
+  return graph.map("statuses of EnvoyProxies", in.objects.envoy_proxies,
+                   [&statuses](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy,
+                               Reads& reads) -> std::optional<ObjectStatus> {
+                     std::vector<NamespacedName> used_by;
+                     for (const auto& [gateway, plan] : reads.group(statuses.gateways_with, name)) {
+                       used_by.push_back(gateway);
+                     }
+                     if (used_by.empty()) return std::nullopt;
+                     return translate::envoy_proxy_status(envoy_proxy, used_by);
+                   });
+}
+
+}  // namespace
+
+Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inputs& in,
+                   const Projections& projections, const Policies& policies, const Gateways& gateways,
+                   const Routes& routes, const RouteTables& route_tables)
+    : unserved_problems(graph.map("problems of unserved sockets", in.unserved,
+                                  [&gateways](const XdsKey& key, const translate::Unserved& why,
+                                              Reads& reads) -> std::optional<translate::SocketProblems> {
+                                    const translate::ProxyPlan* plan = reads.get(gateways.proxies, key.proxy);
+                                    if (plan == nullptr) return std::nullopt;
+                                    return unserved_problems_of(key, why, *plan);
+                                  })),
+
+      attached(graph.index("attached routes", routes.all,
+                           [](const ObjectKey&, const RouteResult& result) {
+                             Groups<ListenerKey> keys;
+                             for (const translate::ParentStatus& parent : result.parents) {
+                               for (const std::string& listener : parent.attached_listeners) {
+                                 keys.push_back({parent.parent, listener});
+                               }
+                             }
+                             return keys;
+                           })),
+      overlaps_of(graph.index("overlaps by route", route_tables.hosts,
+                              [](const HostKey&, const HostRow& host) {
+                                std::vector<ObjectKey> keys;
+                                for (const auto& [route, others] : host.overlaps) keys.push_back(route);
+                                return keys;
+                              })),
+      met_by(graph.index("routes by backend TLS policy", routes.all,
+                         [](const ObjectKey&, const RouteResult& result) {
+                           std::vector<NamespacedName> met;
+                           for (const translate::PolicyUse& use : result.backend_tls_policies) {
+                             met.push_back(use.policy);
+                           }
+                           return met;
+                         })),
+      gateways_with(
+          graph.index("gateways by EnvoyProxy", gateways.served,
+                      [](const NamespacedName&, const GatewayPlan& plan) { return plan.own_envoy_proxy; })),
+
+      all{{api::kind_of<api::GatewayClass>(), class_statuses(graph, in, projections)},
+          {api::kind_of<api::Gateway>(), gateway_statuses(graph, in, gateways, *this)},
+          {api::kind_of<api::ListenerSet>(), listener_set_statuses(graph, in, gateways, *this)},
+          {api::kind_of<api::HTTPRoute>(),
+           route_statuses(graph, "statuses of http routes", in.objects.http_routes, routes.http, *this)},
+          {api::kind_of<api::GRPCRoute>(),
+           route_statuses(graph, "statuses of grpc routes", in.objects.grpc_routes, routes.grpc, *this)},
+          {api::kind_of<api::BackendTLSPolicy>(), backend_tls_policy_statuses(graph, in, policies, *this)},
+          {api::kind_of<api::TLSRoute>(),
+           route_statuses(graph, "statuses of tls routes", in.objects.tls_routes, routes.tls, *this)},
+          {api::kind_of<api::TCPRoute>(),
+           route_statuses(graph, "statuses of tcp routes", in.objects.tcp_routes, routes.tcp, *this)},
+          {api::kind_of<api::UDPRoute>(),
+           route_statuses(graph, "statuses of udp routes", in.objects.udp_routes, routes.udp, *this)},
+          {api::kind_of<api::Backend>(), backend_statuses(graph, settings, in, policies)},
+          {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses(graph, in, *this)}} {}
+
+}  // namespace sluice::control::tables
