@@ -283,11 +283,9 @@ ReadObject read_object(const Tree& document, Trust trust) {
     if (!version.empty() && version == entry->versions.deprecated) {
       result.problems.push_back(deprecated_version(document, *entry));
     }
+    if (trust == Trust::kCheck) schema::report_deprecated(document, type, &result.problems);
     if (trust == Trust::kFromServer || schema::check(document, type, &result.problems)) {
-      if (trust == Trust::kCheck) {
-        schema::report_deprecated(document, type, &result.problems);
-        schema::report_ineffective(document, type, &result.problems);
-      }
+      if (trust == Trust::kCheck) schema::report_ineffective(document, type, &result.problems);
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {
         result.bound = BoundObject{result.key, *api_version, std::move(*object)};

@@ -49,7 +49,8 @@ struct ReadObject {
   // The group, kind, namespace ("default" where a namespaced object names none) and name, as far as they
   // could be read; the name is empty where not even that is there.
   ObjectKey key;
-  // Absent when a problem of severity kError stands in the way, or when the kind is none of ours.
+  // Absent when the object has not the form of its kind, or when the kind is none of ours. It may be there
+  // beside problems "value/…" of severity kError: translation has to expect such values.
   std::optional<BoundObject> bound;
   // Positions are of the Tree, file is empty.
   std::vector<Problem> problems;

@@ -34,6 +34,9 @@ constexpr int kMaxSearchDepth = 3;
 constexpr std::string_view kShapeCodes[] = {"schema/unknown-field", "schema/wrong-type", "schema/required",
                                             "schema/enum",          "schema/items",      "schema/duplicate"};
 
+// Of problems that a Rule's `fault` finds.
+constexpr std::string_view kValueCode = "value/";
+
 // A scalar as it could be written, or empty.
 std::string scalar_text(const Tree& tree) {
   switch (tree.type()) {
@@ -192,8 +195,26 @@ class Checker {
     secret_ = secret_outside;
   }
 
+  // Forgets that fields are missing which are there, in another place or under another name. True when
+  // nothing is wrong with the tree's form.
+  bool finish() {
+    const auto ours = problems_->begin() + static_cast<std::ptrdiff_t>(first_);
+    problems_->erase(std::remove_if(ours, problems_->end(),
+                                    [this](const Problem& problem) {
+                                      return problem.code == "schema/required" &&
+                                             explained_.contains(problem.path);
+                                    }),
+                     problems_->end());
+    return !was_full_ &&
+           std::all_of(problems_->begin() + static_cast<std::ptrdiff_t>(first_), problems_->end(),
+                       [](const Problem& problem) { return problem.code.starts_with(kValueCode); });
+  }
+
  private:
-  bool is_full() const { return problems_->size() - first_ >= kMaxProblems; }
+  bool is_full() {
+    was_full_ = was_full_ || problems_->size() - first_ >= kMaxProblems;
+    return was_full_;
+  }
 
   Problem& report(const Path& path, std::string code, std::string message, std::string suggestion = {}) {
     Problem& problem = problems_->emplace_back();
@@ -218,6 +239,11 @@ class Checker {
 
   void check_rule(const Path& path, const Rule& rule) {
     const Value self(path.tree, path.type);
+    if (rule.fault != nullptr) {
+      const std::optional<Fault> fault = rule.fault(self);
+      if (fault) report(path, std::string(kValueCode) + rule.name, fault->message, fault->suggestion);
+      return;
+    }
     cel::Verdict verdict;
     if (rule.program != nullptr) {
       verdict = rule.program->evaluate(self);
@@ -353,7 +379,6 @@ class Checker {
 
   void check_object(const Path& path) {
     const Type& type = *path.type;
-    std::vector<std::string_view> meant;  // fields whose names are misspelt
     std::optional<FieldNames> names;
     for (const Tree::Member& member : path.tree->members()) {
       const Field* const field = type.find(member.key);
@@ -361,7 +386,7 @@ class Checker {
         if (type.preserves_unknown) continue;
         if (is_full()) return;
         if (!names) names = names_of(path);
-        meant.push_back(unknown_field(path, member, *names));
+        unknown_field(path, member, *names);
         continue;
       }
       if (field->is_ignored || is_absent(&member.value, *field->type)) continue;
@@ -370,13 +395,20 @@ class Checker {
     for (const Field& field : type.fields) {
       if (!field.is_required || field.is_ignored || field.default_value) continue;
       if (!is_absent(path.tree->find(field.name), *field.type)) continue;
-      if (std::find(meant.begin(), meant.end(), field.name) != meant.end()) continue;
       const Path missing{.parent = &path, .name = field.name, .tree = path.tree, .type = field.type.get()};
       const std::string where = path.to_string();
       report(missing, "schema/required",
              where.empty() ? fmt::format("missing field `{}`", field.name)
-                           : fmt::format("missing field `{}` in `{}`", field.name, where));
+                           : fmt::format("missing field `{}` in `{}`", field.name, where),
+             missing_suggestion(field));
     }
+  }
+
+  static std::string missing_suggestion(const Field& field) {
+    if (!field.if_missing.empty() || field.type->values.empty()) return field.if_missing;
+    const std::vector<std::string>& values = field.type->values;
+    return values.size() == 1 ? fmt::format("add `{}: {}`", field.name, values[0])
+                              : fmt::format("add `{}`: it is {}", field.name, alternatives(values));
   }
 
   // The fields that an object lacks and has: a misspelt field is first looked for among the former.
@@ -393,16 +425,17 @@ class Checker {
     return names;
   }
 
-  // Returns the field that was probably meant, or nothing.
-  std::string_view unknown_field(const Path& path, const Tree::Member& member, const FieldNames& names) {
+  void unknown_field(const Path& path, const Tree::Member& member, const FieldNames& names) {
     Near near = nearest(member.key, names.absent);
     if (near.word.empty()) near = nearest(member.key, names.present);
-    std::string suggestion;
-    if (near.word.empty() || near.distance > 1) suggestion = find_home(path, member.key);
-    if (!suggestion.empty()) {
-      near.word = {};
+    Home home;
+    if (near.word.empty() || near.distance > 1) home = find_home(path, member.key);
+    std::string suggestion = home.suggestion;
+    if (home.field != nullptr) {
+      explain(home.path, member.key);
     } else if (!near.word.empty()) {
       suggestion = did_you_mean(near.word);
+      explain(path.to_string(), near.word);
     }
     Problem& problem = report(path, "schema/unknown-field",
                               fmt::format("unknown field {}", quote(member.key)), std::move(suggestion));
@@ -410,7 +443,23 @@ class Checker {
     problem.path = here.to_string();
     problem.where.line = member.line;
     problem.where.column = member.column;
-    return near.word;
+    // It is looked through where it stands, so that nothing is wrong with it once it is moved.
+    if (home.field == nullptr || is_absent(&member.value, *home.field->type)) return;
+    check({.parent = &path,
+           .name = member.key,
+           .tree = &member.value,
+           .type = home.field->type.get(),
+           .is_key = true});
+  }
+
+  // The field of the object is there, and so is each object that it would be in.
+  void explain(const std::string& object, std::string_view field) {
+    std::string path = object.empty() ? std::string(field) : fmt::format("{}.{}", object, field);
+    while (!path.empty()) {
+      explained_.insert(path);
+      const std::size_t end = path.find_last_of(".[");
+      path.resize(end == std::string::npos ? 0 : end);
+    }
   }
 
   static std::string level_words(int levels) {
@@ -418,41 +467,55 @@ class Checker {
     return levels <= 3 ? std::string(kWords[levels]) : fmt::format("{} levels", levels);
   }
 
-  // Where near `path` a field of this name would be right.
-  static std::string find_home(const Path& path, std::string_view name) {
-    std::string home;
+  // Where a field would be right.
+  struct Home {
+    std::string path;  // of the object
+    const Field* field = nullptr;
+    std::string suggestion;
+  };
+
+  // The one near `path` for a field of this name, or none.
+  static Home find_home(const Path& path, std::string_view name) {
+    Home home;
     for (int depth = 1; depth <= kMaxSearchDepth; ++depth) {
-      if (count_homes(*path.type, path.tree, name, depth, "", &home) == 1) {
-        return fmt::format("`{}` belongs {} deeper, inside `{}`", name, level_words(depth), home);
-      }
-      if (!home.empty()) return "";
+      const int count = count_homes(*path.type, path.tree, name, depth, "", &home);
+      if (count > 1) return {};
+      if (count == 0) continue;
+      home.suggestion =
+          fmt::format("`{}` belongs {} deeper, inside `{}`", name, level_words(depth), home.path);
+      const std::string here = path.to_string();
+      if (!here.empty()) home.path = fmt::format("{}.{}", here, home.path);
+      return home;
     }
     int levels = 0;
     const Path* beside = &path;  // the member of *outer that leads here
     for (const Path* outer = path.parent; outer != nullptr; beside = outer, outer = outer->parent) {
       if (outer->type->kind != Kind::kObject) continue;
       ++levels;
-      if (outer->type->find(name) != nullptr) {
-        return fmt::format("`{}` belongs {} up, beside `{}`", name, level_words(levels), beside->to_string());
-      }
       const std::string outer_path = outer->to_string();
+      if (const Field* const field = outer->type->find(name)) {
+        return {
+            outer_path, field,
+            fmt::format("`{}` belongs {} up, beside `{}`", name, level_words(levels), beside->to_string())};
+      }
       for (int depth = 1; depth < kMaxSearchDepth; ++depth) {
-        if (count_homes(*outer->type, outer->tree, name, depth, outer_path, &home) == 1) {
-          return fmt::format("`{}` belongs in `{}`", name, home);
-        }
-        if (!home.empty()) return "";
+        const int count = count_homes(*outer->type, outer->tree, name, depth, outer_path, &home);
+        if (count > 1) return {};
+        if (count == 0) continue;
+        home.suggestion = fmt::format("`{}` belongs in `{}`", name, home.path);
+        return home;
       }
     }
-    return "";
+    return {};
   }
 
-  // How many objects exactly `depth` levels below have a field of this name; *home is the path of the last
-  // one found. Objects that the text has come before those that it might have had.
+  // How many objects exactly `depth` levels below have a field of this name; *home gets the path and field of
+  // the last one found. Objects that the text has come before those that it might have had.
   static int count_homes(const Type& type, const Tree* tree, std::string_view name, int depth,
-                         const std::string& prefix, std::string* home) {
+                         const std::string& prefix, Home* home) {
     int written = 0;
     int unwritten = 0;
-    std::string unwritten_home;
+    Home unwritten_home;
     for (const Field& field : type.fields) {
       const Type* below = field.type.get();
       const Tree* value = tree == nullptr ? nullptr : tree->find(field.name);
@@ -465,12 +528,12 @@ class Checker {
       }
       if (below->kind != Kind::kObject) continue;
       int found = 0;
-      std::string place;
+      Home place;
       if (depth > 1) {
         found = count_homes(*below, value, name, depth - 1, here, &place);
-      } else if (below->find(name) != nullptr) {
+      } else if (const Field* const fitting = below->find(name)) {
         found = 1;
-        place = here;
+        place = {here, fitting, ""};
       }
       if (found == 0) continue;
       if (value != nullptr) {
@@ -695,15 +758,17 @@ class Checker {
   std::vector<Problem>* problems_;
   const std::size_t first_;  // of *problems_ that is ours
   bool secret_ = false;
-  std::size_t shapeless_ = 0;  // problems of kShapeCodes
+  std::size_t shapeless_ = 0;        // problems of kShapeCodes
+  bool was_full_ = false;            // not all was looked at
+  std::set<std::string> explained_;  // paths that a problem has told where to find
 };
 
 }  // namespace
 
 bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems) {
-  const std::size_t before = problems->size();
-  Checker(problems).check({.tree = &tree, .type = &type});
-  return problems->size() == before;
+  Checker checker(problems);
+  checker.check({.tree = &tree, .type = &type});
+  return checker.finish();
 }
 
 std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates) {

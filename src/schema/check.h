@@ -11,10 +11,12 @@
 //   schema/items           too few or too many items
 //   schema/duplicate       two items of a list with the same key, both places named
 //   schema/…               a rule over several fields, by its name
+//   value/…                a Rule's `fault`, by its name: what API servers take and nobody can use
 //
 // Every mistake is reported, up to 100 a tree, except below a value of the wrong type. Rules of a value run
 // only when everything below it is of its type, as with an API server: a rule's message about a misspelt
-// field would lead astray.
+// field would lead astray. A field that stands in the wrong place or under a wrong name is not missing where
+// it belongs, and what stands in the wrong place is checked as if it were in the right one.
 //
 // Threads: pure functions.
 #pragma once
@@ -29,7 +31,8 @@
 
 namespace sluice::schema {
 
-// Appends to *problems; true when nothing was wrong. Problem::object and Where::file are left to the caller.
+// Appends to *problems; true when nothing was wrong but values. Problem::object and Where::file are left to
+// the caller.
 bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems);
 
 // The candidate that `word` was probably meant to be: the same but for letter case, `-` and `_`, or one or

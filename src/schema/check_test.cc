@@ -116,6 +116,84 @@ TEST(Check, MisplacedFields) {
       "level up, beside `items[0].processingMode`)");
 }
 
+// What it holds is wrong wherever it stands.
+TEST(Check, MisplacedFieldsAreCheckedWhereTheyStand) {
+  EXPECT_EQ(
+      problems_of("items: [{name: a}]\nprocessingMode: {body: 1}\n"),
+      "2:1 processingMode schema/unknown-field: unknown field `processingMode` (`processingMode` belongs "
+      "one level deeper, inside `items[0]`)\n"
+      "2:24 processingMode.body schema/wrong-type: expected a string, found the number `1` (write it in "
+      "quotes: `\"1\"`)");
+}
+
+TEST(Check, WhatStandsInAnotherPlaceIsNotMissing) {
+  const Type type = object({
+      field("outer", object({field("code", object({field("url", string()).required()})).required()})),
+      field("key", string()).required(),
+      field("list", list(object({field("item", string())}))),
+  });
+  // Deeper, where the object that it belongs in is missing, too.
+  EXPECT_EQ(problems_of("key: a\nouter: {url: a}\n", type),
+            "2:9 outer.url schema/unknown-field: unknown field `url` (`url` belongs one level deeper, inside "
+            "`code`)");
+  // Further out, which is checked later.
+  EXPECT_EQ(problems_of("list: [{key: a}]\n", type),
+            "1:9 list[0].key schema/unknown-field: unknown field `key` (`key` belongs one level up, beside "
+            "`list`)");
+  EXPECT_EQ(problems_of("outer: {code: {}}\nkey: a\n", type),
+            "1:15 outer.code.url schema/required: missing field `url` in `outer.code`");
+}
+
+TEST(Check, MissingFieldsSayWhatToAdd) {
+  const Type type = object(
+      {field("kind", string()).required("add `kind: Secret`"), field("op", enumeration({"Patch"})).required(),
+       field("mode", enumeration({"A", "B"})).required(), field("name", string()).required()});
+  EXPECT_EQ(problems_of("{}", type),
+            "1:1 kind schema/required: missing field `kind` (add `kind: Secret`)\n"
+            "1:1 op schema/required: missing field `op` (add `op: Patch`)\n"
+            "1:1 mode schema/required: missing field `mode` (add `mode`: it is `A` or `B`)\n"
+            "1:1 name schema/required: missing field `name`");
+}
+
+Type even() {
+  return object({field("size", integer().with({.name = "even",
+                                               .message = "the size is even",
+                                               .fault =
+                                                   [](const Value& self) {
+                                                     return self.tree()->as_int() % 2 == 0
+                                                                ? std::nullopt
+                                                                : std::optional<Fault>(
+                                                                      {"the size is odd", "add 1"});
+                                                   }})),
+                 field("outer", object({field("a", string())}))});
+}
+
+TEST(Check, FaultsOfValuesLeaveTheTreeGood) {
+  std::vector<Problem> problems;
+  EXPECT_TRUE(check(Tree::map({{.key = "size", .value = Tree::integer(3)}}), even(), &problems));
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].code, "value/even");
+  EXPECT_EQ(problems[0].severity, Severity::kError);
+  EXPECT_EQ(problems[0].message, "the size is odd");
+  EXPECT_EQ(problems[0].suggestion, "add 1");
+  EXPECT_FALSE(check(
+      Tree::map({{.key = "size", .value = Tree::integer(3)}, {.key = "colour", .value = Tree::integer(3)}}),
+      even(), &problems));
+}
+
+TEST(Check, FaultsOfValuesAreFoundInMisplacedFields) {
+  EXPECT_EQ(
+      [] {
+        std::vector<Problem> problems;
+        const Tree outer = Tree::map({{.key = "size", .value = Tree::integer(3)}});
+        EXPECT_FALSE(check(Tree::map({{.key = "outer", .value = outer}}), even(), &problems));
+        std::vector<std::string> codes;
+        for (const Problem& problem : problems) codes.push_back(problem.code + " " + problem.path);
+        return codes;
+      }(),
+      (std::vector<std::string>{"schema/unknown-field outer.size", "value/even outer.size"}));
+}
+
 TEST(Check, WrongTypes) {
   EXPECT_EQ(
       problems_of("title: 12"),

@@ -46,6 +46,14 @@ std::string flow(const Tree& tree) {
   return tree.is_string() && is_plain(tree.as_string()) ? tree.as_string() : to_json(tree);
 }
 
+// The field's name, not its value: that is what has to change.
+Where place_of(const Path& path) {
+  for (const Tree::Member& member : path.parent->tree->members()) {
+    if (&member.value == path.tree) return {.file = "", .line = member.line, .column = member.column};
+  }
+  return {};
+}
+
 std::string what_instead(const Path& path, const Field& field) {
   const Field* const other = path.parent->type->find(field.replaced_by);
   const bool is_item = other->type->kind == Type::Kind::kList && field.type->kind != Type::Kind::kList;
@@ -66,7 +74,7 @@ void report_deprecated(const Tree& tree, const Type& type, std::vector<Problem>*
     problems->push_back(
         {.code = "support/deprecated-field",
          .severity = Severity::kWarning,
-         .where = {.file = "", .line = path.tree->line(), .column = path.tree->column()},
+         .where = place_of(path),
          .object = {},
          .path = path.to_string(),
          .message = fmt::format("`{}` is deprecated: `{}` replaces it", field->name, field->replaced_by),

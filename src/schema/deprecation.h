@@ -12,7 +12,7 @@
 
 namespace sluice::schema {
 
-// Appends a warning for each such field in a tree that check() takes.
+// Appends a warning for each such field in a tree, whatever else is wrong with it.
 void report_deprecated(const Tree& tree, const Type& type, std::vector<Problem>* problems);
 
 }  // namespace sluice::schema

@@ -38,38 +38,45 @@ std::vector<std::string> found(const std::string& text, const Type& type) {
 
 TEST(Deprecation, SaysWhatToWriteInsteadWithTheValueThatIsThere) {
   EXPECT_THAT(found("target:\n  name: web\n  port: 80\n", spec()),
-              ElementsAre("2:3 target: `target` is deprecated: `targets` replaces it "
+              ElementsAre("1:1 target: `target` is deprecated: `targets` replaces it "
                           "(write `targets: [{name: web, port: 80}]`)"));
   EXPECT_THAT(found("mode: fast\n", spec()),
-              ElementsAre("1:7 mode: `mode` is deprecated: `modes` replaces it (write `modes: fast`)"));
+              ElementsAre("1:1 mode: `mode` is deprecated: `modes` replaces it (write `modes: fast`)"));
 }
 
 TEST(Deprecation, QuotesWhatWouldBeAnotherValueWithoutQuotes) {
   EXPECT_THAT(found("target: {name: 'yes', tags: [a b, '1', c/d.e]}\n", spec()),
-              ElementsAre("1:9 target: `target` is deprecated: `targets` replaces it "
+              ElementsAre("1:1 target: `target` is deprecated: `targets` replaces it "
                           "(write `targets: [{name: \"yes\", tags: [\"a b\", \"1\", c/d.e]}]`)"));
 }
 
 TEST(Deprecation, WhoHasBothIsToldToJoinThem) {
   EXPECT_THAT(found("target: {name: a}\ntargets: [{name: b}]\n", spec()),
-              ElementsAre("1:9 target: `target` is deprecated: `targets` replaces it "
+              ElementsAre("1:1 target: `target` is deprecated: `targets` replaces it "
                           "(write it as an item of `targets`)"));
 }
 
 TEST(Deprecation, ShowsNoSecretAndNoLongText) {
   EXPECT_THAT(found("token: abc\n", spec()),
-              ElementsAre("1:8 token: `token` is deprecated: `tokens` replaces it (write `tokens`)"));
+              ElementsAre("1:1 token: `token` is deprecated: `tokens` replaces it (write `tokens`)"));
   EXPECT_THAT(found("mode: " + std::string(200, 'a') + "\n", spec()),
-              ElementsAre("1:7 mode: `mode` is deprecated: `modes` replaces it (write `modes`)"));
+              ElementsAre("1:1 mode: `mode` is deprecated: `modes` replaces it (write `modes`)"));
 }
 
 TEST(Deprecation, FindsThemBelowListsAndMapsAndNotWhereTheyAreAbsent) {
   const Type outer = object({field("items", list(spec())), field("by_name", map(spec()))});
   EXPECT_THAT(
       found("items: [{mode: a}]\nby_name: {x: {mode: b}}\n", outer),
-      ElementsAre("1:16 items[0].mode: `mode` is deprecated: `modes` replaces it (write `modes: a`)",
-                  "2:21 by_name.x.mode: `mode` is deprecated: `modes` replaces it (write `modes: b`)"));
+      ElementsAre("1:10 items[0].mode: `mode` is deprecated: `modes` replaces it (write `modes: a`)",
+                  "2:15 by_name.x.mode: `mode` is deprecated: `modes` replaces it (write `modes: b`)"));
   EXPECT_THAT(found("targets: [{name: a}]\nmode: null\n", spec()), IsEmpty());
+}
+
+TEST(Deprecation, IsToldWhateverElseIsWrong) {
+  EXPECT_THAT(found("target: [a, {name: b}]\ntargets: text\nmode: {a: b}\n", spec()),
+              ElementsAre("1:1 target: `target` is deprecated: `targets` replaces it "
+                          "(write it as an item of `targets`)",
+                          "3:1 mode: `mode` is deprecated: `modes` replaces it (write `modes: {a: b}`)"));
 }
 
 }  // namespace

@@ -25,19 +25,20 @@ struct Path {
 };
 
 // Calls visit(path, field) for `path` and what is below it, from the outside in; `field` is null for what is
-// no member of an object. Nothing below is visited where it returns false. The tree must be of its type.
+// no member of an object. Nothing below is visited where it returns false. What is not of its type has
+// nothing below.
 template <typename Visit>
 void walk(const Path& path, const Visit& visit, const Field* field = nullptr) {
   if (!visit(path, field)) return;
   const Type& type = *path.type;
-  if (type.kind == Type::Kind::kObject) {
+  if (type.kind == Type::Kind::kObject && path.tree->is_map()) {
     for (const Tree::Member& member : path.tree->members()) {
       const Field* const known = type.find(member.key);
       if (known == nullptr) continue;
       walk({.parent = &path, .name = known->name, .tree = &member.value, .type = known->type.get()}, visit,
            known);
     }
-  } else if (type.kind == Type::Kind::kMap) {
+  } else if (type.kind == Type::Kind::kMap && path.tree->is_map()) {
     for (const Tree::Member& member : path.tree->members()) {
       walk({.parent = &path,
             .name = member.key,
@@ -46,7 +47,7 @@ void walk(const Path& path, const Visit& visit, const Field* field = nullptr) {
             .is_key = true},
            visit);
     }
-  } else if (type.kind == Type::Kind::kList) {
+  } else if (type.kind == Type::Kind::kList && path.tree->is_list()) {
     const std::vector<Tree>& items = path.tree->items();
     for (std::size_t i = 0; i < items.size(); ++i) {
       walk({.parent = &path, .index = i, .tree = &items[i], .type = type.item.get()}, visit);

@@ -186,7 +186,7 @@ class Page {
     for (const Rule& rule : type.rules) {
       std::string line =
           field.empty() ? fmt::format("- {}", rule.message) : fmt::format("- `{}`: {}", field, rule.message);
-      line += fmt::format(" (`schema/{}`)\n", rule.name);
+      line += fmt::format(" (`{}/{}`)\n", rule.fault == nullptr ? "schema" : "value", rule.name);
       if (rules_.find(line) == std::string::npos) rules_ += line;
     }
   }

@@ -187,8 +187,9 @@ Field Field::doc(std::string text) && {
   return std::move(*this);
 }
 
-Field Field::required() && {
+Field Field::required(std::string suggestion) && {
   is_required = true;
+  if_missing = std::move(suggestion);
   return std::move(*this);
 }
 

@@ -47,6 +47,12 @@ struct Pattern {
   std::string_view meaning;  // after "expected": "a DNS label: …"; empty: the message shows the expression
 };
 
+// What is wrong with a value, said of this one.
+struct Fault {
+  std::string message;  // as Rule's
+  std::string suggestion;
+};
+
 // A rule over several fields. It sees the value with defaults filled in and runs only where every field below
 // is of its type.
 struct Rule {
@@ -55,6 +61,9 @@ struct Rule {
   std::string message;  // in our words: one sentence, lower case, without a full stop
   // Instead of `cel`, for what API servers check beyond the schemas.
   bool (*holds)(const Value& self) = nullptr;
+  // Instead of both, for what API servers take and nobody can use. The code is "value/" and the name, and the
+  // object is as good as without: whoever reads the value has to expect it.
+  std::optional<Fault> (*fault)(const Value& self) = nullptr;
   std::string suggestion;
   // What to blame for the problem, as a path below the value ("tls.mode"): its place is the problem's.
   // Where an item alone decided (cel::Program::culprit), the path is below that. Empty: the value, or the
@@ -154,6 +163,7 @@ struct Field {
   // For CRDs, editors and reference pages: what the field does, in sentences of our own. Empty: the Type's.
   std::string description;
   bool is_required = false;
+  std::string if_missing;  // what to suggest where a required field is missing: "add `kind: ConfigMap`"
   // Described, and neither checked nor bound: an API server leaves out what a file says there.
   bool is_ignored = false;
   bool is_effective = true;  // false: bound, but nothing reads the member yet (effect.h)
@@ -170,7 +180,7 @@ struct Field {
   const std::string& about() const { return description.empty() ? type->description : description; }
 
   Field doc(std::string text) &&;
-  Field required() &&;
+  Field required(std::string if_missing = {}) &&;
   Field ignored() &&;
   Field ineffective() &&;
   Field passive() &&;

@@ -75,7 +75,7 @@ void read_one(const Tree& tree, std::uint32_t document, std::uint32_t ordinal, c
                               .column = tree.column(),
                               .document = document,
                               .ordinal = ordinal,
-                              .bound = refused ? std::nullopt : std::move(read.bound)});
+                              .bound = std::move(read.bound)});
 }
 
 // One step of a path.

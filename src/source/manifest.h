@@ -30,7 +30,7 @@ struct Manifest {
     // Its address: the document in the text, the object in the document, both from 0.
     std::uint32_t document = 0;
     std::uint32_t ordinal = 0;
-    // Absent when the schema refuses the object; then there is a problem of severity kError.
+    // Absent when the object has not the form of its kind; then there is a problem of severity kError.
     std::optional<api::BoundObject> bound;
   };
 

@@ -75,7 +75,7 @@ Type tls() {
       field<&BackendTLSSettings::auto_sni_from_endpoint_hostname>("autoSNIFromEndpointHostname", boolean())
           .doc("Whether the endpoint's hostname is the name in the handshake."));
   fields.push_back(field<&BackendTLSSettings::ca_certificate_refs>(
-                       "caCertificateRefs", list(local_object_reference()).max_items(8))
+                       "caCertificateRefs", list(local_object_reference("ConfigMap")).max_items(8))
                        .doc("Objects with the certificates of the authorities to trust."));
   fields.push_back(field<&BackendTLSSettings::insecure_skip_verify>("insecureSkipVerify", boolean())
                        .defaults_to(false)

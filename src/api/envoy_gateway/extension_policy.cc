@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "api/declarations.h"
 #include "api/envoy_gateway/cluster_settings_fields.h"
 #include "api/envoy_gateway/policy_targets_fields.h"
@@ -116,13 +118,55 @@ Type wasm_tls() {
                      .doc("The object with the certificates of the authorities to trust.")});
 }
 
-Field wasm_sha256(Field field) {
-  return std::move(field).doc("The SHA-256 that the module must have: 64 hexadecimal digits.");
+bool is_hexadecimal(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+// The digest that a text of another form says, or nothing.
+std::string digest_in(std::string_view text) {
+  constexpr std::string_view kAlgorithm = "sha256:";
+  if (text.starts_with(kAlgorithm)) text.remove_prefix(kAlgorithm.size());
+  std::string digest(text);
+  for (char& c : digest) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  return is_wasm_digest(digest) ? digest : "";
+}
+
+// `source` says where the digest is to be had.
+std::optional<Fault> digest_fault(std::string_view text, std::string_view source) {
+  constexpr std::size_t kSha1Digits = 40;
+  if (is_wasm_digest(text)) return std::nullopt;
+  const std::string meant = digest_in(text);
+  if (!meant.empty())
+    return Fault{"a SHA-256 is 64 lower-case hexadecimal digits", fmt::format("write `{}`", meant)};
+  if (text.empty()) return Fault{"the SHA-256 is empty", fmt::format("remove it, or write it: {}", source)};
+  if (!is_hexadecimal(text))
+    return Fault{"a SHA-256 is 64 hexadecimal digits, and this is none", std::string(source)};
+  return Fault{fmt::format("a SHA-256 is 64 hexadecimal digits, and this has {}", text.size()),
+               fmt::format("{}{}", text.size() == kSha1Digits ? "40 are those of a SHA-1; " : "", source)};
+}
+
+Rule digest_rule() { return {.name = "sha256", .message = "a SHA-256 is 64 lower-case hexadecimal digits"}; }
+
+Type file_digest() {
+  Rule rule = digest_rule();
+  rule.fault = [](const Value& self) {
+    return digest_fault(self.text(), "`sha256sum` prints that of a file");
+  };
+  return string().with(std::move(rule));
+}
+
+Type image_digest() {
+  Rule rule = digest_rule();
+  rule.fault = [](const Value& self) {
+    return digest_fault(self.text(), "that of an image is what stands behind `@sha256:`");
+  };
+  return string().with(std::move(rule));
 }
 
 Type wasm_code() {
   const Type http = object({
-      wasm_sha256(field<&WasmHTTPSource::sha256>("sha256", string())),
+      field<&WasmHTTPSource::sha256>("sha256", file_digest())
+          .doc("The SHA-256 of the module, as `sha256sum` prints it. What has another is refused."),
       field<&WasmHTTPSource::tls>("tls", wasm_tls())
           .doc("Whom to trust, besides the authorities of the host."),
       field<&WasmHTTPSource::url>("url", string().matches(kModuleUrl)).required().doc("The URL."),
@@ -135,8 +179,8 @@ Type wasm_code() {
   const Type image = object({
       field<&WasmImageSource::pull_secret_ref>("pullSecretRef", pull_secret)
           .doc("The Secret with the credentials for the registry."),
-      field<&WasmImageSource::sha256>("sha256", string())
-          .doc("The SHA-256 of the image: 64 hexadecimal digits."),
+      field<&WasmImageSource::sha256>("sha256", image_digest())
+          .doc("The SHA-256 of the image, as it stands behind `@sha256:`. What has another is refused."),
       field<&WasmImageSource::tls>("tls", wasm_tls())
           .doc("Whom to trust, besides the authorities of the host."),
       field<&WasmImageSource::url>("url", string())
@@ -178,11 +222,12 @@ Type wasm() {
 // ---- scripts and modules ----------------------------------------------------------------------------
 
 Type lua() {
-  const Type value_ref = local_object_reference().with(
-      {.name = "lua-source",
-       .cel = "self.kind == 'ConfigMap' && (self.group == 'v1' || self.group == '')",
-       .message = "only a ConfigMap can be referred to",
-       .suggestion = "write `group: \"\"` and `kind: ConfigMap`"});
+  const Type value_ref =
+      local_object_reference("ConfigMap")
+          .with({.name = "lua-source",
+                 .cel = "self.kind == 'ConfigMap' && (self.group == 'v1' || self.group == '')",
+                 .message = "only a ConfigMap can be referred to",
+                 .suggestion = "write `group: \"\"` and `kind: ConfigMap`"});
   return object({
                     field<&Lua::filter_context>("filterContext", any())
                         .doc("What the script is told: `filterContext()` gives it."),
@@ -218,6 +263,11 @@ Type dynamic_module() {
 }
 
 }  // namespace
+
+bool is_wasm_digest(std::string_view text) {
+  constexpr std::size_t kDigits = 64;
+  return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 Type envoy_extension_policy_type() {
   using Spec = EnvoyExtensionPolicySpec;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/envoy_gateway/cluster_settings.h"
@@ -64,9 +65,13 @@ struct WasmTLS {
   bool operator==(const WasmTLS&) const = default;
 };
 
+// 64 lower-case hexadecimal digits. Whoever reads a policy has to expect any text, as upstream's schema does;
+// what is none gives the problem "value/sha256" when it is read, and nothing matches it.
+bool is_wasm_digest(std::string_view text);
+
 struct WasmHTTPSource {
   std::string url;
-  std::optional<std::string> sha256;  // any text, as upstream's schema has it
+  std::optional<std::string> sha256;  // see is_wasm_digest()
   std::optional<WasmTLS> tls;
 
   bool operator==(const WasmHTTPSource&) const = default;

@@ -154,7 +154,7 @@ TEST(EnvoyExtensionPolicy, Wasm) {
   wasm:
   - name: first
     rootID: root
-    code: {type: HTTP, http: {url: "https://a.example/m.wasm", sha256: "12", tls: {caCertificateRef: {kind: ConfigMap, name: ca}}}}
+    code: {type: HTTP, http: {url: "https://a.example/m.wasm", sha256: 84274ca23246855cc491b3c6a657a89167e0b109a7ae380f1e64df77c910307e, tls: {caCertificateRef: {kind: ConfigMap, name: ca}}}}
     config: {a: [1, {b: null}]}
     failOpen: true
     env: {hostKeys: [HOME]}
@@ -164,7 +164,8 @@ TEST(EnvoyExtensionPolicy, Wasm) {
   EXPECT_EQ(spec.wasm[0].name, "first");
   EXPECT_EQ(spec.wasm[0].root_id, "root");
   EXPECT_EQ(spec.wasm[0].code.http->url, "https://a.example/m.wasm");
-  EXPECT_EQ(spec.wasm[0].code.http->sha256, "12");
+  EXPECT_EQ(spec.wasm[0].code.http->sha256,
+            "84274ca23246855cc491b3c6a657a89167e0b109a7ae380f1e64df77c910307e");
   EXPECT_EQ(spec.wasm[0].code.http->tls->ca_certificate_ref.kind, "ConfigMap");
   EXPECT_TRUE(spec.wasm[0].config->at("a[1]")->find("b")->is_null());
   EXPECT_TRUE(spec.wasm[0].fail_open);
@@ -203,7 +204,7 @@ TEST(EnvoyExtensionPolicy, Targets) {
       kPolicy));
   EXPECT_EQ(
       problems_of(old),
-      "5:14 spec.targetRef support/deprecated-field: `targetRef` is deprecated: `targetRefs` replaces it "
+      "5:3 spec.targetRef support/deprecated-field: `targetRef` is deprecated: `targetRefs` replaces it "
       "(write `targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw, sectionName: "
       "http}]`)");
   const PolicyTargets targets = bound(old).targets;
@@ -234,6 +235,40 @@ TEST(EnvoyExtensionPolicy, RulesSayWhatIsWrongWhere) {
       problems_of(read_policy("  extProc:\n  - backendRef: {name: a, port: 1}\n")),
       "7:17 spec.extProc[0].backendRef schema/backends: `backendRef` is not taken any more (write it as "
       "an item of `backendRefs`)");
+}
+
+// The object is bound all the same, for whoever has to say that it does not work.
+TEST(EnvoyExtensionPolicy, ADigestOfAnotherFormIsAProblemOfItsValue) {
+  const auto http = [](std::string_view digest) {
+    return read_policy(fmt::format(
+        "  wasm:\n  - code: {{type: HTTP, http: {{url: 'https://a.example/m', sha256: {}}}}}\n", digest));
+  };
+  const std::string digest(64, 'a');
+  EXPECT_EQ(problems_of(http(digest)), "");
+  EXPECT_EQ(
+      problems_of(http("'" + digest.substr(24) + "'")),
+      "7:67 spec.wasm[0].code.http.sha256 value/sha256: a SHA-256 is 64 hexadecimal digits, and this has "
+      "40 (40 are those of a SHA-1; `sha256sum` prints that of a file)");
+  EXPECT_EQ(problems_of(http("'12ab'")),
+            "7:67 spec.wasm[0].code.http.sha256 value/sha256: a SHA-256 is 64 hexadecimal digits, and this "
+            "has 4 (`sha256sum` prints that of a file)");
+  EXPECT_EQ(problems_of(http("sha256:A" + digest.substr(1))),
+            "7:67 spec.wasm[0].code.http.sha256 value/sha256: a SHA-256 is 64 lower-case hexadecimal digits "
+            "(write `" +
+                digest + "`)");
+  EXPECT_EQ(
+      problems_of(http("v1.0.0")),
+      "7:67 spec.wasm[0].code.http.sha256 value/sha256: a SHA-256 is 64 hexadecimal digits, and this is "
+      "none (`sha256sum` prints that of a file)");
+  EXPECT_EQ(problems_of(http("''")),
+            "7:67 spec.wasm[0].code.http.sha256 value/sha256: the SHA-256 is empty (remove it, or write it: "
+            "`sha256sum` prints that of a file)");
+  const ReadObject short_one = http("'12ab'");
+  ASSERT_TRUE(short_one.bound.has_value());
+  EXPECT_EQ(std::get<std::shared_ptr<const EnvoyExtensionPolicy>>(short_one.bound->object)
+                ->spec.wasm.at(0)
+                .code.http->sha256,
+            "12ab");
 }
 
 TEST(ByteSize, IsCountedInBytes) {

@@ -93,7 +93,7 @@ Type direct_response() {
                      .required()
                      .defaults_to("Inline")
                      .doc("Whether the body is here or in a ConfigMap."),
-                 field<&ResponseBody::value_ref>("valueRef", local_object_reference())
+                 field<&ResponseBody::value_ref>("valueRef", local_object_reference("ConfigMap"))
                      .doc("The ConfigMap with the body: under the key `response.body`, or else its first."),
              })
           .with({

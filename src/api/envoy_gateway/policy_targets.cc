@@ -41,8 +41,8 @@ std::vector<LocalPolicyTargetReference> PolicyTargets::refs() const {
 Type policy_target_ref() {
   using Reference = LocalPolicyTargetReference;
   return object({
-      field<&Reference::group>("group", group_name()).required(),
-      field<&Reference::kind>("kind", kind_name()).required(),
+      field<&Reference::group>("group", group_name()).required("add `group: gateway.networking.k8s.io`"),
+      field<&Reference::kind>("kind", kind_name()).required("add `kind`, as in `kind: HTTPRoute`"),
       field<&Reference::name>("name", object_name()).required(),
       field<&Reference::section_name>("sectionName", section_name())
           .doc("The name of the listener or rule that is meant. By default all of the object."),

@@ -71,10 +71,10 @@ Type subject_alt_name() {
 Type validation() {
   return object({
                     field<&BackendTLSPolicyValidation::ca_certificate_refs>(
-                        "caCertificateRefs", list(local_object_reference()).max_items(8))
+                        "caCertificateRefs", list(local_object_reference("ConfigMap")).max_items(8))
                         .doc("ConfigMaps and the like with the certificates of the authorities to trust."),
                     field<&BackendTLSPolicyValidation::hostname>("hostname", precise_hostname())
-                        .required()
+                        .required("add `hostname`, the name in the backend's certificate")
                         .doc("The name in the handshake (SNI), and in the certificate unless "
                              "`subjectAltNames` says otherwise."),
                     field<&BackendTLSPolicyValidation::subject_alt_names>(

@@ -1,6 +1,7 @@
 #include "api/gateway_api/shared.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 namespace sluice::api {
 
@@ -92,10 +93,13 @@ Type label_selector() {
       .atomic();
 }
 
-Type local_object_reference() {
+Type local_object_reference(const char* kind) {
+  const bool is_known = kind != nullptr;
   return object({
-      field<&LocalObjectReference::group>("group", group_name()).required(),
-      field<&LocalObjectReference::kind>("kind", kind_name()).required(),
+      field<&LocalObjectReference::group>("group", group_name())
+          .required(is_known ? fmt::format("add `group: \"\"`, which is that of {}s", kind) : ""),
+      field<&LocalObjectReference::kind>("kind", kind_name())
+          .required(is_known ? fmt::format("add `kind: {}`, or what else it is", kind) : ""),
       field<&LocalObjectReference::name>("name", object_name()).required(),
   });
 }

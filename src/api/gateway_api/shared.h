@@ -20,9 +20,10 @@ schema::Type port_number();
 schema::Type hostname();
 schema::Type precise_hostname();
 schema::Type gateway_duration();
-schema::Type fraction();                  // bound to Fraction, with the rule that it is at most one
-schema::Type label_selector();            // bound to LabelSelector
-schema::Type local_object_reference();    // to LocalObjectReference
+schema::Type fraction();        // bound to Fraction, with the rule that it is at most one
+schema::Type label_selector();  // bound to LabelSelector
+// To LocalObjectReference; `kind` is one of the core group that is likely meant, for whoever leaves it out.
+schema::Type local_object_reference(const char* kind = nullptr);
 schema::Type secret_object_reference();   // to SecretObjectReference
 schema::Type object_reference();          // to ObjectReference
 schema::Type backend_object_reference();  // to BackendObjectReference, with the rule about ports
