@@ -1,15 +1,18 @@
 #include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb.h"
 #include "envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.pb.h"
 #include "envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided.pb.h"
-#include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
+#include "xds/cluster_settings.h"
 #include "xds/dns.h"
-#include "xds/duration.h"
 #include "xds/endpoints.h"
+#include "xds/load_balancing.h"
 #include "xds/render.h"
 #include "xds/tls.h"
 #include "xds/wire.h"
@@ -17,7 +20,6 @@
 namespace sluice::xds {
 
 namespace cluster_v3 = envoy::config::cluster::v3;
-namespace core = envoy::config::core::v3;
 namespace http_v3 = envoy::extensions::upstreams::http::v3;
 
 using Cluster = cluster_v3::Cluster;
@@ -32,7 +34,7 @@ constexpr ir::Duration kEndpointsTimeout{5'000};
 enum class Protocol : std::uint8_t { kUnset, kHttp1, kHttp2, kAuto };
 
 // What a cluster has in common with nearly all others.
-struct Settings {
+struct Shape {
   ir::Discovery discovery = ir::Discovery::kEds;
   Protocol protocol = Protocol::kUnset;
   bool auto_sni = false;
@@ -46,9 +48,9 @@ struct Settings {
            (ipv6_preferred ? 128U : 0U);
   }
 };
-constexpr std::size_t kSettings = 256;
+constexpr std::size_t kShapes = 256;
 
-Settings settings_at(std::size_t index) {
+Shape shape_at(std::size_t index) {
   return {.discovery = static_cast<ir::Discovery>(index & 3U),
           .protocol = static_cast<Protocol>(index >> 2U & 3U),
           .auto_sni = (index & 16U) != 0,
@@ -57,101 +59,89 @@ Settings settings_at(std::size_t index) {
           .ipv6_preferred = (index & 128U) != 0};
 }
 
-Settings settings_of(const ir::Cluster& cluster) {
-  Settings settings{.discovery = cluster.discovery,
-                    .prefer_local_zone = cluster.prefer_local_zone,
-                    .ipv6_preferred = cluster.ipv6_preferred};
+Shape shape_of(const ir::Cluster& cluster) {
+  Shape shape{.discovery = cluster.discovery,
+              .prefer_local_zone = cluster.prefer_local_zone,
+              .ipv6_preferred = cluster.ipv6_preferred};
   const ir::UpstreamTls* tls = cluster.tls                   ? &*cluster.tls
                                : cluster.tls_by_name.empty() ? nullptr
                                                              : &cluster.tls_by_name.front().second;
-  settings.auto_sni = tls != nullptr && tls->sni.empty() && !tls->sni_from_endpoint;
-  settings.auto_san =
-      settings.auto_sni && cluster.discovery == ir::Discovery::kDynamic && !tls->validation_secret.empty();
+  shape.auto_sni = tls != nullptr && tls->sni.empty() && !tls->sni_from_endpoint;
+  shape.auto_san =
+      shape.auto_sni && cluster.discovery == ir::Discovery::kDynamic && !tls->validation_secret.empty();
   switch (cluster.protocol) {
     case ir::UpstreamProtocol::kHttp1Explicit:
-      settings.protocol = Protocol::kHttp1;
+      shape.protocol = Protocol::kHttp1;
       break;
     case ir::UpstreamProtocol::kHttp2:
-      settings.protocol = Protocol::kHttp2;
+      shape.protocol = Protocol::kHttp2;
       break;
     case ir::UpstreamProtocol::kHttp1:
       if (tls != nullptr && !tls->beside_plaintext) {
-        settings.protocol = Protocol::kAuto;
-      } else if (settings.auto_sni) {
-        settings.protocol = Protocol::kHttp1;  // what carries auto_sni has to name a protocol
+        shape.protocol = Protocol::kAuto;
+      } else if (shape.auto_sni) {
+        shape.protocol = Protocol::kHttp1;  // what carries auto_sni has to name a protocol
       }
       break;
   }
-  return settings;
+  // Without TLS they mean nothing, but Envoy wants them of every such cluster with options.
+  if (cluster.discovery == ir::Discovery::kDynamic && tls == nullptr) shape.auto_sni = shape.auto_san = true;
+  return shape;
 }
 
-void fill_http2(core::Http2ProtocolOptions* to) {
-  to->mutable_initial_stream_window_size()->set_value(65'536);
-  to->mutable_initial_connection_window_size()->set_value(1'048'576);
-}
-
-void fill_protocol(Settings settings, Cluster* to) {
-  if (settings.protocol == Protocol::kUnset) return;
+void fill_protocol(Shape shape, const ir::ClusterSettings& settings, Cluster* to) {
   http_v3::HttpProtocolOptions options;
-  switch (settings.protocol) {
-    case Protocol::kUnset:
-      break;
+  if (!fill_http(settings, &options) && shape.protocol == Protocol::kUnset) return;
+  switch (shape.protocol) {
+    case Protocol::kUnset:  // options have to name a protocol: Envoy's default
     case Protocol::kHttp1:
       options.mutable_explicit_http_config()->mutable_http_protocol_options();
       break;
     case Protocol::kHttp2:
-      fill_http2(options.mutable_explicit_http_config()->mutable_http2_protocol_options());
+      fill_http2(settings, options.mutable_explicit_http_config()->mutable_http2_protocol_options());
       break;
     case Protocol::kAuto:
       options.mutable_auto_config()->mutable_http_protocol_options();
-      fill_http2(options.mutable_auto_config()->mutable_http2_protocol_options());
+      fill_http2(settings, options.mutable_auto_config()->mutable_http2_protocol_options());
       break;
   }
-  if (settings.auto_sni) options.mutable_upstream_http_protocol_options()->set_auto_sni(true);
-  if (settings.auto_san) options.mutable_upstream_http_protocol_options()->set_auto_san_validation(true);
+  if (shape.auto_sni) options.mutable_upstream_http_protocol_options()->set_auto_sni(true);
+  if (shape.auto_san) options.mutable_upstream_http_protocol_options()->set_auto_san_validation(true);
   pack(options, &(*to->mutable_typed_extension_protocol_options())
                     ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
 }
 
-void fill_load_balancing(Settings settings, Cluster* to) {
-  auto* config = to->mutable_load_balancing_policy()->add_policies()->mutable_typed_extension_config();
-  if (settings.discovery == ir::Discovery::kDynamic) {
+void fill_balancing(Shape shape, const ir::ClusterSettings& settings, Cluster* to) {
+  cluster_v3::LoadBalancingPolicy* policy = to->mutable_load_balancing_policy();
+  if (shape.discovery == ir::Discovery::kDynamic) {
+    auto* config = policy->add_policies()->mutable_typed_extension_config();
     config->set_name("envoy.load_balancing_policies.cluster_provided");
     pack(envoy::extensions::load_balancing_policies::cluster_provided::v3::ClusterProvided(),
          config->mutable_typed_config());
     return;
   }
-  envoy::extensions::load_balancing_policies::least_request::v3::LeastRequest policy;
-  auto* locality = policy.mutable_locality_lb_config();
-  if (settings.prefer_local_zone) {
-    locality->mutable_zone_aware_lb_config()->mutable_min_cluster_size()->set_value(1);
-  } else {
-    locality->mutable_locality_weighted_lb_config();
-  }
-  config->set_name("envoy.load_balancing_policies.least_request");
-  pack(policy, config->mutable_typed_config());
+  fill_load_balancing(settings.load_balancing.value_or(ir::LoadBalancing()), shape.prefer_local_zone, policy);
 }
 
-void fill_discovery(Settings settings, Cluster* to) {
-  namespace dns_v3 = envoy::extensions::clusters::common::dns::v3;
-  constexpr int kRefreshSeconds = 30;
-  switch (settings.discovery) {
+void fill_discovery(Shape shape, const ir::ClusterSettings& settings, Cluster* to) {
+  const ir::Dns dns = settings.dns.value_or(ir::Dns());
+  switch (shape.discovery) {
     case ir::Discovery::kEds:
       to->set_type(Cluster::EDS);
       fill_ads(kEndpointsTimeout, to->mutable_eds_cluster_config()->mutable_eds_config());
       break;
     case ir::Discovery::kDns: {
-      envoy::extensions::clusters::dns::v3::DnsCluster dns;
-      dns.mutable_dns_refresh_rate()->set_seconds(kRefreshSeconds);
-      dns.set_respect_dns_ttl(true);
-      dns.set_dns_lookup_family(settings.ipv6_preferred ? dns_v3::ALL : dns_v3::V4_PREFERRED);
+      envoy::extensions::clusters::dns::v3::DnsCluster config;
+      fill_dns(dns, shape.ipv6_preferred, &config);
       to->mutable_cluster_type()->set_name("envoy.cluster.dns");
-      pack(dns, to->mutable_cluster_type()->mutable_typed_config());
+      pack(config, to->mutable_cluster_type()->mutable_typed_config());
       break;
     }
     case ir::Discovery::kDynamic: {
       envoy::extensions::clusters::dynamic_forward_proxy::v3::ClusterConfig config;
-      fill_dns_cache(settings.ipv6_preferred, config.mutable_dns_cache_config());
+      fill_dns_cache(dns, shape.ipv6_preferred, config.mutable_dns_cache_config());
+      // The user has a name of his own in the handshake, or takes any certificate.
+      config.set_allow_insecure_cluster_options(!shape.auto_sni || !shape.auto_san);
       to->mutable_cluster_type()->set_name("envoy.clusters.dynamic_forward_proxy");
       pack(config, to->mutable_cluster_type()->mutable_typed_config());
       break;
@@ -162,66 +152,80 @@ void fill_discovery(Settings settings, Cluster* to) {
   }
 }
 
-std::string render_settings(Settings settings) {
+std::string render_shape(Shape shape, const ir::ClusterSettings& settings) {
   Cluster to;
-  if (settings.discovery == ir::Discovery::kNone) {
+  if (shape.discovery == ir::Discovery::kNone) {
     // Nothing else says anything of a cluster that nobody is in.
-    fill_discovery(settings, &to);
+    fill_discovery(shape, settings, &to);
     return serialize(to);
   }
-  to.mutable_connect_timeout()->set_seconds(10);
-  to.mutable_per_connection_buffer_limit_bytes()->set_value(32'768);
-  to.mutable_circuit_breakers()->add_thresholds()->mutable_max_retries()->set_value(1'024);
   to.set_ignore_health_on_host_removal(true);
-  to.mutable_common_lb_config();
-  to.set_dns_lookup_family(settings.ipv6_preferred ? Cluster::ALL : Cluster::V4_PREFERRED);
-  fill_discovery(settings, &to);
-  fill_load_balancing(settings, &to);
-  fill_protocol(settings, &to);
+  to.set_dns_lookup_family(
+      dns_family(settings.dns ? settings.dns->family : std::nullopt, shape.ipv6_preferred));
+  fill_settings(settings, &to);
+  fill_discovery(shape, settings, &to);
+  fill_balancing(shape, settings, &to);
+  fill_protocol(shape, settings, &to);
   return serialize(to);
 }
 
-const std::string& rendered_settings(Settings settings) {
+// Of clusters without settings.
+const std::string& rendered_shape(Shape shape) {
   static const auto* const all = [] {
-    auto* made = new std::array<std::string, kSettings>;
-    for (std::size_t i = 0; i < kSettings; ++i) (*made)[i] = render_settings(settings_at(i));
+    const ir::ClusterSettings none;
+    auto* made = new std::array<std::string, kShapes>;
+    for (std::size_t i = 0; i < kShapes; ++i) (*made)[i] = render_shape(shape_at(i), none);
     return made;
   }();
-  return (*all)[settings.index()];
+  return (*all)[shape.index()];
+}
+
+// The sockets to the endpoints, where they are more than plain ones.
+void fill_sockets(const ir::Cluster& cluster, Cluster* to) {
+  std::optional<ir::ProxyProtocol> proxy_protocol;
+  if (cluster.settings) proxy_protocol = cluster.settings->proxy_protocol;
+  const auto add_match = [&](const std::string& name, const ir::UpstreamTls& tls) {
+    Cluster::TransportSocketMatch* match = to->add_transport_socket_matches();
+    match->set_name(name);
+    (*match->mutable_match()->mutable_fields())["name"].set_string_value(name);
+    fill_upstream_tls(tls, true, match->mutable_transport_socket());
+    if (proxy_protocol) add_proxy_protocol(*proxy_protocol, match->mutable_transport_socket());
+  };
+  bool plaintext = true;
+  if (cluster.discovery == ir::Discovery::kDynamic && cluster.tls) {
+    fill_upstream_tls(*cluster.tls, false, to->mutable_transport_socket());
+  } else if (cluster.tls || !cluster.tls_by_name.empty()) {
+    plaintext = cluster.tls && cluster.tls->beside_plaintext;
+    if (cluster.tls) add_match(kTlsMatch, *cluster.tls);
+    for (const auto& [name, tls] : cluster.tls_by_name) {
+      add_match(name, tls);
+      plaintext = plaintext || tls.beside_plaintext;
+    }
+    if (!plaintext) fill_unasked_tls(to->mutable_transport_socket());
+  }
+  if (proxy_protocol) add_proxy_protocol(*proxy_protocol, to->mutable_transport_socket());
 }
 
 }  // namespace
 
 std::string render_cluster(const ir::Cluster& cluster) {
-  const std::string& shared = rendered_settings(settings_of(cluster));
+  std::string with_settings;
+  if (cluster.settings) with_settings = render_shape(shape_of(cluster), *cluster.settings);
+  const std::string& shared = cluster.settings ? with_settings : rendered_shape(shape_of(cluster));
   std::string out;
   out.reserve(shared.size() + 2 * cluster.name.size() + 128);
   append_field(out, Cluster::kNameFieldNumber, cluster.name);
   out += shared;
   if (cluster.owner != ObjectKey{}) append_owner(out, Cluster::kMetadataFieldNumber, cluster.owner);
-  const bool several = !cluster.tls_by_name.empty();
   if (cluster.discovery == ir::Discovery::kDns) {
     append_nested(out, Cluster::kLoadAssignmentFieldNumber, [&] {
-      append_assignment(cluster.name, cluster.dns_localities, cluster.tls.has_value(), out);
+      const std::uint16_t health_port = cluster.settings ? cluster.settings->health_port() : 0;
+      append_assignment(cluster.name, cluster.dns_localities, cluster.tls.has_value(), health_port, out);
     });
   }
-  if (cluster.tls || several) {
+  if (cluster.tls || !cluster.tls_by_name.empty() || (cluster.settings && cluster.settings->proxy_protocol)) {
     Cluster rest;
-    bool beside_plaintext = false;
-    const auto add_match = [&](const std::string& name, const ir::UpstreamTls& tls) {
-      Cluster::TransportSocketMatch* match = rest.add_transport_socket_matches();
-      match->set_name(name);
-      (*match->mutable_match()->mutable_fields())["name"].set_string_value(name);
-      fill_upstream_tls(tls, true, match->mutable_transport_socket());
-      beside_plaintext = beside_plaintext || tls.beside_plaintext;
-    };
-    if (cluster.discovery == ir::Discovery::kDynamic) {
-      fill_upstream_tls(*cluster.tls, false, rest.mutable_transport_socket());
-    } else if (cluster.tls || several) {
-      if (cluster.tls) add_match(kTlsMatch, *cluster.tls);
-      for (const auto& [name, tls] : cluster.tls_by_name) add_match(name, tls);
-      if (!beside_plaintext) fill_unasked_tls(rest.mutable_transport_socket());
-    }
+    fill_sockets(cluster, &rest);
     append_serialized(out, rest);
   }
   return out;

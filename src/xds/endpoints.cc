@@ -35,10 +35,17 @@ void append_address(const ir::Endpoint& from, std::string& out) {
 }
 
 // `tls`: which TLS of the cluster it asks for; empty: none.
-void append_endpoint(const ir::Endpoint& from, std::string_view tls, std::string& out) {
+void append_endpoint(const ir::Endpoint& from, std::string_view tls, std::uint16_t health_port,
+                     std::string& out) {
   using Member = endpoint::LbEndpoint;
   append_nested(out, Member::kEndpointFieldNumber, [&] {
     append_nested(out, endpoint::Endpoint::kAddressFieldNumber, [&] { append_address(from, out); });
+    if (health_port != 0) {
+      append_nested(out, endpoint::Endpoint::kHealthCheckConfigFieldNumber, [&] {
+        append_field(out, endpoint::Endpoint::HealthCheckConfig::kPortValueFieldNumber,
+                     std::uint64_t{health_port});
+      });
+    }
     if (!from.hostname.empty()) append_field(out, endpoint::Endpoint::kHostnameFieldNumber, from.hostname);
   });
   if (!tls.empty()) {
@@ -48,7 +55,7 @@ void append_endpoint(const ir::Endpoint& from, std::string_view tls, std::string
   append_wrapped(out, Member::kLoadBalancingWeightFieldNumber, 1);
 }
 
-void append_locality(const ir::Locality& from, bool tls, std::string& out) {
+void append_locality(const ir::Locality& from, bool tls, std::uint16_t health_port, std::string& out) {
   using Group = endpoint::LocalityLbEndpoints;
   append_nested(out, Group::kLocalityFieldNumber, [&] {
     if (!from.region.empty()) append_field(out, core::Locality::kRegionFieldNumber, from.region);
@@ -56,9 +63,11 @@ void append_locality(const ir::Locality& from, bool tls, std::string& out) {
   });
   const std::string_view asks_for = !from.tls.empty() ? std::string_view(from.tls) : tls ? kTlsMatch : "";
   for (const ir::Endpoint& one : from.endpoints) {
-    append_nested(out, Group::kLbEndpointsFieldNumber, [&] { append_endpoint(one, asks_for, out); });
+    append_nested(out, Group::kLbEndpointsFieldNumber,
+                  [&] { append_endpoint(one, asks_for, health_port, out); });
   }
-  append_wrapped(out, Group::kLoadBalancingWeightFieldNumber, from.weight);
+  // Without a weight it gets no requests; Envoy takes no 0.
+  if (from.weight != 0) append_wrapped(out, Group::kLoadBalancingWeightFieldNumber, from.weight);
   if (from.priority != 0) {
     append_field(out, Group::kPriorityFieldNumber, std::uint64_t{from.priority});
   }
@@ -67,20 +76,22 @@ void append_locality(const ir::Locality& from, bool tls, std::string& out) {
 }  // namespace
 
 void append_assignment(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,
-                       std::string& out) {
+                       std::uint16_t health_port, std::string& out) {
   using Assignment = endpoint::ClusterLoadAssignment;
   append_field(out, Assignment::kClusterNameFieldNumber, cluster);
   for (const ir::Locality& locality : localities) {
-    append_nested(out, Assignment::kEndpointsFieldNumber, [&] { append_locality(locality, tls, out); });
+    append_nested(out, Assignment::kEndpointsFieldNumber,
+                  [&] { append_locality(locality, tls, health_port, out); });
   }
 }
 
-std::string render_endpoints(std::string_view cluster, std::span<const ir::Locality> localities, bool tls) {
+std::string render_endpoints(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,
+                             std::uint16_t health_port) {
   std::size_t endpoints = 0;
   for (const ir::Locality& locality : localities) endpoints += locality.endpoints.size();
   std::string out;
   out.reserve(cluster.size() + 16 + 32 * endpoints);
-  append_assignment(cluster, localities, tls, out);
+  append_assignment(cluster, localities, tls, health_port, out);
   return out;
 }
 

@@ -17,6 +17,10 @@ nlohmann::json without_choices(nlohmann::json node);
 
 nlohmann::json as_json(ResourceType type, std::string_view bytes);
 
+// As Envoy Gateway makes the first cluster with this name, its endpoints without their localities, and one
+// way of TLS with our name; null where the proxy has none.
+nlohmann::json expected_cluster(const nlohmann::json& proxy, const std::string& name);
+
 // The resources of each proxy of a parity case: {listeners, routes, clusters, endpoints, secrets}. None, and
 // one line on standard output, where the parity cases are not at hand.
 std::vector<nlohmann::json> parity(const std::string& name);
