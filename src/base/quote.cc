@@ -1,35 +1,39 @@
 #include "base/quote.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "base/utf8.h"
 
 namespace sluice {
 namespace {
 
 constexpr std::size_t kMaxQuoted = 60;  // bytes
 
-std::string_view code_point_prefix(std::string_view text, std::size_t bytes) {
-  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80)
-    --bytes;
-  return text.substr(0, bytes);
-}
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\x7F'; }
 
 }  // namespace
 
 std::string quote(std::string_view text) {
   std::string shown = "`";
-  for (const char c : code_point_prefix(text, kMaxQuoted)) {
-    if (c == '\n') {
+  std::size_t used = 0;
+  while (used < text.size()) {
+    const std::string_view rest = text.substr(used);
+    const std::size_t size = utf8_size(rest);
+    if (used + std::max<std::size_t>(size, 1) > kMaxQuoted) return shown + "…`";
+    if (rest.front() == '\n') {
       shown += "\\n";
-    } else if (c == '\t') {
+    } else if (rest.front() == '\t') {
       shown += "\\t";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == '\x7F') {
-      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else if (size == 0 || is_control(rest.front())) {
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(rest.front()));
     } else {
-      shown += c;
+      shown += rest.substr(0, size);
     }
+    used += std::max<std::size_t>(size, 1);
   }
-  shown += text.size() > kMaxQuoted ? "…`" : "`";
-  return shown;
+  return shown + "`";
 }
 
 }  // namespace sluice

@@ -8,7 +8,8 @@
 
 namespace sluice {
 
-// `text` in backquotes: on one line, without what a terminal would obey, and cut where it is long.
+// `text` in backquotes: on one line, without what a terminal would obey or what is no UTF-8, and cut where it
+// is long.
 std::string quote(std::string_view text);
 
 }  // namespace sluice

@@ -11,6 +11,11 @@ TEST(Quote, ControlCharactersAreSpelledOut) {
   EXPECT_EQ(quote("\x1B[2J\x7F"), "`\\x1b[2J\\x7f`");
 }
 
+TEST(Quote, WhatIsNoUtf8IsSpelledOut) {
+  EXPECT_EQ(quote("a\xFF\xC3\xA9\xC3"), "`a\\xff\xC3\xA9\\xc3`");
+  EXPECT_EQ(quote("\xED\xA0\x80\xC0\x80"), "`\\xed\\xa0\\x80\\xc0\\x80`");
+}
+
 TEST(Quote, ALongTextIsCutBetweenCodePoints) {
   EXPECT_EQ(quote(std::string(60, 'x')), "`" + std::string(60, 'x') + "`");
   EXPECT_EQ(quote(std::string(61, 'x')), "`" + std::string(60, 'x') + "…`");

@@ -13,6 +13,9 @@ namespace sluice::source {
 
 namespace {
 
+// Of one object's definitions. Who mends them sees the others then.
+constexpr std::size_t kMaxDuplicates = 100;
+
 // "a.yaml:3", or "a.yaml" where the line is not known.
 std::string place_name(const std::string& file, std::uint32_t line) {
   return line == 0 ? file : fmt::format("{}:{}", file, line);
@@ -163,7 +166,7 @@ std::vector<Problem> FileSet::duplicates() const {
   for (const ObjectKey& key : contested_) {
     const std::vector<Claim>& claims = entries_.at(key).claims;
     const Claim& winner = claims.front();
-    for (std::size_t i = 1; i < claims.size(); ++i) {
+    for (std::size_t i = 1; i < std::min(claims.size(), kMaxDuplicates); ++i) {
       const Claim& claim = claims[i];
       problems.push_back({.code = "conflict/duplicate",
                           .where = {claim.file->name, claim.line, claim.column},

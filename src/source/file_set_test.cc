@@ -194,6 +194,16 @@ TEST(FileSet, DuplicateNamesBothPlaces) {
                                .message = "the first is here"}}}));
 }
 
+TEST(FileSet, DuplicatesOfManyAreNamedInPart) {
+  FileSet files;
+  std::string text;
+  for (int i = 0; i < 1'000; ++i) text += "---\n" + config_map("a");
+  set(files, "a.yaml", text);
+  const Batch batch = files.take().value();
+  EXPECT_EQ(batch.problems.size(), 99U);
+  EXPECT_EQ(batch.upserted.size(), 1U);
+}
+
 TEST(FileSet, PathProblemsAreTold) {
   FileSet files;
   files.set_path_problems({{.code = "syntax/no-such-file", .where = {"x", 0, 0}}}, true);

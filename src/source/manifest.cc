@@ -58,25 +58,57 @@ void collect_objects(const Tree& tree, std::vector<Tree>& objects) {
 
 bool is_error(const Problem& problem) { return problem.severity == Severity::kError; }
 
-void read_one(const Tree& tree, std::uint32_t document, std::uint32_t ordinal, const std::string& file,
-              Manifest& manifest) {
-  api::ReadObject read = api::read_object(tree, api::Trust::kCheck);
-  const bool refused = std::ranges::any_of(read.problems, is_error);
-  for (Problem& problem : read.problems) {
-    if (problem.where.line == 0) problem.where = find_field(tree, problem.path);
-    problem.where.file = file;
-    for (Related& related : problem.also) related.where.file = file;
-    if (problem.object == ObjectKey()) problem.object = read.key;
-    manifest.problems.push_back(std::move(problem));
+// Reads the objects of one file, one after the other.
+class ManifestReader {
+ public:
+  explicit ManifestReader(const std::string& file, Manifest& manifest) : file_(file), manifest_(manifest) {}
+
+  void read(const Tree& tree, std::uint32_t document, std::uint32_t ordinal) {
+    const bool brief = reported_ >= kMaxProblems;
+    api::ReadObject read = api::read_object(tree, brief ? api::Trust::kCheckBriefly : api::Trust::kCheck);
+    const bool refused = std::ranges::any_of(read.problems, is_error);
+    for (Problem& problem : read.problems) report(tree, read.key, std::move(problem));
+    if (read.key.name.name.empty() || !(refused || read.bound)) return;
+    manifest_.objects.push_back({.key = std::move(read.key),
+                                 .line = tree.line(),
+                                 .column = tree.column(),
+                                 .document = document,
+                                 .ordinal = ordinal,
+                                 .bound = std::move(read.bound)});
   }
-  if (read.key.name.name.empty() || !(refused || read.bound)) return;
-  manifest.objects.push_back({.key = std::move(read.key),
-                              .line = tree.line(),
-                              .column = tree.column(),
-                              .document = document,
-                              .ordinal = ordinal,
-                              .bound = std::move(read.bound)});
-}
+
+  void finish() {
+    if (others_) manifest_.problems.push_back(*std::move(others_));
+  }
+
+ private:
+  void report(const Tree& tree, const ObjectKey& object, Problem problem) {
+    if (reported_ >= kMaxProblems && others_ && (is_error(*others_) || !is_error(problem))) return;
+    if (problem.where.line == 0) problem.where = find_field(tree, problem.path);
+    problem.where.file = file_;
+    if (reported_ >= kMaxProblems) {
+      others_ =
+          Problem{.code = "schema/many-problems",
+                  .severity = problem.severity,
+                  .where = problem.where,
+                  .object = object,
+                  .message = fmt::format("from here on there are more problems than the {} of this file "
+                                         "that are told",
+                                         kMaxProblems),
+                  .suggestion = "mend some of them"};
+      return;
+    }
+    ++reported_;
+    for (Related& related : problem.also) related.where.file = file_;
+    if (problem.object == ObjectKey()) problem.object = object;
+    manifest_.problems.push_back(std::move(problem));
+  }
+
+  const std::string& file_;
+  Manifest& manifest_;
+  std::size_t reported_ = 0;
+  std::optional<Problem> others_;  // stands for all that are not reported, an error if one of them is
+};
 
 // One step of a path.
 struct Step {
@@ -137,13 +169,15 @@ Manifest read_manifest(std::string_view text, const std::string& file) {
   const std::vector<Document> documents = parse(text, file, &manifest.problems);
   manifest.broken = std::ranges::any_of(manifest.problems, is_error);
   manifest.document_lines.reserve(documents.size());
+  ManifestReader reader(file, manifest);
   std::vector<Tree> objects;
   for (std::uint32_t d = 0; d < documents.size(); ++d) {
     manifest.document_lines.push_back(documents[d].line);
     objects.clear();
     collect_objects(documents[d].tree, objects);
-    for (std::uint32_t o = 0; o < objects.size(); ++o) read_one(objects[o], d, o, file, manifest);
+    for (std::uint32_t o = 0; o < objects.size(); ++o) reader.read(objects[o], d, o);
   }
+  reader.finish();
   return manifest;
 }
 

@@ -40,9 +40,13 @@ struct Manifest {
   std::vector<Object> objects;
   // The line at which each document begins.
   std::vector<std::uint32_t> document_lines;
-  // Complete but for Problem::object where an object has no name.
+  // Complete but for Problem::object where an object has no name. After kMaxProblems of objects, one more
+  // says that there are others.
   std::vector<Problem> problems;
 };
+
+// Who has more than that to mend will not read them all at once, and a small text could make millions.
+inline constexpr std::size_t kMaxProblems = 1'000;
 
 // A List is a document of kind List, or of a kind ...List that has a list of items; its items are objects, or
 // Lists again. Items of a typed list may leave out apiVersion and kind, as an API server's answers do.

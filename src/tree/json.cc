@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <unordered_set>
 #include <utility>
@@ -16,25 +17,6 @@ namespace sluice::tree_internal {
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-void append_utf8(std::uint32_t code, std::string* out) {
-  const auto push = [out](std::uint32_t byte) { out->push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    push(code);
-  } else if (code < 0x800) {
-    push(0xC0 | (code >> 6));
-    push(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    push(0xE0 | (code >> 12));
-    push(0x80 | ((code >> 6) & 0x3F));
-    push(0x80 | (code & 0x3F));
-  } else {
-    push(0xF0 | (code >> 18));
-    push(0x80 | ((code >> 12) & 0x3F));
-    push(0x80 | ((code >> 6) & 0x3F));
-    push(0x80 | (code & 0x3F));
-  }
-}
 
 class JsonReader {
  public:
@@ -271,6 +253,25 @@ class JsonReader {
 
 }  // namespace
 
+void append_utf8(std::uint32_t code, std::string* out) {
+  const auto push = [out](std::uint32_t byte) { out->push_back(static_cast<char>(byte)); };
+  if (code < 0x80) {
+    push(code);
+  } else if (code < 0x800) {
+    push(0xC0 | (code >> 6));
+    push(0x80 | (code & 0x3F));
+  } else if (code < 0x10000) {
+    push(0xE0 | (code >> 12));
+    push(0x80 | ((code >> 6) & 0x3F));
+    push(0x80 | (code & 0x3F));
+  } else {
+    push(0xF0 | (code >> 18));
+    push(0x80 | ((code >> 12) & 0x3F));
+    push(0x80 | ((code >> 6) & 0x3F));
+    push(0x80 | (code & 0x3F));
+  }
+}
+
 bool parse_json(std::string_view text, std::vector<Document>* documents, Problem* problem) {
   return JsonReader(text, problem).read_all(documents);
 }
@@ -313,7 +314,11 @@ bool parse_number(std::string_view text, std::uint32_t line, std::uint32_t colum
   const char* const last = digits.data() + digits.size();
   const auto [float_stop, float_error] = std::from_chars(digits.data(), last, value);
   if (float_stop != last) return false;
-  if (float_error == std::errc::result_out_of_range) return false;
+  if (float_error == std::errc::result_out_of_range) {
+    // Too large, or next to zero, which is zero.
+    value = std::strtod(std::string(digits).c_str(), nullptr);
+    if (std::isinf(value)) return false;
+  }
   *tree = Tree::number(negative ? -value : value, line, column);
   return true;
 }

@@ -1,6 +1,8 @@
 // JSON text → documents; parse() is its only caller.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +17,9 @@ bool parse_json(std::string_view text, std::vector<Document>* documents, Problem
 
 // The number as the core schema reads it; null tree when it is none. Shared by both parsers.
 bool parse_number(std::string_view text, std::uint32_t line, std::uint32_t column, Tree* tree);
+
+// A code point that is no half of a surrogate pair. Shared as well.
+void append_utf8(std::uint32_t code, std::string* out);
 
 // "syntax/duplicate-key" for `key` at line and column.
 Problem duplicate_key(const Tree::Member& first, std::uint32_t line, std::uint32_t column);

@@ -13,7 +13,9 @@
 #include <fmt/format.h>
 #include <libfyaml.h>
 
+#include "base/utf8.h"
 #include "tree/json.h"
+#include "tree/scalar.h"
 
 namespace sluice {
 
@@ -22,6 +24,9 @@ namespace {
 using tree_internal::duplicate_key;
 using tree_internal::parse_json;
 using tree_internal::parse_number;
+using tree_internal::read_block;
+using tree_internal::read_double_quoted;
+using tree_internal::read_single_quoted;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
@@ -62,24 +67,6 @@ bool is_separator(std::string_view line) {
   return line.empty() || line.front() == '#';
 }
 
-// The size of the UTF-8 sequence that `text` begins with, or 0 when it begins with none.
-std::size_t utf8_sequence(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xF5 ? 0 : first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
-  if (size == 0 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what lies beyond Unicode.
-  if (first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (first == 0xED && byte(1) >= 0xA0) return 0;
-  if (first == 0xF0 && byte(1) < 0x90) return 0;
-  if (first == 0xF4 && byte(1) >= 0x90) return 0;
-  return size;
-}
-
 // What is wrong with the character that `text` begins with, if it is none that a text may hold.
 std::optional<Problem> find_bad_character(std::string_view text) {
   Problem problem;
@@ -94,7 +81,7 @@ std::optional<Problem> find_bad_character(std::string_view text) {
     problem.suggestion = "save the file with Unix line ends";
     return problem;
   }
-  if (utf8_sequence(text) != 0) return std::nullopt;
+  if (utf8_size(text) != 0) return std::nullopt;
   problem.code = "syntax/utf8";
   problem.message = fmt::format("byte 0x{:02X} is no UTF-8", static_cast<unsigned char>(text.front()));
   problem.suggestion = "save the file as UTF-8";
@@ -117,7 +104,7 @@ std::optional<Problem> find_bad_character_in(std::string_view text) {
     }
     std::optional<Problem> problem = find_bad_character(text.substr(i));
     if (!problem) {
-      i += utf8_sequence(text.substr(i));
+      i += utf8_size(text.substr(i));
       continue;
     }
     problem->where.line = line;
@@ -212,37 +199,31 @@ struct DiagDeleter {
   void operator()(fy_diag* diag) const { fy_diag_destroy(diag); }
 };
 
-// The value of a single-quoted scalar from what stands between its quotes: two quotes are one, and a line
-// break with the blanks around it is a space, or as many line breaks as there are empty lines.
-std::string unfold_single_quoted(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r";
-  std::string value;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\'') {
-      value += '\'';
-      ++i;  // the second one
-    } else if (text[i] == '\n') {
-      value.resize(value.find_last_not_of(kBlanks) + 1);
-      std::size_t breaks = 1;
-      std::size_t next = i + 1;
-      for (; next < text.size() && (kBlanks.contains(text[next]) || text[next] == '\n'); ++next) {
-        if (text[next] == '\n') ++breaks;
-      }
-      value += breaks == 1 ? " " : std::string(breaks - 1, '\n');
-      i = next - 1;
-    } else {
-      value += text[i];
-    }
+// What the aliases of one text may still stand for. Somewhat as it would count in bytes if it were written
+// out.
+class AliasRoom {
+ public:
+  static constexpr std::size_t kNode = 16;  // a node's own line, its indentation, …
+
+  explicit AliasRoom(std::size_t text_size)
+      : left_(std::max(kMaxAliased, text_size <= kMaxTextBytes ? kMaxAliasedRatio * text_size : 0)) {}
+
+  bool take(std::size_t size) {
+    if (size > left_) return false;
+    left_ -= size;
+    return true;
   }
-  return value;
-}
+
+ private:
+  std::size_t left_;
+};
 
 // One document's events → its tree. The first mistake spoils the document; what follows is skipped.
 class DocumentBuilder {
  public:
-  // `source` is what the events are of.
-  DocumentBuilder(std::string_view source, std::uint32_t first_line)
-      : source_(source), first_line_(first_line) {}
+  // `source` is what the events are of, `room` that of the whole text.
+  DocumentBuilder(std::string_view source, std::uint32_t first_line, AliasRoom* room)
+      : source_(source), first_line_(first_line), room_(room) {}
 
   void begin() {
     frames_.clear();
@@ -250,6 +231,7 @@ class DocumentBuilder {
     root_.reset();
     problem_.reset();
     nodes_ = 0;
+    size_ = 0;
   }
 
   bool has_problem() const { return problem_.has_value(); }
@@ -295,6 +277,7 @@ class DocumentBuilder {
     Place place;
     std::string anchor;
     std::size_t nodes_before = 0;
+    std::size_t size_before = 0;
     std::vector<Tree> items;
     std::vector<Tree::Member> members;
     std::unordered_set<std::string> hashed;  // the keys, once there are many
@@ -306,6 +289,7 @@ class DocumentBuilder {
   struct Anchored {
     Tree tree;
     std::size_t nodes;
+    std::size_t size;  // as AliasRoom counts
   };
 
   static std::string_view text_of(fy_token* token) {
@@ -315,16 +299,56 @@ class DocumentBuilder {
     return text == nullptr ? std::string_view() : std::string_view(text, size);
   }
 
-  // What stands in the text, between the quotes.
-  std::string_view written(fy_token* token) const {
-    const std::size_t begin = fy_token_start_mark(token)->input_pos;
-    const std::size_t end = fy_token_end_mark(token)->input_pos;
-    return begin <= end && end <= source_.size() ? source_.substr(begin, end - begin) : std::string_view();
+  // Where a token begins or ends in the text.
+  std::size_t position(const fy_mark* mark) const {
+    return mark == nullptr ? 0 : std::min(mark->input_pos, source_.size());
   }
 
-  // libfyaml 0.7.12 loses count where two quotes stand side by side in single quotes: 'a''''b'.
-  bool has_doubled_escapes(fy_token* token) const {
-    return written(token).find("''''") != std::string_view::npos;
+  // What stands in the text, between the quotes.
+  std::string_view written(fy_token* token) const {
+    const std::size_t begin = position(fy_token_start_mark(token));
+    return source_.substr(begin, std::max(position(fy_token_end_mark(token)), begin) - begin);
+  }
+
+  // A scalar that libfyaml would misread (tree/scalar.h). It isn't even asked for the text: it might leak
+  // memory.
+  std::optional<std::string> read_scalar(fy_event* event, fy_scalar_style style) const {
+    fy_token* const token = event->scalar.value;
+    switch (style) {
+      case FYSS_SINGLE_QUOTED:
+        // It loses count where two quotes stand side by side in single quotes: 'a''''b'.
+        if (!written(token).contains("''''") && !written(token).contains('\n')) return std::nullopt;
+        return read_single_quoted(written(token));
+      case FYSS_DOUBLE_QUOTED:
+        if (!written(token).contains('\n')) return std::nullopt;
+        return read_double_quoted(written(token));
+      case FYSS_LITERAL:
+      case FYSS_FOLDED:
+        return read_block(block_header(event), written(token), outer_indentation());
+      default:
+        return std::nullopt;
+    }
+  }
+
+  // What begins with the `|` or `>` of a block: the end of the line above it, less what else stands there.
+  std::string_view block_header(fy_event* event) const {
+    const std::size_t end = position(fy_token_start_mark(event->scalar.value));
+    const std::string_view above = source_.substr(0, end);
+    const std::size_t line_end = above.ends_with('\n') ? end - 1 : end;
+    std::size_t begin = above.substr(0, line_end).rfind('\n') + 1;  // npos + 1 is 0
+    begin = std::max(begin, last_end_);
+    for (fy_token* before : {event->scalar.anchor, event->scalar.tag}) {
+      if (before != nullptr) begin = std::max(begin, position(fy_token_end_mark(before)));
+    }
+    const std::string_view line =
+        above.substr(std::min(begin, line_end), line_end - std::min(begin, line_end));
+    const std::size_t header = line.find_first_of("|>");
+    return header == std::string_view::npos ? "|" : line.substr(header);
+  }
+
+  // Of the list or map around the next value: a block in a document by itself is in nothing.
+  std::size_t outer_indentation() const {
+    return frames_.empty() || frames_.back().place.column == 0 ? 0 : frames_.back().place.column - 1;
   }
 
   Place place_of(const fy_mark* mark, std::uint32_t back = 0) const {
@@ -350,6 +374,15 @@ class DocumentBuilder {
     return false;
   }
 
+  bool count_alias(const Anchored& anchored, Place place) {
+    if (!count(anchored.nodes, place)) return false;
+    size_ += anchored.size;
+    if (room_->take(anchored.size)) return true;
+    fail(place, "syntax/too-large", "aliases that stand for too much, next to what is written",
+         "write it out, or split the file");
+    return false;
+  }
+
   bool wants_key() const {
     return !frames_.empty() && frames_.back().type == Tree::Type::kMap && !frames_.back().has_key &&
            !frames_.back().merge;
@@ -363,7 +396,9 @@ class DocumentBuilder {
     // block scalar may be behind the text.
     Place place = place_of(token == nullptr ? nullptr : fy_token_start_mark(token), quoted ? 1 : 0);
     const bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
-    if (block && text_of(token).empty()) place = {};
+    const std::optional<std::string> read = token == nullptr ? std::nullopt : read_scalar(event, style);
+    last_end_ = token == nullptr ? last_end_ : position(fy_token_end_mark(token));
+    if (block && read->empty()) place = {};
     if (place.line == 0 || block) {
       if (!frames_.empty() && frames_.back().has_key) {
         place = {frames_.back().members.back().line, frames_.back().members.back().column};
@@ -372,10 +407,8 @@ class DocumentBuilder {
       }
     }
     if (!count(1, place)) return;
-    // Not even asked for the text of such a token: it would leak memory.
-    const bool misread = style == FYSS_SINGLE_QUOTED && has_doubled_escapes(token);
-    const std::string unfolded = misread ? unfold_single_quoted(written(token)) : std::string();
-    const std::string_view text = misread ? unfolded : text_of(token);
+    const std::string_view text = read ? *read : text_of(token);
+    size_ += AliasRoom::kNode + text.size();
     if (wants_key()) return add_key(text, style == FYSS_PLAIN && event->scalar.tag == nullptr, place, event);
     Tree tree;
     if (event->scalar.tag != nullptr) {
@@ -386,11 +419,17 @@ class DocumentBuilder {
       tree = Tree::string(std::string(text), place.line, place.column);
     }
     if (event->scalar.anchor != nullptr) {
-      anchors_.insert_or_assign(std::string(text_of(event->scalar.anchor)), Anchored{tree, 1});
+      anchor(event->scalar.anchor, tree, text.size());
     }
     // A document of nothing but comments is one empty plain scalar.
     if (frames_.empty() && tree.is_null()) return;
     put(std::move(tree), place);
+  }
+
+  // A scalar of so many bytes.
+  void anchor(fy_token* name, Tree tree, std::size_t bytes) {
+    anchors_.insert_or_assign(std::string(text_of(name)),
+                              Anchored{std::move(tree), 1, AliasRoom::kNode + bytes});
   }
 
   static Tree resolve_plain(std::string_view text, Place place) {
@@ -475,10 +514,9 @@ class DocumentBuilder {
 
   void add_key(std::string_view text, bool plain, Place place, fy_event* event) {
     if (event->scalar.anchor != nullptr) {
-      anchors_.insert_or_assign(std::string(text_of(event->scalar.anchor)),
-                                Anchored{plain ? resolve_plain(text, place)
-                                               : Tree::string(std::string(text), place.line, place.column),
-                                         1});
+      anchor(event->scalar.anchor,
+             plain ? resolve_plain(text, place) : Tree::string(std::string(text), place.line, place.column),
+             text.size());
     }
     if (plain && text == "<<") {
       frames_.back().merge = true;
@@ -514,6 +552,7 @@ class DocumentBuilder {
 
   void add_alias(fy_event* event) {
     const Place place = place_of(fy_token_start_mark(event->alias.anchor), 1);
+    last_end_ = position(fy_token_end_mark(event->alias.anchor));
     const auto anchored = anchors_.find(text_of(event->alias.anchor));
     if (anchored == anchors_.end()) {
       for (const Frame& frame : frames_) {
@@ -524,7 +563,7 @@ class DocumentBuilder {
       return fail(place, "syntax/alias", "an alias without its anchor in this document",
                   "quote the value if it is meant to begin with `*`");
     }
-    if (!count(anchored->second.nodes, place)) return;
+    if (!count_alias(anchored->second, place)) return;
     if (!wants_key()) return put(anchored->second.tree, place);
     if (!anchored->second.tree.is_string()) {
       return fail(place, "syntax/key", "a key must be a string");
@@ -548,6 +587,8 @@ class DocumentBuilder {
     frame.place = place;
     frame.anchor = std::string(text_of(anchor));
     frame.nodes_before = before;
+    frame.size_before = size_;
+    size_ += AliasRoom::kNode;
   }
 
   void close() {
@@ -559,7 +600,8 @@ class DocumentBuilder {
                     ? Tree::map(std::move(frame.members), frame.place.line, frame.place.column)
                     : Tree::list(std::move(frame.items), frame.place.line, frame.place.column);
     if (!frame.anchor.empty()) {
-      anchors_.insert_or_assign(std::move(frame.anchor), Anchored{tree, nodes_ - frame.nodes_before});
+      anchors_.insert_or_assign(std::move(frame.anchor),
+                                Anchored{tree, nodes_ - frame.nodes_before, size_ - frame.size_before});
     }
     put(std::move(tree), frame.place);
   }
@@ -611,17 +653,20 @@ class DocumentBuilder {
 
   std::string_view source_;
   std::uint32_t first_line_;
+  AliasRoom* room_;
+  std::size_t last_end_ = 0;  // of the last scalar or alias, in the text
   std::vector<Frame> frames_;
   std::map<std::string, Anchored, std::less<>> anchors_;
   std::optional<Tree> root_;
   unsigned root_line_ = 0;
   std::optional<Problem> problem_;
   std::size_t nodes_ = 0;
+  std::size_t size_ = 0;  // as AliasRoom counts
 };
 
 class YamlReader {
  public:
-  YamlReader() {
+  explicit YamlReader(AliasRoom* room) : room_(room) {
     fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
     diag_config.fp = nullptr;
@@ -640,7 +685,7 @@ class YamlReader {
     config.diag = diag_.get();
     const std::unique_ptr<fy_parser, ParserDeleter> parser(fy_parser_create(&config));
     if (parser == nullptr || fy_parser_set_string(parser.get(), text.data(), text.size()) != 0) std::abort();
-    DocumentBuilder builder(text, first_line);
+    DocumentBuilder builder(text, first_line, room_);
     builder.begin();
     bool ended = false;
     while (!ended) {
@@ -698,20 +743,24 @@ class YamlReader {
       problem.message = "this is no YAML";
     }
     // The errors stay with the diag, and so would be the next document's.
-    *this = YamlReader();
+    *this = YamlReader(room_);
     return problem;
   }
 
+  AliasRoom* room_;
   std::unique_ptr<fy_diag, DiagDeleter> diag_;
 };
 
 void parse_yaml(std::string_view text, std::vector<Document>* documents, std::vector<Problem>* problems) {
-  YamlReader reader;
+  AliasRoom room(text.size());
+  YamlReader reader(&room);
   std::size_t begin = 0;
   std::uint32_t begin_line = 1;
   bool content = false;     // the document has a line that is no comment
   bool directives = false;  // and all such lines so far are directives: `---` ends those, not the document
+  const std::size_t first_problem = problems->size();
   const auto end_document = [&](std::size_t end) {
+    if (problems->size() - first_problem >= kMaxBadDocuments) return;
     if (content) reader.read(text.substr(begin, end - begin), begin_line, documents, problems);
   };
   std::uint32_t line_number = 1;

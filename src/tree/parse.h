@@ -12,8 +12,9 @@
 //   and 0o17 and, as in every Kubernetes tool, 017 too; one that fits no 64 bits is a float. yes, no, on, off
 //   and times are strings. Keys are strings, however they are written.
 // - Anchors, aliases and merge keys (`<<`) work. A document has at most kMaxNodes nodes after their
-// expansion, and
-//   kMaxDepth levels, so no small text can become a large one.
+// expansion,
+//   and kMaxDepth levels; and what all aliases of a text stand for has at most kMaxAliased bytes or
+//   kMaxAliasedRatio times those of the text, whichever is more. So no small text can become a large one.
 // - The same key twice in one map is an error that names both places.
 // - A text is UTF-8 without NUL, and its lines end with \n or \r\n, so that everybody counts the same lines.
 //
@@ -38,6 +39,10 @@ inline constexpr std::size_t kMaxTextBytes = std::size_t{64} << 20;
 // Of one document, aliases expanded. The largest object that an API server takes has fewer.
 inline constexpr std::size_t kMaxNodes = 1'000'000;
 inline constexpr std::size_t kMaxDepth = 100;
+// What follows after so many is not read.
+inline constexpr std::size_t kMaxBadDocuments = 1'000;
+inline constexpr std::size_t kMaxAliased = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxAliasedRatio = 10;
 
 struct Document {
   Tree tree;

@@ -1,5 +1,6 @@
 #include "tree/parse.h"
 
+#include <cmath>
 #include <limits>
 #include <string>
 #include <tuple>
@@ -69,6 +70,26 @@ TEST(Parse, PlainScalars) {
   for (const Tree& item : tree.at("strings")->items()) EXPECT_EQ(item.type(), Type::kString) << item.line();
 }
 
+// As strtod and Go have it. What is too large is no number, for it would be none of JSON.
+TEST(Parse, NumbersNextToZeroAreZero) {
+  for (const char* file : {"a.yaml", "a.json"}) {
+    std::vector<Problem> problems;
+    const std::vector<Document> documents =
+        parse("{\"a\": [5e-400, -5e-400, 2e-324, 4e-324]}", file, &problems);
+    ASSERT_TRUE(problems.empty()) << file;
+    const std::vector<Tree>& items = documents.at(0).tree.at("a")->items();
+    for (const Tree& item : items) ASSERT_EQ(item.type(), Type::kFloat);
+    EXPECT_EQ(items[0].as_float(), 0);
+    EXPECT_EQ(items[1].as_float(), 0);
+    EXPECT_TRUE(std::signbit(items[1].as_float()));
+    EXPECT_EQ(items[2].as_float(), 0);
+    EXPECT_GT(items[3].as_float(), 0);
+  }
+  EXPECT_EQ(parse_one("a: 5e-400\n").at("a")->as_float(), 0);
+  EXPECT_EQ(parse_one("a: 5e400\n").at("a")->as_string(), "5e400");
+  EXPECT_FALSE(problems_of("[5e400]", "a.json").empty());
+}
+
 TEST(Parse, KeysAreStrings) {
   const Tree tree = parse_one("80: a\ntrue: b\n? quoted\n: c\n'': d\n");
   EXPECT_EQ(tree.at("80")->as_string(), "a");
@@ -88,6 +109,30 @@ TEST(Parse, QuotesInSingleQuotes) {
   EXPECT_EQ(tree.at("e")->as_string(), "it's");
   EXPECT_EQ(tree.find("f''g")->as_string(), "h");
   EXPECT_EQ(tree.at("i[2]")->as_string(), "''ä");
+}
+
+// Wherever a block stands: its header is the end of a line, and its indentation counts from what it is in.
+TEST(Parse, Blocks) {
+  const Tree tree = parse_one(
+      "a: |2 # not | this\n   x\n  y\n'b | c': >-\n x\n y\nc:\n- |1\n   x\n  y\n- - d: !!str &z| |+\n      "
+      "x\n\n"
+      "  - *z|\n? |-\n  k\n: &e\n  f: >\n    x\n\n     y\ng:\n  |\n  x\nh: |\n  x");
+  EXPECT_EQ(tree.at("a")->as_string(), " x\ny\n");
+  EXPECT_EQ(tree.find("b | c")->as_string(), "x y");
+  EXPECT_EQ(tree.at("c[0]")->as_string(), "  x\n y\n");
+  EXPECT_EQ(tree.at("c[1][0].d")->as_string(), "x\n\n");
+  EXPECT_EQ(tree.at("c[1][1]")->as_string(), "x\n\n");
+  EXPECT_EQ(tree.at("k.f")->as_string(), "x\n\n y\n");
+  EXPECT_EQ(tree.at("g")->as_string(), "x\n");
+  EXPECT_EQ(tree.at("h")->as_string(), "x");
+  EXPECT_EQ(parse_one("--- |\n  x\n").as_string(), "x\n");
+}
+
+// libfyaml adds bytes to some that it has not written to, and does not fold the second.
+TEST(Parse, QuotesOverSeveralLines) {
+  const Tree tree = parse_one("a: \"\\ \n  \\\n\n\n  b\"\nc: 'd\r\n  '\n");
+  EXPECT_EQ(tree.at("a")->as_string(), "  \n\nb");
+  EXPECT_EQ(tree.at("c")->as_string(), "d ");
 }
 
 TEST(Parse, Tags) {
@@ -287,13 +332,34 @@ TEST(Parse, RefusesBombs) {
     laughs += fmt::format("{0}: &{0} [*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1}]\n", c, before);
   }
   EXPECT_EQ(problems_of(laughs),
-            "6:29: syntax/too-large: a document of more than 1000000 nodes, aliases expanded");
+            "5:20: syntax/too-large: aliases that stand for too much, next to what is written (write it out, "
+            "or split the file)");
   EXPECT_EQ(problems_of("a: " + std::string(200, '[') + std::string(200, ']')),
             "1:103: syntax/too-deep: nested deeper than 100 levels");
   EXPECT_EQ(problems_of("{\"a\": " + std::string(100'000, '[')),
             "1:106: syntax/too-deep: nested deeper than 100 levels");
   EXPECT_EQ(problems_of("[" + std::string(100'000, '['), "a.json"),
             "1:101: syntax/too-deep: nested deeper than 100 levels");
+}
+
+// Few nodes, but each of many bytes; and little in each document, but many documents.
+TEST(Parse, RefusesBombsOfBytesAndOfDocuments) {
+  const std::string big = "a: &a " + std::string(100'000, 'x') + "\n";
+  const auto aliases = [](std::size_t count) {
+    std::string text = "b: [";
+    for (std::size_t i = 0; i < count; ++i) text += "*a,";
+    return text + "]\n";
+  };
+  EXPECT_EQ(problems_of(big + aliases(10)), "");
+  EXPECT_EQ(problems_of(big + aliases(11)),
+            "2:35: syntax/too-large: aliases that stand for too much, next to what is written (write it out, "
+            "or split the file)");
+  const std::string document = "a: &a " + std::string(1'000, 'x') + "\n" + aliases(100) + "---\n";
+  std::string documents;
+  for (int i = 0; i < 10; ++i) documents += document;
+  EXPECT_EQ(problems_of(documents), "");
+  for (int i = 0; i < 10; ++i) documents += document;
+  EXPECT_TRUE(problems_of(documents).contains("32:101: syntax/too-large")) << problems_of(documents);
 }
 
 // The limits are the same in JSON, which has a reader of its own.

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include <archive_entry.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "base/quote.h"
 
 namespace sluice::wasm {
 namespace {
@@ -163,8 +166,8 @@ class Unpacking {
       const std::size_t shown = std::min(names_.size(), kNamesShown);
       return fail(
           Reason::kNotModule,
-          fmt::format("the archive has several modules and none is named `{}`: `{}`{}", kPluginName,
-                      fmt::join(names_.begin(), names_.begin() + static_cast<std::ptrdiff_t>(shown), "`, `"),
+          fmt::format("the archive has several modules and none is named `{}`: {}{}", kPluginName,
+                      fmt::join(names_ | std::views::take(shown) | std::views::transform(quote), ", "),
                       shown < names_.size() ? ", …" : ""));
     }
     if (!module_) return fail(Reason::kNotModule, "the archive has no `*.wasm` file");

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "wasm/digest.h"
 
 namespace sluice::wasm {
@@ -68,7 +69,7 @@ bool is_tag(std::string_view text) {
 }
 
 std::unexpected<Failure> invalid(std::string_view text, std::string_view why) {
-  return fail(Reason::kInvalidSource, fmt::format("`{}` is not an image reference: {}", text, why));
+  return fail(Reason::kInvalidSource, fmt::format("{} is not an image reference: {}", quote(text), why));
 }
 
 std::string lower_case(std::string_view text) {
@@ -118,7 +119,7 @@ Result<ImageReference> parse_image_reference(std::string_view text) {
   if (const auto slash = rest.find('/');
       slash != std::string_view::npos && looks_like_host(rest.substr(0, slash))) {
     if (!is_host(rest.substr(0, slash))) {
-      return invalid(text, fmt::format("`{}` is not a registry's host and port", rest.substr(0, slash)));
+      return invalid(text, fmt::format("{} is not a registry's host and port", quote(rest.substr(0, slash))));
     }
     reference.registry = canonical_registry(rest.substr(0, slash));
     rest.remove_prefix(slash + 1);
@@ -129,8 +130,8 @@ Result<ImageReference> parse_image_reference(std::string_view text) {
   if (const auto colon = rest.rfind(':');
       colon != std::string_view::npos && rest.find('/', colon) == std::string_view::npos) {
     if (!is_tag(rest.substr(colon + 1))) {
-      return invalid(text, fmt::format("`{}` is not a tag: letters, digits, `_`, `.` and `-`, at most {}",
-                                       rest.substr(colon + 1), kMaxTag));
+      return invalid(text, fmt::format("{} is not a tag: letters, digits, `_`, `.` and `-`, at most {}",
+                                       quote(rest.substr(colon + 1)), kMaxTag));
     }
     reference.tag = rest.substr(colon + 1);
     rest = rest.substr(0, colon);
@@ -145,10 +146,10 @@ Result<ImageReference> parse_image_reference(std::string_view text) {
       if (component.empty()) return invalid(text, "a part of its name is empty");
       return invalid(text,
                      lower_case(component) != component && is_path_component(lower_case(component))
-                         ? fmt::format("names of images are in lower case: `{}`", lower_case(component))
-                         : fmt::format("`{}` is not a name: lower-case letters and digits, with `.`, `_` or "
+                         ? fmt::format("names of images are in lower case: {}", quote(lower_case(component)))
+                         : fmt::format("{} is not a name: lower-case letters and digits, with `.`, `_` or "
                                        "`-` between them",
-                                       component));
+                                       quote(component)));
     }
     begin = end + 1;
   }

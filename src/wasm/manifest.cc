@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/quote.h"
 #include "wasm/digest.h"
 
 namespace sluice::wasm {
@@ -141,11 +142,10 @@ Result<Blob> choose_layer(const Manifest& image) {
   if (image.layers.empty()) return fail(Reason::kNotModule, "the image has no layers");
   const Blob& last = image.layers.back();
   if (is_one_of(last.media_type, kTarLayers)) return last;
-  return fail(
-      Reason::kNotModule,
-      fmt::format("the image holds no WebAssembly module: its last layer is of the type `{}`; {} or a "
-                  "layer with `plugin.wasm` are understood",
-                  last.media_type, kWasmLayers.front()));
+  return fail(Reason::kNotModule,
+              fmt::format("the image holds no WebAssembly module: its last layer is of the type {}; {} or a "
+                          "layer with `plugin.wasm` are understood",
+                          quote(last.media_type), kWasmLayers.front()));
 }
 
 }  // namespace sluice::wasm

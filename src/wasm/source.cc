@@ -114,14 +114,22 @@ std::string key_of(const Source& source) {
 }
 
 std::string url_for_display(std::string_view url) {
+  constexpr std::size_t kMost = 500;
+  constexpr std::string_view kCut = "...";
   url = url.substr(0, std::min(url.find_first_of("?#"), url.size()));
-  const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const auto host = scheme + 3;
-  const auto authority = url.substr(host, url.find('/', host) - host);
-  const auto at = authority.rfind('@');
-  if (at == std::string_view::npos) return std::string(url);
-  return std::string(url.substr(0, host)) + std::string(url.substr(host + at + 1));
+  std::string shown;
+  if (const auto scheme = url.find("://"); scheme != std::string_view::npos) {
+    shown = url.substr(0, scheme + 3);
+    url.remove_prefix(shown.size());
+    const auto authority = url.substr(0, std::min(url.find('/'), url.size()));
+    if (const auto at = authority.rfind('@'); at != std::string_view::npos) url.remove_prefix(at + 1);
+  }
+  shown += url;
+  // A server may redirect to anything.
+  for (char& c : shown) {
+    if (c <= ' ' || c >= '\x7F') c = '_';
+  }
+  return shown.size() <= kMost ? shown : shown.substr(0, kMost - kCut.size()).append(kCut);
 }
 
 std::string text_of(const Source& source) {

@@ -69,7 +69,7 @@ PullPolicy default_pull_policy(std::string_view reference);
 Result<std::optional<Credentials>> credentials_for(const ImageReference& reference,
                                                    std::string_view docker_config_json);
 
-// Without user, query and fragment, for either may hold a secret.
+// Without user, query and fragment, for either may hold a secret; in ASCII, and cut where it is long.
 std::string url_for_display(std::string_view url);
 
 }  // namespace sluice::wasm

@@ -65,6 +65,7 @@ void run(std::string_view text) {
 }  // namespace sluice::fuzz
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const sluice::fuzz::Watch watch;
   sluice::fuzz::run(sluice::fuzz::text_of(data, size));
   return 0;
 }

@@ -1,26 +1,36 @@
 #!/usr/bin/env python3
 """Fuzzes what reads hostile input, two targets at a time.
 
-usage: test/fuzz/run.py [--minutes N] [TARGET...]
+usage: test/fuzz/run.py [TARGET...]                 as a test: what is executed depends on the sources alone
+       test/fuzz/run.py --minutes N [TARGET...]     to find what nobody has found yet
 
 Needs `scripts/build.sh fuzz fuzz_targets`. A target starts from seeds/TARGET, from the inputs in regressions/TARGET
-that once crashed, from the repository's own manifests, from the recorded inputs in ../shared where that exists, and
-from what its last run kept in build/fuzz/corpus/TARGET. Each prints its executions. One that crashes leaves the
-input, made as small as half a minute allows, in build/fuzz/crashes/TARGET:
+that once failed, and from the repository's own manifests.
+
+As a test it does the same number of executions each time, from a fixed seed, and keeps nothing: what passes here passes
+everywhere. What fails is told in full, the input too, so that a log is enough to mend it.
+
+With --minutes there is chance in it, and it goes on from what its last runs kept in build/fuzz/corpus/TARGET; the
+recorded inputs in ../shared are seeds too, where that exists. An input that fails is made as small as half a minute
+allows, and left in build/fuzz/crashes/TARGET.
 
     scripts/build.sh asan TARGET_replay && build/asan/tests/TARGET_replay FOLDER
 
-says where. Mend it, and put the input into regressions/TARGET.
+says where it fails. Mend it, and put the input into regressions/TARGET.
 """
 
 import argparse
+import base64
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import textwrap
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,43 +45,62 @@ HERE = ROOT / "test/fuzz"
 BUILD = ROOT / "build/fuzz"
 SHARED = ROOT.parent / "shared/parity"
 # Long stacks of allocations, and stacks on the heap, would take a third of the time.
-ASAN = "malloc_context_size=4:detect_stack_use_after_return=0"
+ASAN = ["malloc_context_size=4", "detect_stack_use_after_return=0"]
+# An input that takes too much of the processor's time fails by itself (fuzz.h): these only end what hangs, on a machine
+# that may have much else to do.
+HANGING_INPUT = 300
+HANGING_TARGET = 3600
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 # ---- seeds ---------------------------------------------------------------------------------------
 
-def manifests() -> Iterator[Path]:
+def manifests(shared: bool) -> Iterator[Path]:
     """Texts of objects, good and bad ones."""
     yield from sorted(ROOT.glob("test/golden/**/*.yaml"))
     yield from sorted(ROOT.glob("examples/**/*.yaml"))
-    yield from sorted(SHARED.glob("cases/*/in.yaml"))
-    yield from sorted(SHARED.glob("rejected/*/in.yaml"))
+    if shared:
+        yield from sorted(SHARED.glob("cases/*/in.yaml"))
+        yield from sorted(SHARED.glob("rejected/*/in.yaml"))
 
 
 def split(text: str) -> list[str]:
     return [part for part in re.split(r"(?m)^---\s*\n", text) if part.strip()]
 
 
-def documents() -> Iterator[bytes]:
-    for path in manifests():
+def documents(shared: bool) -> Iterator[bytes]:
+    for path in manifests(shared):
         for document in split(path.read_text()):
             yield document.encode()
 
 
-def json_documents() -> Iterator[bytes]:
-    for document in set(documents()):
+def json_documents(shared: bool) -> Iterator[bytes]:
+    for document in set(documents(shared)):
         try:
             yield json.dumps(yaml.load(document, LOADER), default=str).encode()
         except yaml.YAMLError:
             pass
 
 
-def rules() -> Iterator[bytes]:
+def rules(_: bool) -> Iterator[bytes]:
     """Every rule of the declarations, with a value that fulfils it and one that breaks it."""
     for row in yaml.load((ROOT / "test/schema/rules.yaml").read_text(), LOADER):
         for value in (row.get("passes"), row.get("fails")):
             yield f"{row['rule']}\n---\n{json.dumps(value, default=str)}\n".encode()
+
+
+def scripts() -> Iterator[bytes]:
+    """Lua, of policies."""
+    for path in manifests():
+        text = path.read_text()
+        for document in split(text) if "\n  lua:\n" in text else []:
+            try:
+                lua = (yaml.load(document, LOADER).get("spec") or {}).get("lua")
+            except (yaml.YAMLError, AttributeError):
+                continue
+            for row in lua if isinstance(lua, list) else []:
+                if "inline" in row:
+                    yield row["inline"].encode()
 
 
 # Options of recorded cases, and the words for them in a seed's first line.
@@ -80,9 +109,9 @@ OPTIONS = {"mergeGateways: true": "mergeGateways", "backendEnabled: false": "noB
            "envoyProxyForGatewayClass: ": "envoyProxy"}
 
 
-def translations() -> Iterator[bytes]:
+def translations(shared: bool) -> Iterator[bytes]:
     """Whole manifests, without the Services and such that nothing in them names."""
-    for path in manifests():
+    for path in manifests(shared):
         parts = split(path.read_text())
         kept = []
         for i, part in enumerate(parts):
@@ -124,6 +153,11 @@ def pieces(manifest: bytes, limit: int) -> Iterator[bytes]:
     yield joined(some)
 
 
+def nothing(_: bool) -> Iterator[bytes]:
+    """Where seeds/TARGET has all of them."""
+    return iter(())
+
+
 def declared_names() -> set[str]:
     """Fields, values of enumerations, kinds and groups, as src/api declares them."""
     names: set[str] = set()
@@ -144,19 +178,23 @@ def declared_names() -> set[str]:
 @dataclass
 class Target:
     name: str
-    seconds: int  # of a run of all
+    executions: int  # as a test, in about a minute and a half of a quiet processor
     max_size: int  # of inputs
-    seeds: Callable[[], Iterable[bytes]]
+    seeds: Callable[[bool], Iterable[bytes]]  # with those in ../shared, or without
     dictionary: str  # a file beside this one
     declared: bool  # names in the dictionary too
 
 
 TARGETS = [
-    Target("translate", 110, 6 << 10, translations, "yaml.dict", True),
-    Target("schema", 80, 8 << 10, documents, "yaml.dict", True),
-    Target("yaml", 60, 4 << 10, documents, "yaml.dict", False),
-    Target("cel", 70, 2 << 10, rules, "cel.dict", True),
-    Target("json", 50, 4 << 10, json_documents, "json.dict", False),
+    Target("translate", 6_000, 6 << 10, translations, "yaml.dict", True),
+    Target("schema", 20_000, 8 << 10, documents, "yaml.dict", True),
+    Target("yaml", 20_000, 4 << 10, documents, "yaml.dict", False),
+    Target("cel", 100_000, 2 << 10, rules, "cel.dict", True),
+    Target("lua", 20_000, 2 << 10, scripts, "lua.dict", False),
+    Target("json", 100_000, 4 << 10, json_documents, "json.dict", False),
+    Target("image_manifest", 100_000, 4 << 10, nothing, "image_manifest.dict", False),
+    Target("module", 20_000, 4 << 10, nothing, "module.dict", False),
+    Target("registry", 100_000, 1 << 10, nothing, "registry.dict", False),
 ]
 
 
@@ -164,10 +202,13 @@ TARGETS = [
 class Result:
     target: Target
     executions: int
-    corpus: int
+    reached: str  # what libFuzzer says of the coverage
+    kept: int  # inputs
     seconds: float
-    crash: Path | None
-    words: str  # of the crash
+    processor: float  # seconds of it
+    failure: str  # in words
+    report: str  # what the target said about it
+    input: Path | None  # that failed
 
 
 def write_dictionary(target: Target) -> Path:
@@ -179,16 +220,22 @@ def write_dictionary(target: Target) -> Path:
     return path
 
 
-def write_seeds(target: Target) -> Path:
+def write_seeds(target: Target, shared: bool) -> list[Path]:
+    """The seeds, and what once failed, in an order that no file system decides."""
     folder = BUILD / "seeds" / target.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for seed in target.seeds():
+    paths = []
+    for seed in target.seeds(shared):
         fitting = pieces(seed, target.max_size) if target.seeds is translations and len(seed) > target.max_size else [seed]
         for one in fitting:
             if len(one) <= target.max_size:
-                (folder / hashlib.sha1(one).hexdigest()).write_bytes(one)
-    return folder
+                path = folder / hashlib.sha1(one).hexdigest()
+                path.write_bytes(one)
+                paths.append(path)
+    for given in (HERE / "seeds" / target.name, HERE / "regressions" / target.name):
+        paths += [path for path in given.glob("**/*") if path.is_file()]
+    return sorted(set(paths))
 
 
 def minimise(program: Path, target: Target, crash: Path) -> Path:
@@ -201,36 +248,89 @@ def minimise(program: Path, target: Target, crash: Path) -> Path:
     return small
 
 
-def run(target: Target, seconds: int) -> Result:
+def asan_options() -> str:
+    options = list(ASAN)
+    symbolizer = shutil.which("llvm-symbolizer-19") or shutil.which("llvm-symbolizer") or shutil.which("addr2line")
+    if symbolizer:
+        options.append(f"external_symbolizer_path={Path(symbolizer).resolve()}")
+    return ":".join(options)
+
+
+def execute(command: list[str | Path], log: Path) -> tuple[int, float]:
+    """Runs the command; its exit status, and the processor's seconds that it took."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT,
+                                   env={**os.environ, "ASAN_OPTIONS": asan_options()})
+        guard = threading.Timer(HANGING_TARGET, process.send_signal, [signal.SIGKILL])
+        guard.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        guard.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime
+
+
+def report_of(log: str) -> tuple[str, str]:
+    """Of a target that failed, what went wrong in a line and in all words."""
+    lines = log.splitlines()
+    progress = [i for i, line in enumerate(lines) if re.match(r"#\d+\s|INFO:|\tNEW_FUNC", line)]
+    said = lines[progress[-1] + 1 if progress else 0:]
+    text = "\n".join(said)
+    first = (re.search(r"(?m)^fuzz: not so: .*(?:\n.*)?", text) or re.search(r"(?m)^.*runtime error: .*$", text) or
+             re.search(r"(?m)^.*SUMMARY: .*$", text))
+    return first[0] if first else "", text
+
+
+def run(target: Target, minutes: float | None) -> Result:
     program = BUILD / "tests" / f"{target.name}_fuzz"
     corpus = BUILD / "corpus" / target.name
     crashes = BUILD / "crashes" / target.name
     shutil.rmtree(crashes, ignore_errors=True)
-    for folder in (corpus, crashes):
-        folder.mkdir(parents=True, exist_ok=True)
+    crashes.mkdir(parents=True)
     log = BUILD / f"{target.name}.log"
-    folders = [corpus, write_seeds(target)]
-    folders += [folder for folder in (HERE / "seeds" / target.name, HERE / "regressions" / target.name)
-                if folder.exists()]
+    seeds = BUILD / f"{target.name}.seeds"
+    seeds.write_text(",".join(map(str, write_seeds(target, shared=minutes is not None))))
+    command: list[str | Path] = [
+        program, f"-seed_inputs=@{seeds}", f"-max_len={target.max_size}", f"-timeout={HANGING_INPUT}",
+        "-print_final_stats=1", "-len_control=0", "-entropic=0", f"-dict={write_dictionary(target)}",
+        f"-artifact_prefix={crashes}/"]
+    if minutes is None:
+        # What is compared may be addresses, which are others each time.
+        command += ["-seed=1", f"-runs={target.executions}", "-shuffle=0", "-reload=0", "-use_cmp=0"]
+    else:
+        corpus.mkdir(parents=True, exist_ok=True)
+        command += [f"-max_total_time={int(minutes * 60)}", corpus]
     start = time.monotonic()
-    with log.open("wb") as out:
-        # What takes half a minute, where others take milliseconds, would hold up whoever reads it.
-        status = subprocess.run(
-            [program, f"-max_total_time={seconds}", f"-max_len={target.max_size}", "-timeout=30",
-             "-print_final_stats=1", "-len_control=0", "-entropic=0", f"-dict={write_dictionary(target)}",
-             f"-artifact_prefix={crashes}/", *folders],
-            stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, "ASAN_OPTIONS": ASAN}).returncode
+    status, processor = execute(command, log)
     took = time.monotonic() - start
     text = log.read_text(errors="replace")
     executions = re.search(r"stat::number_of_executed_units: (\d+)", text)
-    said = re.search(r"(?m)^(fuzz: not so: .*|.*runtime error: .*|.*SUMMARY: .*)$", text)
-    crash = next((path for path in crashes.iterdir() if path.is_file()), None)
-    words = ""
+    states = re.findall(r"(?m)^#\d+\s.*?(cov: \d+ ft: \d+) corp: (\d+)", text)
+    reached, kept = states[-1] if states else ("", "0")
+    failure = report = ""
+    crash = None
     if status != 0 or not executions:
-        words = said[1] if said else f"exit status {status}, see {log.relative_to(ROOT)}"
-        if crash:
+        failure, report = report_of(text)
+        failure = failure or f"exit status {status}, see {log.relative_to(ROOT)}"
+        crash = next((path for path in sorted(crashes.iterdir()) if not path.name.startswith("slow-unit")), None)
+        if crash and minutes is not None:
             crash = minimise(program, target, crash)
-    return Result(target, int(executions[1]) if executions else 0, len(list(corpus.iterdir())), took, crash, words)
+    return Result(target, int(executions[1]) if executions else 0, reached, int(kept), took, processor, failure, report,
+                  crash)
+
+
+def tell(result: Result) -> None:
+    name = result.target.name
+    print(f"{name:<14} {result.executions:>9} executions in {result.seconds:4.0f} s, {result.processor:4.0f} s of a "
+          f"processor; {result.reached}, {result.kept} inputs kept", flush=True)
+    if not result.failure:
+        return
+    lines = result.report.splitlines()
+    print(f"{name:<14} FAILS: {result.failure}\n", *lines[:100], *(["..."] if len(lines) > 100 else []), sep="\n")
+    if result.input:
+        data = result.input.read_bytes()
+        print(f"\nThe input, {len(data)} bytes, is in {result.input.relative_to(ROOT)}; or anywhere:\n\n"
+              f"base64 -d >input <<END && build/fuzz/tests/{name}_fuzz input")
+        print(*textwrap.wrap(base64.b64encode(data).decode(), 120), "END", "", sep="\n", flush=True)
 
 
 def write_results(results: list[Result], folder: Path) -> None:
@@ -239,18 +339,18 @@ def write_results(results: list[Result], folder: Path) -> None:
         out.write(f'<testsuite name="fuzz" tests="{len(results)}">\n')
         for result in results:
             name = f"{result.target.name}_fuzz"
-            out.write(f'  <testcase name="{name}" status="{"fail" if result.words else "run"}"'
+            out.write(f'  <testcase name="{name}" status="{"fail" if result.failure else "run"}"'
                       f' time="{result.seconds:.1f}">\n    <properties>\n'
                       f'      <property name="executions" value="{result.executions}"/>\n    </properties>\n')
-            if result.words:
-                out.write(f"    <failure message={quoteattr(result.words)}/>\n")
+            if result.failure:
+                out.write(f"    <failure message={quoteattr(result.failure)}/>\n")
             out.write("  </testcase>\n")
         out.write("</testsuite>\n")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=float, help="of each target")
+    parser.add_argument("--minutes", type=float, help="of each target, with chance in it")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     arguments = parser.parse_args()
     names = [target.name for target in TARGETS]
@@ -263,18 +363,17 @@ def main() -> int:
             parser.error(f"{target.name} is not built: scripts/build.sh fuzz fuzz_targets")
 
     def run_one(target: Target) -> Result:
-        result = run(target, int(arguments.minutes * 60) if arguments.minutes else target.seconds)
-        print(f"{target.name:<10} {result.executions:>9} executions in {result.seconds:4.0f} s, "
-              f"{result.corpus} inputs kept{': ' + result.words if result.words else ''}", flush=True)
-        if result.crash:
-            print(f"{target.name:<10} crashes with {result.crash.relative_to(ROOT)}", flush=True)
+        result = run(target, arguments.minutes)
+        with telling:
+            tell(result)
         return result
 
+    telling = threading.Lock()
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(run_one, chosen))
     if "RESULTS" in os.environ:
         write_results(results, Path(os.environ["RESULTS"]))
-    return 1 if any(result.words for result in results) else 0
+    return 1 if any(result.failure for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ void run(const std::string& input) {
 }  // namespace sluice::fuzz
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const sluice::fuzz::Watch watch;
   sluice::fuzz::run(std::string(sluice::fuzz::text_of(data, size)));
   return 0;
 }

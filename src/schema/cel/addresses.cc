@@ -173,11 +173,13 @@ std::optional<Url> parse_url(std::string_view text) {
 }
 
 Datum is_url(Heap& heap, Args args) {
+  heap.spend(args[0].text.size());
   return args[0].is(Kind::kString) ? Datum::of(parse_url(args[0].text).has_value())
                                    : unfit(heap, "isURL", args[0]);
 }
 Datum url(Heap& heap, Args args) {
   if (!args[0].is(Kind::kString)) return unfit(heap, "url", args[0]);
+  heap.spend(args[0].text.size());
   if (!parse_url(args[0].text)) return heap.error("the value is no URL");
   return Datum::of_text(args[0].text, Kind::kUrl);
 }
@@ -198,6 +200,7 @@ std::string path(const Url& url) { return url.path; }
 template <std::string (*kPart)(const Url&)>
 Datum part_of_url(Heap& heap, Args args) {
   if (!args[0].is(Kind::kUrl)) return unfit(heap, "a part of a URL", args[0]);
+  heap.spend(args[0].text.size());
   const std::optional<Url> parsed = parse_url(args[0].text);
   return heap.text(parsed ? kPart(*parsed) : "");
 }

@@ -409,6 +409,48 @@ TEST(Cel, WorkIsLimited) {
       kTooLong);
 }
 
+// As many calls as there are pairs of items: what a call costs counts, not that it is one.
+TEST(Cel, WorkOfFunctionsIsLimited) {
+  std::string text = "[";
+  for (int i = 0; i < 200; ++i) text += "x,";
+  const Tree tree = tree_of(text + "x]");
+  const Type type = list(string());
+  const std::string ones = "[1" + [] {
+    std::string more;
+    for (int i = 0; i < 400; ++i) more += ",1";
+    return more;
+  }() + "]";
+  const std::string letters(1000, 'a');
+  const auto of_each_pair = [&](const std::string& call) {
+    return value_of("self.all(a, self.all(b, " + call + "))", tree, type);
+  };
+  EXPECT_EQ(of_each_pair("a == b"), "true");
+  constexpr const char* kTooLong = "error: the rule takes too long for this value";
+  EXPECT_EQ(of_each_pair("'" + letters + "'.matches('(a{20}){20}b') || true"), kTooLong);
+  EXPECT_EQ(of_each_pair("'a'.matches('(.{20}){20}' + a) || true"), kTooLong);
+  EXPECT_EQ(of_each_pair("format.dns1123Subdomain().validate('a') == null"), kTooLong);
+  EXPECT_EQ(of_each_pair("'" + letters + "'.findAll('a').size() == 1000"), kTooLong);
+  EXPECT_EQ(of_each_pair("'" + letters + "'.split('').size() == 1000"), kTooLong);
+  EXPECT_EQ(of_each_pair("('b" + letters.substr(500) + "').lastIndexOf(a) == -1 && '" + letters +
+                         "'.lastIndexOf('b" + letters.substr(500) + "') == -1"),
+            kTooLong);
+  EXPECT_EQ(of_each_pair(ones + ".sum() == 401"), kTooLong);
+  EXPECT_EQ(of_each_pair(ones + ".max() == 1"), kTooLong);
+  EXPECT_EQ(of_each_pair(ones + ".isSorted()"), kTooLong);
+  EXPECT_EQ(of_each_pair("isURL('https://a/" + letters + "')"), kTooLong);
+  EXPECT_EQ(of_each_pair("self[0]." + letters + " || true"), kTooLong) << "of words about an error";
+}
+
+// A list in a list in a list, each of them eight times the one before.
+TEST(Cel, WhatIsShownIsLimited) {
+  std::string text = "[1, 2]";
+  for (int i = 0; i < 40; ++i) text = "[" + text + "].map(a, [a,a,a,a,a,a,a,a])";
+  const Tree tree = tree_of("[x]");
+  const Type type = list(string());
+  EXPECT_LT(value_of(text, tree, type).size(), 10'000u);
+  EXPECT_LT(value_of("{}[" + text + "]", tree, type).size(), 10'000u);
+}
+
 // Whatever is written, the answer is an answer.
 TEST(Cel, AnyTextIsSafe) {
   static constexpr std::string_view kPieces[] = {"self",

@@ -43,6 +43,7 @@ std::partial_ordering order_of_numbers(const Datum& a, const Datum& b) {
 Datum read_text(Heap& heap, const Tree& tree, const Type& type) {
   const std::string& text = tree.as_string();
   if (type.format.empty()) return Datum::of_text(text);
+  heap.spend(text.size() / 8);
   if (type.format == "byte") {
     std::optional<std::string> bytes = decode_base64(text);
     if (!bytes) return heap.error("the value is no base64");
@@ -51,6 +52,50 @@ Datum read_text(Heap& heap, const Tree& tree, const Type& type) {
   if (type.format == "duration") return duration_of(heap, text);
   if (type.format == "date-time") return timestamp_of(heap, text);
   return Datum::of_text(text);
+}
+
+// Lists can hold one list many times, so that a small value is a long text.
+constexpr std::size_t kMaxShown = 4'000;
+
+void append_shown(Heap& heap, const Datum& datum, std::string* text) {
+  if (text->size() >= kMaxShown) return;
+  switch (datum.kind) {
+    case Kind::kError:
+      *text += fmt::format("error: {}", datum.text);
+      break;
+    case Kind::kNull:
+      *text += "null";
+      break;
+    case Kind::kUint:
+      *text += fmt::format("{}u", datum.natural);
+      break;
+    case Kind::kString:
+      *text += fmt::format("\"{}\"", datum.text.substr(0, kMaxShown));
+      break;
+    case Kind::kBytes:
+      *text += fmt::format("b\"{}\"", datum.text.substr(0, kMaxShown));
+      break;
+    case Kind::kList:
+    case Kind::kMap: {
+      const bool is_list = datum.is(Kind::kList);
+      *text += is_list ? '[' : '{';
+      for (std::size_t i = 0; i < size_of(datum) && text->size() < kMaxShown; ++i) {
+        if (i > 0) *text += ", ";
+        if (is_list) {
+          append_shown(heap, item_at(heap, datum, i), text);
+          continue;
+        }
+        const Datum key = key_at(datum, i);
+        append_shown(heap, key, text);
+        *text += ": ";
+        append_shown(heap, find_member(heap, datum, key), text);
+      }
+      *text += is_list ? ']' : '}';
+      break;
+    }
+    default:
+      *text += text_of(datum);
+  }
 }
 
 }  // namespace
@@ -104,6 +149,7 @@ Datum find_member(Heap& heap, const Datum& map, const Datum& key) {
   const Datum absent{.kind = Kind::kError};
   if (map.tree != nullptr) {
     if (!key.is(Kind::kString)) return absent;
+    heap.spend(map.tree->members().size() / 16);
     const Value member = Value(map.tree, map.type)[key.text];
     if (!member && !(member.tree() != nullptr && member.type()->is_nullable)) return absent;
     return read(heap, *member.tree(), *member.type());
@@ -232,36 +278,9 @@ std::string_view words_for(Kind kind) {
 }
 
 std::string show(Heap& heap, const Datum& datum) {
-  switch (datum.kind) {
-    case Kind::kError:
-      return fmt::format("error: {}", datum.text);
-    case Kind::kNull:
-      return "null";
-    case Kind::kUint:
-      return fmt::format("{}u", datum.natural);
-    case Kind::kString:
-      return fmt::format("\"{}\"", datum.text);
-    case Kind::kBytes:
-      return fmt::format("b\"{}\"", datum.text);
-    case Kind::kList: {
-      std::string text;
-      for (std::size_t i = 0; i < size_of(datum); ++i) {
-        text += (i > 0 ? ", " : "") + show(heap, item_at(heap, datum, i));
-      }
-      return fmt::format("[{}]", text);
-    }
-    case Kind::kMap: {
-      std::string text;
-      for (std::size_t i = 0; i < size_of(datum); ++i) {
-        const Datum key = key_at(datum, i);
-        text += fmt::format("{}{}: {}", i > 0 ? ", " : "", show(heap, key),
-                            show(heap, find_member(heap, datum, key)));
-      }
-      return fmt::format("{{{}}}", text);
-    }
-    default:
-      return text_of(datum);
-  }
+  std::string text;
+  append_shown(heap, datum, &text);
+  return text;
 }
 
 }  // namespace sluice::schema::cel

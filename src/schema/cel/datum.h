@@ -94,7 +94,8 @@ struct Datum {
   }
 };
 
-// What an evaluation makes, and how much it may still do.
+// What an evaluation makes, and how much it may still do. A step is some ten nanoseconds: whoever works on
+// more than a few bytes or items spends more of them, before or at least while they are worked on.
 class Heap {
  public:
   explicit Heap(std::size_t steps) : steps_(steps) {}
@@ -109,6 +110,7 @@ class Heap {
   }
   const Nanos* keep(Nanos value) { return &quantities_.emplace_front(value); }
   Datum error(std::string message) {
+    spend(message.size() / 8);
     return Datum::of_text(strings_.emplace_front(std::move(message)), Datum::Kind::kError);
   }
   Datum text(std::string value) { return Datum::of_text(keep(std::move(value))); }
@@ -141,7 +143,7 @@ int compare(const Datum& a, const Datum& b, bool* comparable);
 
 // "an int", "a string": for messages.
 std::string_view words_for(Datum::Kind kind);
-// As CEL writes it.
+// As CEL writes it; the rest of what is long is left out.
 std::string show(Heap& heap, const Datum& datum);
 
 }  // namespace sluice::schema::cel

@@ -165,8 +165,7 @@ class Evaluation {
       heap_.spend(args[i].text.size() / 16);
     }
     if (node.regex != nullptr && args[0].is(Kind::kString)) {
-      return Datum::of(
-          re2::RE2::PartialMatch(re2::StringPiece(args[0].text.data(), args[0].text.size()), *node.regex));
+      return Datum::of(search(heap_, *node.regex, args[0].text));
     }
     return node.function->call(heap_, std::span(args.data(), node.args.size()));
   }
@@ -306,6 +305,8 @@ class Evaluation {
 
   Datum joined(const Datum& a, const Datum& b) {
     std::vector<Datum> items;
+    heap_.spend(size_of(a) + size_of(b));
+    if (heap_.is_spent()) return too_long();
     for (const Datum& list : {a, b}) {
       for (std::size_t i = 0; i < size_of(list); ++i) items.push_back(item_at(heap_, list, i));
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -60,38 +61,59 @@ Datum test_texts(Heap& heap, Args args) {
   if (!all_are(args, Kind::kString)) return first_other(heap, "a test of strings", args, Kind::kString);
   return Datum::of(kTest(args[0].text, args[1].text));
 }
+// As text.find(part, from), which takes as long as both lengths multiplied where both are "aaa…".
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t from = 0) {
+  if (part.empty()) return from;
+  if (text.size() - from < part.size()) return std::string_view::npos;
+  const void* const found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  return found == nullptr ? std::string_view::npos
+                          : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
 bool contains_text(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
+  return find_text(text, part) != std::string_view::npos;
 }
 bool starts_with(std::string_view text, std::string_view part) { return text.starts_with(part); }
 bool ends_with(std::string_view text, std::string_view part) { return text.ends_with(part); }
 
-std::unique_ptr<re2::RE2> compile(std::string_view regex) {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(1 << 20);
-  return std::make_unique<re2::RE2>(piece(regex), options);
+// A regular expression of the value's, or the error that it is none. Ten bytes make a program of thousands of
+// instructions: "(.{30}){30}".
+std::shared_ptr<const re2::RE2> compile_now(Heap& heap, std::string_view text, Datum* error) {
+  auto regex = compile(text);
+  if (!regex->ok()) {
+    *error = heap.error(fmt::format("bad regular expression ({})", regex->error()));
+    return nullptr;
+  }
+  heap.spend(100 + 4 * static_cast<std::size_t>(regex->ProgramSize()));
+  return regex;
+}
+
+// Where the text, from a byte on, matches. At worst each byte meets each instruction.
+bool search_from(Heap& heap, const re2::RE2& regex, std::string_view text, std::size_t from,
+                 re2::StringPiece* match) {
+  heap.spend(1 + (text.size() - from) * static_cast<std::size_t>(regex.ProgramSize()) / 32);
+  return !heap.is_spent() &&
+         regex.Match(piece(text), from, text.size(), re2::RE2::UNANCHORED, match, match == nullptr ? 0 : 1);
 }
 
 Datum matches(Heap& heap, Args args) {
   if (!all_are(args, Kind::kString)) return first_other(heap, "matches", args, Kind::kString);
-  const auto regex = compile(args[1].text);
-  if (!regex->ok()) return heap.error(fmt::format("bad regular expression ({})", regex->error()));
-  return Datum::of(re2::RE2::PartialMatch(piece(args[0].text), *regex));
+  Datum error;
+  const auto regex = compile_now(heap, args[1].text, &error);
+  return regex == nullptr ? error : Datum::of(search(heap, *regex, args[0].text));
 }
 
 Datum find_all(Heap& heap, std::string_view text, std::string_view expression, std::int64_t limit) {
-  const auto regex = compile(expression);
-  if (!regex->ok()) return heap.error(fmt::format("bad regular expression ({})", regex->error()));
+  Datum error;
+  const auto regex = compile_now(heap, expression, &error);
+  if (regex == nullptr) return error;
   std::vector<Datum> found;
   re2::StringPiece match;
   std::size_t from = 0;
   while (from <= text.size() && (limit < 0 || static_cast<std::int64_t>(found.size()) < limit) &&
-         !heap.is_spent() && regex->Match(piece(text), from, text.size(), re2::RE2::UNANCHORED, &match, 1)) {
+         search_from(heap, *regex, text, from, &match)) {
     found.push_back(Datum::of_text(std::string_view(match.data(), match.size())));
     const auto end = static_cast<std::size_t>(match.data() - text.data()) + match.size();
     from = match.empty() ? end + 1 : end;
-    heap.spend(1);
   }
   return heap.list(std::move(found));
 }
@@ -151,8 +173,10 @@ Datum split(Heap& heap, Args args) {
   if (limit == 0) return heap.list(std::move(parts));
   while (limit < 0 || static_cast<std::int64_t>(parts.size()) + 1 < limit) {
     // An empty separator parts the code points.
-    std::size_t end = separator.empty() ? offset_of(text, 1) : text.find(separator);
+    std::size_t end = separator.empty() ? offset_of(text, 1) : find_text(text, separator);
     if (end == std::string_view::npos || (separator.empty() && end == text.size())) break;
+    heap.spend(1);
+    if (heap.is_spent()) break;
     parts.push_back(Datum::of_text(text.substr(0, end)));
     text.remove_prefix(end + separator.size());
   }
@@ -194,7 +218,7 @@ Datum index_of(Heap& heap, Args args) {
   if (args.size() == 3 && !args[2].is(Kind::kInt)) return unfit(heap, "indexOf", args[2]);
   const std::size_t from = offset_of(args[0].text, args.size() == 3 ? args[2].integer : 0);
   if (from == std::string_view::npos) return heap.error("the string is too short for this `indexOf`");
-  const std::size_t found = args[0].text.find(args[1].text, from);
+  const std::size_t found = find_text(args[0].text, args[1].text, from);
   return Datum::of_int(found == std::string_view::npos
                            ? -1
                            : static_cast<std::int64_t>(code_points(args[0].text.substr(0, found))));
@@ -208,6 +232,8 @@ Datum last_index_of(Heap& heap, Args args) {
     return Datum::of_int(-1);
   }
   if (!all_are(args, Kind::kString)) return first_other(heap, "lastIndexOf", args, Kind::kString);
+  heap.spend(args[0].text.size() / 16 * (args[1].text.size() / 16));
+  if (heap.is_spent()) return {};
   const std::size_t found = args[0].text.rfind(args[1].text);
   return Datum::of_int(found == std::string_view::npos
                            ? -1
@@ -223,7 +249,7 @@ Datum replace(Heap& heap, Args args) {
   const std::string_view from = args[1].text;
   std::string result;
   if (from.empty()) return heap.error("`replace` needs something to replace");
-  for (std::size_t found; limit != 0 && (found = text.find(from)) != std::string_view::npos; --limit) {
+  for (std::size_t found; limit != 0 && (found = find_text(text, from)) != std::string_view::npos; --limit) {
     result += text.substr(0, found);
     result += args[2].text;
     heap.spend(1 + args[2].text.size() / 8);
@@ -268,6 +294,7 @@ template <int kSign>
 Datum extreme(Heap& heap, Args args) {
   if (!args[0].is(Kind::kList)) return unfit(heap, "min and max", args[0]);
   if (size_of(args[0]) == 0) return heap.error("the list is empty");
+  heap.spend(size_of(args[0]));
   Datum best = item_at(heap, args[0], 0);
   for (std::size_t i = 1; i < size_of(args[0]); ++i) {
     const Datum item = item_at(heap, args[0], i);
@@ -280,6 +307,7 @@ Datum extreme(Heap& heap, Args args) {
 
 Datum is_sorted(Heap& heap, Args args) {
   if (!args[0].is(Kind::kList)) return unfit(heap, "isSorted", args[0]);
+  heap.spend(size_of(args[0]));
   for (std::size_t i = 1; i < size_of(args[0]); ++i) {
     bool comparable = false;
     const Datum item = item_at(heap, args[0], i);
@@ -291,6 +319,7 @@ Datum is_sorted(Heap& heap, Args args) {
 
 Datum sum(Heap& heap, Args args) {
   if (!args[0].is(Kind::kList)) return unfit(heap, "sum", args[0]);
+  heap.spend(size_of(args[0]));
   std::int64_t integers = 0;
   double doubles = 0;
   bool is_double = false;
@@ -572,8 +601,9 @@ Datum validate(Heap& heap, Args args) {
   if (!args[0].is(Kind::kFormat)) return unfit(heap, "validate", args[0]);
   if (!args[1].is(Kind::kString)) return unfit(heap, "validate", args[1]);
   const auto* const format = std::ranges::find(kFormats, args[0].text, &Format::name);
-  const bool is_right = args[1].text.size() <= format->max_size &&
-                        re2::RE2::PartialMatch(piece(args[1].text), *compile(format->regex));
+  Datum error;
+  const auto regex = compile_now(heap, format->regex, &error);
+  const bool is_right = args[1].text.size() <= format->max_size && search(heap, *regex, args[1].text);
   if (is_right) return {};
   return heap.list({heap.text(fmt::format("no {}", format->name))});
 }
@@ -655,6 +685,17 @@ std::string time_text(const Datum& time) {
 }
 
 }  // namespace
+
+std::shared_ptr<const re2::RE2> compile(std::string_view regex) {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  return std::make_shared<const re2::RE2>(piece(regex), options);
+}
+
+bool search(Heap& heap, const re2::RE2& regex, std::string_view text) {
+  return search_from(heap, regex, text, 0, nullptr);
+}
 
 const Function* find_function(std::string_view name, bool is_method, std::size_t args) {
   for (const std::span<const Function> table : {std::span<const Function>(kFunctions), address_functions()}) {

@@ -8,11 +8,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "schema/cel/datum.h"
+
+namespace re2 {
+class RE2;
+}
 
 namespace sluice::schema::cel {
 
@@ -38,6 +43,11 @@ Datum format_of(std::string_view name);
 // Go's durations ("1h30m", "1.5s") and RFC 3339 times; an error where the text is none.
 Datum duration_of(Heap& heap, std::string_view text);
 Datum timestamp_of(Heap& heap, std::string_view text);
+
+// For rules and for values: neither words in a log, nor a program of more than a megabyte.
+std::shared_ptr<const re2::RE2> compile(std::string_view regex);
+// True where some of the text matches; false as well once the steps are spent.
+bool search(Heap& heap, const re2::RE2& regex, std::string_view text);
 
 // What string() makes of a datum.
 std::string text_of(const Datum& datum);

@@ -8,10 +8,6 @@
 #include "schema/cel/datum.h"
 #include "schema/cel/functions.h"
 
-namespace re2 {
-class RE2;
-}
-
 namespace sluice::schema::cel {
 
 struct Node {

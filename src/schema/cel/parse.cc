@@ -364,9 +364,7 @@ class Parser {
     node->function = function;
     if (name == "matches" && !has_failed() && node->args[1]->op == Op::kConstant &&
         node->args[1]->constant.is(Datum::Kind::kString)) {
-      re2::RE2::Options options;
-      options.set_log_errors(false);
-      node->regex = std::make_shared<const re2::RE2>(node->args[1]->text, options);
+      node->regex = compile(node->args[1]->text);
       if (!node->regex->ok()) return fail(fmt::format("bad regular expression ({})", node->regex->error()));
     }
     return node;

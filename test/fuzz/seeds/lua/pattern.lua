@@ -1,0 +1,1 @@
+local s = ("a"):rep(200) string.find(s, ("a*"):rep(20) .. "b")
