@@ -90,6 +90,22 @@ constexpr Definition kDefinitions[] = {
     {"HTTPRouteFilter", "httproutefilters", "hrf", "v1alpha1", {}, false, {{kAge}}},
 };
 
+// Of the kinds whose definitions come from elsewhere.
+struct Called {
+  std::string_view kind;
+  std::string_view plural;
+  std::string_view short_name;  // or empty
+};
+constexpr Called kCalled[] = {
+    {"Namespace", "namespaces", "ns"},
+    {"Service", "services", "svc"},
+    {"EndpointSlice", "endpointslices", ""},
+    {"Secret", "secrets", ""},
+    {"ConfigMap", "configmaps", "cm"},
+    {"ClusterTrustBundle", "clustertrustbundles", ""},
+    {"ServiceImport", "serviceimports", "svcim"},
+};
+
 const Definition* find_definition(const KindInfo& kind) {
   const auto* const found = std::ranges::find(kDefinitions, kind.kind, &Definition::kind);
   return found == std::end(kDefinitions) ? nullptr : found;
@@ -175,6 +191,21 @@ std::vector<schema::KindSchema> schemas_of(const KindInfo& kind) {
 std::string_view plural_of(const KindInfo& kind) {
   const Definition* const definition = find_definition(kind);
   return definition == nullptr ? "" : definition->plural;
+}
+
+const KindInfo* kind_called(std::string_view word) {
+  const std::string wanted = lower(word);
+  for (const KindInfo& kind : kinds()) {
+    const Definition* const definition = find_definition(kind);
+    const Called called = definition != nullptr
+                              ? Called{kind.kind, definition->plural, definition->short_name}
+                              : *std::ranges::find(kCalled, kind.kind, &Called::kind);
+    for (const std::string_view name : {called.kind, called.plural, called.short_name}) {
+      if (name.empty()) continue;
+      if (wanted == lower(name) || wanted == fmt::format("{}.{}", lower(name), kind.group)) return &kind;
+    }
+  }
+  return nullptr;
 }
 
 Tree custom_resource_definition(const KindInfo& kind) {

@@ -19,6 +19,10 @@ Tree custom_resource_definition(const KindInfo& kind);
 // The plural name of a kind that has a CustomResourceDefinition: "httproutes". Else empty.
 std::string_view plural_of(const KindInfo& kind);
 
+// The kind that `word` means to kubectl: its name, plural or short name, with or without its group, in any
+// letter case. Null where there is none.
+const KindInfo* kind_called(std::string_view word);
+
 // For a file that holds any number of objects of these kinds.
 Tree json_schema_of(const std::vector<KindInfo>& kinds);
 

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tree/parse.h"
@@ -53,6 +54,29 @@ TEST(Definitions, AreReadAsTheyAreWritten) {
     ASSERT_EQ(documents.size(), 1u);
     EXPECT_TRUE(documents[0].tree == definition) << kind.kind;
   }
+}
+
+TEST(Definitions, AKindIsCalledAsKubectlCallsIt) {
+  for (const KindInfo& kind : kinds()) {
+    std::vector<std::string> words{std::string(kind.kind), lower(kind.kind)};
+    if (!kind.group.empty()) words.push_back(fmt::format("{}.{}", kind.kind, kind.group));
+    if (!plural_of(kind).empty()) words.emplace_back(plural_of(kind));
+    for (const std::string& word : words) EXPECT_EQ(kind_called(word), &kind) << word;
+  }
+  const auto name = [](std::string_view word) {
+    const KindInfo* const kind = kind_called(word);
+    return kind == nullptr ? "" : kind->kind;
+  };
+  EXPECT_EQ(name("HTTPRoutes"), "HTTPRoute");
+  EXPECT_EQ(name("httproutes.gateway.networking.k8s.io"), "HTTPRoute");
+  EXPECT_EQ(name("backendtlspolicies"), "BackendTLSPolicy");
+  EXPECT_EQ(name("gc"), "GatewayClass");
+  EXPECT_EQ(name("gtw"), "Gateway");
+  EXPECT_EQ(name("be"), "Backend");
+  EXPECT_EQ(name("svc"), "Service");
+  EXPECT_EQ(name("configmaps"), "ConfigMap");
+  for (const char* none : {"", "routes", "httproute.", "httproutes.example.com"})
+    EXPECT_EQ(name(none), "") << none;
 }
 
 TEST(Definitions, OneSchemaForFilesOfAllKinds) {

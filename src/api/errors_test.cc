@@ -48,6 +48,22 @@ constexpr Row kRows[] = {
     {"HTTPRoute", "  rules:\n  - backendRefs:\n    - name: a\n      port: 80\n      wieght: 1\n",
      "9 spec.rules[0].backendRefs[0].wieght: unknown field `wieght` (did you mean `weight`?)"},
     {"HTTPRoute", "  zzz: 1\n", "5 spec.zzz: unknown field `zzz`"},
+    {"HTTPRoute", "  rules:\n  - filters:\n    - {type: RequestRedirect, redirect: {port: 80}}\n",
+     "7 spec.rules[0].filters[0].redirect: unknown field `redirect` (did you mean `requestRedirect`?)"},
+    {"HTTPRoute", "  rules:\n  - filters:\n    - {type: URLRewrite, rewrite: {}}\n",
+     "7 spec.rules[0].filters[0].rewrite: unknown field `rewrite` (did you mean `urlRewrite`?)"},
+    {"HTTPRoute", "  rules:\n  - filters:\n    - {type: RequestMirror, mirror: {}}\n",
+     "7 spec.rules[0].filters[0].mirror: unknown field `mirror` (did you mean `requestMirror`?)"},
+    {"HTTPRoute", "  rules:\n  - backends: [{name: a, port: 80}]\n",
+     "6 spec.rules[0].backends: unknown field `backends` (did you mean `backendRefs`?)"},
+    {"HTTPRoute", "  rules:\n  - services: [{name: a, port: 80}]\n",
+     "6 spec.rules[0].services: unknown field `services` (did you mean `backendRefs`?)"},
+    {"HTTPRoute", "  hosts: [a.example]\n",
+     "5 spec.hosts: unknown field `hosts` (did you mean `hostnames`?)"},
+    {"HTTPRoute", "  gateways: [eg]\n",
+     "5 spec.gateways: unknown field `gateways` (did you mean `parentRefs`?)"},
+    {"Gateway", "  class: eg\n  listeners: [{name: a, port: 80, protocol: HTTP}]\n",
+     "5 spec.class: unknown field `class` (did you mean `gatewayClassName`?)"},
     // Levels.
     {"HTTPRoute", "  backendRefs: [{name: a, port: 80}]\n",
      "5 spec.backendRefs: unknown field `backendRefs` (`backendRefs` belongs one level deeper, inside "
@@ -57,6 +73,8 @@ constexpr Row kRows[] = {
     {"HTTPRoute", "  rules:\n  - hostnames: [a.example]\n",
      "6 spec.rules[0].hostnames: unknown field `hostnames` (`hostnames` belongs one level up, beside "
      "`spec.rules`)"},
+    {"HTTPRoute", "  rules:\n  - spec: {}\n",
+     "6 spec.rules[0].spec: unknown field `spec` (all of this is in `spec` already)"},
     {"HTTPRoute", "  metadata: {name: a}\n",
      "5 spec.metadata: unknown field `metadata` (`metadata` belongs one level up, beside `spec`)"},
     {"Gateway",
@@ -76,6 +94,20 @@ constexpr Row kRows[] = {
      "5 spec.parentRefs: expected a list, found the string `eg` (write a list: `[{name: eg}]`)"},
     {"HTTPRoute", "  parentRefs: [eg]\n",
      "5 spec.parentRefs[0]: expected a map of fields, found the string `eg` (write `{name: eg}`)"},
+    {"HTTPRoute", "  rules:\n  - matches:\n    - path: /foo\n",
+     "7 spec.rules[0].matches[0].path: expected a map of fields, found the string `/foo` (write `{type: "
+     "PathPrefix, value: /foo}`)"},
+    {"HTTPRoute", "  rules:\n  - matches:\n    - path: '/foo, or {not}'\n",
+     "7 spec.rules[0].matches[0].path: expected a map of fields, found the string `/foo, or {not}` (write "
+     "`{type: PathPrefix, value: \"/foo, or {not}\"}`)"},
+    {"HTTPRoute", "  rules:\n  - matches:\n    - headers: {x-a: b, x-c: 1}\n",
+     "7 spec.rules[0].matches[0].headers: expected a list, found a map (write a list: `[{name: x-a, value: "
+     "b}, {name: x-c, value: \"1\"}]`)"},
+    {"HTTPRoute", "  rules:\n  - matches:\n    - headers: {a: b, c: d, e: f}\n",
+     "7 spec.rules[0].matches[0].headers: expected a list, found a map (write a list: `[{name: a, value: b}, "
+     "{name: c, value: d}, …]`)"},
+    {"HTTPRoute", "  rules:\n  - matches:\n    - headers: {name: a, value: b}\n",
+     "7 spec.rules[0].matches[0].headers: expected a list, found a map (begin each item with `- `)"},
     {"HTTPRoute", "  rules:\n    matches: []\n",
      "6 spec.rules: expected a list, found a map (begin each item with `- `)"},
     {"HTTPRoute", "  rules:\n  - timeouts: {request: 10}\n",
@@ -107,7 +139,9 @@ constexpr Row kRows[] = {
     // What is missing.
     {"HTTPRoute", "  parentRefs:\n  - kind: Gateway\n",
      "6 spec.parentRefs[0].name: missing field `name` in `spec.parentRefs[0]`"},
-    {"Gateway", "  gatewayClassName: eg\n", "5 spec.listeners: missing field `listeners` in `spec`"},
+    {"TLSRoute", "  rules:\n  - backendRefs: [{name: a, port: 443}]\n",
+     "4 spec.hostnames: missing field `hostnames` in `spec`"},
+    {"Gateway", "  gatewayClassName: eg\n", "4 spec.listeners: missing field `listeners` in `spec`"},
     // What there is twice.
     {"Gateway",
      "  gatewayClassName: eg\n  listeners:\n  - {name: a, port: 80, protocol: HTTP}\n  - {name: b, port: 81, "

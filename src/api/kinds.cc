@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "api/declarations.h"
+#include "base/closest.h"
 #include "base/quote.h"
 #include "schema/bind.h"
 #include "schema/check.h"
@@ -202,17 +203,72 @@ const std::string* text_at(const Tree& document, std::string_view path) {
   return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
 }
 
-Problem unknown_kind(const Tree& document, std::string_view api_version, const std::string& group,
-                     const std::string& kind) {
-  std::vector<std::string_view> candidates;
+// "gateway.networking.k8s.io/v1": group and version; "v1" has the group "".
+std::pair<std::string_view, std::string_view> split(std::string_view api_version) {
+  const std::size_t slash = api_version.find('/');
+  if (slash == std::string_view::npos) return {"", api_version};
+  return {api_version.substr(0, slash), api_version.substr(slash + 1)};
+}
+
+// Real kinds of others whose names are near ours.
+bool is_others(std::string_view group, std::string_view kind) {
+  constexpr std::pair<std::string_view, std::string_view> kOthers[] = {
+      {kGatewayApi, "BackendLBPolicy"},
+      {"gateway.networking.x-k8s.io", "XListenerSet"},
+      {"multicluster.x-k8s.io", "ServiceExport"},
+  };
+  return std::ranges::find(kOthers, std::pair{group, kind}) != std::end(kOthers);
+}
+
+// A group of which we know that it has no kind of a name of ours. Others may well have a Gateway of their
+// own.
+bool has_none_of_ours(std::string_view group) {
+  return group.ends_with("k8s.io") || group.find('.') == std::string_view::npos || group == kEnvoyGateway;
+}
+
+// What was meant where there is no such kind: nearly the name in nearly the group, or the name in a group
+// where only a slip can have put it. Nothing where it may be another's.
+const KindEntry* meant_kind(std::string_view group, std::string_view kind) {
+  if (is_others(group, kind)) return nullptr;
   for (const KindEntry& entry : kKinds) {
-    if (entry.group == group) candidates.push_back(entry.kind);
+    if (folded(kind) == folded(entry.kind) && has_none_of_ours(group)) return &entry;
   }
-  const std::string_view near = schema::closest(kind, candidates);
+  const KindEntry* meant = nullptr;
+  std::size_t distance = 0;
+  for (const KindEntry& entry : kKinds) {
+    const Near near = nearest(kind, {entry.kind});
+    const bool of_group = group == entry.group || !closest(group, {entry.group}).empty();
+    if (near.word.empty() || !of_group || (meant != nullptr && distance <= near.distance)) continue;
+    meant = &entry;
+    distance = near.distance;
+  }
+  return meant;
+}
+
+// The object is served nowhere, whoever wrote it: a kind that is nearly one of ours is an error.
+Problem misspelt_kind(const Tree& document, std::string_view api_version, const std::string& kind,
+                      const KindEntry& meant) {
+  const auto [group, version] = split(api_version);
+  const bool kind_is_wrong = kind != meant.kind;
+  const bool group_is_wrong = group != meant.group;
+  const std::string right =
+      api_version_of(meant, meant.versions.contains(version) ? version : meant.versions.names[0]);
+  std::string suggestion;
+  if (kind_is_wrong) suggestion = fmt::format("write `kind: {}`", meant.kind);
+  if (group_is_wrong)
+    suggestion += fmt::format("{}`apiVersion: {}`", kind_is_wrong ? " and " : "write ", right);
+  const std::string path = kind_is_wrong ? "kind" : "apiVersion";
+  Problem problem =
+      problem_at(*document.find(path), "schema/kind",
+                 fmt::format("{} has no kind {}", quote(api_version), quote(kind)), std::move(suggestion));
+  problem.path = path;
+  return problem;
+}
+
+Problem unknown_kind(const Tree& document, std::string_view api_version, const std::string& kind) {
   Problem problem =
       problem_at(*document.find("kind"), "support/unknown-kind",
-                 fmt::format("kind {} of {} is not known and left out", quote(kind), quote(api_version)),
-                 near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+                 fmt::format("kind {} of {} is not known and left out", quote(kind), quote(api_version)));
   problem.severity = Severity::kWarning;
   problem.path = "kind";
   return problem;
@@ -255,26 +311,24 @@ ReadObject read_object(const Tree& document, Trust trust) {
   const std::string* const api_version = head_text(document, "apiVersion", &result.problems);
   const std::string* const name = text_at(document, "metadata.name");
   const std::string* const namespace_name = text_at(document, "metadata.namespace");
-  std::string group;
-  std::string_view version;
-  if (api_version != nullptr) {
-    const std::size_t slash = api_version->find('/');
-    group = slash == std::string::npos ? "" : api_version->substr(0, slash);
-    version = std::string_view(*api_version).substr(slash == std::string::npos ? 0 : slash + 1);
+  const auto [group, version] = split(api_version == nullptr ? std::string_view() : *api_version);
+  const bool has_head = kind != nullptr && api_version != nullptr;
+  const KindEntry* const entry = has_head ? find_entry(group, *kind) : nullptr;
+  const KindEntry* const meant = has_head && entry == nullptr ? meant_kind(group, *kind) : entry;
+  if (kind != nullptr) {
+    result.key.kind = meant != nullptr ? GroupKind(meant->group, meant->kind) : GroupKind(group, *kind);
   }
-  if (kind != nullptr) result.key.kind = GroupKind(group, *kind);
   if (name != nullptr) result.key.name.name = *name;
-  const KindEntry* const entry =
-      kind == nullptr || api_version == nullptr ? nullptr : find_entry(group, *kind);
-  const bool namespaced = entry == nullptr || entry->is_namespaced;
+  const bool namespaced = meant == nullptr || meant->is_namespaced;
   if (namespaced) {
     result.key.name.namespace_ =
         namespace_name == nullptr || namespace_name->empty() ? "default" : *namespace_name;
   }
 
   if (entry == nullptr) {
-    if (result.problems.empty()) {
-      result.problems.push_back(unknown_kind(document, *api_version, group, *kind));
+    if (has_head) {
+      result.problems.push_back(meant != nullptr ? misspelt_kind(document, *api_version, *kind, *meant)
+                                                 : unknown_kind(document, *api_version, *kind));
     }
   } else if (!entry->versions.contains(version)) {
     result.problems.push_back(unserved_version(document, *entry, version));
@@ -284,7 +338,9 @@ ReadObject read_object(const Tree& document, Trust trust) {
       result.problems.push_back(deprecated_version(document, *entry));
     }
     if (trust == Trust::kCheck) schema::report_deprecated(document, type, &result.problems);
-    if (trust == Trust::kFromServer || schema::check(document, type, &result.problems)) {
+    const schema::Effort effort =
+        trust == Trust::kCheckBriefly ? schema::Effort::kBrief : schema::Effort::kFull;
+    if (trust == Trust::kFromServer || schema::check(document, type, &result.problems, effort)) {
       if (trust == Trust::kCheck) schema::report_ineffective(document, type, &result.problems);
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {

@@ -47,7 +47,8 @@ struct BoundObject {
 // What became of one document.
 struct ReadObject {
   // The group, kind, namespace ("default" where a namespaced object names none) and name, as far as they
-  // could be read; the name is empty where not even that is there.
+  // could be read; the name is empty where not even that is there. A misspelt kind is the one that was meant:
+  // it is that object which has the problem.
   ObjectKey key;
   // Absent when the object has not the form of its kind, or when the kind is none of ours. It may be there
   // beside problems "value/…" of severity kError: translation has to expect such values.
@@ -57,12 +58,14 @@ struct ReadObject {
 };
 
 enum class Trust {
-  kCheck,       // text of a user's: check everything
-  kFromServer,  // an API server has checked it: only bind
+  kCheck,         // text of a user's: check everything
+  kCheckBriefly,  // the same, but of problems with the schema the first one only, in few words
+  kFromServer,    // an API server has checked it: only bind
 };
 
 // Reads one object (not a List). A kind that we do not know gives the warning "support/unknown-kind" and
-// nothing bound; a known kind in a version that we do not serve gives an error with the versions that we do.
+// nothing bound, but where it is nearly one of ours it is an error, "schema/kind"; a known kind in a version
+// that we do not serve gives an error with the versions that we do.
 ReadObject read_object(const Tree& document, Trust trust);
 
 // The object as JSON, on one line: what is bound, with apiVersion and kind. read_object() of it with

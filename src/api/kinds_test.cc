@@ -76,18 +76,81 @@ TEST(ReadObject, Heads) {
             "`apiVersion: v1`)");
 }
 
-TEST(ReadObject, UnknownKindsAreWarnings) {
+std::string problem_of_head(std::string_view api_version, std::string_view kind) {
+  return problems_of(fmt::format("apiVersion: {}\nkind: {}\nmetadata: {{name: a}}\n", api_version, kind));
+}
+
+TEST(ReadObject, KindsOfOthersAreWarnings) {
   const ReadObject result =
-      read("apiVersion: gateway.networking.k8s.io/v1\nkind: HttpRoute\nmetadata: {name: a, namespace: b}\n");
+      read("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: b}\n");
   ASSERT_EQ(result.problems.size(), 1u);
-  EXPECT_EQ(result.problems[0].code, "support/unknown-kind");
   EXPECT_EQ(result.problems[0].severity, Severity::kWarning);
-  EXPECT_EQ(result.problems[0].message,
-            "kind `HttpRoute` of `gateway.networking.k8s.io/v1` is not known and left out");
-  EXPECT_EQ(result.problems[0].suggestion, "did you mean `HTTPRoute`?");
-  EXPECT_EQ(result.key.to_string(), "HttpRoute b/a");
+  EXPECT_EQ(result.key.to_string(), "Deployment b/a");
   EXPECT_FALSE(result.bound.has_value());
-  EXPECT_EQ(read("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n").problems[0].suggestion, "");
+  constexpr std::pair<const char*, const char*> kOthers[] = {
+      {"apps/v1", "Deployment"},
+      {"networking.istio.io/v1", "Gateway"},
+      {"serving.knative.dev/v1", "Service"},
+      {"specs.smi-spec.io/v1alpha4", "TCPRoute"},
+      {"gateway.networking.x-k8s.io/v1alpha1", "XListenerSet"},
+      {"gateway.networking.k8s.io/v1alpha2", "BackendLBPolicy"},
+      {"multicluster.x-k8s.io/v1alpha1", "ServiceExport"},
+      {"aigateway.envoyproxy.io/v1alpha1", "AIGatewayRoute"},
+      {"inference.networking.k8s.io/v1", "InferencePool"},
+      {"v1", "Pod"},
+      {"v1", "Config"},
+      {"networking.k8s.io/v1", "IngressClass"},
+  };
+  for (const auto& [api_version, kind] : kOthers) {
+    EXPECT_EQ(problem_of_head(api_version, kind),
+              fmt::format("2:7 kind support/unknown-kind: kind `{}` of `{}` is not known and left out", kind,
+                          api_version));
+  }
+}
+
+TEST(ReadObject, AKindThatIsNearlyOneOfOursIsAnError) {
+  struct Row {
+    const char* api_version;
+    const char* kind;
+    const char* place;
+    const char* suggestion;
+  };
+  constexpr Row kRows[] = {
+      {"gateway.networking.k8s.io/v1", "HttpRoute", "2:7 kind", "write `kind: HTTPRoute`"},
+      {"gateway.networking.k8s.io/v1", "httproute", "2:7 kind", "write `kind: HTTPRoute`"},
+      {"gateway.networking.k8s.io/v1", "HTTPRoutes", "2:7 kind", "write `kind: HTTPRoute`"},
+      {"gateway.networking.k8s.io/v1", "Gatway", "2:7 kind", "write `kind: Gateway`"},
+      {"v1", "Services", "2:7 kind", "write `kind: Service`"},
+      {"gateway.network.k8s.io/v1", "HTTPRoute", "1:13 apiVersion",
+       "write `apiVersion: gateway.networking.k8s.io/v1`"},
+      {"gateway.networking.k8s.io", "HTTPRoute", "1:13 apiVersion",
+       "write `apiVersion: gateway.networking.k8s.io/v1`"},
+      {"networking.k8s.io/v1beta1", "Gateway", "1:13 apiVersion",
+       "write `apiVersion: gateway.networking.k8s.io/v1beta1`"},
+      {"v1", "HTTPRoute", "1:13 apiVersion", "write `apiVersion: gateway.networking.k8s.io/v1`"},
+      {"gateway.networking.k8s.io/v1", "Backend", "1:13 apiVersion",
+       "write `apiVersion: gateway.envoyproxy.io/v1alpha1`"},
+      {"gateway.envoyproxy.io/v1alpha1", "HTTPRoute", "1:13 apiVersion",
+       "write `apiVersion: gateway.networking.k8s.io/v1`"},
+      {"core/v1", "Service", "1:13 apiVersion", "write `apiVersion: v1`"},
+      {"gateway.network.k8s.io/v1", "HttpRoute", "2:7 kind",
+       "write `kind: HTTPRoute` and `apiVersion: gateway.networking.k8s.io/v1`"},
+  };
+  for (const Row& row : kRows) {
+    EXPECT_EQ(problem_of_head(row.api_version, row.kind),
+              fmt::format("{} schema/kind: `{}` has no kind `{}` ({})", row.place, row.api_version, row.kind,
+                          row.suggestion));
+  }
+}
+
+TEST(ReadObject, AMisspeltKindIsAProblemOfTheObjectThatWasMeant) {
+  const ReadObject result =
+      read("apiVersion: gateway.networking.k8s.io/v1\nkind: httproute\nmetadata: {name: a}\n");
+  ASSERT_EQ(result.problems.size(), 1u);
+  EXPECT_EQ(result.problems[0].severity, Severity::kError);
+  EXPECT_EQ(result.key, (ObjectKey{kind_of<HTTPRoute>(), {"default", "a"}}));
+  EXPECT_EQ(read("apiVersion: v1\nkind: GatewayClass\nmetadata: {name: a}\n").key,
+            (ObjectKey{kind_of<GatewayClass>(), {"", "a"}}));
 }
 
 TEST(ReadObject, DeprecatedVersionsAreRead) {
@@ -147,7 +210,7 @@ TEST(ReadObject, Names) {
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: ConfigMap\n"),
             "1:1 metadata schema/required: missing field `metadata`");
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: a}\n"),
-            "3:11 metadata.name schema/required: missing field `name` in `metadata`");
+            "3:1 metadata.name schema/required: missing field `name` in `metadata`");
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A_b}\n"),
             "3:18 metadata.name schema/pattern: invalid value `A_b`: expected a DNS name: lower-case "
             "letters, digits, "

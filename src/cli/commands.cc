@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include "base/closest.h"
 #include "base/log.h"
 #include "cli/check.h"
 #include "cli/diff.h"
@@ -22,7 +23,6 @@
 #include "control/dump.h"
 #include "control/host_addresses.h"
 #include "control/run.h"
-#include "schema/check.h"
 #include "version.h"
 
 namespace sluice::cli {
@@ -154,7 +154,7 @@ Action declare_check(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   add_paths(app, options->check.paths);
   app.add_flag("--any-host", options->any_host, "The addresses of Gateways may be those of another machine");
-  app.add_option("--output", options->output, "text or json (default: text)")
+  app.add_option("-o,--output", options->output, "text or json (default: text)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
@@ -180,7 +180,7 @@ Action declare_translate(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   add_paths(app, options->translate.paths);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
-  app.add_option("--output", options->translate.output,
+  app.add_option("-o,--output", options->translate.output,
                  "A folder for xds/<proxy>.json and status.yaml, or - for standard output\n(default: -)")
       ->type_name("DIR");
   app.add_flag("--show-secrets", options->translate.show_secrets,
@@ -233,7 +233,8 @@ std::optional<explain::Request> read_request(const RequestWords& words, Console&
   if (words.method_and_url.empty())
     return bad("explain needs a URL, as in `sluice explain -f conf/ GET http://www.example.com/`");
   auto request = explain::read_url(words.method_and_url.back());
-  if (!request) return bad(fmt::format("{}: {}", words.method_and_url.back(), request.error()));
+  if (!request)
+    return bad(fmt::format("{}: {}", explain::without_user(words.method_and_url.back()), request.error()));
   if (words.method_and_url.size() == 2) request->method = words.method_and_url.front();
   for (const std::string& header : words.headers) {
     if (const auto added = explain::add_header(header, *request); !added) return bad(added.error());
@@ -273,7 +274,7 @@ Action declare_explain(CLI::App& app) {
   app.add_flag("--batch", options->batch,
                "Read requests from standard input, a JSON object a line: {\"method\", \"url\",\n"
                "\"headers\": [[name, value], ...], \"sni\"}; write a JSON list a line");
-  app.add_option("--output", options->output, "text or json (default: text)")
+  app.add_option("-o,--output", options->output, "text or json (default: text)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
@@ -308,7 +309,7 @@ Action declare_diff(CLI::App& app) {
                  "A file, a folder or a pattern: first as it is, then as it will be")
       ->type_name("OLD -f NEW")
       ->required();
-  app.add_option("--output", options->output, "text or json (default: text)")
+  app.add_option("-o,--output", options->output, "text or json (default: text)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
@@ -352,8 +353,9 @@ Action declare_schema(CLI::App& app) {
       ->type_name("crd|json|docs")
       ->required()
       ->check(CLI::IsMember({"crd", "json", "docs"}));
-  app.add_option("kind", options->kind, "A kind, in any letter case (default: all)")->type_name("KIND");
-  app.add_option("--output", options->output,
+  app.add_option("kind", options->kind, "A kind: HTTPRoute, httproutes, gtw (default: all)")
+      ->type_name("KIND");
+  app.add_option("-o,--output", options->output,
                  "A folder for a file each, or - for standard output (default: -)")
       ->type_name("DIR");
   return [options](Console& console) { return schema(*options, console); };
@@ -374,16 +376,16 @@ constexpr Command kCommands[] = {
     {"check", "Report what is wrong with files",
      "  sluice check -f conf/\n"
      "  kubectl get gateways,httproutes -A -o yaml | sluice check -f -\n"
-     "  sluice check -f 'conf/**/*.yaml' --output json | jq '.[].message'\n",
+     "  sluice check -f 'conf/**/*.yaml' -o json | jq '.[].message'\n",
      declare_check},
     {"translate", "Write what Envoy would be told, and the statuses, as files",
-     "  sluice translate -f conf/ --output out/\n"
+     "  sluice translate -f conf/ -o out/\n"
      "  sluice translate -f conf/ | less\n",
      declare_translate},
     {"explain", "Tell the way of a request: listener, route, filters, backends, and why not others",
      "  sluice explain -f conf/ GET http://www.example.com/cart\n"
      "  sluice explain -f conf/ POST https://api.example.com/v1 -H 'Content-Type: text/plain'\n"
-     "  sluice explain -f conf/ --output json GET http://www.example.com/ | jq '.[0].rule'\n",
+     "  sluice explain -f conf/ -o json GET http://www.example.com/ | jq '.[0].rule'\n",
      declare_explain},
     {"diff", "Tell what a change of files does to what is served",
      "  sluice diff -f conf/ -f conf.new/\n"
@@ -426,7 +428,7 @@ std::string overview() {
 int unknown_command(const std::string& name, Console& console) {
   std::vector<std::string_view> names;
   for (const Command& command : kCommands) names.push_back(command.name);
-  const std::string_view meant = schema::closest(name, names);
+  const std::string_view meant = closest(name, names);
   fail(console, fmt::format("unknown command `{}`", name));
   console.err << (meant.empty() ? "`sluice --help` lists the commands\n"
                                 : fmt::format("did you mean `{}`?\n", meant));

@@ -47,6 +47,12 @@ class Commands : public testing::Test {
 };
 
 constexpr std::string_view kGood = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  key: x\n";
+constexpr std::string_view kClass = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: class}
+spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
+---)";
 constexpr std::string_view kBad = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  key: {}\n";
 
 TEST_F(Commands, Overview) {
@@ -112,6 +118,9 @@ TEST_F(Commands, Schema) {
       crd.out.starts_with("---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"));
   EXPECT_EQ(run({"schema", "crd", "HTTPRoute.gateway.networking.k8s.io"}).out, crd.out);
   EXPECT_NE(run({"schema", "crd"}).out.find(crd.out), std::string::npos);
+  for (const char* name : {"httproutes", "HTTPRoutes", "httproutes.gateway.networking.k8s.io"}) {
+    EXPECT_EQ(run({"schema", "crd", name}).out, crd.out) << name;
+  }
   EXPECT_TRUE(run({"schema", "json", "gateway"}).out.starts_with("{\n  \"$schema\": "));
   EXPECT_TRUE(run({"schema", "docs", "backend"}).out.starts_with("# Backend\n"));
 
@@ -161,7 +170,7 @@ TEST_F(Commands, CheckOfGoodFiles) {
   const Result result = run({"check", "-f", write("a.yaml", std::string(kGood))});
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.out, "no problems in 1 object\n");
-  EXPECT_EQ(run({"check", "--output", "json", "-f", folder_}).out, "[]\n");
+  EXPECT_EQ(run({"check", "-o", "json", "-f", folder_}).out, "[]\n");
 }
 
 TEST_F(Commands, CheckOfBadFiles) {
@@ -203,12 +212,7 @@ TEST_F(Commands, CheckAsksTranslation) {
 }
 
 TEST_F(Commands, CheckIsOfThisHost) {
-  const std::string file = write("a.yaml", R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {name: class}
-spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
----
+  const std::string file = write("a.yaml", std::string(kClass) + R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: web}
@@ -227,12 +231,7 @@ spec:
   EXPECT_EQ(run({"translate", "-f", file}).code, 0);
 }
 
-constexpr std::string_view kServed = R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {name: class}
-spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
----
+const std::string kServed = std::string(kClass) + R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: web}
@@ -242,7 +241,7 @@ spec:
 )";
 
 TEST_F(Commands, ExplainFindsTheMethodBehindThePaths) {
-  const std::string file = write("a.yaml", std::string(kServed));
+  const std::string file = write("a.yaml", kServed);
   const std::string url = "http://a.example:8080/";
   const auto first_line = [](const Result& result) { return result.out.substr(0, result.out.find('\n')); };
   EXPECT_EQ(first_line(run({"explain", "-f", file, url})), "GET " + url);
@@ -259,8 +258,18 @@ TEST_F(Commands, ExplainFindsTheMethodBehindThePaths) {
   }
 }
 
+TEST_F(Commands, ExplainRepeatsNoPassword) {
+  const std::string file = write("a.yaml", kServed);
+  for (const std::string url : {"http://user:secret@a.example/", "user:secret@a.example",
+                                "http://user:sec/secret@a/", "http://user:sec:secret/@a/"}) {
+    const Result result = run({"explain", "-f", file, "GET", url});
+    EXPECT_EQ(result.code, 2) << url;
+    EXPECT_EQ(result.err.find("sec"), std::string::npos) << result.err;
+  }
+}
+
 TEST_F(Commands, ExplainNamesTheEndOfEveryShare) {
-  const std::string file = write("a.yaml", std::string(kServed) + R"(
+  const std::string file = write("a.yaml", kServed + R"(
 ---
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: Backend
@@ -283,13 +292,13 @@ spec:
 )");
   const Result text = run({"explain", "-f", file, "http://a.example:8080/x"});
   EXPECT_EQ(text.code, 0);
-  EXPECT_NE(
-      text.out.find("\ngoes to Backend default/one, or is redirected with 308 to http://b.example/x, or is "
-                    "answered with 500\n"),
-      std::string::npos)
+  EXPECT_NE(text.out.find(
+                "\ngoes to Backend default/one, or is redirected with 308 to http://b.example:8080/x, or is "
+                "answered with 500\n"),
+            std::string::npos)
       << text.out;
   const Result json = run({"explain", "--output", "json", "-f", file, "http://a.example:8080/x"});
-  EXPECT_NE(json.out.find("\"status\": 308,\n        \"location\": \"http://b.example/x\""),
+  EXPECT_NE(json.out.find("\"status\": 308,\n        \"location\": \"http://b.example:8080/x\""),
             std::string::npos)
       << json.out;
 }

@@ -10,9 +10,9 @@
 
 #include "api/definitions.h"
 #include "api/kinds.h"
+#include "base/closest.h"
 #include "cli/commands.h"
 #include "cli/file.h"
-#include "schema/check.h"
 #include "tree/write.h"
 
 namespace sluice::cli {
@@ -24,19 +24,6 @@ std::string lower(std::string_view text) {
   std::ranges::transform(result, result.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return result;
-}
-
-std::string full_name(const api::KindInfo& kind) {
-  return kind.group.empty() ? std::string(kind.kind) : fmt::format("{}.{}", kind.kind, kind.group);
-}
-
-// Those of that name: none or one.
-std::vector<api::KindInfo> kinds_named(const std::string& name) {
-  std::vector<api::KindInfo> found;
-  for (const api::KindInfo& kind : api::kinds()) {
-    if (lower(name) == lower(kind.kind) || lower(name) == lower(full_name(kind))) found.push_back(kind);
-  }
-  return found;
 }
 
 struct File {
@@ -79,7 +66,7 @@ std::vector<File> pages(const std::vector<api::KindInfo>& kinds, bool with_index
 int unknown_kind(const std::string& name, Console& console) {
   std::vector<std::string_view> names;
   for (const api::KindInfo& kind : api::kinds()) names.push_back(kind.kind);
-  const std::string_view meant = sluice::schema::closest(name, names);
+  const std::string_view meant = closest(name, names);
   std::string known;
   for (const std::string_view one : names) known += fmt::format("{}{}", known.empty() ? "" : ", ", one);
   console.err << paint("error:", kRed, console.err_color) << fmt::format(" unknown kind `{}`\n", name)
@@ -91,8 +78,12 @@ int unknown_kind(const std::string& name, Console& console) {
 }  // namespace
 
 int schema(const SchemaOptions& options, Console& console) {
-  std::vector<api::KindInfo> kinds = options.kind.empty() ? api::kinds() : kinds_named(options.kind);
-  if (kinds.empty()) return unknown_kind(options.kind, console);
+  std::vector<api::KindInfo> kinds = api::kinds();
+  if (!options.kind.empty()) {
+    const api::KindInfo* const meant = api::kind_called(options.kind);
+    if (meant == nullptr) return unknown_kind(options.kind, console);
+    kinds = {*meant};
+  }
   const bool in_folder = options.output != "-";
   std::vector<File> files;
   if (options.form == "crd") {

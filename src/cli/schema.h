@@ -9,7 +9,7 @@ namespace sluice::cli {
 
 struct SchemaOptions {
   std::string form;          // crd, json or docs
-  std::string kind;          // "HTTPRoute", in any case, or "httproute.gateway.networking.k8s.io"; empty: all
+  std::string kind;          // as kubectl takes it: "HTTPRoute", "httproutes"; empty: all
   std::string output = "-";  // a folder for a file each, or "-": standard output
 };
 

@@ -15,11 +15,12 @@
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
+#include "api/definitions.h"
+#include "base/closest.h"
 #include "base/loop.h"
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "proxy/admin_call.h"
-#include "schema/check.h"
 #include "status/document.h"
 
 namespace sluice::cli {
@@ -61,12 +62,10 @@ std::string lower(std::string_view word) {
   return out;
 }
 
-// "httproute" and "httproutes" mean HTTPRoute, "backendtlspolicies" BackendTLSPolicy.
+// Whether the kind is the one that was asked for, as kubectl takes it: "httproutes", "gtw".
 bool means_kind(std::string_view asked, std::string_view kind) {
-  const std::string name = lower(kind);
-  const std::string word = lower(asked);
-  if (word == name || word == name + "s" || word == name + "es") return true;
-  return name.ends_with('y') && word == name.substr(0, name.size() - 1) + "ies";
+  const api::KindInfo* const meant = api::kind_called(asked);
+  return lower(meant != nullptr ? meant->kind : asked) == lower(kind);
 }
 
 std::string full_name(const json& object) {
@@ -242,8 +241,7 @@ std::optional<std::pair<std::string, std::string>> choose(json& answer, const St
   }
   if (objects.empty() && problems.empty()) {
     const auto did_you_mean = [](const std::string& asked, const std::set<std::string>& all) {
-      const std::string_view meant =
-          schema::closest(asked, std::vector<std::string_view>(all.begin(), all.end()));
+      const std::string_view meant = closest(asked, std::vector<std::string_view>(all.begin(), all.end()));
       return meant.empty() ? std::string() : fmt::format("did you mean `{}`?", meant);
     };
     if (names.empty()) {

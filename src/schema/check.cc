@@ -1,18 +1,22 @@
 #include "schema/check.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include "base/closest.h"
 #include "base/quote.h"
 #include "schema/cel/cel.h"
 #include "schema/codec.h"
@@ -76,54 +80,6 @@ std::string alternatives(const Range& values) {
   return text;
 }
 
-std::string folded(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '-' || c == '_') continue;
-    result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return result;
-}
-
-// Insertions, deletions, replacements and swaps of neighbours between a and b.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      d[i][j] =
-          std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return d[a.size()][b.size()];
-}
-
-// Words are short; a text that is longer is no misspelling of one.
-constexpr std::size_t kMaxWord = 64;
-
-struct Near {
-  std::string_view word;
-  std::size_t distance = 0;
-};
-
-Near nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
-  Near best{{}, std::numeric_limits<std::size_t>::max()};
-  if (word.size() > kMaxWord) return best;
-  const std::string plain = folded(word);
-  const std::size_t allowed = plain.size() < 3 ? 0 : plain.size() < 6 ? 1 : plain.size() < 12 ? 2 : 3;
-  for (const std::string_view candidate : candidates) {
-    const std::string other = folded(candidate);
-    if (other.size() > plain.size() + allowed || plain.size() > other.size() + allowed) continue;
-    const std::size_t distance = edit_distance(plain, other);
-    if (distance <= allowed && distance < best.distance) best = {candidate, distance};
-  }
-  return best;
-}
-
 std::string wanted_form(const Pattern& pattern) {
   return pattern.meaning.empty() ? fmt::format("a match of `{}`", pattern.regex)
                                  : std::string(pattern.meaning);
@@ -137,7 +93,8 @@ bool is_absent(const Tree* value, const Type& type) {
 
 class Checker {
  public:
-  explicit Checker(std::vector<Problem>* problems) : problems_(problems), first_(problems->size()) {}
+  Checker(std::vector<Problem>* problems, Effort effort)
+      : problems_(problems), first_(problems->size()), effort_(effort) {}
 
   void check(const Path& path) {
     if (is_full()) return;
@@ -212,13 +169,15 @@ class Checker {
 
  private:
   bool is_full() {
-    was_full_ = was_full_ || problems_->size() - first_ >= kMaxProblems;
+    was_full_ =
+        was_full_ || problems_->size() - first_ >= kMaxProblems || (effort_ == Effort::kBrief && is_refused_);
     return was_full_;
   }
 
   Problem& report(const Path& path, std::string code, std::string message, std::string suggestion = {}) {
     Problem& problem = problems_->emplace_back();
     if (std::ranges::find(kShapeCodes, code) != std::end(kShapeCodes)) ++shapeless_;
+    is_refused_ = is_refused_ || !code.starts_with(kValueCode);
     problem.code = std::move(code);
     problem.where.line = path.tree->line();
     problem.where.column = path.tree->column();
@@ -321,16 +280,56 @@ class Checker {
     return "";
   }
 
-  // A scalar as an item of this type: itself, or the value of the one field that an object cannot do without.
+  // A string in flow style: as it is, in quotes, or empty where it takes more than that or is long.
+  static std::string flow_text(const std::string& text) {
+    static const auto* const plain = new re2::RE2(R"((?i)[a-z/_^][-a-z0-9/._~^$+=@?*()|;]*)");
+    static const auto* const no_string = new re2::RE2("(?i)true|false|null|yes|no|on|off|y|n");
+    constexpr std::size_t kMaxFlow = 60;
+    if (text.size() > kMaxFlow) return "";
+    if (re2::RE2::FullMatch(text, *plain) && !re2::RE2::FullMatch(text, *no_string)) return text;
+    return text.find_first_of("\"\\") == std::string::npos ? fmt::format("\"{}\"", text) : "";
+  }
+
+  // A scalar as an item of this type: itself, or the value of the one field that an object cannot do without;
+  // or, where there is none of these, of its field `value`, with what goes beside it by default.
   static std::string item_text(const Type& item, const std::string& text) {
     if (item.kind != Kind::kObject) return text;
+    const std::string value = flow_text(text);
     const Field* needed = nullptr;
     for (const Field& field : item.fields) {
       if (!field.is_required || field.default_value) continue;
       if (needed != nullptr || field.type->kind != Kind::kString) return "";
       needed = &field;
     }
-    return needed == nullptr ? "" : fmt::format("{{{}: {}}}", needed->name, text);
+    if (needed == nullptr) needed = item.find("value");
+    if (needed == nullptr || needed->type->kind != Kind::kString || value.empty()) return "";
+    const Field* const type = item.find("type");
+    const bool has_default = type != nullptr && type->default_value && type->default_value->is_string();
+    return has_default
+               ? fmt::format("{{type: {}, {}: {}}}", type->default_value->as_string(), needed->name, value)
+               : fmt::format("{{{}: {}}}", needed->name, value);
+  }
+
+  // `{x-a: b}` where a list of names with values is wanted: `[{name: x-a, value: b}]`. Empty for other maps.
+  static std::string list_of_names(const Tree& map, const Type& item) {
+    constexpr std::size_t kShown = 2;
+    if (item.kind != Kind::kObject || map.members().empty()) return "";
+    for (const char* name : {"name", "value"}) {
+      const Field* const field = item.find(name);
+      if (field == nullptr || !field->is_required || field->type->kind != Kind::kString) return "";
+    }
+    std::string text;
+    for (std::size_t i = 0; i < map.members().size(); ++i) {
+      const Tree::Member& member = map.members()[i];
+      const std::string value = scalar_text(member.value);
+      const std::string name = flow_text(member.key);
+      const std::string shown = member.value.is_string() ? flow_text(value) : fmt::format("\"{}\"", value);
+      if (value.empty() || name.empty() || shown.empty() || item.find(member.key) != nullptr) return "";
+      if (i == kShown) return fmt::format("write a list: `[{}, …]`", text);
+      if (i > 0) text += ", ";
+      text += fmt::format("{{name: {}, value: {}}}", name, shown);
+    }
+    return fmt::format("write a list: `[{}]`", text);
   }
 
   std::string type_suggestion(const Tree& tree, const Type& type, const std::string& text) const {
@@ -360,7 +359,10 @@ class Checker {
         }
       }
     }
-    if (wanted == Kind::kList && tree.is_map()) return "begin each item with `- `";
+    if (wanted == Kind::kList && tree.is_map()) {
+      const std::string list = secret_ ? "" : list_of_names(tree, *type.item);
+      return list.empty() ? "begin each item with `- `" : list;
+    }
     if (wanted == Kind::kList && !text.empty()) {
       if (secret_) return "write a list";
       const std::string item = item_text(*type.item, text);
@@ -397,11 +399,24 @@ class Checker {
       if (!is_absent(path.tree->find(field.name), *field.type)) continue;
       const Path missing{.parent = &path, .name = field.name, .tree = path.tree, .type = field.type.get()};
       const std::string where = path.to_string();
-      report(missing, "schema/required",
-             where.empty() ? fmt::format("missing field `{}`", field.name)
-                           : fmt::format("missing field `{}` in `{}`", field.name, where),
-             missing_suggestion(field));
+      Problem& problem = report(missing, "schema/required",
+                                where.empty() ? fmt::format("missing field `{}`", field.name)
+                                              : fmt::format("missing field `{}` in `{}`", field.name, where),
+                                missing_suggestion(field));
+      if (const Tree::Member* const key = key_of(path)) {
+        problem.where.line = key->line;
+        problem.where.column = key->column;
+      }
     }
+  }
+
+  // The member of a map that leads here; none at the root and of items.
+  static const Tree::Member* key_of(const Path& path) {
+    if (path.parent == nullptr || !path.parent->tree->is_map()) return nullptr;
+    for (const Tree::Member& member : path.parent->tree->members()) {
+      if (&member.value == path.tree) return &member;
+    }
+    return nullptr;
   }
 
   static std::string missing_suggestion(const Field& field) {
@@ -426,13 +441,20 @@ class Checker {
   }
 
   void unknown_field(const Path& path, const Tree::Member& member, const FieldNames& names) {
-    Near near = nearest(member.key, names.absent);
-    if (near.word.empty()) near = nearest(member.key, names.present);
+    Near near;
     Home home;
-    if (near.word.empty() || near.distance > 1) home = find_home(path, member.key);
+    if (effort_ == Effort::kFull) {
+      near = nearest(member.key, names.absent);
+      if (near.word.empty()) near = nearest(member.key, names.present);
+      if (near.word.empty()) near.word = called_otherwise(*path.type, member.key);
+      if (near.word.empty() || near.distance > 1) home = find_home(path, member.key);
+      if (home.suggestion.empty() && near.word.empty()) near.word = containing(member.key, names.absent);
+    }
     std::string suggestion = home.suggestion;
     if (home.field != nullptr) {
       explain(home.path, member.key);
+    } else if (!suggestion.empty()) {
+      near.word = {};
     } else if (!near.word.empty()) {
       suggestion = did_you_mean(near.word);
       explain(path.to_string(), near.word);
@@ -460,6 +482,15 @@ class Checker {
       const std::size_t end = path.find_last_of(".[");
       path.resize(end == std::string::npos ? 0 : end);
     }
+  }
+
+  // The field that has this name elsewhere.
+  static std::string_view called_otherwise(const Type& type, std::string_view name) {
+    for (const Field& field : type.fields) {
+      const auto is_it = [name](std::string_view other) { return folded(other) == folded(name); };
+      if (std::ranges::any_of(field.other_names, is_it)) return field.name;
+    }
+    return {};
   }
 
   static std::string level_words(int levels) {
@@ -494,6 +525,9 @@ class Checker {
       ++levels;
       const std::string outer_path = outer->to_string();
       if (const Field* const field = outer->type->find(name)) {
+        if (beside->name == name) {
+          return {.suggestion = fmt::format("all of this is in `{}` already", beside->to_string())};
+        }
         return {
             outer_path, field,
             fmt::format("`{}` belongs {} up, beside `{}`", name, level_words(levels), beside->to_string())};
@@ -757,22 +791,20 @@ class Checker {
 
   std::vector<Problem>* problems_;
   const std::size_t first_;  // of *problems_ that is ours
+  const Effort effort_;
   bool secret_ = false;
   std::size_t shapeless_ = 0;        // problems of kShapeCodes
+  bool is_refused_ = false;          // not for values alone
   bool was_full_ = false;            // not all was looked at
   std::set<std::string> explained_;  // paths that a problem has told where to find
 };
 
 }  // namespace
 
-bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems) {
-  Checker checker(problems);
+bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems, Effort effort) {
+  Checker checker(problems, effort);
   checker.check({.tree = &tree, .type = &type});
   return checker.finish();
-}
-
-std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates) {
-  return nearest(word, candidates).word;
 }
 
 }  // namespace sluice::schema

@@ -21,8 +21,7 @@
 // Threads: pure functions.
 #pragma once
 
-#include <string>
-#include <string_view>
+#include <cstdint>
 #include <vector>
 
 #include "base/problem.h"
@@ -31,12 +30,12 @@
 
 namespace sluice::schema {
 
+// kBrief: the first problem that stands in the way is enough, without a word of what the field may have been
+// meant to be. What comes out is the same.
+enum class Effort : std::uint8_t { kFull, kBrief };
+
 // Appends to *problems; true when nothing was wrong but values. Problem::object and Where::file are left to
 // the caller.
-bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems);
-
-// The candidate that `word` was probably meant to be: the same but for letter case, `-` and `_`, or one or
-// two letters away for words long enough. Empty when there is none.
-std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates);
+bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems, Effort effort = Effort::kFull);
 
 }  // namespace sluice::schema

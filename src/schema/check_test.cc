@@ -1,6 +1,7 @@
 #include "schema/check.h"
 
 #include <algorithm>
+#include <random>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -141,7 +142,7 @@ TEST(Check, WhatStandsInAnotherPlaceIsNotMissing) {
             "1:9 list[0].key schema/unknown-field: unknown field `key` (`key` belongs one level up, beside "
             "`list`)");
   EXPECT_EQ(problems_of("outer: {code: {}}\nkey: a\n", type),
-            "1:15 outer.code.url schema/required: missing field `url` in `outer.code`");
+            "1:9 outer.code.url schema/required: missing field `url` in `outer.code`");
 }
 
 TEST(Check, MissingFieldsSayWhatToAdd) {
@@ -285,6 +286,13 @@ TEST(Check, Required) {
             "2:3 items[0].name schema/required: missing field `name` in `items[0]`");
 }
 
+TEST(Check, WhatIsMissingOfAMapIsMissedAtItsKey) {
+  const Type outer =
+      object({field("spec", object({field("name", string()).required(), field("port", int32())}))});
+  EXPECT_EQ(problems_of("spec:\n  port: 1\n", outer),
+            "1:1 spec.name schema/required: missing field `name` in `spec`");
+}
+
 TEST(Check, Duplicates) {
   EXPECT_EQ(problems_of("items:\n- name: a\n- name: a\n  protocol: TCP\n"),
             "3:3 items[1] schema/duplicate: a second item with `name` `a` and `protocol` `TCP` "
@@ -329,11 +337,16 @@ TEST(Check, AHundredMistakesAreEnough) {
   EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 99);
 }
 
-TEST(Closest, AllowsAFewLetters) {
-  EXPECT_EQ(closest("HttpRoute", {"Gateway", "HTTPRoute"}), "HTTPRoute");
-  EXPECT_EQ(closest("prot", {"port", "path"}), "port");
-  EXPECT_EQ(closest("ab", {"ac"}), "");
-  EXPECT_EQ(closest("completely", {"different"}), "");
+TEST(Check, BrieflySaysThatSomethingIsWrongInFewWords) {
+  std::vector<Problem> problems;
+  const std::vector<Document> documents = parse("titel: a\nbaer: b\n", "", &problems);
+  EXPECT_FALSE(check(documents[0].tree, sample(), &problems, Effort::kBrief));
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].message, "unknown field `titel`");
+  EXPECT_EQ(problems[0].suggestion, "");
+  problems.clear();
+  const std::vector<Document> good = parse("title: a\n", "", &problems);
+  EXPECT_TRUE(check(good[0].tree, sample(), &problems, Effort::kBrief));
 }
 
 }  // namespace

@@ -60,7 +60,8 @@ std::string what_instead(const Path& path, const Field& field) {
   const std::string value = is_item ? fmt::format("[{}]", flow(*path.tree)) : flow(*path.tree);
   // Who has both has to join them.
   const bool is_alone = path.parent->tree->find(field.replaced_by) == nullptr;
-  if (is_alone && !field.type->is_secret && value.size() <= kMaxShown)
+  const bool is_shown = value.size() <= kMaxShown && value.find_first_of("`\x7F") == std::string::npos;
+  if (is_alone && is_shown && !field.type->is_secret)
     return fmt::format("write `{}: {}`", field.replaced_by, value);
   return fmt::format("write {}`{}`", is_item ? "it as an item of " : "", field.replaced_by);
 }

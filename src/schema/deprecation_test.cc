@@ -56,7 +56,9 @@ TEST(Deprecation, WhoHasBothIsToldToJoinThem) {
                           "(write it as an item of `targets`)"));
 }
 
-TEST(Deprecation, ShowsNoSecretAndNoLongText) {
+TEST(Deprecation, ShowsNoSecretAndNothingLongOrUnreadable) {
+  EXPECT_THAT(found("mode: \"a\\x7Fb\"\n", spec()),
+              ElementsAre("1:1 mode: `mode` is deprecated: `modes` replaces it (write `modes`)"));
   EXPECT_THAT(found("token: abc\n", spec()),
               ElementsAre("1:1 token: `token` is deprecated: `tokens` replaces it (write `tokens`)"));
   EXPECT_THAT(found("mode: " + std::string(200, 'a') + "\n", spec()),

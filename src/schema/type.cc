@@ -187,6 +187,11 @@ Field Field::doc(std::string text) && {
   return std::move(*this);
 }
 
+Field Field::elsewhere(std::span<const std::string_view> names) && {
+  other_names = names;
+  return std::move(*this);
+}
+
 Field Field::required(std::string suggestion) && {
   is_required = true;
   if_missing = std::move(suggestion);

@@ -20,6 +20,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -162,6 +163,8 @@ struct Field {
   std::shared_ptr<const Type> type;
   // For CRDs, editors and reference pages: what the field does, in sentences of our own. Empty: the Type's.
   std::string description;
+  // What others call the same, for suggestions: "hosts" of `hostnames`. They live as long as the program.
+  std::span<const std::string_view> other_names;
   bool is_required = false;
   std::string if_missing;  // what to suggest where a required field is missing: "add `kind: ConfigMap`"
   // Described, and neither checked nor bound: an API server leaves out what a file says there.
@@ -180,6 +183,7 @@ struct Field {
   const std::string& about() const { return description.empty() ? type->description : description; }
 
   Field doc(std::string text) &&;
+  Field elsewhere(std::span<const std::string_view> names) &&;
   Field required(std::string if_missing = {}) &&;
   Field ignored() &&;
   Field ineffective() &&;

@@ -43,19 +43,23 @@ Type dynamic_modules() {
   const Type source =
       object(
           {
-              field("type", enumeration({"Local", "Remote"}))
+              field<&DynamicModuleSource::type>("type", enumeration({"Local", "Remote"}))
                   .defaults_to("Local")
                   .doc("Whether the module is a file, or fetched."),
-              field("local",
-                    object({field("path", string().length(1, 4096)).required().doc("The path of the file.")}))
+              field<&DynamicModuleSource::local>(
+                  "local", object({field<&LocalModule::path>("path", string().length(1, 4096))
+                                       .required()
+                                       .doc("The path of the file.")}))
                   .doc("A file."),
-              field("remote",
-                    object({
-                        field("sha256", string().matches(kSha256))
-                            .required()
-                            .doc("The hash that the file must have."),
-                        field("url", string().length(1, 4096).matches(kHttpUrl)).required().doc("The URL."),
-                    }))
+              field<&DynamicModuleSource::remote>(
+                  "remote", object({
+                                field<&RemoteModule::sha256>("sha256", string().matches(kSha256))
+                                    .required()
+                                    .doc("The hash that the file must have."),
+                                field<&RemoteModule::url>("url", string().length(1, 4096).matches(kHttpUrl))
+                                    .required()
+                                    .doc("The URL."),
+                            }))
                   .doc("A URL from which it is fetched."),
           })
           .with({
@@ -66,14 +70,14 @@ Type dynamic_modules() {
                    "`local` is set, and the type is `Remote`", "remove `local`", "local"),
           });
   return list(object({
-                  field("name", string().length(1, 253).matches(kModuleName))
+                  field<&DynamicModuleEntry::name>("name", string().length(1, 253).matches(kModuleName))
                       .required()
                       .doc("The name of the module, by which policies refer to it."),
-                  field("source", source).required().doc("Where the module is."),
-                  field("doNotClose", boolean())
+                  field<&DynamicModuleEntry::source>("source", source).required().doc("Where the module is."),
+                  field<&DynamicModuleEntry::do_not_close>("doNotClose", boolean())
                       .defaults_to(false)
                       .doc("Whether the library stays loaded when it is no longer used."),
-                  field("loadGlobally", boolean())
+                  field<&DynamicModuleEntry::load_globally>("loadGlobally", boolean())
                       .defaults_to(false)
                       .doc("Whether its symbols are visible to others."),
               }))
@@ -114,9 +118,13 @@ Type filter_order() {
   }
   return list(
       object({
-                 field("name", enumeration(filters)).required().doc("The filter to move."),
-                 field("before", enumeration(filters)).doc("The filter in front of which it runs."),
-                 field("after", enumeration(filters)).doc("The filter behind which it runs."),
+                 field<&FilterPosition::name>("name", enumeration(filters))
+                     .required()
+                     .doc("The filter to move."),
+                 field<&FilterPosition::before>("before", enumeration(filters))
+                     .doc("The filter in front of which it runs."),
+                 field<&FilterPosition::after>("after", enumeration(filters))
+                     .doc("The filter behind which it runs."),
              })
           .with(rule("filter-order", "(has(self.before) || has(self.after))",
                      "a position needs `before` or `after`"))
@@ -183,19 +191,21 @@ Type lua() {
       rule("lua", "self.all(p, !p.matches('^/+$'))", "the root of the file system is no allowed path");
   return object(
              {
-                 field(
+                 field<&LuaSettings::strict_validation>(
                      "strictValidation",
                      object({
-                         field("allowedEnvVars",
-                               list(string().length(1, 256)).max_items(64).with(no_blank_name))
+                         field<&StrictLuaValidation::allowed_env_vars>(
+                             "allowedEnvVars",
+                             list(string().length(1, 256)).max_items(64).with(no_blank_name))
                              .doc("Environment variables that they may read."),
-                         field(
+                         field<&StrictLuaValidation::allowed_paths>(
                              "allowedPaths",
                              list(string().length(1, 4096)).max_items(64).with(no_blank_path).with(not_root))
                              .doc("Paths that they may read."),
                      }))
                      .doc("What scripts may use while they are validated."),
-                 field("validationType", enumeration({"Strict", "InsecureSyntax", "Disabled"}))
+                 field<&LuaSettings::validation_type>("validationType",
+                                                      enumeration({"Strict", "InsecureSyntax", "Disabled"}))
                      .defaults_to("Strict")
                      .doc("How scripts are validated."),
              })
@@ -233,18 +243,21 @@ Type envoy_proxy_type() {
                  field<&EnvoyProxySpec::bootstrap>("bootstrap", bootstrap()).doc("What Envoy starts with."),
                  field<&EnvoyProxySpec::concurrency>("concurrency", int32())
                      .doc("How many worker threads Envoy has. By default one a core."),
-                 field("dynamicModules", dynamic_modules()).doc("Modules that policies may use."),
+                 field<&EnvoyProxySpec::dynamic_modules>("dynamicModules", dynamic_modules())
+                     .doc("Modules that policies may use."),
                  field<&EnvoyProxySpec::extra_args>("extraArgs", list(string()))
                      .doc("More arguments of Envoy's command line."),
-                 field("filterOrder", filter_order()).doc("Changes of the order in which HTTP filters run."),
+                 field<&EnvoyProxySpec::filter_order>("filterOrder", filter_order())
+                     .doc("Changes of the order in which HTTP filters run."),
                  field("geoIP", geo_ip()).doc("Where places of addresses are looked up."),
                  field<&EnvoyProxySpec::ip_family>("ipFamily", enumeration({"IPv4", "IPv6", "DualStack"}))
                      .doc("The families of addresses that Envoy binds and connects to."),
                  field<&EnvoyProxySpec::logging>("logging", logging)
                      .defaults_to(Tree::map({{.key = "level", .value = default_level}}))
                      .doc("What Envoy logs about itself."),
-                 field("lua", lua()).doc("How Lua scripts are validated."),
-                 field("luaValidation", enumeration({"Strict", "InsecureSyntax", "Disabled"}))
+                 field<&EnvoyProxySpec::lua>("lua", lua()).doc("How Lua scripts are validated."),
+                 field<&EnvoyProxySpec::lua_validation>("luaValidation",
+                                                        enumeration({"Strict", "InsecureSyntax", "Disabled"}))
                      .doc("The same; `lua` replaces it."),
                  field("mergeBackends", object({field("selector", label_selector())
                                                     .doc("The labels of the routes for which they do.")}))

@@ -287,10 +287,9 @@ Type envoy_extension_policy_type() {
   const PolicyTargetKinds targets{
       .all = {"Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "UDPRoute", "TCPRoute", "TLSRoute"},
       .mergeable = {"HTTPRoute", "GRPCRoute", "UDPRoute", "TCPRoute", "TLSRoute"}};
-  return untranslated(
-             resource<EnvoyExtensionPolicy>(metadata_type(kSubdomain, 253),
-                                            object(std::move(fields)).with(policy_target_rules(targets)),
-                                            field("status", policy_status())))
+  return resource<EnvoyExtensionPolicy>(metadata_type(kSubdomain, 253),
+                                        object(std::move(fields)).with(policy_target_rules(targets)),
+                                        field("status", policy_status()))
       .doc("Code of your own in the way of requests: services, WebAssembly, Lua, dynamic modules.");
 }
 

@@ -106,6 +106,64 @@ struct ProxyLogging {
   bool operator==(const ProxyLogging&) const = default;
 };
 
+enum class ModuleSourceType : std::uint8_t { kLocal, kRemote };
+
+struct LocalModule {
+  std::string path;
+
+  bool operator==(const LocalModule&) const = default;
+};
+
+struct RemoteModule {
+  std::string url;
+  std::string sha256;
+
+  bool operator==(const RemoteModule&) const = default;
+};
+
+struct DynamicModuleSource {
+  ModuleSourceType type = ModuleSourceType::kLocal;
+  std::optional<LocalModule> local;
+  std::optional<RemoteModule> remote;
+
+  bool operator==(const DynamicModuleSource&) const = default;
+};
+
+// A shared library that policies may name.
+struct DynamicModuleEntry {
+  std::string name;
+  DynamicModuleSource source;
+  bool do_not_close = false;
+  bool load_globally = false;
+
+  bool operator==(const DynamicModuleEntry&) const = default;
+};
+
+// Exactly one of before and after.
+struct FilterPosition {
+  std::string name;
+  std::optional<std::string> before;
+  std::optional<std::string> after;
+
+  bool operator==(const FilterPosition&) const = default;
+};
+
+enum class LuaValidation : std::uint8_t { kStrict, kInsecureSyntax, kDisabled };
+
+struct StrictLuaValidation {
+  std::vector<std::string> allowed_env_vars;
+  std::vector<std::string> allowed_paths;
+
+  bool operator==(const StrictLuaValidation&) const = default;
+};
+
+struct LuaSettings {
+  LuaValidation validation_type = LuaValidation::kStrict;
+  StrictLuaValidation strict_validation;
+
+  bool operator==(const LuaSettings&) const = default;
+};
+
 enum class IPFamily : std::uint8_t { kIPv4, kIPv6, kDualStack };
 enum class RoutingType : std::uint8_t { kEndpoint, kService };
 
@@ -122,6 +180,10 @@ struct EnvoyProxySpec {
   bool preserve_route_order = false;
   std::optional<Tree> telemetry;
   std::optional<TLSSettings> backend_tls;
+  std::vector<DynamicModuleEntry> dynamic_modules;
+  std::vector<FilterPosition> filter_order;     // applied one after the other
+  std::optional<LuaValidation> lua_validation;  // what `lua` has replaced
+  std::optional<LuaSettings> lua;
 
   bool operator==(const EnvoyProxySpec&) const = default;
 };

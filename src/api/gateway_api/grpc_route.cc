@@ -59,6 +59,7 @@ Type route_rules() {
                   field<&GRPCRouteRule::filters>("filters", filters)
                       .doc("What is done with requests and responses."),
                   field<&GRPCRouteRule::backend_refs>("backendRefs", backend_refs(filters))
+                      .elsewhere(kBackendsElsewhere)
                       .doc("Where requests go. Without any, the answer is 500, unless a filter answers."),
                   field<&GRPCRouteRule::session_persistence>("sessionPersistence", session_persistence())
                       .doc("Keeps a client at one backend."),
@@ -75,8 +76,10 @@ Type grpc_route_type() {
              metadata_type(kSubdomain, 253),
              object({
                  field<&GRPCRouteSpec::parent_refs>("parentRefs", parent_refs())
+                     .elsewhere(kParentsElsewhere)
                      .doc("The Gateways, or listeners of them, to which the route attaches."),
                  field<&GRPCRouteSpec::hostnames>("hostnames", list(hostname()).max_items(16))
+                     .elsewhere(kHostnamesElsewhere)
                      .doc("The hosts whose calls are meant, within those of the listener. By default all of "
                           "these."),
                  field<&GRPCRouteSpec::rules>("rules", route_rules())

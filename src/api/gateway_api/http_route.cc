@@ -132,6 +132,7 @@ Type route_rules() {
               field<&HTTPRouteRule::filters>("filters", http_filters())
                   .doc("What is done with requests and responses."),
               field<&HTTPRouteRule::backend_refs>("backendRefs", backend_refs(http_filters()))
+                  .elsewhere(kBackendsElsewhere)
                   .doc("Where requests go. Without any, the answer is 500, unless a filter answers."),
               field<&HTTPRouteRule::timeouts>(
                   "timeouts",
@@ -182,8 +183,10 @@ Type http_route_type() {
              metadata_type(kSubdomain, 253),
              object({
                  field<&HTTPRouteSpec::parent_refs>("parentRefs", parent_refs())
+                     .elsewhere(kParentsElsewhere)
                      .doc("The Gateways, or listeners of them, to which the route attaches."),
                  field<&HTTPRouteSpec::hostnames>("hostnames", list(hostname()).max_items(16))
+                     .elsewhere(kHostnamesElsewhere)
                      .doc("The hosts whose requests are meant, within those of the listener. By default all "
                           "of these."),
                  field<&HTTPRouteSpec::rules>("rules", route_rules())

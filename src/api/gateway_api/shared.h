@@ -28,6 +28,11 @@ schema::Type secret_object_reference();   // to SecretObjectReference
 schema::Type object_reference();          // to ObjectReference
 schema::Type backend_object_reference();  // to BackendObjectReference, with the rule about ports
 
+// What other configurations call what routes have, for suggestions.
+inline constexpr std::string_view kParentsElsewhere[] = {"gateways", "gateway"};
+inline constexpr std::string_view kHostnamesElsewhere[] = {"hosts", "host", "domains"};
+inline constexpr std::string_view kBackendsElsewhere[] = {"services", "service", "destinations", "upstreams"};
+
 schema::Type backend_refs();  // to std::vector<BackendRef>, at least one
 schema::Type parent_refs();   // to std::vector<ParentReference>, with the rules about doubles
 

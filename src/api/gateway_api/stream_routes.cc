@@ -17,6 +17,7 @@ Type rule() {
       field<&StreamRouteRule::name>("name", section_name())
           .doc("The name of the rule, for policies and messages."),
       field<&StreamRouteRule::backend_refs>("backendRefs", backend_refs())
+          .elsewhere(kBackendsElsewhere)
           .required()
           .doc("Where connections go."),
   });
@@ -33,6 +34,7 @@ Type stream_route(Type rules) {
   return resource<Route>(metadata_type(kSubdomain, 253),
                          object({
                              field<&StreamRouteSpec::parent_refs>("parentRefs", parent_refs())
+                                 .elsewhere(kParentsElsewhere)
                                  .doc("The Gateways, or listeners of them, to which the route attaches."),
                              field<&StreamRouteSpec::rules>("rules", std::move(rules))
                                  .required()
@@ -47,6 +49,7 @@ Type tls_route(Field hostnames, Type rules) {
   return resource<TLSRoute>(metadata_type(kSubdomain, 253),
                             object({
                                 field<&TLSRouteSpec::parent_refs>("parentRefs", parent_refs())
+                                    .elsewhere(kParentsElsewhere)
                                     .doc("The Gateways, or listeners of them, to which the route attaches."),
                                 std::move(hostnames),
                                 field<&TLSRouteSpec::rules>("rules", std::move(rules))
@@ -78,6 +81,7 @@ Type tls_route_type() {
   };
   return tls_route(
       field<&TLSRouteSpec::hostnames>("hostnames", list(hostname()).items(1, 1024).with(names_only))
+          .elsewhere(kHostnamesElsewhere)
           .required()
           .doc("The names in the handshake (SNI) that are meant, within those of the listener."),
       one_rule());
@@ -85,6 +89,7 @@ Type tls_route_type() {
 
 Type tls_route_v1alpha2_type() {
   return tls_route(field<&TLSRouteSpec::hostnames>("hostnames", list(hostname()).max_items(1024))
+                       .elsewhere(kHostnamesElsewhere)
                        .doc("The names in the handshake (SNI) that are meant, within those of the listener."),
                    many_rules());
 }
