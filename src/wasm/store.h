@@ -40,6 +40,7 @@
 #include "wasm/failure.h"
 #include "wasm/fetch.h"
 #include "wasm/source.h"
+#include "wasm/state.h"
 
 namespace sluice::wasm {
 
@@ -51,29 +52,6 @@ struct StoreSettings {
   std::chrono::milliseconds max_retry{300'000};
   std::chrono::milliseconds look_again{600'000};  // at sources that may move
 };
-
-struct Pending {
-  bool operator==(const Pending&) const = default;
-};
-
-struct Ready {
-  std::string path;
-  std::string sha256;
-  // Why a source that may have moved could not be looked at; empty where it could.
-  std::string warning;
-
-  bool operator==(const Ready&) const = default;
-};
-
-struct Failed {
-  Failure failure;
-  // Null where that would not help.
-  std::optional<std::chrono::system_clock::time_point> retry_at;
-
-  bool operator==(const Failed&) const = default;
-};
-
-using State = std::variant<Pending, Ready, Failed>;
 
 class Store {
  public:
