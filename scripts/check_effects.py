@@ -4,7 +4,7 @@
 A field that is declared with a member and marked `.ineffective()` gives a warning to whoever writes it
 (src/schema/effect.h). This holds the marks: a member that nothing outside src/api reads needs one, or is `.passive()`; a
 member that is read is not `.ineffective()`. Kubernetes' own kinds and metadata are passive as a whole. A kind that is
-`untranslated()` has no effect as a whole: no member of its file needs a mark, nor of those of its parts (PARTS).
+`untranslated()` has no effect as a whole: no member of its file needs a mark.
 
 Reading is told by the member's name alone, so a name that two structs share counts for both.
 
@@ -17,12 +17,6 @@ from pathlib import Path
 
 DECLARED = re.compile(r'field<((?:\s*&\w+::\w+,?)+)>\(\s*"(\w+)"')
 PASSIVE = ("src/api/core/", "src/api/meta")
-# What is part of a kind that may be untranslated: no mark is needed while the kind is.
-PARTS = {
-    "src/api/envoy_gateway/cluster_settings.cc": "src/api/envoy_gateway/extension_policy.cc",
-    "src/api/envoy_gateway/health_check.cc": "src/api/envoy_gateway/extension_policy.cc",
-    "src/api/envoy_gateway/load_balancer.cc": "src/api/envoy_gateway/extension_policy.cc",
-}
 # Who declares members, and who walks all of them alike.
 NO_READERS = ("api", "schema")
 
@@ -65,7 +59,7 @@ def check(root):
         name = str(file.relative_to(root))
         if name.startswith(PASSIVE) or name.endswith("_test.cc"):
             continue
-        if re.search(r"\buntranslated\(\s*resource<", (root / PARTS.get(name, name)).read_text()):
+        if re.search(r"\buntranslated\(\s*resource<", file.read_text()):
             continue
         text = file.read_text()
         for found in DECLARED.finditer(text):

@@ -20,7 +20,7 @@ tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threa
 fuzz     | no     | scripts/build.sh fuzz fuzz_targets && python test/fuzz/run.py
 golden   | no     | python test/golden/run.py
 rig      | no     | scripts/build.sh release sluice echo load && python test/rig/rig_test.py && PYTHONPATH=test/rig python test/change/timeline_test.py
-features | no     | scripts/build.sh release sluice echo load && python test/features/run.py
+features | no     | scripts/build.sh release sluice echo load && python test/features/run.py && python test/lua/envoy_api.py
 observe  | no     | python test/observe/observe_test.py
 reject   | no     | python test/reject/reject_test.py
 lifetime | no     | python test/lifetime/lifetime_test.py

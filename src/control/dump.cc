@@ -121,6 +121,16 @@ std::expected<translate::Settings, Problem> read_settings(const std::string& fil
   settings.backend_enabled = flag("backendEnabled", settings.backend_enabled);
   settings.on_host = flag("runningOnHost", settings.on_host);
   settings.endpoint_routing_disabled = flag("endpointRoutingDisabled", settings.endpoint_routing_disabled);
+  settings.lua_enabled = !flag("luaEnvoyExtensionPolicyDisabled", !settings.lua_enabled);
+  if (const Tree* modules = tree.find("wasmModules"); modules != nullptr && modules->is_map()) {
+    for (const Tree::Member& module : modules->members()) {
+      const Tree* path = module.value.is_map() ? module.value.find("path") : nullptr;
+      const Tree* sha256 = module.value.is_map() ? module.value.find("sha256") : nullptr;
+      if (path == nullptr || !path->is_string() || sha256 == nullptr || !sha256->is_string()) continue;
+      settings.known_modules[module.key] = {
+          .path = path->as_string(), .sha256 = sha256->as_string(), .warning = {}};
+    }
+  }
   return settings;
 }
 

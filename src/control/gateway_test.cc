@@ -146,6 +146,38 @@ spec: {{gatewayClassName: class, allowedListeners: {{namespaces: {{from: Same}}}
 
 constexpr std::string_view kServedListener =
     "Programmed=True/Programmed Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs";
+// All of them are in each other's way: all names in each message would be the square of the text.
+TEST_F(Gateways, NameSomeOfManyListenersThatConflict) {
+  std::string listeners;
+  for (int i = 0; i < 64; ++i) {
+    listeners += fmt::format("  - {{name: l{:02}, port: 80, protocol: HTTP, hostname: a.example}}\n", i);
+  }
+  // An API server lets them pass that has been told to skip its rules.
+  std::vector<Problem> none;
+  const std::vector<Document> documents = parse(fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: gateway}}
+spec:
+  gatewayClassName: class
+  listeners:
+{})",
+                                                            listeners),
+                                                "", &none);
+  pipeline_.upsert(api::read_object(documents.at(0).tree, api::Trust::kFromServer).bound.value());
+  pipeline_.commit();
+  const translate::Condition* conflict = find_condition(status().listeners.at(63).conditions, "Conflicted");
+  ASSERT_NE(conflict, nullptr);
+  EXPECT_TRUE(conflict->message.starts_with(
+      "the listeners of one port need different hostnames: default/gateway/l00, "))
+      << conflict->message;
+  EXPECT_TRUE(conflict->message.ends_with("default/gateway/l15, default/gateway/l63 and others"))
+      << conflict->message;
+  const std::vector<Problem> problems = pipeline_.problems();
+  ASSERT_EQ(problems.size(), 64U);
+  for (const Problem& problem : problems) EXPECT_EQ(problem.also.size(), 16U);
+}
+
 constexpr std::string_view kPortUnavailable =
     "Accepted=False/PortUnavailable Programmed=False/Invalid ResolvedRefs=True/ResolvedRefs";
 

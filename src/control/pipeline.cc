@@ -72,10 +72,13 @@ struct Pipeline::Tables {
                                            .names = projected.names,
                                            .host = in.host_addresses};
   const tables::Gateways gateways{graph, settings, in, projections};
-  const tables::Routes routes{graph, settings, in, projections, gateways};
+  ModuleResolver resolve_module;
+  const tables::Extensions extensions{graph, settings, in, projections, gateways, resolve_module};
+  const tables::Routes routes{graph, settings, in, projections, gateways, extensions};
   const tables::RouteTables route_tables{graph, gateways, routes};
   const tables::Resources resources{graph, in, projections, services, gateways, routes, route_tables};
-  const tables::Statuses statuses{graph, settings, in, projected, policies, gateways, routes, route_tables};
+  const tables::Statuses statuses{graph,    settings,   in,     projected,   policies,
+                                  gateways, extensions, routes, route_tables};
 
   // Calls f with each table whose rows have problems.
   template <typename F>
@@ -84,11 +87,14 @@ struct Pipeline::Tables {
     f(gateways.classless);
     f(gateways.listener_sets);
     f(gateways.served);
+    f(extensions.policies);
+    f(extensions.filter_orders);
     f(routes.all);
     f(policies.backends);
     f(policies.backend_tls);
     f(policies.backend_tls_targets);
     f(resources.sockets);
+    f(statuses.extension_targets);
     f(statuses.unserved_problems);
   }
 };
@@ -132,6 +138,17 @@ void Pipeline::set_unserved(const XdsKey& resource, std::optional<translate::Uns
   } else {
     tables_->in.unserved.erase(resource);
   }
+}
+
+void Pipeline::set_modules(ModuleResolver resolve) { tables_->resolve_module = std::move(resolve); }
+
+void Pipeline::look_at_module(const std::string& slot) {
+  const std::uint64_t* times = tables_->in.module_changes.get(slot);
+  tables_->in.module_changes.set(slot, times == nullptr ? 1 : *times + 1);
+}
+
+const flow::Table<std::string, wasm::Source>& Pipeline::wanted_modules() const {
+  return tables_->extensions.wanted_modules;
 }
 
 void Pipeline::set_host(translate::HostAddresses addresses) {

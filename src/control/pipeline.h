@@ -44,6 +44,10 @@ class Pipeline {
 
   // Without, every address counts as one of the host.
   void set_host(translate::HostAddresses addresses);
+  // Who has the modules that policies want. To be set before the first commit; without, none is there.
+  void set_modules(ModuleResolver resolve);
+  // What became of that of a slot has changed.
+  void look_at_module(const std::string& slot);
 
   flow::CommitStats commit();
 
@@ -53,6 +57,8 @@ class Pipeline {
   const RenderedTable& resources(xds::ResourceType type) const;
   // The object that a cluster is there for; null where there is no such cluster.
   const ObjectKey* owner_of_cluster(const translate::XdsKey& cluster) const;
+  // The modules that policies want now, by slot (translate::ModuleState).
+  const flow::Table<std::string, wasm::Source>& wanted_modules() const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
   // Of all kinds.
   const flow::Table<ObjectKey, translate::RouteResult>& routes() const;

@@ -263,6 +263,7 @@ using Runs = std::map<std::string_view, unsigned>;
 TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   pipeline_.upsert(route(4'711, "/next"));
   EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"http routes", 1},
+                                            {"labels of HTTPRoutes", 1},
                                             {"hosts", 1},
                                             {"route tables", 1},
                                             {"clusters of routes", 1},
@@ -715,6 +716,13 @@ TEST_F(Suggestions, AreNamesThatExist) {
   pipeline_.upsert(elsewhere);
   pipeline_.commit();
   EXPECT_EQ(suggestion(), "there is no Service default/cart: there is one in namespace `shop`");
+}
+
+TEST_F(Suggestions, OfThousandsAreThoseThatBeginAlike) {
+  for (int i = 0; i < 1'500; ++i) feed_service(pipeline_, fmt::format("a-service-{:04}", i));
+  for (int i = 0; i < 1'500; ++i) feed_service(pipeline_, fmt::format("the-service-{:04}", i));
+  pipeline_.commit();
+  EXPECT_EQ(suggestion(), "there is no Service default/cart: did you mean `carts`?");
 }
 
 TEST_F(Suggestions, RunAgainOnlyWhereANameIsMissing) {

@@ -24,6 +24,8 @@
 #include "control/host_addresses.h"
 #include "control/isolation.h"
 #include "control/mailbox.h"
+#include "control/module_store.h"
+#include "control/modules.h"
 #include "control/pipeline.h"
 #include "control/problem_log.h"
 #include "control/refusal_memory.h"
@@ -58,12 +60,14 @@ struct Stop {
 };
 // All Envoys have ended.
 struct Stopped {};
+
+struct ModulesChanged {};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
-using Message =
-    std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses, Look, Stop, Stopped>;
+using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
+                             ModulesChanged, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -103,6 +107,7 @@ class Control {
   void handle(const Look& look);
   void handle(Stop stop);
   void handle(Stopped) { stopped_ = true; }
+  void handle(ModulesChanged) { dirty_ = modules_.look() || dirty_; }
   void note_refusal(const ads::Rejected& rejected);
   void note_retries();
   std::optional<std::uint64_t> version_of(const Retries::Resource& resource) const;
@@ -135,6 +140,10 @@ class Control {
   std::unique_ptr<proxy::Runner> runner_;
   std::unique_ptr<HostWatch> host_watch_;
   std::unique_ptr<source::Source> source_;
+  Modules modules_{pipeline_, [this] {
+                     return start_module_store({.cache{.folder = options_.run_dir + "/wasm"}},
+                                               [this] { mailbox_.post(ModulesChanged{}); });
+                   }};
   observe::Observer observer_{{
       .snapshot = [this](observe::Observer::Take take) { mailbox_.post(Look{std::move(take)}); },
       .locate = [this](Problem& problem) { source_->locate(problem); },
@@ -514,6 +523,7 @@ void Control::commit() {
   ++commit_;
   runs_since_trim_ += stats.runs;
   isolation_.trial_committed(commit_);
+  modules_.follow();
   note_changes();
   retries_.committed([this](const auto& resource) { return version_of(resource); });
   note_retries();

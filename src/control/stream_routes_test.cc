@@ -192,6 +192,7 @@ TEST_F(StreamRoutes, AnEditCostsOneListener) {
   }
   EXPECT_EQ(runs, (std::map<std::string_view, unsigned>{{"tls routes", 1},
                                                         {"sockets", 1},
+                                                        {"labels of TLSRoutes", 1},
                                                         {"listeners", 1},
                                                         {"clusters of routes", 1},
                                                         {"clusters of sockets", 1},

@@ -298,8 +298,8 @@ TEST(Explain, AShareThatIsRedirectedTellsWhere) {
   ASSERT_EQ(e.destinations.size(), 2U);
   const Destination& redirected = e.destinations.back();
   EXPECT_EQ(redirected.status, 308);
-  EXPECT_EQ(redirected.location, "http://b.example/a");
-  EXPECT_EQ(redirected.answer, "redirected with 308 to http://b.example/a");
+  EXPECT_EQ(redirected.location, "http://b.example:8080/a");
+  EXPECT_EQ(redirected.answer, "redirected with 308 to http://b.example:8080/a");
 }
 
 TEST(Explain, ARewriteOfAShareIsToldOnce) {

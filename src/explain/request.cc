@@ -51,10 +51,12 @@ std::size_t port_start(std::string_view authority) {
   return bracket != std::string_view::npos && bracket > colon ? std::string_view::npos : colon;
 }
 
+constexpr char kUser[] = "a user is no part of the host: clients send it as -H 'Authorization: Basic …'";
+
 // What is wrong with the address of a URL, but for its port; empty: nothing.
 std::string problem_of(const std::string& address) {
   if (address.find('@') != std::string::npos) {
-    return "a user is no part of the host: clients send it as -H 'Authorization: Basic …'";
+    return kUser;
   }
   const std::string host = address.substr(0, port_start(address));
   if (host.empty()) return "the URL has no host";
@@ -261,15 +263,17 @@ std::expected<Request, std::string> read_url(std::string_view url) {
   request.authority = request.address;
   rest.remove_prefix(path);
 
+  // Of a password with a slash in it, the address would be the part before, and is not to be repeated.
+  const bool has_user = url.find('@') != std::string_view::npos;
   if (const std::string problem = problem_of(request.address); !problem.empty()) {
-    return std::unexpected(problem);
+    return std::unexpected(has_user ? kUser : problem);
   }
   const std::size_t port = port_start(request.address);
   if (port != std::string::npos) {
     const std::string_view digits = std::string_view(request.address).substr(port + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), request.port);
     if (error != std::errc() || end != digits.data() + digits.size() || request.port == 0) {
-      return std::unexpected(fmt::format("`{}` is no port", digits));
+      return std::unexpected(has_user ? kUser : fmt::format("`{}` is no port", digits));
     }
   }
   if (request.port == 0) return std::unexpected(fmt::format("a {}:// URL needs a port", scheme));
@@ -279,6 +283,14 @@ std::expected<Request, std::string> read_url(std::string_view url) {
   if (request.http()) request.path = rest.starts_with('/') ? rest : "/" + std::string(rest);
   if (request.tls()) request.sni = sni_for(request.address.substr(0, port));
   return request;
+}
+
+std::string without_user(std::string_view url) {
+  const std::size_t at = url.rfind('@');
+  if (at == std::string_view::npos) return std::string(url);
+  const std::size_t colon = url.find("://");
+  const std::size_t begin = colon < at ? colon + 3 : 0;
+  return fmt::format("{}…{}", url.substr(0, begin), url.substr(at));
 }
 
 std::expected<void, std::string> add_header(std::string_view text, Request& request) {

@@ -46,6 +46,9 @@ struct Request {
 // what is sent. What is wrong with the URL otherwise.
 std::expected<Request, std::string> read_url(std::string_view url);
 
+// For messages: whatever stands where a user and a password would is left out.
+std::string without_user(std::string_view url);
+
 // A header as -H of curl has it: "Name: value". "Host" is what the request asks for, whatever the URL says.
 std::expected<void, std::string> add_header(std::string_view text, Request& request);
 

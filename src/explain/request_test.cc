@@ -52,6 +52,10 @@ TEST(Request, UsersAndBrokenAddressesAreNoHosts) {
   }
   EXPECT_EQ(read_url("http://u:p@x.example/").error(),
             "a user is no part of the host: clients send it as -H 'Authorization: Basic …'");
+  EXPECT_EQ(read_url("http://u:p/w@x.example/").error(), read_url("http://u:p@x.example/").error());
+  EXPECT_EQ(without_user("http://u:p/w@x.example/a"), "http://…@x.example/a");
+  EXPECT_EQ(without_user("u:p@x.example"), "…@x.example");
+  EXPECT_EQ(without_user("http://x.example/a"), "http://x.example/a");
   EXPECT_EQ(read("http://x.example/@a").path, "/@a") << "in a path it is an ordinary character";
   EXPECT_EQ(read("http://[2001:db8::1]/").authority, "[2001:db8::1]");
 }

@@ -60,7 +60,8 @@ std::string location(const ir::Redirect& redirect, const ir::PathMatch& match, c
   const bool tls = request.tls();
   const std::string scheme = !redirect.scheme.empty() ? redirect.scheme : tls ? "https" : "http";
   std::string host = redirect.host.value_or("");
-  if (host.empty()) host = host_for(request.authority, scheme, redirect.port.has_value(), tls);
+  const bool other_port = redirect.port || redirect.without_port;
+  if (host.empty()) host = host_for(request.authority, scheme, other_port, tls);
   if (redirect.port) host += fmt::format(":{}", *redirect.port);
 
   std::string path = arrival.path;

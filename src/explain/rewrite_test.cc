@@ -50,5 +50,18 @@ TEST_P(ReplacedPrefix, OfARedirect) {
 
 INSTANTIATE_TEST_SUITE_P(Row, ReplacedPrefix, testing::ValuesIn(kRows));
 
+TEST(Location, LosesThePortOfTheHostWhereTheRedirectHasNone) {
+  const auto leads_to = [](const ir::Redirect& redirect, const char* host) {
+    const Request request{.authority = host, .path = "/a:80/"};
+    return location(redirect, {}, request, arrive(request));
+  };
+  const ir::Redirect without{.scheme = "https", .without_port = true};
+  EXPECT_EQ(leads_to(without, "a.example:8080"), "https://a.example/a:80/");
+  EXPECT_EQ(leads_to(without, "[::1]:8080"), "https://[::1]/a:80/");
+  EXPECT_EQ(leads_to(without, "[::1]"), "https://[::1]/a:80/");
+  EXPECT_EQ(leads_to({.scheme = "https"}, "a.example:8080"), "https://a.example:8080/a:80/");
+  EXPECT_EQ(leads_to({.port = 8081}, "a.example:8080"), "http://a.example:8081/a:80/");
+}
+
 }  // namespace
 }  // namespace sluice::explain

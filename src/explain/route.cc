@@ -63,6 +63,11 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     e_.steps.push_back({"cors", fmt::format("CORS lets pages of {} read the answers",
                                             fmt::join(action.cors->origins, ", "))});
   }
+  if (action.extensions) {
+    e_.steps.push_back(
+        {"extensions", fmt::format("code of EnvoyExtensionPolicies may change or answer it: {}",
+                                   fmt::join(ir::short_names(*action.extensions), ", "))});
+  }
   if (shares.size() > 1) {
     share_out(shares);
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {

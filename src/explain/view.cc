@@ -244,6 +244,7 @@ class Viewer {
       if (!redirect->scheme.empty()) parts.push_back("scheme " + redirect->scheme);
       if (redirect->host) parts.push_back("host " + *redirect->host);
       if (redirect->port) parts.push_back(fmt::format("port {}", *redirect->port));
+      if (redirect->without_port) parts.emplace_back("no port");
       if (redirect->path) parts.push_back(describe_path_rewrite(*redirect->path));
       settings["redirect"] = words(parts);
     } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
@@ -261,6 +262,7 @@ class Viewer {
       }
       if (!mirrors.empty()) settings["mirrors"] = words(mirrors);
     }
+    if (action.extensions) settings["extensions"] = words(ir::short_names(*action.extensions));
     if (action.cors) settings["CORS"] = "origins " + words(action.cors->origins);
     put_steps(steps, settings);
     return settings;

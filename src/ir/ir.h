@@ -11,6 +11,7 @@
 // Threads: plain values.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,7 @@
 #include "base/object_key.h"
 #include "ir/cluster_settings.h"
 #include "ir/duration.h"
+#include "ir/extension.h"
 
 namespace sluice::ir {
 
@@ -258,7 +260,8 @@ struct Forward {
   std::optional<Duration> idle_timeout;
   Boxed<Retry> retry;
   Boxed<Session> session;
-  // A cluster is kDynamic: the host that the request names must not be the proxy's own machine.
+  // A cluster, maybe of a mirror, is kDynamic: the host that the request names must not be the proxy's own
+  // machine.
   bool dynamic = false;
   // No HTTP/1.1 upgrades to WebSocket; where a cluster is missing the call is UNAVAILABLE.
   bool grpc = false;
@@ -275,7 +278,8 @@ struct Redirect {
   std::string scheme;
   std::optional<std::string> host;
   std::optional<PathRewrite> path;
-  std::optional<std::uint16_t> port;
+  std::optional<std::uint16_t> port;  // none: the one that the Host of the request has, if any
+  bool without_port = false;          // not that either; only where there is no `port`
   std::uint16_t status = 302;
 
   bool operator==(const Redirect&) const = default;
@@ -306,6 +310,7 @@ struct RouteAction {
   HeaderChanges request_headers;
   HeaderChanges response_headers;
   Boxed<Cors> cors;
+  Boxed<std::vector<ExtensionUse>> extensions;  // those that are on for it, sorted
 
   bool operator==(const RouteAction&) const = default;
 };
@@ -379,11 +384,18 @@ struct HttpChain {
   std::vector<std::string> server_names;  // SNI; sorted
   std::optional<DownstreamTls> tls;
   std::string route_table;
-  std::set<RouteFilter> filters;  // of the routes in the table
+  std::set<RouteFilter> filters;         // of the routes in the table
+  std::vector<ExtensionPtr> extensions;  // of the routes in the table; sorted by index and name
+  std::vector<FilterMove> filter_order;  // changes of the default, one after the other
   std::string stat_prefix;
   std::optional<AccessLog> access_log;
 
-  bool operator==(const HttpChain&) const = default;
+  bool operator==(const HttpChain& o) const {
+    const auto same = [](const ExtensionPtr& a, const ExtensionPtr& b) { return a == b || *a == *b; };
+    return name == o.name && server_names == o.server_names && tls == o.tls && route_table == o.route_table &&
+           filters == o.filters && std::ranges::equal(extensions, o.extensions, same) &&
+           filter_order == o.filter_order && stat_prefix == o.stat_prefix && access_log == o.access_log;
+  }
 };
 
 // A part of what a chain forwards. Without a cluster it is an invalid reference: its connections are closed.

@@ -1,10 +1,12 @@
 #include "translate/attach.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "translate/hostname.h"
+#include "translate/listener.h"
 #include "translate/near.h"
 #include "translate/reference.h"
 
@@ -15,6 +17,37 @@ bool allows_kind(const AttachPoint& listener, const GroupKind& kind) {
   return std::ranges::any_of(listener.supported_kinds, [&kind](const api::RouteGroupKind& k) {
     return k.group == kind.group() && k.kind == kind.kind();
   });
+}
+
+// For a route that no listener takes because of its kind: those beside them that would, or what would.
+std::string listeners_of_kind(const AttachPoints& points, const GroupKind& kind) {
+  std::vector<std::string> names;
+  for (const AttachPoint& listener : points.listeners) {
+    if (allows_kind(listener, kind)) names.push_back(listener.name);
+  }
+  if (!names.empty()) return list_names("those that do are", names);
+  std::string needed;
+  for (const Protocol& protocol : protocols()) {
+    if (std::ranges::find(protocol.route_kinds, kind.kind()) == protocol.route_kinds.end()) continue;
+    needed += fmt::format("{}{}", needed.empty() ? "" : " or ", protocol.name);
+  }
+  return needed.empty() ? "" : fmt::format("it needs a listener of protocol {}", needed);
+}
+
+// Whom a listener lets in that does not let in the route.
+std::string namespaces_of(const AttachPoint& listener, const std::string& own) {
+  switch (listener.namespaces.from) {
+    case api::FromNamespaces::kSame:
+      return fmt::format("listener `{}` takes those of namespace {}: set its `allowedRoutes.namespaces`",
+                         listener.name, own);
+    case api::FromNamespaces::kSelector:
+      return fmt::format("the labels of the Namespace are not those that listener `{}` selects",
+                         listener.name);
+    case api::FromNamespaces::kNone:
+    case api::FromNamespaces::kAll:
+      break;
+  }
+  return fmt::format("listener `{}` takes none: set its `allowedRoutes.namespaces`", listener.name);
 }
 
 // No listener is the one that the parentRef names by section or port.
@@ -49,7 +82,10 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
                const std::vector<std::string>& hostnames, const RouteEnvironment& environment,
                flow::Reads& reads) {
   Parents result;
-  const auto& [settings, inputs, tables, attach_points] = environment;
+  const Settings& settings = environment.settings;
+  const Inputs& inputs = environment.inputs;
+  const Projections& tables = environment.tables;
+  const AttachTable& attach_points = environment.parents;
   const std::string& kind = route.kind.kind();
   const std::string& namespace_ = route.name.namespace_;
   // On a host it is there with what is in it; in a cluster it is an object, and its labels are known.
@@ -89,7 +125,7 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
                                    .object = route,
                                    .path = fmt::format("spec.parentRefs[{}].name", p),
                                    .message = fmt::format("there is no {}", target.to_string()),
-                                   .suggestion = near_object(target, tables, reads)});
+                                   .suggestion = near_object(target, parent_kinds(), tables, reads)});
       }
       continue;
     }
@@ -113,18 +149,20 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
     };
 
     bool any_selected = false;
+    const AttachPoint* of_kind = nullptr;  // the first that takes routes of this kind
     bool any_allowed = false;
+    std::set<std::string> their_hosts;
     for (const AttachPoint& listener : points->listeners) {
       if ((ref.section_name && *ref.section_name != listener.name) ||
           (ref.port && *ref.port != listener.port)) {
         continue;
       }
       any_selected = true;
-      if (!has_namespace || !allows_kind(listener, route.kind) ||
-          !allows(listener.namespaces, target.name.namespace_, namespace_, tables, reads)) {
-        continue;
-      }
+      if (!has_namespace || !allows_kind(listener, route.kind)) continue;
+      if (of_kind == nullptr) of_kind = &listener;
+      if (!allows(listener.namespaces, target.name.namespace_, namespace_, tables, reads)) continue;
       any_allowed = true;
+      if (!listener.hostname.empty()) their_hosts.insert(listener.hostname);
       std::vector<std::string> hosts = served_hosts(hostnames, listener.hostname, listener.sibling_hostnames);
       if (hosts.empty()) continue;
       status.attached_listeners.push_back(listener.name);
@@ -136,13 +174,19 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
       refuse("NotAllowedByListeners", "",
              fmt::format("there is no Namespace {}, and in a cluster no route is outside one", namespace_),
              "add the Namespace");
+    } else if (of_kind == nullptr) {
+      refuse("NotAllowedByListeners", "",
+             fmt::format("no listener of {} that this parentRef selects takes {}s", target.to_string(), kind),
+             listeners_of_kind(*points, route.kind));
     } else if (!any_allowed) {
       refuse("NotAllowedByListeners", "",
-             fmt::format("no listener of {} that this parentRef selects allows {}s from namespace {}",
-                         target.to_string(), kind, namespace_));
+             fmt::format("no listener of {} that this parentRef selects takes {}s of namespace {}",
+                         target.to_string(), kind, namespace_),
+             namespaces_of(*of_kind, target.name.namespace_));
     } else if (!parent.accepted()) {
       refuse("NoMatchingListenerHostname", "",
-             fmt::format("no hostname of the route is one of a listener of {}", target.to_string()));
+             fmt::format("no hostname of the route is one of a listener of {}", target.to_string()),
+             list_names("those of the listeners are", {their_hosts.begin(), their_hosts.end()}));
     } else {
       set_condition(status.conditions, {"Accepted", true, "Accepted", "The route is accepted"});
     }

@@ -10,6 +10,9 @@
 
 namespace sluice::translate {
 
+// By the objects that they are attached to.
+using ExtensionPolicyIndex = flow::Index<ObjectKey, NamespacedName, ExtensionPolicyRow>;
+
 // By the Gateway or ListenerSet.
 using AttachTable = flow::Table<ObjectKey, AttachPoints>;
 
@@ -19,6 +22,7 @@ struct RouteEnvironment {
   const Inputs& inputs;
   const Projections& tables;
   const AttachTable& parents;
+  const ExtensionPolicyIndex& extension_policies;
 };
 
 // A listener that takes the route, and under which hosts (sorted, at least one; "*" is all).

@@ -82,7 +82,7 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_service(const api::BackendO
   if (service == nullptr) {
     return std::unexpected(failure("BackendNotFound", "reference/not-found", "name",
                                    fmt::format("there is no {}", key.to_string()),
-                                   near_object(key, reader.tables, reads)));
+                                   near_object(key, backend_kinds(), reader.tables, reads)));
   }
   const auto port = std::ranges::find_if(service->ports, [&](const ServiceView::Port& p) {
     return p.port == *ref.port && p.protocol == reader.transport;
@@ -146,7 +146,7 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_own_backend(const api::Back
   if (backend == nullptr || row == nullptr) {
     return std::unexpected(failure("BackendNotFound", "reference/not-found", "name",
                                    fmt::format("there is no {}", key.to_string()),
-                                   near_object(key, reader.tables, reads)));
+                                   near_object(key, backend_kinds(), reader.tables, reads)));
   }
   if (row->refused) return std::unexpected(*row->refused);
   auto resolved = std::make_shared<ResolvedBackend>();
@@ -172,16 +172,20 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_own_backend(const api::Back
   for (const api::BackendEndpoint& e : backend->spec.endpoints) {
     ir::Endpoint endpoint;
     endpoint.hostname = e.hostname.value_or("");
-    if (e.unix_path) {
+    if (e.unix_path && !reader.unix_sockets) {
       // Envoy Gateway serves Unix sockets to extension services only.
       return std::unexpected(
           failure("UnsupportedAddressType", "support/unix-backend", "",
                   fmt::format("{} is a Unix socket, which no route can send to", key.to_string())));
     }
-    const api::HostPort& place = e.fqdn ? *e.fqdn : *e.ip;
-    names = names || e.fqdn;
-    endpoint.address = place.host;
-    endpoint.port = static_cast<std::uint16_t>(place.port);
+    if (e.unix_path) {
+      endpoint.unix_path = *e.unix_path;
+    } else {
+      const api::HostPort& place = e.fqdn ? *e.fqdn : *e.ip;
+      names = names || e.fqdn;
+      endpoint.address = place.host;
+      endpoint.port = static_cast<std::uint16_t>(place.port);
+    }
     by_zone[e.zone.value_or("")].endpoints.push_back(std::move(endpoint));
   }
   if (names) cluster.discovery = ir::Discovery::kDns;

@@ -42,6 +42,7 @@ struct BackendReader {
   bool grpc = false;                   // backends speak HTTP/2
   std::string_view transport = "TCP";  // of the Service's port
   bool passes_tls = false;             // what is sent is the client's TLS: there is none of ours around it
+  bool unix_sockets = false;           // a Backend may be one
 };
 
 // `policies` takes those that the reference meets, wherever it leads.

@@ -107,7 +107,7 @@ std::expected<std::string, CaFailure> read_ca(const ObjectKey& object, const Inp
   const Found found = find(object, inputs, reads);
   if (!found.object) {
     return std::unexpected(failure("reference/not-found", fmt::format("there is no {}", object.to_string()),
-                                   near_object(object, tables, reads)));
+                                   near_object(object, authority_kinds(), tables, reads)));
   }
   if (found.pem == nullptr) {
     return std::unexpected(failure("reference/ca-certificates",

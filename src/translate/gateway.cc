@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "schema/check.h"
+#include "base/closest.h"
 #include "translate/addresses.h"
 #include "translate/client_validation.h"
 #include "translate/listener.h"
@@ -25,7 +25,7 @@ std::vector<Problem> check_controller(const NamespacedName& name, const std::str
   const bool any_ours =
       !settings.implied_class.empty() || !reads.group(tables.classes_of, settings.controller_name).empty();
   if (any_ours) return {};
-  const bool is_near = !schema::closest(controller, {settings.controller_name}).empty();
+  const bool is_near = !closest(controller, {settings.controller_name}).empty();
   return {{.code = "value/controller",
            .severity = Severity::kWarning,
            .where = {},
@@ -74,7 +74,7 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
     refuse("reference/not-found", "spec.parametersRef.name",
            fmt::format("there is no EnvoyProxy {}; its Gateways have the default settings",
                        row.envoy_proxy->to_string()),
-           near_object(missing, tables, reads));
+           near_object(missing, {}, tables, reads));
   }
   return row;
 }
@@ -94,7 +94,7 @@ std::optional<ClasslessGateway> find_classless(const NamespacedName& name, const
         .object = {.kind = api::kind_of<api::Gateway>(), .name = name},
         .path = "spec.gatewayClassName",
         .message = fmt::format("there is no GatewayClass {}: nobody serves this Gateway", class_name.name),
-        .suggestion = near_object(missing, tables, reads)}}};
+        .suggestion = near_object(missing, {}, tables, reads)}}};
 }
 
 bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projections& tables,
@@ -138,7 +138,7 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
       problem("reference/not-found", "spec.infrastructure.parametersRef.name",
               fmt::format("there is no {} {}/{}; the settings of the class count", ref.kind, name.namespace_,
                           ref.name),
-              near_object(missing, tables, reads));
+              near_object(missing, {}, tables, reads));
     }
   }
   const std::optional<NamespacedName> of_class = gateway_class != nullptr && gateway_class->envoy_proxy
@@ -165,18 +165,30 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   return plan;
 }
 
+ExtensionTerms extension_terms(const GatewayPlan& plan, const Settings& settings) {
+  ExtensionTerms terms;
+  terms.access.routing =
+      settings.endpoint_routing_disabled ? api::RoutingType::kService : api::RoutingType::kEndpoint;
+  terms.access.tls = plan.backend_tls;
+  if (plan.envoy_proxy == nullptr) return terms;
+  const api::EnvoyProxySpec& spec = plan.envoy_proxy->spec;
+  terms.access.routing = spec.routing_type.value_or(terms.access.routing);
+  if (spec.lua) {
+    terms.lua = *spec.lua;
+  } else if (spec.lua_validation) {
+    terms.lua.validation_type = *spec.lua_validation;
+  }
+  terms.modules = spec.dynamic_modules;
+  return terms;
+}
+
 std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan& plan,
                                                               const Settings& settings) {
   AttachPoints offered;
   offered.proxy = plan.proxy;
   offered.gateway = plan.gateway;
-  offered.access.routing =
-      settings.endpoint_routing_disabled ? api::RoutingType::kService : api::RoutingType::kEndpoint;
-  offered.access.tls = plan.backend_tls;
-  if (plan.envoy_proxy != nullptr) {
-    offered.access.routing = plan.envoy_proxy->spec.routing_type.value_or(offered.access.routing);
-    offered.preserve_route_order = plan.envoy_proxy->spec.preserve_route_order;
-  }
+  offered.terms = extension_terms(plan, settings);
+  offered.preserve_route_order = plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.preserve_route_order;
   // A Gateway or ListenerSet without listeners is a parent all the same.
   std::map<ObjectKey, AttachPoints> by_owner;
   by_owner.emplace(ObjectKey{.kind = api::kind_of<api::Gateway>(), .name = plan.gateway}, offered);
@@ -191,6 +203,7 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
                               .supported_kinds = listener.supported_kinds,
                               .namespaces = listener.namespaces,
                               .ready = listener.ready && !listener.socket.empty(),
+                              .ends_tls = listener.ends_tls,
                               .passes_tls = listener.protocol == "TLS" && !listener.ends_tls,
                               .socket = listener.socket,
                               .route_table = listener.route_table,

@@ -33,6 +33,9 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
                                         const Settings& settings, const Inputs& inputs,
                                         const Projections& tables, flow::Reads& reads);
 
+// What its proxy and EnvoyProxy make of extensions.
+ExtensionTerms extension_terms(const GatewayPlan& plan, const Settings& settings);
+
 // By the object that offers them: the Gateway, and each of its ListenerSets.
 std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan& plan,
                                                               const Settings& settings);

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "schema/check.h"
+#include "base/closest.h"
 
 namespace sluice::translate {
 namespace {
@@ -233,7 +233,7 @@ std::optional<HeaderFault> fault_of(const Written& written) {
   if (known == std::end(kCommands) || known->name != written.name) {
     std::vector<std::string_view> names;
     for (const Command& command : kCommands) names.push_back(command.name);
-    const std::string_view near = schema::closest(written.name, names);
+    const std::string_view near = closest(written.name, names);
     return HeaderFault{.message = fmt::format("`%{}%` is no command of Envoy's", written.name),
                        .suggestion = near.empty()
                                          ? fmt::format("write `%%{}%%` for the text itself", written.name)

@@ -162,7 +162,7 @@ class ListenerReader {
       const CertificateRow* certificate = reads_.get(tables_.certificates, secret);
       if (certificate == nullptr) {
         bad(i, "reference/not-found", fmt::format("there is no Secret {}", secret.to_string()),
-            near_object({api::kind_of<api::Secret>(), secret}, tables_, reads_));
+            near_object({api::kind_of<api::Secret>(), secret}, {}, tables_, reads_));
       } else if (!certificate->error.empty()) {
         bad(i, "reference/certificate", fmt::format("Secret {} {}", secret.to_string(), certificate->error));
       } else {
@@ -195,16 +195,20 @@ class ListenerReader {
 
 }  // namespace
 
-const Protocol* protocol_named(std::string_view name) {
-  static const auto* const protocols = new std::vector<Protocol>{
+const std::vector<Protocol>& protocols() {
+  static const auto* const all = new std::vector<Protocol>{
       {"HTTP", {"HTTPRoute", "GRPCRoute"}, "TCP"},
       {"HTTPS", {"HTTPRoute", "GRPCRoute"}, "TCP"},
       {"TLS", {"TLSRoute", "TCPRoute"}, "TCP"},
       {"TCP", {"TCPRoute"}, "TCP"},
       {"UDP", {"UDPRoute"}, "UDP"},
   };
-  const auto it = std::ranges::find(*protocols, name, &Protocol::name);
-  return it == protocols->end() ? nullptr : &*it;
+  return *all;
+}
+
+const Protocol* protocol_named(std::string_view name) {
+  const auto it = std::ranges::find(protocols(), name, &Protocol::name);
+  return it == protocols().end() ? nullptr : &*it;
 }
 
 ListenerPlan read_listener(const ObjectKey& owner, std::size_t index, const api::Listener& listener,

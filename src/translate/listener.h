@@ -16,6 +16,7 @@ struct Protocol {
   std::string_view transport;  // what shares a socket number
 };
 
+const std::vector<Protocol>& protocols();
 // Null where the specification has no such protocol.
 const Protocol* protocol_named(std::string_view name);
 

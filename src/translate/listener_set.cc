@@ -55,7 +55,7 @@ std::optional<ListenerSetPlan> plan_listener_set(const NamespacedName& name, con
     if (reads.get(inputs.gateways, plan.gateway) != nullptr) return std::nullopt;
     refuse("reference/not-found", "ParentNotAccepted", ".name",
            fmt::format("there is no Gateway {}", plan.gateway.to_string()),
-           near_object({api::kind_of<api::Gateway>(), plan.gateway}, tables, reads));
+           near_object({api::kind_of<api::Gateway>(), plan.gateway}, {}, tables, reads));
     plan.conditions.clear();  // nobody's status to write: there is no class that says it is ours
     return plan;
   }

@@ -1,33 +1,79 @@
 #include "translate/near.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "schema/check.h"
+#include "base/closest.h"
 
 namespace sluice::translate {
 namespace {
 
-std::string list_names(std::string_view it_has, const std::vector<std::string>& names) {
-  std::vector<std::string> quoted;
-  quoted.reserve(names.size());
-  for (const std::string& name : names) quoted.push_back(fmt::format("`{}`", name));
-  return list(it_has, quoted);
+// "there is a Backend `x`: write `kind: Backend` and `group: gateway.envoyproxy.io`".
+std::string as_another_kind(const ObjectKey& missing, Kinds kinds, const Projections& tables,
+                            flow::Reads& reads) {
+  for (const GroupKind& kind : kinds) {
+    if (kind == missing.kind) continue;
+    const NamespacedName name{api::is_namespaced(kind) ? missing.name.namespace_ : "", missing.name.name};
+    const auto& of_that_name =
+        reads.group(tables.names, NameGroup{kind, NameGroup::By::kName, missing.name.name});
+    const auto is_it = [&name](const auto& row) { return row.first.name == name; };
+    if (std::ranges::none_of(of_that_name, is_it)) continue;
+    std::string text =
+        fmt::format("there is a {} `{}`: write `kind: {}`", kind.kind(), name.name, kind.kind());
+    if (kind.group() == missing.kind.group()) return text;
+    return text + fmt::format(" and `group: {}`", kind.group().empty() ? "\"\"" : kind.group());
+  }
+  return "";
+}
+
+// Names that are looked at, of those that are sorted. Of thousands that is the part where the word would
+// stand: most misspellings begin right, and to compare each word with each name would take minutes where both
+// are many.
+std::vector<std::string_view> neighbours(std::string_view word, std::vector<std::string_view> names) {
+  constexpr std::ptrdiff_t kMost = 1'000;
+  if (std::ssize(names) <= kMost) return names;
+  const auto at = std::ranges::lower_bound(names, word) - names.begin();
+  const auto from = names.begin() + std::clamp<std::ptrdiff_t>(at - kMost / 2, 0, std::ssize(names) - kMost);
+  return {from, from + kMost};
 }
 
 }  // namespace
 
-std::string near_object(const ObjectKey& missing, const Projections& tables, flow::Reads& reads) {
+Kinds backend_kinds() {
+  static const GroupKind kKinds[] = {api::kind_of<api::Service>(), api::kind_of<api::Backend>(),
+                                     api::kind_of<api::ServiceImport>()};
+  return kKinds;
+}
+
+Kinds parent_kinds() {
+  static const GroupKind kKinds[] = {api::kind_of<api::Gateway>(), api::kind_of<api::ListenerSet>()};
+  return kKinds;
+}
+
+Kinds authority_kinds() {
+  static const GroupKind kKinds[] = {api::kind_of<api::ConfigMap>(), api::kind_of<api::Secret>(),
+                                     api::kind_of<api::ClusterTrustBundle>()};
+  return kKinds;
+}
+
+std::string near_object(const ObjectKey& missing, Kinds as_well, const Projections& tables,
+                        flow::Reads& reads) {
+  if (std::string other = as_another_kind(missing, as_well, tables, reads); !other.empty()) return other;
   std::vector<std::string_view> beside;
   for (const auto& [object, _] : reads.group(
            tables.names, NameGroup{missing.kind, NameGroup::By::kNamespace, missing.name.namespace_})) {
     beside.emplace_back(object.name.name);
   }
-  const std::string_view near = schema::closest(missing.name.name, beside);
+  const std::string_view near = closest(missing.name.name, neighbours(missing.name.name, std::move(beside)));
   if (!near.empty()) return fmt::format("did you mean `{}`?", near);
+  constexpr std::size_t kMostNamespaces = 16;
   std::vector<std::string> namespaces;
   for (const auto& [object, _] :
        reads.group(tables.names, NameGroup{missing.kind, NameGroup::By::kName, missing.name.name})) {
+    if (namespaces.size() == kMostNamespaces) break;
     namespaces.push_back(object.name.namespace_);
   }
   if (namespaces.empty()) return "";
@@ -37,15 +83,15 @@ std::string near_object(const ObjectKey& missing, const Projections& tables, flo
 
 std::string near_name(std::string_view missing, std::string_view it_has,
                       const std::vector<std::string>& names) {
-  const std::string_view near = schema::closest(missing, {names.begin(), names.end()});
+  const std::string_view near = closest(missing, {names.begin(), names.end()});
   return near.empty() ? list_names(it_has, names) : fmt::format("did you mean `{}`?", near);
 }
 
 std::optional<Problem> near_parent(const ObjectKey& object, std::string_view path, const GroupKind& parent,
                                    const std::vector<std::string>& kinds) {
   const std::string& group = api::kind_of<api::Gateway>().group();
-  const std::string_view kind = schema::closest(parent.kind(), {kinds.begin(), kinds.end()});
-  if (kind.empty() && schema::closest(parent.group(), {group}).empty()) return std::nullopt;
+  const std::string_view kind = closest(parent.kind(), {kinds.begin(), kinds.end()});
+  if (kind.empty() && closest(parent.group(), {group}).empty()) return std::nullopt;
   const bool group_is_wrong = kind == parent.kind();
   return Problem{.code = "reference/kind",
                  .severity = Severity::kWarning,
@@ -66,6 +112,13 @@ std::string list(std::string_view it_has, const std::vector<std::string>& items)
     text += items[i];
   }
   return text.empty() ? "" : fmt::format("{} {}", it_has, text);
+}
+
+std::string list_names(std::string_view it_has, const std::vector<std::string>& names) {
+  std::vector<std::string> quoted;
+  quoted.reserve(names.size());
+  for (const std::string& name : names) quoted.push_back(fmt::format("`{}`", name));
+  return list(it_has, quoted);
 }
 
 }  // namespace sluice::translate

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,9 +13,17 @@
 
 namespace sluice::translate {
 
-// For an object that does not exist: the nearest name of its kind in its namespace, or the namespace in which
-// there is one of that name. Empty: nothing is near. Of the kinds in Projections::names.
-std::string near_object(const ObjectKey& missing, const Projections& tables, flow::Reads& reads);
+// For an object that does not exist: one of that name of another kind that the reference could name as well,
+// the nearest name of its kind in its namespace, or the namespace in which there is one of that name. Empty:
+// nothing is near. Of the kinds in Projections::names.
+using Kinds = std::span<const GroupKind>;
+std::string near_object(const ObjectKey& missing, Kinds as_well, const Projections& tables,
+                        flow::Reads& reads);
+
+// What routes send to, what they attach to, and what holds certificates of authorities.
+Kinds backend_kinds();
+Kinds parent_kinds();
+Kinds authority_kinds();
 
 // For one of a few names: the nearest, or all of them: "did you mean `https`?", "it has `http` and `admin`".
 std::string near_name(std::string_view missing, std::string_view it_has,
@@ -28,5 +37,7 @@ std::optional<Problem> near_parent(const ObjectKey& object, std::string_view pat
 
 // The things themselves, as they are: "it has 80/TCP (http) and 53/UDP"; empty where there are none.
 std::string list(std::string_view it_has, const std::vector<std::string>& ports);
+// Names, in quotes: "it has `http` and `admin`".
+std::string list_names(std::string_view it_has, const std::vector<std::string>& names);
 
 }  // namespace sluice::translate

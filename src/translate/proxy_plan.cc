@@ -4,6 +4,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -12,6 +13,8 @@
 #include <fmt/ranges.h>
 
 #include "translate/client_validation.h"
+#include "translate/filter_order.h"
+#include "translate/host_index.h"
 #include "translate/hostname.h"
 #include "translate/listener.h"
 #include "tree/parse.h"
@@ -41,6 +44,10 @@ std::uint16_t bind_port_of(const ListenerPlan& listener, const Settings& setting
   return static_cast<std::uint16_t>(listener.port + (shifted ? kPrivilegedPortShift : 0));
 }
 
+// A message names so many other listeners at most: where thousands stand in each other's way, names of all in
+// the messages of all would be millions.
+constexpr std::size_t kMaxNamed = 16;
+
 // Which listeners cannot stand side by side on one socket. Those of a ListenerSet give way to the Gateways'
 // and to those of the sets before it, which never notice (GEP-1713). Those of one object, and of Gateways
 // that share a proxy, are refused all of them: which one the user meant, nobody knows.
@@ -57,10 +64,10 @@ class Conflicts {
       }
     }
     for (const auto& [port, here] : by_port) {
-      std::vector<Ref> standing;
+      Standing standing;
       for (auto from = here.begin(); from != here.end();) {
         const auto to = std::find_if(from, here.end(), [&](const Ref& r) { return !equals(*from, r); });
-        for (const Ref& good : among_equals(beside(standing, {from, to}))) standing.push_back(good);
+        for (const Ref& good : among_equals(beside(standing, {from, to}))) standing.add(good);
         from = to;
       }
     }
@@ -89,45 +96,55 @@ class Conflicts {
   static bool is_of_set(const Ref& ref) {
     return ref.listener->owner.kind == api::kind_of<api::ListenerSet>();
   }
+  // Listeners that can stand side by side: of one port, one family, and different hosts.
+  struct Standing {
+    std::vector<Ref> all;
+    std::map<std::string_view, Ref> by_host;
+
+    void add(const Ref& ref) {
+      all.push_back(ref);
+      by_host.emplace(ref.listener->hostname, ref);
+    }
+  };
+
   // Neither comes before the other.
   static bool equals(const Ref& a, const Ref& b) {
     return is_of_set(a) == is_of_set(b) && (!is_of_set(a) || a.listener->owner == b.listener->owner);
   }
   static bool same_port(const Ref& a, const Ref& b) { return a.listener->port == b.listener->port; }
   static bool same_family(const Ref& a, const Ref& b) { return family(a) == family(b); }
-  static bool same_host(const Ref& a, const Ref& b) { return a.listener->hostname == b.listener->hostname; }
 
   // Those that can stand beside what stands already.
-  std::vector<Ref> beside(const std::vector<Ref>& standing, const std::vector<Ref>& fresh) {
+  static std::vector<Ref> beside(const Standing& standing, const std::vector<Ref>& fresh) {
+    if (standing.all.empty()) return fresh;
+    const Ref& any = standing.all.front();
     std::vector<Ref> good;
     for (const Ref& ref : fresh) {
-      const auto refused = [&](const auto& clashes, const Reason& reason) {
-        std::vector<Ref> all;
-        std::ranges::copy_if(standing, std::back_inserter(all),
-                             [&](const Ref& other) { return clashes(other, ref); });
-        if (all.empty()) return false;
-        all.push_back(ref);
-        refuse(all, ref, reason);
-        return true;
-      };
-      if (!refused(std::not_fn(same_port), kPort) && !refused(std::not_fn(same_family), kProtocol) &&
-          !refused(same_host, kHostname)) {
+      if (!same_port(any, ref)) {
+        refuse(standing.all, ref, kPort);
+      } else if (!same_family(any, ref)) {
+        refuse(standing.all, ref, kProtocol);
+      } else if (const auto same = standing.by_host.find(ref.listener->hostname);
+                 same != standing.by_host.end()) {
+        refuse({same->second}, ref, kHostname);
+      } else {
         good.push_back(ref);
       }
     }
     return good;
   }
 
-  std::vector<Ref> among_equals(const std::vector<Ref>& all) {
+  static std::vector<Ref> among_equals(const std::vector<Ref>& all) {
     const auto differ = [&](const auto& same) {
       return std::ranges::any_of(all, [&](const Ref& r) { return !same(r, all.front()); });
     };
     const bool ports = differ(same_port);
     const bool families = differ(same_family);
+    std::map<std::string_view, std::vector<Ref>> by_host;
+    for (const Ref& ref : all) by_host[ref.listener->hostname].push_back(ref);
     std::vector<Ref> good;
     for (const Ref& ref : all) {
-      std::vector<Ref> same;
-      std::ranges::copy_if(all, std::back_inserter(same), [&](const Ref& r) { return same_host(r, ref); });
+      const std::vector<Ref>& same = by_host[ref.listener->hostname];
       if (ports) {
         refuse(all, ref, kPort);
       } else if (families) {
@@ -141,14 +158,23 @@ class Conflicts {
     return good;
   }
 
+  // For `all`, which may have it among them.
   static void refuse(const std::vector<Ref>& all, const Ref& ref, const Reason& reason) {
-    std::vector<std::string> names;
-    for (const Ref& other : all) names.push_back(other.to_string());
-    std::ranges::sort(names);
-    const std::string text = fmt::format("{}: {}", reason.message, fmt::join(names, ", "));
-    std::vector<Related> also;
+    std::vector<Ref> others;
+    bool more = false;
     for (const Ref& other : all) {
       if (other.listener == ref.listener) continue;
+      more = others.size() == kMaxNamed;
+      if (more) break;
+      others.push_back(other);
+    }
+    std::vector<std::string> names{ref.to_string()};
+    for (const Ref& other : others) names.push_back(other.to_string());
+    std::ranges::sort(names);
+    const std::string text =
+        fmt::format("{}: {}{}", reason.message, fmt::join(names, ", "), more ? " and others" : "");
+    std::vector<Related> also;
+    for (const Ref& other : others) {
       also.push_back({.where = {},
                       .object = other.listener->owner,
                       .path = fmt::format("spec.listeners[{}]", other.listener->index),
@@ -172,47 +198,74 @@ class Conflicts {
   const Settings& settings_;
 };
 
+// A host of a listener, or of its certificates, and one of another listener's that it overlaps.
+struct HostOverlap {
+  std::size_t other;
+  std::string_view mine;
+  std::string_view theirs;
+};
+
+// The first other listener that each listener overlaps with, by the hosts that each has.
+std::vector<std::optional<HostOverlap>> first_overlaps(
+    const std::vector<std::vector<std::string_view>>& hosts_of) {
+  std::vector<std::pair<std::string_view, std::size_t>> all;
+  for (std::size_t i = 0; i < hosts_of.size(); ++i) {
+    for (const std::string_view host : hosts_of[i]) all.emplace_back(host, i);
+  }
+  const HostIndex index(all);
+  std::vector<std::optional<HostOverlap>> overlaps(hosts_of.size());
+  for (std::size_t i = 0; i < hosts_of.size(); ++i) {
+    std::size_t other = HostIndex::kNobody;
+    std::string_view mine;
+    for (const std::string_view host : hosts_of[i]) {
+      const std::size_t first = index.first(host, i);
+      if (first < other) mine = host;
+      other = std::min(other, first);
+    }
+    if (other == HostIndex::kNobody) continue;
+    const auto theirs = std::ranges::find_if(
+        hosts_of[other], [mine](std::string_view host) { return covers(mine, host) || covers(host, mine); });
+    overlaps[i] = {.other = other, .mine = mine, .theirs = *theirs};
+  }
+  return overlaps;
+}
+
 // RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate
 // covers it. They would meet the wrong listener, so neither speaks HTTP/2.
-void find_overlaps(std::vector<Ref>& listeners, bool merged) {
-  std::vector<Ref> https;
+void find_overlaps(const std::vector<Ref>& listeners, bool merged) {
+  std::map<std::uint16_t, std::vector<Ref>> by_port;
   for (const Ref& ref : listeners) {
-    if (ref.listener->protocol == "HTTPS" && may_serve(*ref.listener)) https.push_back(ref);
-  }
-  const auto note = [merged](const Ref& on, const Ref& other, std::string_view what, const std::string& mine,
-                             const std::string& theirs, std::string reason) {
-    if (find_condition(on.listener->conditions, "OverlappingTLSConfig") != nullptr) return;
-    set_condition(
-        on.listener->conditions,
-        {"OverlappingTLSConfig", true, std::move(reason),
-         fmt::format("The {} {} overlaps with {} of listener {}{}", what, mine, theirs, other.listener->name,
-                     merged ? " of Gateway " + other.gateway->gateway.to_string() : "")});
-  };
-  const auto overlap = [](const std::string& a, const std::string& b) {
-    return covers(a, b) || covers(b, a);
-  };
-  for (const Ref& a : https) {
-    for (const Ref& b : https) {
-      if (a.listener == b.listener || a.listener->port != b.listener->port) continue;
-      for (const auto& [secret_a, cert_a] : a.listener->certificates) {
-        for (const auto& [secret_b, cert_b] : b.listener->certificates) {
-          for (const std::string& x : cert_a.dns_names) {
-            for (const std::string& y : cert_b.dns_names) {
-              if (!overlap(x, y)) continue;
-              a.listener->http1_only = true;
-              note(a, b, "certificate's name", x, y, "OverlappingCertificates");
-            }
-          }
-        }
-      }
+    if (ref.listener->protocol == "HTTPS" && may_serve(*ref.listener)) {
+      by_port[ref.listener->port].push_back(ref);
     }
   }
-  for (const Ref& a : https) {
-    for (const Ref& b : https) {
-      if (a.listener == b.listener || a.listener->port != b.listener->port) continue;
-      const std::string mine = a.listener->hostname.empty() ? "*" : a.listener->hostname;
-      const std::string theirs = b.listener->hostname.empty() ? "*" : b.listener->hostname;
-      if (overlap(mine, theirs)) note(a, b, "hostname", mine, theirs, "OverlappingHostnames");
+  for (const auto& [port, https] : by_port) {
+    const auto note = [&](const Ref& on, const HostOverlap& overlap, std::string_view what,
+                          std::string reason) {
+      if (find_condition(on.listener->conditions, "OverlappingTLSConfig") != nullptr) return;
+      const Ref& other = https[overlap.other];
+      set_condition(on.listener->conditions,
+                    {"OverlappingTLSConfig", true, std::move(reason),
+                     fmt::format("The {} {} overlaps with {} of listener {}{}", what, overlap.mine,
+                                 overlap.theirs, other.listener->name,
+                                 merged ? " of Gateway " + other.gateway->gateway.to_string() : "")});
+    };
+    std::vector<std::vector<std::string_view>> names(https.size());
+    std::vector<std::vector<std::string_view>> hosts(https.size());
+    for (std::size_t i = 0; i < https.size(); ++i) {
+      for (const auto& [secret, certificate] : https[i].listener->certificates) {
+        names[i].insert(names[i].end(), certificate.dns_names.begin(), certificate.dns_names.end());
+      }
+      hosts[i] = {https[i].listener->hostname.empty() ? "*" : std::string_view(https[i].listener->hostname)};
+    }
+    const auto by_name = first_overlaps(names);
+    const auto by_host = first_overlaps(hosts);
+    for (std::size_t i = 0; i < https.size(); ++i) {
+      if (by_name[i]) {
+        https[i].listener->http1_only = true;
+        note(https[i], *by_name[i], "certificate's name", "OverlappingCertificates");
+      }
+      if (by_host[i]) note(https[i], *by_host[i], "hostname", "OverlappingHostnames");
     }
   }
 }
@@ -294,37 +347,61 @@ std::string stream_stat_prefix(const ListenerPlan& listener) {
   return fmt::format("{}-{}", what, listener.bind_port);
 }
 
+// The host by which a listener is known among those of its socket.
+std::string_view host_of(const ListenerPlan& listener) {
+  return listener.hostname.empty() ? std::string_view("*") : listener.hostname;
+}
+
 // Whose requests a listener of HTTPS gets by server name, and what they may ask for there (Gateway API,
 // Listener.hostname; GEP-3567). What belongs to another listener of the port, by its hostname, is
 // misdirected; what is its own and has no route is not found.
 void separate_hosts(const std::vector<ListenerPlan*>& https, std::map<std::string, RouteTablePlan>& tables) {
   for (ListenerPlan* a : https) {
     RouteTablePlan& table = tables[a->route_table];
-    const std::string mine = a->hostname.empty() ? "*" : a->hostname;
+    const std::string_view mine = host_of(*a);
     for (const ListenerPlan* b : https) {
       if (a == b || a->socket != b->socket) continue;
-      const std::string theirs = b->hostname.empty() ? "*" : b->hostname;
-      table.misdirected_hosts.push_back(theirs);
-      if (covers(mine, theirs)) a->sibling_hostnames.push_back(theirs);
-      if (covers(theirs, mine)) table.reserved_hosts = {mine};
+      const std::string_view theirs = host_of(*b);
+      table.misdirected_hosts.emplace_back(theirs);
+      if (covers(mine, theirs)) a->sibling_hostnames.emplace_back(theirs);
+      if (covers(theirs, mine)) table.reserved_hosts = {std::string(mine)};
     }
     std::ranges::sort(table.misdirected_hosts);
     std::ranges::sort(a->sibling_hostnames);
   }
 }
 
+// Who shares a socket with whom, of the listeners of HTTP: for listener isolation.
+void separate_plain_hosts(const std::vector<ListenerPlan*>& plain,
+                          std::map<std::string, RouteTablePlan>& tables) {
+  std::map<std::string_view, std::set<std::string_view>> hosts_by_socket;
+  for (const ListenerPlan* listener : plain) hosts_by_socket[listener->socket].insert(listener->hostname);
+  for (ListenerPlan* listener : plain) {
+    const std::set<std::string_view>& hosts = hosts_by_socket[listener->socket];
+    if (hosts.size() == 1) continue;
+    if (!listener->hostname.empty())
+      tables[listener->route_table].reserved_hosts.push_back(listener->hostname);
+    for (const std::string_view other : hosts) {
+      if (other.empty() || other == listener->hostname || !covers(host_of(*listener), other)) continue;
+      listener->sibling_hostnames.emplace_back(other);
+    }
+  }
+}
+
 // The server names of a TLS listener are less those of the listeners beside it that are more precise, of
 // HTTPS too.
-void separate_server_names(std::vector<Ref>& listeners) {
-  for (const Ref& a : listeners) {
-    if (a.listener->stream.empty() || a.listener->protocol != "TLS") continue;
-    for (const Ref& b : listeners) {
-      if (a.listener != b.listener && a.listener->socket == b.listener->socket &&
-          !b.listener->hostname.empty()) {
-        a.listener->sibling_hostnames.push_back(b.listener->hostname);
-      }
+void separate_server_names(const std::vector<Ref>& listeners) {
+  std::map<std::string_view, std::set<std::string_view>> hosts_by_socket;
+  for (const Ref& ref : listeners) {
+    if (!ref.listener->hostname.empty()) hosts_by_socket[ref.listener->socket].insert(ref.listener->hostname);
+  }
+  for (const Ref& ref : listeners) {
+    ListenerPlan& listener = *ref.listener;
+    if (listener.stream.empty() || listener.protocol != "TLS") continue;
+    for (const std::string_view other : hosts_by_socket[listener.socket]) {
+      if (other == listener.hostname || !covers(host_of(listener), other)) continue;
+      listener.sibling_hostnames.emplace_back(other);
     }
-    std::ranges::sort(a.listener->sibling_hostnames);
   }
 }
 
@@ -411,6 +488,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   Conflicts(settings).find(listeners);
   find_overlaps(listeners, plan.gateways.size() > 1);
 
+  const std::vector<ir::FilterMove> filter_order =
+      envoy_proxy != nullptr ? filter_moves(envoy_proxy->spec.filter_order) : std::vector<ir::FilterMove>();
   const api::IPFamily family = envoy_proxy != nullptr
                                    ? envoy_proxy->spec.ip_family.value_or(api::IPFamily::kIPv4)
                                    : api::IPFamily::kIPv4;
@@ -463,6 +542,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     chain.route_table = listener.route_table;
     chain.stat_prefix = fmt::format("{}-{}", tls ? "https" : "http", listener.bind_port);
     chain.access_log = ir::AccessLog{};
+    chain.filter_order = filter_order;
     if (tls) {
       if (!listener.hostname.empty()) chain.server_names = {listener.hostname};
       chain.tls = downstream_tls(listener, secrets);
@@ -483,18 +563,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     }
   }
 
-  // Who shares a socket with whom, for listener isolation.
-  for (ListenerPlan* a : plain) {
-    std::set<std::string> others;
-    for (const ListenerPlan* b : plain) {
-      if (a->socket == b->socket && a->hostname != b->hostname) others.insert(b->hostname);
-    }
-    if (others.empty()) continue;
-    std::vector<std::string>& reserved = tables[a->route_table].reserved_hosts;
-    if (!a->hostname.empty()) reserved.push_back(a->hostname);
-    others.erase("");
-    a->sibling_hostnames.assign(others.begin(), others.end());
-  }
+  separate_plain_hosts(plain, tables);
   separate_hosts(https, tables);
   separate_server_names(listeners);
   for (auto& [name, socket] : sockets) {

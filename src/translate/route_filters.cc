@@ -69,9 +69,11 @@ std::optional<FaultyValue> faulty_value(const api::HTTPHeaderFilter& filter) {
   return std::nullopt;
 }
 
+// No request is without a path: by nothing, it is replaced by `/`.
 ir::PathRewrite path_rewrite(const api::HTTPPathModifier& modifier) {
   if (modifier.type == api::PathModifierType::kReplaceFullPath) {
-    return {.full = modifier.replace_full_path.value_or(""), .prefix = {}};
+    const std::string full = modifier.replace_full_path.value_or("");
+    return {.full = full.empty() ? "/" : full, .prefix = {}};
   }
   return {.full = {}, .prefix = modifier.replace_prefix_match.value_or("")};
 }
@@ -184,7 +186,9 @@ void FilterReader::read_mirror(const api::HTTPRequestMirrorFilter& filter, const
     mirror.numerator = static_cast<std::uint32_t>(filter.fraction->numerator);
     mirror.denominator = static_cast<std::uint32_t>(filter.fraction->denominator);
   }
-  if (backend->has_endpoints && mirror.numerator > 0) out_.mirrors.push_back(std::move(mirror));
+  if (!backend->has_endpoints || mirror.numerator == 0) return;
+  out_.mirrors.push_back(std::move(mirror));
+  if (backend->row.cluster.discovery == ir::Discovery::kDynamic) out_.mirrors_anywhere = true;
 }
 
 // The kinds of extensions that upstream has are references; others are no filters at all.

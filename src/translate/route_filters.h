@@ -15,6 +15,7 @@ struct RouteFilters {
   Boxed<ir::Redirect> redirect;
   Boxed<ir::Rewrite> rewrite;
   std::vector<ir::Mirror> mirrors;
+  bool mirrors_anywhere = false;  // to whatever host the request names
   Boxed<ir::Cors> cors;
   bool failed = false;  // requests are answered with 500
 };

@@ -1,9 +1,11 @@
 #include "translate/route_rules.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -12,7 +14,10 @@
 #include <re2/re2.h>
 
 #include "base/content_id.h"
+#include "ir/loopback.h"
 #include "translate/joined_backend.h"
+#include "translate/policy/route_extensions.h"
+#include "translate/redirect_port.h"
 #include "translate/route_backends.h"
 #include "translate/route_filters.h"
 
@@ -98,6 +103,7 @@ class RuleTranslator {
   void warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root, const Place& place);
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
   void settle(const Place& place, std::vector<Part>& parts);
+  bool stays_outside(const RouteRule& rule, const Place& place);
   bool join(const RouteRule& rule, std::string_view what, bool alike, std::vector<Part>& parts);
 
   const RouteParts& route_;
@@ -186,6 +192,33 @@ void RuleTranslator::settle(const Place& place, std::vector<Part>& parts) {
   }
 }
 
+// Where a request goes to the host that it names, no filter may name the proxy's own machine: nor may
+// clients, see xds/filters/loopback_guard.h.
+bool RuleTranslator::stays_outside(const RouteRule& rule, const Place& place) {
+  static const re2::RE2 kLoopback(ir::kLoopbackHost);
+  bool good = true;
+  const auto check = [&](const std::vector<api::HTTPRouteFilter>& filters, const Place& of) {
+    for (std::size_t i = 0; i < filters.size(); ++i) {
+      const auto& rewrite = filters[i].url_rewrite;
+      if (!rewrite || !rewrite->hostname || !re2::RE2::FullMatch(*rewrite->hostname, kLoopback)) continue;
+      good = false;
+      backends_.refuse(
+          {.reason = "InvalidBackendRef",
+           .code = "support/dynamic-resolver",
+           .field = "urlRewrite.hostname",
+           .message = fmt::format("`{}` is the proxy's own machine, to which a DynamicResolver never sends",
+                                  *rewrite->hostname),
+           .suggestion = ""},
+          {&of, "filters", i});
+    }
+  };
+  check(rule.filters, place);
+  for (std::size_t i = 0; i < rule.backend_refs.size(); ++i) {
+    check(rule.backend_refs[i].filters, {&place, "backendRefs", i});
+  }
+  return good;
+}
+
 // What has to see all backends of a rule, a session or a fallback, makes them one cluster. False where they
 // cannot be one: requests to some are changed on the way or, for `alike`, they differ in more than their
 // endpoints.
@@ -221,7 +254,7 @@ void RuleTranslator::warn_of_paths(const std::vector<api::HTTPRouteFilter>& filt
     const std::string with = (is_prefix ? path->replace_prefix_match : path->replace_full_path).value_or("");
     const bool begins = with.starts_with('/');
     const bool ends = !is_prefix || !of_root || with.ends_with('/');
-    if (with.empty() || (begins && ends)) return;
+    if ((with.empty() && is_prefix) || (begins && ends)) return;
     const Place here{&place, "filters", i};
     backends_.add_problem(
         {.code = begins ? "value/root-prefix" : "value/path",
@@ -231,7 +264,9 @@ void RuleTranslator::warn_of_paths(const std::vector<api::HTTPRouteFilter>& filt
          .path = fmt::format("{}.{}.path.{}", here.to_string(), filter,
                              is_prefix ? "replacePrefixMatch" : "replaceFullPath"),
          .message = begins ? fmt::format("of the prefix `/` the slash is replaced: `/x` becomes `{}x`", with)
-                           : fmt::format("`{}` does not begin with a slash, as every path does", with),
+                    : with.empty()
+                        ? "the path is replaced by nothing, which counts as `/`"
+                        : fmt::format("`{}` does not begin with a slash, as every path does", with),
          .suggestion = fmt::format("write `{}{}{}`", begins ? "" : "/", with, ends ? "" : "/")});
   };
   for (std::size_t i = 0; i < filters.size(); ++i) {
@@ -329,6 +364,14 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
   warn_of_paths(rule.filters, matches_root(rule), place);
   std::vector<Part> parts = read_backends(rule, place);
   settle(place, parts);
+  const auto goes_anywhere = [](const Part& part) {
+    return part.filters.mirrors_anywhere ||
+           (part.leads_somewhere() && part.backend->row.cluster.discovery == ir::Discovery::kDynamic);
+  };
+  const bool dynamic = filters.mirrors_anywhere || std::ranges::any_of(parts, goes_anywhere);
+  if (dynamic && !stays_outside(rule, place)) {
+    for (Part& part : parts) part.backend.reset();
+  }
   std::optional<ir::Session> session = session_of(rule, place);
   const bool falls_back = std::ranges::any_of(
       parts, [](const Part& part) { return part.leads_somewhere() && part.backend->fallback; });
@@ -374,10 +417,9 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
   forward.session = std::move(session);
   forward.rewrite = filters.rewrite;
   forward.mirrors = filters.mirrors;
+  forward.dynamic = dynamic;
   for (const Part& part : parts) {
-    if (!part.leads_somewhere() || part.filters.redirect) continue;
-    backends_.add_cluster(row_of(part.backend));
-    forward.dynamic = part.backend->row.cluster.discovery == ir::Discovery::kDynamic;
+    if (part.leads_somewhere() && !part.filters.redirect) backends_.add_cluster(row_of(part.backend));
   }
   if (std::ranges::none_of(parts, &Part::needs_a_route)) {
     forward.clusters.reserve(parts.size());
@@ -486,6 +528,13 @@ void keep_first_of_each(std::vector<Pair>& pairs) {
   pairs.erase(std::ranges::unique(pairs, {}, &Pair::first).begin(), pairs.end());
 }
 
+// Of those for one route table, each once, by name.
+void keep_each_once(std::vector<std::pair<std::string, ir::ExtensionPtr>>& extensions) {
+  const auto name = [](const auto& extension) { return std::tie(extension.first, extension.second->name); };
+  std::ranges::sort(extensions, {}, name);
+  extensions.erase(std::ranges::unique(extensions, {}, name).begin(), extensions.end());
+}
+
 std::set<ir::RouteFilter> filters_of(const std::vector<ir::Route>& routes, bool grpc) {
   std::set<ir::RouteFilter> filters;
   if (grpc) filters.insert(ir::RouteFilter::kGrpc);
@@ -529,12 +578,28 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     BackendReader reader;
     RouteBackends backends;
     Verdicts verdicts;
-    std::shared_ptr<const std::vector<ir::Route>> routes;
+    RoutesPtr routes;
     std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
     std::set<ir::RouteFilter> filters;
+    // The routes as they are at some listeners: with redirects to ports, and with what policies make of them.
+    struct Variant {
+      Entrance entrance;
+      std::vector<RuleExtensions> extensions;  // by rule; empty: none has any
+      RoutesPtr routes;
+    };
+    std::vector<Variant> variants;
+
+    RoutesPtr at(const Entrance& entrance, std::vector<RuleExtensions> extensions) {
+      for (const Variant& variant : variants) {
+        if (variant.entrance == entrance && variant.extensions == extensions) return variant.routes;
+      }
+      RoutesPtr here = routes_at(entrance, routes);
+      if (!extensions.empty()) here = with_extensions(*here, *rules, extensions);
+      return variants.emplace_back(Variant{entrance, std::move(extensions), std::move(here)}).routes;
+    }
   };
   std::vector<std::unique_ptr<Translation>> translations;
-  const auto translation_for = [&](const BackendAccess& access) -> const Translation& {
+  const auto translation_for = [&](const BackendAccess& access) -> Translation& {
     for (const auto& made : translations) {
       if (made->reader.access == access) return *made;
     }
@@ -557,21 +622,39 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     return *t;
   };
 
+  std::vector<std::string> rule_names;
+  rule_names.reserve(route.rules.size());
+  for (const RouteRule& rule : route.rules) rule_names.push_back(rule.name);
+  RouteExtensions extensions(route.key, std::move(rule_names), environment.extension_policies, reads);
+  result.extension_policies = extensions.own();
+
   Parents attached = attach(route.key, route.parent_refs, route.hostnames, environment, reads);
   result.problems = std::move(attached.problems);
   result.parents.reserve(attached.parents.size());
   for (Parent& parent : attached.parents) {
-    const Translation& translation = translation_for(parent.points->access);
+    Translation& translation = translation_for(parent.points->terms.access);
     result.filters.insert(translation.filters.begin(), translation.filters.end());
     for (Attachment& attachment : parent.attachments) {
       const std::string& table = attachment.listener->route_table;
       parent.status.route_tables.push_back(table);
       if (translation.routes->empty()) continue;
+      const Entrance entrance{.port = attachment.listener->port, .tls = attachment.listener->ends_tls};
+      std::vector<RuleExtensions> by_rule =
+          extensions.at(parent.status.parent, *parent.points, attachment.listener->name);
+      for (const RuleExtensions& of_rule : by_rule) {
+        for (const PolicyExtension* used : of_rule.used) {
+          result.extensions.emplace_back(table, used->filter);
+          if (used->cluster == nullptr) continue;
+          result.clusters.push_back(
+              {{.proxy = parent.points->proxy, .name = used->cluster->cluster.name}, used->cluster});
+        }
+      }
+      const RoutesPtr routes = translation.at(entrance, std::move(by_rule));
       for (std::string& host : attachment.hosts) {
         result.contributions.push_back({{.table = table, .host = std::move(host)},
                                         {.creation_timestamp = route.creation_timestamp,
                                          .keep_order = parent.points->preserve_route_order,
-                                         .routes = translation.routes,
+                                         .routes = routes,
                                          .rules = translation.rules}});
       }
     }
@@ -596,6 +679,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   // Two parentRefs may lead to one listener; each host is brought there once.
   keep_first_of_each(result.contributions);
   keep_first_of_each(result.clusters);
+  keep_each_once(result.extensions);
   for (const auto& translation : translations) {
     for (const Problem& problem : translation->backends.problems()) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {

@@ -57,16 +57,10 @@ class RuleTest : public StageTest {
     add_service("idle", false);
     add_backend("spare", "{fallback: true, endpoints: [{ip: {address: 10.0.0.9, port: 80}}]}");
     add_backend("any", "{type: DynamicResolver}");
-    AttachPoint listener;
-    listener.name = "http";
-    listener.port = 8080;
-    listener.supported_kinds = {{"gateway.networking.k8s.io", "HTTPRoute"}};
-    listener.ready = true;
-    listener.socket = listener.route_table = "default/gw:8080";
     attach_points_.set(
         {api::kind_of<api::Gateway>(), {"default", "gw"}},
         AttachPoints{
-            .proxy = "default/gw", .gateway = {"default", "gw"}, .access = {}, .listeners = {listener}});
+            .proxy = "default/gw", .gateway = {"default", "gw"}, .terms = {}, .listeners = listeners_});
     const auto route = object_of<api::HTTPRoute>(fmt::format(R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -75,9 +69,19 @@ spec: {{parentRefs: [{}], rules: [{}]}}
 )",
                                                              parents, rules));
     return run([&](flow::Reads& reads) {
-      return translate_http_route({"default", "web"}, route, {settings_, inputs_, tables_, attach_points_},
-                                  reads);
+      return translate_http_route({"default", "web"}, route, environment_, reads);
     });
+  }
+
+  static AttachPoint listener(std::uint16_t port, bool ends_tls = false) {
+    AttachPoint made;
+    made.name = fmt::format("at-{}", port);
+    made.port = port;
+    made.supported_kinds = {{"gateway.networking.k8s.io", "HTTPRoute"}};
+    made.ready = true;
+    made.ends_tls = ends_tls;
+    made.socket = made.route_table = fmt::format("default/gw:{}", port);
+    return made;
   }
 
   static std::vector<ir::Route> routes(const RouteResult& result) {
@@ -88,6 +92,8 @@ spec: {{parentRefs: [{}], rules: [{}]}}
   ir::Forward forward(std::string_view rules) {
     return std::get<ir::Forward>(routes(translate(rules)).at(0).action->action);
   }
+
+  std::vector<AttachPoint> listeners_{listener(8080)};
 };
 
 // A sentence, the rules that it is about, and what becomes of them.
@@ -249,6 +255,11 @@ INSTANTIATE_TEST_SUITE_P(
             "replaceFullPath: new}}}]}",
             "spec.rules[0].filters[0].requestRedirect.path.replaceFullPath: `new` does not begin with a "
             "slash, as every path does; write `/new` [value/path]"},
+        Row{"APathIsNotReplacedByNothing",
+            "{filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: "
+            "''}}}], backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].filters[0].urlRewrite.path.replaceFullPath: the path is replaced by nothing, "
+            "which counts as `/`; write `/` [value/path]"},
         Row{"OnlyAPermanentCookieEndsByATimeout",
             "{sessionPersistence: {absoluteTimeout: 1h}, backendRefs: [{name: blue, port: 80}]}",
             "spec.rules[0].sessionPersistence.absoluteTimeout: only a cookie of lifetime `Permanent` ends by "
@@ -271,8 +282,47 @@ INSTANTIATE_TEST_SUITE_P(
             "80}]}",
             "spec.rules[0].backendRefs: a Backend of type DynamicResolver stands beside others, and a "
             "request "
-            "goes to one host; make it the only backend of its rule [support/dynamic-resolver]"}),
+            "goes to one host; make it the only backend of its rule [support/dynamic-resolver]"},
+        Row{"ARuleDoesNotMakeTheHostOfARequestTheProxysOwnMachine",
+            "{filters: [{type: URLRewrite, urlRewrite: {hostname: localhost}}], backendRefs: [{group: "
+            "gateway.envoyproxy.io, kind: Backend, name: any}]}",
+            "spec.rules[0].filters[0].urlRewrite.hostname: `localhost` is the proxy's own machine, to which "
+            "a DynamicResolver never sends [support/dynamic-resolver]"},
+        Row{"NorDoesABackendRef",
+            "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any, filters: [{type: "
+            "URLRewrite, urlRewrite: {hostname: 127.0.0.2}}]}]}",
+            "spec.rules[0].backendRefs[0].filters[0].urlRewrite.hostname: `127.0.0.2` is the proxy's own "
+            "machine, to which a DynamicResolver never sends [support/dynamic-resolver]"},
+        Row{"NorForAMirror",
+            "{filters: [{type: URLRewrite, urlRewrite: {hostname: a.localhost}}, {type: RequestMirror, "
+            "requestMirror: {backendRef: {group: gateway.envoyproxy.io, kind: Backend, name: any}}}], "
+            "backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].filters[0].urlRewrite.hostname: `a.localhost` is the proxy's own machine, to "
+            "which a DynamicResolver never sends [support/dynamic-resolver]"}),
     name_of);
+
+TEST_F(RuleTest, WhoeverSendsToTheHostOfTheRequestIsGuarded) {
+  constexpr std::string_view kAny = "group: gateway.envoyproxy.io, kind: Backend, name: any";
+  const std::string mirror =
+      fmt::format("filters: [{{type: RequestMirror, requestMirror: {{backendRef: {{{}}}}}}}]", kAny);
+  EXPECT_FALSE(forward("{backendRefs: [{name: blue, port: 80}]}").dynamic);
+  EXPECT_TRUE(forward(fmt::format("{{backendRefs: [{{{}}}]}}", kAny)).dynamic);
+  EXPECT_TRUE(forward(fmt::format("{{{}, backendRefs: [{{name: blue, port: 80}}]}}", mirror)).dynamic);
+  EXPECT_TRUE(forward(fmt::format("{{backendRefs: [{{name: blue, port: 80, {}}}]}}", mirror)).dynamic);
+}
+
+TEST_F(RuleTest, OnlyRedirectsDependOnTheListener) {
+  constexpr std::string_view kRedirect =
+      "{filters: [{type: RequestRedirect, requestRedirect: {statusCode: 301}}]}";
+  listeners_ = {listener(8080), listener(8443, true)};
+  std::vector<std::optional<std::uint16_t>> ports;
+  for (const auto& [host, contribution] : translate(kRedirect).contributions) {
+    ports.push_back(std::get<ir::Redirect>(contribution.routes->at(0).action->action).port);
+  }
+  EXPECT_EQ(ports, (std::vector<std::optional<std::uint16_t>>{8080, 8443}));
+  const RouteResult others = translate("{backendRefs: [{name: blue, port: 80}]}");
+  EXPECT_EQ(others.contributions.at(0).second.routes, others.contributions.at(1).second.routes) << "shared";
+}
 
 // ---- limits ----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -18,6 +19,8 @@
 #include "ir/ir.h"
 #include "translate/condition.h"
 #include "translate/policy/target.h"
+#include "wasm/source.h"
+#include "wasm/state.h"
 
 namespace sluice::translate {
 
@@ -106,6 +109,16 @@ struct BackendAccess {
 
   bool operator==(const BackendAccess&) const = default;
   auto operator<=>(const BackendAccess&) const = default;
+};
+
+// What the way of a proxy to backends and its EnvoyProxy make of extensions: policies are read once for all
+// proxies that agree in this.
+struct ExtensionTerms {
+  BackendAccess access;
+  api::LuaSettings lua;
+  std::vector<api::DynamicModuleEntry> modules;
+
+  bool operator==(const ExtensionTerms&) const = default;
 };
 
 // A BackendTLSPolicy by itself.
@@ -203,7 +216,7 @@ struct ListenerPlan {
   std::string socket;       // the name of the ir::Listener that it is part of
   std::string route_table;  // of HTTP and HTTPS
   std::string stream;       // of the others: the name of their StreamPoint
-  std::vector<std::string> sibling_hostnames;  // of the other listeners on the same socket, sorted
+  std::vector<std::string> sibling_hostnames;  // below its own, of other listeners on the socket; sorted
 
   bool operator==(const ListenerPlan&) const = default;
 };
@@ -317,6 +330,7 @@ struct AttachPoint {
   std::vector<api::RouteGroupKind> supported_kinds;
   api::RouteNamespaces namespaces;
   bool ready = false;
+  bool ends_tls = false;
   bool passes_tls = false;  // TLS is ended by backends
   std::string socket;
   std::string route_table;
@@ -330,7 +344,7 @@ struct AttachPoint {
 struct AttachPoints {
   ir::ProxyKey proxy;
   NamespacedName gateway;  // itself, or that of the ListenerSet
-  BackendAccess access;
+  ExtensionTerms terms;
   bool preserve_route_order = false;
   std::vector<AttachPoint> listeners;
 
@@ -511,6 +525,90 @@ struct ClusterRow {
   bool operator==(const ClusterRow&) const = default;
 };
 
+// ---- extensions ------------------------------------------------------------------------------
+
+enum class ExtensionKind : std::uint8_t { kLua, kExtProc, kWasm, kDynamicModule };
+inline constexpr std::size_t kExtensionKinds = 4;
+
+// One extension of a policy.
+struct PolicyExtension {
+  ir::ExtensionPtr filter;                    // null: it cannot be used
+  std::shared_ptr<const ClusterRow> cluster;  // of its service; null: it has none
+  bool fail_open = false;                     // requests do without it where it cannot be used
+  bool pending = false;                       // it will be there in a moment
+
+  bool operator==(const PolicyExtension& o) const {
+    const auto same = [](const auto& a, const auto& b) { return a == b || (a && b && *a == *b); };
+    return same(filter, o.filter) && same(cluster, o.cluster) && fail_open == o.fail_open &&
+           pending == o.pending;
+  }
+};
+
+// The extensions of a policy under some terms.
+struct ExtensionSet {
+  std::array<std::vector<PolicyExtension>, kExtensionKinds> by_kind;  // each in the user's order
+  std::vector<std::string> errors;                                    // of those that cannot be used
+  bool pending = false;                                               // some are not there yet
+  std::vector<PolicyUse> backend_tls_policies;                        // met on the way to services
+
+  bool operator==(const ExtensionSet&) const = default;
+};
+
+// An EnvoyExtensionPolicy by itself.
+struct ExtensionPolicyRow {
+  std::string creation_timestamp;
+  std::vector<PolicyTarget> targets;  // named ones in the user's order, then those that selectors select
+  std::vector<std::string> paths;     // of the field that each is from
+  bool merges = false;                // into the policy of the parent, list by list
+  std::vector<std::pair<ExtensionTerms, std::shared_ptr<const ExtensionSet>>>
+      sets;  // for all terms there are
+  std::vector<Problem> problems;
+
+  // Null for terms that no proxy has.
+  const ExtensionSet* under(const ExtensionTerms& terms) const {
+    const auto at = std::ranges::find(sets, terms, [](const auto& set) { return set.first; });
+    return at == sets.end() ? nullptr : at->second.get();
+  }
+  bool operator==(const ExtensionPolicyRow& o) const {
+    const auto same = [](const auto& a, const auto& b) {
+      return a.first == b.first && (a.second == b.second || *a.second == *b.second);
+    };
+    return creation_timestamp == o.creation_timestamp && targets == o.targets && paths == o.paths &&
+           merges == o.merges && std::ranges::equal(sets, o.sets, same) && problems == o.problems;
+  }
+};
+
+// A policy that is attached to a route itself and is in force there.
+struct OwnPolicy {
+  NamespacedName policy;
+  std::string rule;     // it is for; empty: all that have none of their own
+  bool merges = false;  // into those of the route's parents
+
+  bool operator==(const OwnPolicy&) const = default;
+};
+
+// Where policies may be attached: objects of a kind in a namespace, or in all.
+struct TargetGroup {
+  GroupKind kind;
+  std::string namespace_;  // empty: all
+
+  bool operator==(const TargetGroup&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const TargetGroup& g) {
+    return H::combine(std::move(h), g.kind.hash(), g.namespace_);
+  }
+};
+
+// What became of a module that a policy wants. Each place for one is a slot: "<namespace>/<policy>/wasm/0".
+struct ModuleState {
+  std::string key;  // of the source that this is about: wasm::key_of()
+  wasm::State state;
+  // What was in the slot before, for as long as the new module is not there.
+  std::optional<wasm::Ready> stand_in;
+
+  bool operator==(const ModuleState&) const = default;
+};
+
 // ---- routes ----------------------------------------------------------------------------------
 
 // One parentRef of a route that is ours.
@@ -572,6 +670,8 @@ struct RouteResult {
   std::vector<std::pair<XdsKey, StreamContribution>> streams;  // by socket; sorted by it and the stream
   std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> clusters;
   std::set<ir::RouteFilter> filters;  // that the listeners of its route tables need for it
+  std::vector<std::pair<std::string, ir::ExtensionPtr>> extensions;  // that its route tables need; sorted
+  std::vector<OwnPolicy> extension_policies;
   std::vector<PolicyUse> backend_tls_policies;
   std::vector<Problem> problems;
 
@@ -581,11 +681,12 @@ struct RouteResult {
     };
     return parents == o.parents && contributions == o.contributions && streams == o.streams &&
            std::ranges::equal(clusters, o.clusters, same) && filters == o.filters &&
+           std::ranges::equal(extensions, o.extensions, same) && extension_policies == o.extension_policies &&
            backend_tls_policies == o.backend_tls_policies && problems == o.problems;
   }
 };
 
-// The other routes that claim a match that a route claims too, by route.
+// The other routes that claim a match that a route claims too, by route. Of many for one match, some.
 using Overlaps = std::map<ObjectKey, std::set<ObjectKey>>;
 
 // A listener that a route is attached to.

@@ -2,11 +2,13 @@
 // pipeline.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 
 #include "base/object_key.h"
+#include "wasm/state.h"
 
 namespace sluice::translate {
 
@@ -26,6 +28,10 @@ struct Settings {
   bool on_host = true;
   // Send to the Service's cluster IP instead of to its endpoints (EnvoyProxy routingType Service).
   bool endpoint_routing_disabled = false;
+  bool lua_enabled = true;  // policies may have scripts
+  // WebAssembly modules that need not be fetched, by URL or image as policies name them: for translations
+  // that fetch nothing.
+  std::map<std::string, wasm::Ready, std::less<>> known_modules;
 };
 
 inline constexpr int kFirstUnprivilegedPort = 1'024;

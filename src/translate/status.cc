@@ -1,11 +1,14 @@
 #include "translate/status.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "translate/virtual_host.h"
 
 namespace sluice::translate {
 
@@ -123,10 +126,12 @@ ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
       for (const ObjectKey& other : found->second) others.insert(other.to_string());
     }
     if (!others.empty()) {
+      const bool more = others.size() > kMaxOverlaps;
+      if (more) others.erase(std::next(others.begin(), kMaxOverlaps), others.end());
       set_condition(conditions,
                     {"RouteRulesOverlap", true, "RouteRulesOverlap",
-                     fmt::format("The same match is claimed by {}: the older route gets the requests",
-                                 fmt::join(others, ", "))});
+                     fmt::format("The same match is claimed by {}{}: the older route gets the requests",
+                                 fmt::join(others, ", "), more ? " and others" : "")});
     }
     status.parents.emplace_back(parent.parent_ref, std::move(conditions));
   }
@@ -150,16 +155,17 @@ ObjectStatus backend_status(const api::Backend& backend, const BackendRow& row, 
   return status;
 }
 
-ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy,
+ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::vector<std::string>& classes,
                                 const std::vector<NamespacedName>& gateways) {
   ObjectStatus status;
   status.generation = envoy_proxy.metadata.generation;
-  for (const NamespacedName& gateway : gateways) {
-    api::ParentReference ref;
-    ref.namespace_ = gateway.namespace_;
-    ref.name = gateway.name;
+  const auto add = [&status](api::ParentReference ref) {
     status.ancestors.emplace_back(std::move(ref),
                                   Conditions{{"Accepted", true, "Accepted", "The EnvoyProxy is accepted"}});
+  };
+  for (const std::string& name : classes) add({.kind = "GatewayClass", .namespace_ = {}, .name = name});
+  for (const NamespacedName& gateway : gateways) {
+    add({.namespace_ = gateway.namespace_, .name = gateway.name});
   }
   return status;
 }

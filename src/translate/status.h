@@ -35,8 +35,8 @@ ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
 
 ObjectStatus backend_status(const api::Backend& backend, const BackendRow& row, const Settings& settings);
 
-// `gateways` are those that the EnvoyProxy is there for.
-ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy,
+// `classes` and `gateways` are those that the EnvoyProxy is there for.
+ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::vector<std::string>& classes,
                                 const std::vector<NamespacedName>& gateways);
 
 }  // namespace sluice::translate

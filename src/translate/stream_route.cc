@@ -163,7 +163,7 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
     std::vector<const Translation*> used;
     for (const Attachment& attachment : parent.attachments) {
       const Translation& translation =
-          translation_for(parent.points->access, attachment.listener->passes_tls);
+          translation_for(parent.points->terms.access, attachment.listener->passes_tls);
       if (std::ranges::find(used, &translation) == used.end()) used.push_back(&translation);
       if (!translation.served) continue;
       StreamContribution brings{.stream = attachment.listener->stream,
@@ -178,7 +178,7 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
       result.streams.emplace_back(XdsKey{.proxy = parent.points->proxy, .name = attachment.listener->socket},
                                   std::move(brings));
     }
-    if (used.empty()) used.push_back(&translation_for(parent.points->access, false));
+    if (used.empty()) used.push_back(&translation_for(parent.points->terms.access, false));
     for (const Translation* translation : used) {
       if (parent.accepted()) {
         for (const auto& row : translation->backends.clusters()) {

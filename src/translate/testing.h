@@ -113,6 +113,12 @@ class StageTest : public testing::Test {
                             }),
       .host = input<std::string, HostAddresses>("host")};
   flow::Input<ObjectKey, AttachPoints>& attach_points_ = input<ObjectKey, AttachPoints>("attach points");
+  flow::Input<NamespacedName, ExtensionPolicyRow>& extension_policies_ =
+      input<NamespacedName, ExtensionPolicyRow>("extension policies");
+  const ExtensionPolicyIndex& extension_policies_of_ = graph_.index(
+      "extension policies by target", extension_policies_,
+      [](const NamespacedName&, const ExtensionPolicyRow& row) { return objects_of(row.targets); });
+  const RouteEnvironment environment_{settings_, inputs_, tables_, attach_points_, extension_policies_of_};
 
  private:
   const flow::Table<int, int>& stage_runs_ =

@@ -81,6 +81,12 @@ ReferenceFailure tls_failure(std::string message, std::string suggestion) {
 
 }  // namespace
 
+SecretSource system_authorities() {
+  Authorities authorities;
+  authorities.system = true;
+  return authorities_secret(authorities);
+}
+
 std::expected<NamespacedName, CertificateFailure> resolve_client_certificate(
     const api::SecretObjectReference& ref, const ObjectKey& owner, const Projections& tables,
     flow::Reads& reads) {
@@ -111,7 +117,7 @@ std::expected<NamespacedName, CertificateFailure> resolve_client_certificate(
   const CertificateRow* certificate = reads.get(tables.certificates, secret.name);
   if (certificate == nullptr) {
     return failure("reference/not-found", "name", fmt::format("there is no {}", secret.to_string()),
-                   near_object(secret, tables, reads));
+                   near_object(secret, {}, tables, reads));
   }
   if (!certificate->error.empty()) {
     return failure("reference/certificate", "name",

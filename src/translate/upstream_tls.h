@@ -45,6 +45,9 @@ std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const st
                                               flow::Reads& reads, std::vector<PolicyUse>& policies,
                                               ClusterRow& row);
 
+// The secret with the certificates of the machine's authorities.
+SecretSource system_authorities();
+
 // The secret with what is there now.
 ir::Secret read_secret(const SecretSource& source, const Inputs& inputs, const Projections& tables,
                        flow::Reads& reads);

@@ -3,7 +3,13 @@
 #include <algorithm>
 #include <compare>
 #include <memory>
+#include <set>
+#include <span>
+#include <string_view>
 #include <tuple>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 
 namespace sluice::translate {
 namespace {
@@ -56,13 +62,52 @@ struct Candidate {
   const ir::Route* what;
 };
 
+// What most matches differ in; those of one hash are compared.
+struct HashMatch {
+  std::size_t operator()(const ir::RouteMatch* match) const {
+    std::vector<std::string_view> words{match->path.value, match->method};
+    for (const auto* values : {&match->headers, &match->query_params, &match->cookies}) {
+      for (const ir::ValueMatch& value : *values) {
+        words.push_back(value.name);
+        words.push_back(value.value);
+      }
+    }
+    return absl::HashOf(words);
+  }
+};
+struct EqualMatch {
+  bool operator()(const ir::RouteMatch* a, const ir::RouteMatch* b) const { return *a == *b; }
+};
+
+using Contributions = std::vector<const std::pair<ObjectKey, const Contribution*>*>;
+
+// Of candidates of one rank, sorted. Each route hears of the oldest others that claim its match, no more than
+// can be told: where all routes claim one match, all others of each would be the square of what is written.
+void add_overlaps(std::span<const Candidate> candidates, const Contributions& by_age, Overlaps& overlaps) {
+  absl::flat_hash_map<const ir::RouteMatch*, std::vector<std::size_t>, HashMatch, EqualMatch> claimants;
+  for (const Candidate& candidate : candidates) {
+    std::vector<std::size_t>& routes = claimants[&candidate.what->match];
+    if (routes.empty() || routes.back() != candidate.route) routes.push_back(candidate.route);
+  }
+  for (const auto& [match, routes] : claimants) {
+    for (const std::size_t route : routes) {
+      std::set<ObjectKey>* others = nullptr;
+      for (std::size_t i = 0; i < routes.size() && i <= kMaxOverlaps + 1; ++i) {
+        if (routes[i] == route) continue;
+        if (others == nullptr) others = &overlaps[by_age[route]->first];
+        others->insert(by_age[routes[i]]->first);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 MergedHost merge_host(const std::string& host,
                       const std::vector<std::pair<ObjectKey, const Contribution*>>& contributions) {
   MergedHost merged;
   merged.host.host = host;
-  std::vector<const std::pair<ObjectKey, const Contribution*>*> by_age;
+  Contributions by_age;
   by_age.reserve(contributions.size());
   for (const auto& contribution : contributions) by_age.push_back(&contribution);
   std::ranges::sort(by_age, {}, [](const auto* c) {
@@ -84,18 +129,13 @@ MergedHost merge_host(const std::string& host,
   std::ranges::sort(candidates, {}, [](const Candidate& c) { return std::tie(c.rank, c.route, c.position); });
 
   merged.host.routes.reserve(candidates.size());
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    merged.host.routes.push_back(*candidates[i].what);
-    // Equal matches have equal ranks: they stand close together.
-    for (std::size_t j = i; j-- > 0 && candidates[j].rank == candidates[i].rank;) {
-      if (candidates[j].route == candidates[i].route ||
-          candidates[j].what->match != candidates[i].what->match)
-        continue;
-      const ObjectKey& older = by_age[candidates[j].route]->first;
-      const ObjectKey& younger = by_age[candidates[i].route]->first;
-      merged.overlaps[younger].insert(older);
-      merged.overlaps[older].insert(younger);
-    }
+  for (const Candidate& candidate : candidates) merged.host.routes.push_back(*candidate.what);
+  // Equal matches have equal ranks: they stand close together.
+  for (auto from = candidates.begin(); from != candidates.end();) {
+    const auto to =
+        std::find_if(from, candidates.end(), [&](const Candidate& c) { return c.rank != from->rank; });
+    if (to - from > 1) add_overlaps({from, to}, by_age, merged.overlaps);
+    from = to;
   }
   return merged;
 }

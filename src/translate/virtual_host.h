@@ -1,6 +1,7 @@
 // What several routes bring to one host, as one list in the order in which matches are tried.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "translate/rows.h"
 
 namespace sluice::translate {
+
+// A route is told of so many others that claim a match of its; that there are more is all it hears of them.
+inline constexpr std::size_t kMaxOverlaps = 16;
 
 struct MergedHost {
   ir::VirtualHost host;

@@ -1,5 +1,9 @@
 #include "translate/virtual_host.h"
 
+#include <algorithm>
+#include <random>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace sluice::translate {
@@ -102,6 +106,53 @@ TEST(VirtualHost, RoutesThatClaimOneMatchHearOfEachOther) {
   const ObjectKey a = key_of("a");
   const ObjectKey b = key_of("b");
   EXPECT_EQ(merged.overlaps, (Overlaps{{a, {b}}, {b, {a}}}));
+}
+
+TEST(VirtualHost, OfManyRoutesThatClaimOneMatchEachHearsOfSome) {
+  std::vector<Of> routes;
+  for (int i = 0; i < 100; ++i)
+    routes.push_back({fmt::format("r{:02}", i), "", {path(MatchKind::kExact, "/x")}});
+  const Overlaps overlaps = merge(routes).overlaps;
+  EXPECT_EQ(overlaps.size(), routes.size());
+  for (const auto& [route, others] : overlaps) {
+    EXPECT_FALSE(others.contains(route));
+    // More than are told of, so that it is seen that there are more.
+    EXPECT_GT(others.size(), kMaxOverlaps);
+    EXPECT_LE(others.size(), kMaxOverlaps + 2);
+    EXPECT_TRUE(others.contains(key_of(route == key_of("r00") ? "r01" : "r00"))) << "the oldest";
+  }
+}
+
+// The oracle compares each route with each.
+TEST(VirtualHost, OverlapsAreThoseOfEqualMatches) {
+  std::mt19937 random(1);
+  const auto pick = [&random](std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+  };
+  for (int round = 0; round < 100; ++round) {
+    std::vector<Of> routes;
+    for (std::size_t i = 0; i < 8; ++i) {
+      Of& route = routes.emplace_back(Of{fmt::format("r{}", i), fmt::format("{}", pick(3)), {}});
+      for (std::size_t m = pick(4); m > 0; --m) {
+        ir::RouteMatch match = path(MatchKind::kExact, fmt::format("/{}", pick(2)));
+        if (pick(2) == 0) match.method = "GET";
+        if (pick(2) == 0) match = with_headers(match, {fmt::format("h{}", pick(2))});
+        if (pick(4) == 0) match.below = ir::Fraction{.numerator = 1, .denominator = 2};
+        route.matches.push_back(std::move(match));
+      }
+    }
+    Overlaps wanted;
+    for (const Of& a : routes) {
+      for (const Of& b : routes) {
+        const bool meet = std::ranges::any_of(a.matches, [&b](const ir::RouteMatch& m) {
+          return std::ranges::find(b.matches, m) != b.matches.end();
+        });
+        if (meet && a.route != b.route) wanted[key_of(a.route)].insert(key_of(b.route));
+      }
+    }
+    EXPECT_EQ(merge(routes).overlaps, wanted);
+    EXPECT_EQ(merge(routes, true).overlaps, wanted) << "in the order of the text";
+  }
 }
 
 TEST(VirtualHost, NamesEachClusterOnce) {

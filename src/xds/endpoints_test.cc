@@ -70,6 +70,21 @@ TEST(Endpoints, BackendsOfOneCluster) {
       json({{"name", "b"}}));
 }
 
+TEST(Endpoints, AreAskedForTheirHealthAtAnotherPort) {
+  const std::vector<ir::Locality> localities{{.endpoints = {{.address = "10.0.0.1", .port = 80}}}};
+  const json made = as_json(ResourceType::kEndpoints, render_endpoints("c", localities, false, 9090));
+  EXPECT_EQ(made["endpoints"][0]["lbEndpoints"][0]["endpoint"],
+            json::parse(R"({"address": {"socketAddress": {"address": "10.0.0.1", "portValue": 80}},
+                            "healthCheckConfig": {"portValue": 9090}})"));
+}
+
+TEST(Endpoints, OfWeightZeroGetNoRequests) {
+  const std::vector<ir::Locality> localities{
+      {.weight = 0, .endpoints = {{.address = "10.0.0.1", .port = 80}}}};
+  const json made = as_json(ResourceType::kEndpoints, render_endpoints("c", localities, false));
+  EXPECT_FALSE(made["endpoints"][0].contains("loadBalancingWeight"));
+}
+
 // By the classes alone; lengths on both sides of one byte, on every level.
 TEST(Endpoints, AreWhatTheClassesMake) {
   namespace endpoint = envoy::config::endpoint::v3;
@@ -88,7 +103,6 @@ TEST(Endpoints, AreWhatTheClassesMake) {
     first->mutable_locality()->set_region(text);
     first->mutable_locality()->set_zone("z");
     first->set_priority(300);
-    first->mutable_load_balancing_weight()->set_value(0);
     auto* second = expected.add_endpoints();
     second->mutable_locality();
     second->mutable_load_balancing_weight()->set_value(128);

@@ -51,8 +51,8 @@ void fill_connection_manager(const ir::HttpChain& chain, HttpConnectionManager* 
   http2->mutable_initial_stream_window_size()->set_value(65'536);
   http2->mutable_initial_connection_window_size()->set_value(1'048'576);
   if (chain.access_log) fill_access_log(*chain.access_log, to->add_access_log());
-  for (const HttpFilter& filter : http_filters()) {
-    if (filter.add != nullptr) filter.add(chain, to);
+  for (const HttpFilter* filter : http_filters(chain.filter_order)) {
+    if (filter->add != nullptr) filter->add(chain, to);
   }
 }
 
@@ -102,7 +102,7 @@ void add_loopback_guard(const ir::TcpChain& chain, listener_v3::FilterChain* to)
 // Has the server name resolved, for the cluster.
 void add_resolver(listener_v3::FilterChain* to) {
   envoy::extensions::filters::network::sni_dynamic_forward_proxy::v3::FilterConfig resolver;
-  fill_dns_cache(false, resolver.mutable_dns_cache_config());
+  fill_dns_cache({}, false, resolver.mutable_dns_cache_config());
   resolver.set_port_value(443);
   add_network_filter("envoy.filters.network.sni_dynamic_forward_proxy", resolver, to);
 }

@@ -15,14 +15,21 @@ namespace pb = google::protobuf;
 
 namespace {
 
-// Protobuf indents by one space; no string spans lines.
-std::string indent_by_two(std::string_view json) {
+// Protobuf indents by one space; no string spans lines. Of an empty string inside an Any it leaves out the
+// value, which the mapping to JSON has (protobuf.dev/programming-guides/json).
+std::string tidy(std::string_view json) {
+  constexpr std::string_view kEmptyString =
+      "\"@type\": \"type.googleapis.com/google.protobuf.StringValue\"\n";
   std::string out;
   out.reserve(json.size() + json.size() / 4);
   while (!json.empty()) {
     const std::size_t spaces = std::min(json.find_first_not_of(' '), json.size());
     const std::size_t end = std::min(json.find('\n'), json.size() - 1) + 1;
     out.append(spaces, ' ').append(json.substr(0, end));
+    if (json.substr(0, end).ends_with(kEmptyString)) {
+      out.pop_back();
+      out.append(",\n").append(2 * spaces, ' ').append("\"value\": \"\"\n");
+    }
     json.remove_prefix(end);
   }
   return out;
@@ -41,7 +48,7 @@ std::optional<std::string> message_to_json(const pb::Message& message, FieldName
   const pb::util::Status status = pb::util::BinaryToJsonString(
       types, "type.googleapis.com/" + message.GetTypeName(), serialize(message), &json, options);
   if (!status.ok()) return std::nullopt;
-  return indent_by_two(json);
+  return tidy(json);
 }
 
 }  // namespace sluice::xds

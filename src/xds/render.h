@@ -24,8 +24,10 @@ std::string_view type_url(ResourceType type);
 
 // Each returns the serialised message (the value of an Any).
 std::string render_cluster(const ir::Cluster& cluster);
-// `tls`: the cluster has UpstreamTls, which it is the endpoints that ask for.
-std::string render_endpoints(std::string_view cluster, std::span<const ir::Locality> localities, bool tls);
+// `tls`: the cluster has UpstreamTls, which it is the endpoints that ask for. `health_port`: that of their
+// health checks; 0: the same.
+std::string render_endpoints(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,
+                             std::uint16_t health_port = 0);
 std::string render_secret(const ir::Secret& secret);
 // What a serialised secret was rendered from.
 ir::Secret parse_secret(std::string_view bytes);

@@ -22,6 +22,24 @@ json without_choices(json node) {
 
 json as_json(ResourceType type, std::string_view bytes) { return json::parse(to_json(type, bytes)); }
 
+json expected_cluster(const json& proxy, const std::string& name) {
+  for (const json& cluster : proxy["clusters"]) {
+    if (cluster["name"] != name) continue;
+    json made = without_choices(cluster);
+    if (made.contains("edsClusterConfig"))
+      made["edsClusterConfig"].erase("serviceName");  // the name, by default
+    if (made.contains("loadAssignment")) {
+      for (json& group : made["loadAssignment"]["endpoints"]) group["locality"] = json::object();
+    }
+    if (made.contains("transportSocketMatches")) {
+      made["transportSocketMatches"][0]["name"] = "tls";
+      made["transportSocketMatches"][0]["match"]["name"] = "tls";
+    }
+    return made;
+  }
+  return {};
+}
+
 std::vector<json> parity(const std::string& name) {
   namespace fs = std::filesystem;
   const fs::path cases = "../shared/parity/cases";

@@ -336,6 +336,20 @@ void fill_redirect(const ir::Redirect& from, const ir::PathMatch& match, route_v
   }
 }
 
+// Envoy takes the port of the Host over into the Location unless it gets another, and that it writes in any
+// case. So whatever is there is taken out again.
+const core::HeaderValueOption& location_without_port() {
+  static const auto* const header = [] {
+    auto* made = new core::HeaderValueOption();
+    fill_header("location",
+                R"(%CEL(re.extract(response.headers['location'], )"
+                R"('^([^/]*//([[][^]]*[]]|[^/:]*))(:[0-9]+)?(.*)$', '\\1\\4'))%)",
+                true, made);
+    return made;
+  }();
+  return *header;
+}
+
 void fill_direct_response(const ir::DirectResponse& from, route_v3::DirectResponseAction* to) {
   to->set_status(from.status);
   if (!from.body.empty()) {
@@ -359,6 +373,7 @@ void append_action(const ir::Route& route, std::string& out) {
     fill_direct_response({.status = 503}, rest.mutable_direct_response());
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
     fill_redirect(*redirect, match, rest.mutable_redirect());
+    if (redirect->without_port) *rest.add_response_headers_to_add() = location_without_port();
   } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
     fill_direct_response(*response, rest.mutable_direct_response());
     if (!response->content_type.empty()) {

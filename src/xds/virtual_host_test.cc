@@ -200,6 +200,16 @@ TEST(Route, Text) {
 )");
 }
 
+// What Envoy makes of it, test/features asks it.
+TEST(Route, ARedirectWithoutAPortTakesItOutOfTheLocation) {
+  const json made = rendered(route({}, {ir::Redirect{.scheme = "https", .without_port = true}}));
+  EXPECT_FALSE(made["redirect"].contains("portRedirect")) << "Envoy would write it";
+  const json header = made["responseHeadersToAdd"][0];
+  EXPECT_EQ(header["header"]["key"], "location");
+  EXPECT_EQ(header["appendAction"], "OVERWRITE_IF_EXISTS_OR_ADD");
+  EXPECT_FALSE(rendered(route({}, {ir::Redirect{.scheme = "https"}})).contains("responseHeadersToAdd"));
+}
+
 // What a prefix that is replaced becomes in a rewrite; in a redirect it is the same.
 json replaced(std::string prefix, const std::string& replacement) {
   const ir::PathRewrite path{.prefix = replacement};

@@ -34,8 +34,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 from rig import (  # noqa: E402
-    Line, Object, Record, Resources, Rig, Sluice, StaticEnvoy, Target, backend_ref, endpoint_slice, gateway, gateway_class,
-    http_listener, http_route, https_listener, make_certificate, path_rule, service, tls_secret, wait_answer, wait_for)
+    Line, Object, Record, Resources, Rig, StaticEnvoy, Target, backend_ref, endpoint_slice, envoy_proxy,
+    envoy_proxy_ref, gateway, gateway_class, http_listener, http_route, https_listener, make_certificate, path_rule,
+    service, tls_secret, wait_answer, wait_for)
 from rig_test import proxy_bootstrap  # noqa: E402
 
 SERVICES = [f"s{i}" for i in range(6)]
@@ -59,11 +60,9 @@ class Expected:
 
 def gateway_class_with(proxy: Object) -> list[Object]:
     """The class with an EnvoyProxy of this spec."""
-    reference = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "proxy", "namespace": "default"}
     made = gateway_class()
-    made["spec"]["parametersRef"] = reference
-    return [made, {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
-                   "metadata": {"name": "proxy", "namespace": "default"}, "spec": proxy}]
+    made["spec"]["parametersRef"] = {**envoy_proxy_ref("proxy"), "namespace": "default"}
+    return [made, envoy_proxy("proxy", **proxy)]
 
 
 class World:

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import http.server
 import ssl
-import subprocess
 import threading
 import time
 import unittest
 from pathlib import Path
 
 from feature import Ask, Feature, Stage
-from rig import (Object, Target, backend_ref, endpoint_slice, gateway, http_listener, http_route, path_rule, request,
-                 service, tls_secret, wait_answer)
-
-ENVOY_GATEWAY = "gateway.envoyproxy.io"
-
-
-# ---- certificates and backends -------------------------------------------------------------------
+from rig import (GATEWAY_API, Authority, Object, Target, an_object, backend_ref, ca_map, ca_ref, endpoint_slice, gateway,
+                 http_listener, http_route, own_backend, own_backend_ref, path_rule, request, service, tls_secret,
+                 wait_answer)
 
 
-@dataclasses.dataclass
-class Authority:
-    """A CA. It signs what it is asked to."""
-
-    folder: Path
-    name: str
-
-    def __post_init__(self) -> None:
-        self._openssl(self.name, "-subj", f"/CN={self.name}", "-addext", "basicConstraints=critical,CA:TRUE")
-
-    def _openssl(self, name: str, *words: str) -> None:
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "7", "-out", self.folder / f"{name}.crt", "-keyout", self.folder / f"{name}.key",
-                        *words], check=True, capture_output=True)
-
-    @property
-    def pem(self) -> str:
-        return (self.folder / f"{self.name}.crt").read_text()
-
-    def sign(self, name: str, san: str) -> tuple[Path, Path]:
-        file = f"{self.name}-{name}"
-        self._openssl(file, "-subj", f"/CN={name}", "-addext", f"subjectAltName={san}", "-CA",
-                      str(self.folder / f"{self.name}.crt"), "-CAkey", str(self.folder / f"{self.name}.key"))
-        return self.folder / f"{file}.crt", self.folder / f"{file}.key"
+# ---- backends ------------------------------------------------------------------------------------
 
 
 class TlsBackend:
@@ -101,27 +72,8 @@ class TlsBackend:
 
 
 def policy(name: str, of_service: str, **validation: object) -> Object:
-    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "BackendTLSPolicy",
-            "metadata": {"name": name, "namespace": "default"},
-            "spec": {"targetRefs": [{"group": "", "kind": "Service", "name": of_service}], "validation": validation}}
-
-
-def ca_map(name: str, *pems: str) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"},
-            "data": {"ca.crt": "".join(pems)}}
-
-
-def ca_ref(name: str) -> list[Object]:
-    return [{"group": "", "kind": "ConfigMap", "name": name}]
-
-
-def own_backend(name: str, **spec: object) -> Object:
-    return {"apiVersion": f"{ENVOY_GATEWAY}/v1alpha1", "kind": "Backend",
-            "metadata": {"name": name, "namespace": "default"}, "spec": spec}
-
-
-def own_ref(name: str) -> Object:
-    return {"group": ENVOY_GATEWAY, "kind": "Backend", "name": name}
+    return an_object(GATEWAY_API, "BackendTLSPolicy", name, spec={
+        "targetRefs": [{"group": "", "kind": "Service", "name": of_service}], "validation": validation})
 
 
 def ip(port: int) -> list[Object]:
@@ -154,12 +106,12 @@ def trust_objects(stage: Stage) -> list[Object]:
     # A Backend speaks for itself: the name that is asked for is the request's, and has to be in the certificate.
     made += [own_backend("trust-own", endpoints=ip(port),
                          tls={"sni": "secure.internal", "caCertificateRefs": ca_ref("trust-good")}),
-             route("trust-own", own_ref("trust-own")),
+             route("trust-own", own_backend_ref("trust-own")),
              own_backend("trust-host", endpoints=ip(port), tls={"caCertificateRefs": ca_ref("trust-good")}),
              http_route("trust-host", ["secure.internal", "trust-host.example"],
-                        [path_rule("/", own_ref("trust-host"))]),
+                        [path_rule("/", own_backend_ref("trust-host"))]),
              own_backend("trust-anybody", endpoints=ip(port), tls={"insecureSkipVerify": True}),
-             route("trust-anybody", own_ref("trust-anybody"))]
+             route("trust-anybody", own_backend_ref("trust-anybody"))]
     return made
 
 
@@ -205,7 +157,7 @@ class ClientCertificate:
             own_backend("mtls-own", endpoints=ip(backend.port),
                         tls={"sni": "private.internal", "caCertificateRefs": ca_ref("mtls-ca"),
                              "clientCertificateRef": {"name": "mtls-own"}}),
-            route("mtls-own", own_ref("mtls-own"))]
+            route("mtls-own", own_backend_ref("mtls-own"))]
 
     @classmethod
     def check(cls, stage: Stage, test: unittest.TestCase) -> None:
@@ -269,7 +221,7 @@ def fallback_objects(stage: Stage, up: bool = True) -> list[Object]:
     endpoints = [endpoint_slice("fallback", "fallback", stage.addresses["blue"][1])] if up else []
     return [service("fallback"), *endpoints,
             own_backend("fallback-spare", endpoints=ip(stage.addresses["green"][1]), fallback=True),
-            route("fallback", backend_ref("fallback"), own_ref("fallback-spare"))]
+            route("fallback", backend_ref("fallback"), own_backend_ref("fallback-spare"))]
 
 
 def check_fallback(stage: Stage, test: unittest.TestCase) -> None:
@@ -296,7 +248,7 @@ class Anywhere:
     @classmethod
     def objects(cls, stage: Stage) -> list[Object]:
         cls.port = stage.rig.port()
-        made = http_route("anywhere", [], [path_rule("/", own_ref("anywhere"))], parent="anywhere")
+        made = http_route("anywhere", [], [path_rule("/", own_backend_ref("anywhere"))], parent="anywhere")
         del made["spec"]["hostnames"]
         return [own_backend("anywhere", type="DynamicResolver"), made,
                 gateway([http_listener("http", cls.port)], name="anywhere")]

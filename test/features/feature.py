@@ -2,7 +2,7 @@
 
     FEATURES = [
         Feature("redirects", host_route("redirects.example", [...]), requests=[
-            Ask("/old", host="redirects.example", status=303, headers={"location": "http://redirects.example/new"})]),
+            Ask("/old", host="redirects.example", status=303, headers={"location": "http://redirects.example:{port}/new"})]),
     ]
 
 All features of all files in this folder share one sluice with one Envoy and one Gateway, default/web, whose listener
@@ -75,21 +75,22 @@ class Ask:
     """A request, and what its answer has to be. None: anything."""
 
     path: str = "/"
-    host: str = ""
+    host: str = ""  # {port}: the listener's
     method: str = "GET"
     sends: Mapping[str, str] = dataclasses.field(default_factory=dict)
     status: int = 200
     backend: str | None = None
-    headers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)  # None: absent
+    headers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)  # None: absent; {port}: the listener's
     backend_sees: Mapping[str, str] = dataclasses.field(default_factory=dict)  # path, host, method
 
     def check(self, stage: Stage, test: unittest.TestCase) -> None:
-        answer = stage.ask(self.host, self.path, method=self.method, headers=self.sends)
+        answer = stage.ask(self.host.format(port=stage.port), self.path, method=self.method, headers=self.sends)
+        headers = {name: value and value.format(port=stage.port) for name, value in self.headers.items()}
         with test.subTest(request=f"{self.method} {self.host}{self.path} {dict(self.sends)}"):
             test.assertEqual(answer.status, self.status)
             if self.backend is not None:
                 test.assertEqual(answer.backend, self.backend)
-            test.assertEqual({name: answer.headers.get(name) for name in self.headers}, dict(self.headers))
+            test.assertEqual({name: answer.headers.get(name) for name in headers}, headers)
             if self.backend_sees:
                 seen = answer.json
                 test.assertEqual({name: seen[name] for name in self.backend_sees}, dict(self.backend_sees))

@@ -6,12 +6,12 @@ import json
 import unittest
 
 from feature import Feature, Stage
-from rig import GATEWAY_API, Object, backend_ref
+from rig import GATEWAY_API, Object, an_object, backend_ref
 
 
 def grpc_route(name: str, rules: list[Object]) -> Object:
-    return {"apiVersion": GATEWAY_API, "kind": "GRPCRoute", "metadata": {"name": name, "namespace": "default"},
-            "spec": {"parentRefs": [{"name": "web"}], "hostnames": [f"{name}.example"], "rules": rules}}
+    return an_object(GATEWAY_API, "GRPCRoute", name, spec={
+        "parentRefs": [{"name": "web"}], "hostnames": [f"{name}.example"], "rules": rules})
 
 
 # Each call, the headers that it carries, and the backend that answers it.

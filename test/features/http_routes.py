@@ -144,6 +144,33 @@ redirects = Feature(
     requests=[Ask(f"/{code}/x", "redirects.example", status=code,
                   headers={"location": f"https://new.example:8080/{code}/x"}) for code in CODES])
 
+# What a redirect to another scheme, port or path leads to, by the Host of the request. `{port}` is that of the
+# listener, which speaks HTTP.
+PORTS = (
+    ({}, "ports.example", "http://ports.example:{port}/0"),
+    ({}, "ports.example:{port}", "http://ports.example:{port}/1"),
+    ({}, "ports.example:8888", "http://ports.example:{port}/2"),
+    ({"hostname": "new.example"}, "ports.example", "http://new.example:{port}/3"),
+    ({"scheme": "https"}, "ports.example:{port}", "https://ports.example/4"),
+    ({"scheme": "https"}, "ports.example", "https://ports.example/5"),
+    ({"scheme": "https", "hostname": "new.example"}, "ports.example:{port}", "https://new.example/6"),
+    ({"scheme": "http"}, "ports.example:{port}", "http://ports.example/7"),
+    ({"port": 80}, "ports.example:{port}", "http://ports.example/8"),
+    ({"port": 443}, "ports.example:{port}", "http://ports.example:443/9"),
+    ({"scheme": "https", "port": 443}, "ports.example:{port}", "https://ports.example/10"),
+    ({"scheme": "https", "port": 8443}, "ports.example:{port}", "https://ports.example:8443/11"),
+    ({"scheme": "https", "path": {"type": "ReplaceFullPath", "replaceFullPath": "/a:80?b=c:80"}},
+     "ports.example:{port}", "https://ports.example/a:80?b=c:80"),
+    ({"scheme": "https", "path": {"type": "ReplaceFullPath", "replaceFullPath": ""}}, "ports.example:{port}",
+     "https://ports.example/"),
+)
+redirect_ports = Feature(
+    "ports",
+    host_route("ports.example", [rule(path=f"/{i}", filters=[redirect(**fields)])
+                                 for i, (fields, _, _) in enumerate(PORTS)]),
+    requests=[Ask(f"/{i}", host, status=302, headers={"location": location})
+              for i, (_, host, location) in enumerate(PORTS)])
+
 # Request path, matched prefix, its replacement, what becomes of the path: Gateway API's table of replacePrefixMatch.
 PREFIXES = (
     ("/foo/bar", "/foo", "/xyz", "/xyz/bar"),
@@ -190,7 +217,7 @@ prefix_rewrites = of_prefixes(
 prefix_redirects = of_prefixes(
     "prefix-redirects",
     lambda prefix, path: rule(filters=[redirect(path=path)], path=prefix),
-    lambda host, path, becomes: Ask(path, host, status=302, headers={"location": f"http://{host}{becomes}"}))
+    lambda host, path, becomes: Ask(path, host, status=302, headers={"location": f"http://{host}:{{port}}{becomes}"}))
 
 backend_filters = Feature(
     "backend-filters",
@@ -202,14 +229,17 @@ backend_filters = Feature(
         rule(with_filters(backend_ref("blue"), {"type": "ResponseHeaderModifier", "responseHeaderModifier": {
             "set": [{"name": "x-from", "value": "blue"}]}}, rewrite(path={
                 "type": "ReplaceFullPath", "replaceFullPath": "/all"})), path="/full"),
+        rule(backend_ref("blue"), path="/nothing", filters=[rewrite(path={
+            "type": "ReplaceFullPath", "replaceFullPath": ""})]),
     ]),
     requests=[
         Ask("/rewrite/a?q=1", "backend-filters.example", backend="blue",
             backend_sees={"path": "/new/a?q=1", "host": "inside.example"}),
         Ask("/redirect/a", "backend-filters.example", status=307,
-            headers={"location": "http://elsewhere.example/redirect/a"}),
+            headers={"location": "http://elsewhere.example:{port}/redirect/a"}),
         Ask("/full/a", "backend-filters.example", backend="blue", headers={"x-from": "blue"},
             backend_sees={"path": "/all"}),
+        Ask("/nothing/a?q=1", "backend-filters.example", backend="blue", backend_sees={"path": "/?q=1"}),
     ])
 
 
@@ -324,5 +354,5 @@ attempts = Feature(
     check=check_attempts)
 
 
-FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, prefix_rewrites, prefix_redirects,
+FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, redirect_ports, prefix_rewrites, prefix_redirects,
             backend_filters, backend_shares, mirrors, retries, attempts]

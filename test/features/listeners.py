@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import subprocess
 import unittest
 from pathlib import Path
 
 from feature import Feature, Stage
-from rig import (GATEWAY_API, Object, backend_ref, gateway, http_listener, http_route, https_listener,
-                 make_certificate, path_rule, request, tls_secret, wait_answer, wait_for)
+from rig import (GATEWAY_API, Authority, Object, an_object, backend_ref, ca_map, ca_ref, gateway, http_listener,
+                 http_route, https_listener, make_certificate, path_rule, request, tls_secret, wait_answer, wait_for)
 
 
 def with_spec(made: Object, **spec: object) -> Object:
@@ -18,8 +17,7 @@ def with_spec(made: Object, **spec: object) -> Object:
 
 
 def listener_set(name: str, parent: str, listeners: list[Object]) -> Object:
-    return {"apiVersion": GATEWAY_API, "kind": "ListenerSet", "metadata": {"name": name, "namespace": "default"},
-            "spec": {"parentRef": {"name": parent}, "listeners": listeners}}
+    return an_object(GATEWAY_API, "ListenerSet", name, spec={"parentRef": {"name": parent}, "listeners": listeners})
 
 
 def refuses(port: int, address: str = "127.0.0.1") -> bool:
@@ -27,6 +25,8 @@ def refuses(port: int, address: str = "127.0.0.1") -> bool:
         request(f"http://{address}:{port}/")
     except ConnectionRefusedError:
         return True
+    except (ConnectionError, http.client.HTTPException):
+        pass  # the socket went while it was asked
     return False
 
 
@@ -38,10 +38,8 @@ class Sets:
 
     def objects(self, stage: Stage) -> list[Object]:
         self.own, self.added = stage.rig.port(), stage.rig.port()
-        attached = {"apiVersion": GATEWAY_API, "kind": "HTTPRoute",
-                    "metadata": {"name": "sets-added", "namespace": "default"},
-                    "spec": {"parentRefs": [{"kind": "ListenerSet", "name": "sets"}],
-                             "rules": [path_rule("/", backend_ref("green"))]}}
+        attached = an_object(GATEWAY_API, "HTTPRoute", "sets-added", spec={
+            "parentRefs": [{"kind": "ListenerSet", "name": "sets"}], "rules": [path_rule("/", backend_ref("green"))]})
         return [with_spec(gateway([http_listener("http", self.own)], "sets"),
                           allowedListeners={"namespaces": {"from": "Same"}}),
                 http_route("sets-own", [], [path_rule("/", backend_ref("blue"))], parent="sets"), attached]
@@ -72,35 +70,21 @@ class Sets:
 # ---- certificates of clients ---------------------------------------------------------------------
 
 
-def client_certificate(folder: Path, authority: tuple[Path, Path], name: str) -> tuple[Path, Path]:
-    """A certificate of the authority, and its key."""
-    certificate, key, asked = (folder / f"{name}.{suffix}" for suffix in ("crt", "key", "csr"))
-    run = lambda *words: subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)  # noqa: E731
-    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-out", asked,
-        "-keyout", key)
-    run("x509", "-req", "-in", asked, "-CA", authority[0], "-CAkey", authority[1], "-CAcreateserial", "-days", "7",
-        "-out", certificate)
-    return certificate, key
-
-
 class Clients:
     def objects(self, stage: Stage) -> list[Object]:
         self.strict, self.lax, self.open = stage.rig.port(), stage.rig.port(), stage.rig.port()
         folder = stage.rig.path("clients")
         folder.mkdir()
         server = make_certificate(folder, ["clients.example"], 0xC1)
-        authority, _ = make_certificate(folder, ["authority"], 0xC2)
-        make_certificate(folder, ["stranger"], 0xC3)
-        self.known = client_certificate(folder, (folder / "c2.crt", folder / "c2.key"), "known")
-        self.stranger = client_certificate(folder, (folder / "c3.crt", folder / "c3.key"), "unknown")
-        validation = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "clients-authority"}]}
+        authority = Authority(folder, "authority")
+        self.known = authority.sign("known", "DNS:known")
+        self.stranger = Authority(folder, "stranger").sign("unknown", "DNS:unknown")
+        validation = {"caCertificateRefs": ca_ref("clients-authority")}
         lax = {"port": self.lax, "tls": {"validation": {**validation, "mode": "AllowInsecureFallback"}}}
         frontend = {"default": {"validation": validation}, "perPort": [lax, {"port": self.open, "tls": {}}]}
         listeners = [https_listener(name, port, "clients-server")
                      for name, port in (("strict", self.strict), ("lax", self.lax), ("open", self.open))]
-        return [{"apiVersion": "v1", "kind": "ConfigMap",
-                 "metadata": {"name": "clients-authority", "namespace": "default"}, "data": {"ca.crt": authority}},
-                tls_secret("clients-server", *server),
+        return [ca_map("clients-authority", authority.pem), tls_secret("clients-server", *server),
                 with_spec(gateway(listeners, "clients"), tls={"frontend": frontend}),
                 http_route("clients", [], [path_rule("/", backend_ref("blue"))], parent="clients")]
 

@@ -13,8 +13,9 @@ import unittest
 
 from feature import Feature, Stage
 from listeners import with_spec
-from rig import (GATEWAY_API, Object, backend_ref, gateway, http_route, https_listener, make_certificate, path_rule,
-                 tls_secret, wait_for)
+from rig import (GATEWAY_API, Object, an_object, backend_ref, endpoint_slice, envoy_proxy, envoy_proxy_ref, gateway,
+                 http_route, https_listener, make_certificate, own_backend, own_backend_ref, path_rule, service, tls_secret,
+                 wait_for)
 
 DRAIN = 2  # seconds that the Envoy of these Gateways gives to connections that have to go
 
@@ -73,18 +74,12 @@ class DatagramServer(socketserver.ThreadingUDPServer):
 
 def stream_route(kind: str, name: str, section: str, *backends: Object, parent: str = "streams",
                  **spec: object) -> Object:
-    return {"apiVersion": GATEWAY_API, "kind": kind, "metadata": {"name": name, "namespace": "default"},
-            "spec": {"parentRefs": [{"name": parent, "sectionName": section}],
-                     "rules": [{"backendRefs": list(backends)}], **spec}}
+    return an_object(GATEWAY_API, kind, name, spec={
+        "parentRefs": [{"name": parent, "sectionName": section}], "rules": [{"backendRefs": list(backends)}], **spec})
 
 
 def udp_service(name: str, port: int) -> list[Object]:
-    return [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "default"},
-             "spec": {"ports": [{"name": "dns", "port": 53, "protocol": "UDP"}]}},
-            {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-             "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": name}},
-             "addressType": "IPv4", "ports": [{"name": "dns", "port": port, "protocol": "UDP"}],
-             "endpoints": [{"addresses": ["127.0.0.1"]}]}]
+    return [service(name, 53, "UDP"), endpoint_slice(name, name, port, protocol="UDP")]
 
 
 # ---- clients -------------------------------------------------------------------------------------
@@ -148,10 +143,8 @@ class Streams:
         self.servers = {name: LineServer(name, certificate) for name in ("one", "two", "three")}
         self.servers["plain"] = LineServer("plain")
         self.datagrams = {name: DatagramServer(name) for name in ("udp-a", "udp-b")}
-        proxy = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
-                 "metadata": {"name": "streams", "namespace": "default"},
-                 "spec": {"shutdown": {"drainTimeout": f"{DRAIN}s"}}}
-        settings = {"parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "streams"}}
+        proxy = envoy_proxy("streams", shutdown={"drainTimeout": f"{DRAIN}s"})
+        settings = {"parametersRef": envoy_proxy_ref("streams")}
         passed = {"protocol": "TLS", "port": self.tls, "tls": {"mode": "Passthrough"}}
         self.written = [
             proxy,
@@ -269,11 +262,8 @@ class AnyServer:
         make_certificate(folder, ["any.example"], 0x54)
         self.server = LineServer("any", (str(folder / "54.crt"), str(folder / "54.key")), "0.0.0.0")
         self.port = stage.rig.port()
-        group = "gateway.envoyproxy.io"
-        route = stream_route("TLSRoute", "any-server", "tls", {"group": group, "kind": "Backend", "name": "any-server"},
-                             parent="any-server")
-        return [{"apiVersion": f"{group}/v1alpha1", "kind": "Backend",
-                 "metadata": {"name": "any-server", "namespace": "default"}, "spec": {"type": "DynamicResolver"}},
+        route = stream_route("TLSRoute", "any-server", "tls", own_backend_ref("any-server"), parent="any-server")
+        return [own_backend("any-server", type="DynamicResolver"),
                 gateway([{"name": "tls", "protocol": "TLS", "port": self.port, "tls": {"mode": "Passthrough"}}],
                         "any-server"),
                 {**route, "apiVersion": "gateway.networking.k8s.io/v1alpha2"}]  # takes every server name

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,15 +15,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
 from rig import (  # noqa: E402
-    ENVOY, SLUICE, Line, Object, Resources, Rig, Sluice, backend_ref, endpoint_slice, gateway, gateway_class, http_listener,
-    http_route, path_rule, run_tests, service, wait_answer, wait_for)
+    ENVOY, SLUICE, Line, Object, Resources, Rig, Sluice, backend_ref, endpoint_slice, envoy_proxy, envoy_proxy_ref, gateway,
+    gateway_class, http_listener, http_route, path_rule, run_tests, service, wait_answer, wait_for)
 
 MIN_DRAIN = 10  # seconds: that is the least time for which an Envoy drains
-
-
-def status(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([SLUICE, "status", "--run-dir", sluice.run_dir, *arguments],
-                          capture_output=True, text=True, check=False)
 
 
 class World:
@@ -33,8 +26,7 @@ class World:
         self.port = rig.port()
         self.resources: Resources = rig.resources()
         web = gateway([http_listener("http", self.port)])
-        web["spec"]["infrastructure"] = {
-            "parametersRef": {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "settings"}}
+        web["spec"]["infrastructure"] = {"parametersRef": envoy_proxy_ref("settings")}
         self.resources.write("gateway.yaml", [gateway_class(), web])
         self.settings(settings or {})
         echo = rig.echo("blue")
@@ -42,9 +34,7 @@ class World:
         self.resources.write("route.yaml", http_route("web", ["web.example"], [path_rule("/", backend_ref("blue"))]))
 
     def settings(self, spec: Object) -> None:
-        self.resources.write("settings.yaml", {
-            "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
-            "metadata": {"name": "settings", "namespace": "default"}, "spec": spec})
+        self.resources.write("settings.yaml", envoy_proxy("settings", **spec))
 
     def serve(self, rig: Rig) -> Sluice:
         sluice = rig.sluice(self.resources)
@@ -64,8 +54,8 @@ class LifetimeTest(unittest.TestCase):
             began = time.monotonic()
             sluice.process.terminate()
             sluice.wait_line(lambda line: line.message == "stopping", "it stops")
-            self.assertIn("default/web", status(sluice).stdout)
-            state = json.loads(status(sluice, "-o", "json").stdout)
+            self.assertIn("default/web", sluice.status().stdout)
+            state = json.loads(sluice.status( "-o", "json").stdout)
             self.assertTrue(state["objects"])
             self.assertTrue(sluice.envoys(), "they drain")
             sluice.process.send_signal(signal.SIGINT)
@@ -210,12 +200,12 @@ class LifetimeTest(unittest.TestCase):
             back = sluice.wait_line(lambda line: line.fields.get("state") == "exited", "it dies", broken)
             sluice.wait_line(lambda line: line.fields.get("state") == "ready", "it is back", sluice.lines.index(back))
             world.wait_served()
-            self.assertEqual(status(sluice).returncode, 1)
+            self.assertEqual(sluice.status().returncode, 1)
             self.assertFalse([line for line in sluice.lines[broken:] if line.message == "problem gone"])
 
     def condition(self, sluice: Sluice, kind: str) -> Any:
         def look() -> Any:
-            objects = json.loads(status(sluice, "-o", "json").stdout)["objects"]
+            objects = json.loads(sluice.status( "-o", "json").stdout)["objects"]
             web = next(one for one in objects if one["kind"] == "Gateway")
             return next((one for one in web["status"]["conditions"] if one["type"] == kind), None)
 

@@ -23,8 +23,9 @@ for _folder in ("golden", "rig"):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / _folder))
 import documents  # noqa: E402
 from rig import (  # noqa: E402
-    SLUICE, Object, Rig, Sluice, backend_ref, endpoint_slice, gateway, gateway_class, get, http_listener, http_route,
-    https_listener, make_certificate, path_rule, run_tests, service, tls_secret, wait_answer, wait_for)
+    GATEWAY_API, SLUICE, Object, Rig, Sluice, an_object, backend_ref, endpoint_slice, gateway, gateway_class, get,
+    http_listener, http_route, https_listener, make_certificate, path_rule, run_tests, service, tls_secret, wait_answer,
+    wait_for)
 
 BAD = "%REQ(NOPE?A?B)%"  # a header's value that the Gateway API takes and Envoy does not
 
@@ -68,11 +69,6 @@ def metrics(sluice: Sluice) -> dict[str, float]:
     status, text = ask(sluice, "/metrics")
     assert status == 200, text
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
-
-
-def status(sluice: Sluice, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([SLUICE, "status", "--run-dir", sluice.run_dir, *arguments],
-                          capture_output=True, text=True, check=False)
 
 
 def access_line(sluice: Sluice, wanted: Callable[[Any], Any]) -> Any:
@@ -173,7 +169,7 @@ class ObserveTest(unittest.TestCase):
     def test_a_rejection_shows_with_its_object(self) -> None:
         with Rig() as rig:
             world = World(rig)
-            good = status(world.sluice)
+            good = world.sluice.status()
             self.assertEqual(good.returncode, 0, good.stdout + good.stderr)
             world.resources.write("route.yaml", route(header=BAD))
             name = 'sluice_object_rejections_total{kind="HTTPRoute",name="web",namespace="default"}'
@@ -187,14 +183,14 @@ class ObserveTest(unittest.TestCase):
             self.assertEqual(problem["code"], "value/rejected")
             self.assertEqual(Path(problem["file"]).name, "route.yaml")
             self.assertGreater(problem["line"], 0)
-            bad = status(world.sluice)
+            bad = world.sluice.status()
             self.assertEqual(bad.returncode, 1, bad.stdout + bad.stderr)
             self.assertRegex(bad.stdout, r"(?m)^HTTPRoute +default/web +\w+ +\w+ +- ")
             self.assertIn("[value/rejected]", bad.stdout)
 
             world.resources.write("route.yaml", route())
             wait_for(lambda: metrics(world.sluice)["sluice_objects_held_back"] == 0, "nothing is held back", 20)
-            self.assertEqual(status(world.sluice).returncode, 0)
+            self.assertEqual(world.sluice.status().returncode, 0)
 
     def test_readiness_follows_envoy(self) -> None:
         with Rig() as rig:
@@ -262,23 +258,23 @@ class ObserveTest(unittest.TestCase):
     def test_status(self) -> None:
         with Rig() as rig:
             world = World(rig)
-            good = status(world.sluice)
+            good = world.sluice.status()
             self.assertEqual(good.returncode, 0, good.stderr)
             self.assertEqual(good.stdout.splitlines()[0].split(),
                              ["KIND", "NAME", "ACCEPTED", "RESOLVEDREFS", "PROGRAMMED", "REASON", "MESSAGE"])
             self.assertRegex(good.stdout, r"(?m)^Gateway +default/web +True +True +True +Accepted$")
             self.assertRegex(good.stdout, r"(?m)^HTTPRoute +default/web +True +True +- +Accepted$")
             world.resources.write("second.yaml", route("cart", name="second"))
-            bad = wait_for(lambda: (lambda it: it if it.returncode == 1 else None)(status(world.sluice)), "a problem", 10)
+            bad = wait_for(lambda: (lambda it: it if it.returncode == 1 else None)(world.sluice.status()), "a problem", 10)
             self.assertRegex(bad.stdout, r"(?m)^HTTPRoute +default/second +True +False +- +BackendNotFound +Gateway web: ")
             self.assertIn("second.yaml:", bad.stdout)
             self.assertIn("error: there is no Service default/cart [reference/not-found]", bad.stdout)
-            self.assertEqual(status(world.sluice, "HTTPRoute", "default/web").returncode, 0)
-            objects = json.loads(status(world.sluice, "-o", "json").stdout)["objects"]
+            self.assertEqual(world.sluice.status("HTTPRoute", "default/web").returncode, 0)
+            objects = json.loads(world.sluice.status("-o", "json").stdout)["objects"]
             self.assertEqual({row["kind"] for row in objects}, {"GatewayClass", "Gateway", "HTTPRoute"})
             # Nobody answers: said in words, and at once.
             world.sluice.kill()
-            none = status(world.sluice)
+            none = world.sluice.status()
             self.assertEqual((none.returncode, none.stdout), (2, ""))
             self.assertTrue(none.stderr.startswith(f"error: no sluice answers in {world.sluice.run_dir}\n"))
 
@@ -341,9 +337,8 @@ class ObserveTest(unittest.TestCase):
             resources.write("all.yaml", [
                 gateway_class(), gateway([{"name": "tcp", "protocol": "TCP", "port": port}]),
                 service("blue"), endpoint_slice("blue", "blue", echo.addresses["blue"][1]),
-                {"apiVersion": "gateway.networking.k8s.io/v1alpha2", "kind": "TCPRoute",
-                 "metadata": {"name": "web", "namespace": "default"},
-                 "spec": {"parentRefs": [{"name": "web"}], "rules": [{"backendRefs": [backend_ref("blue")]}]}}])
+                an_object(GATEWAY_API, "TCPRoute", "web", spec={
+                    "parentRefs": [{"name": "web"}], "rules": [{"backendRefs": [backend_ref("blue")]}]})])
             sluice = rig.sluice(resources)
             wait_answer(f"http://127.0.0.1:{port}/", seconds=30)
             fields = wait_for(lambda: access_line(sluice, lambda line: line["upstream_cluster"]), "the access log", 30)

@@ -94,8 +94,40 @@ def check(case: Path) -> list[str]:
     return [f"check: {code}" for code in sorted(set(found))]
 
 
+def plugin() -> bytes:
+    """The least WebAssembly module that Envoy takes for a plugin: memory, an allocator, the version of the ABI."""
+    def section(number: int, content: bytes) -> bytes:
+        return bytes([number, len(content)]) + content
+
+    def export(name: bytes, kind: int, index: int) -> bytes:
+        return bytes([len(name)]) + name + bytes([kind, index])
+
+    def function(body: bytes) -> bytes:
+        return bytes([len(body) + 2, 0]) + body + b"\x0b"
+
+    types = b"\x02" + b"\x60\0\0" + b"\x60\x01\x7f\x01\x7f"  # () and (i32) -> i32
+    exports = (b"\x03" + export(b"memory", 2, 0) + export(b"proxy_abi_version_0_2_1", 0, 0)
+               + export(b"proxy_on_memory_allocate", 0, 1))
+    code = b"\x02" + function(b"") + function(b"\x41\x00")
+    return (b"\0asm\1\0\0\0" + section(1, types) + section(3, b"\x02\0\1") + section(5, b"\x01\0\x01")
+            + section(7, exports) + section(10, code))
+
+
+def options_of(case: Path, output: Path) -> Path:
+    """The case's, with the WebAssembly modules that Envoy Gateway's tests pretend to have fetched."""
+    output.mkdir(parents=True, exist_ok=True)
+    module = output / "plugin.wasm"
+    module.write_bytes(plugin())
+    known = load_yaml(HERE / "modules.yaml")
+    options = output / "options.yaml"
+    options.write_text(yaml.safe_dump(
+        load_yaml(case / "options.yaml") |
+        {"wasmModules": {url: {"sha256": sha256, "path": str(module)} for url, sha256 in known.items()}}))
+    return options
+
+
 def translate(case: Path, output: Path) -> list[str]:
-    result = subprocess.run([SLUICE, "translate", "-f", case / "in.yaml", "--options", case / "options.yaml",
+    result = subprocess.run([SLUICE, "translate", "-f", case / "in.yaml", "--options", options_of(case, output),
                              "--output", output], capture_output=True, text=True, timeout=60)
     if result.returncode < 0 or not (output / "status.yaml").exists():
         last = (result.stderr.strip().splitlines() or [""])[-1]

@@ -341,6 +341,11 @@ class Sluice:
         self.process.terminate()
         return self.process.wait(seconds)
 
+    def status(self, *arguments: str) -> subprocess.CompletedProcess:
+        """What `sluice status` says of it."""
+        return subprocess.run([SLUICE, "status", "--run-dir", self.run_dir, *arguments],
+                              capture_output=True, text=True, check=False)
+
     def tail(self, lines: int = 15) -> str:
         return "\n".join(json.dumps(line.fields) for line in self.lines[-lines:])
 
@@ -498,6 +503,33 @@ def make_certificate(folder: Path, names: Iterable[str], serial: int) -> tuple[s
     return certificate.read_text(), key.read_text()
 
 
+@dataclasses.dataclass
+class Authority:
+    """A CA. It signs what it is asked to."""
+
+    folder: Path
+    name: str
+
+    def __post_init__(self) -> None:
+        self._openssl(self.name, "-subj", f"/CN={self.name}", "-addext", "basicConstraints=critical,CA:TRUE")
+
+    def _openssl(self, name: str, *words: str) -> None:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "7", "-out", self.folder / f"{name}.crt", "-keyout", self.folder / f"{name}.key",
+                        *words], check=True, capture_output=True)
+
+    @property
+    def pem(self) -> str:
+        return (self.folder / f"{self.name}.crt").read_text()
+
+    def sign(self, name: str, san: str) -> tuple[Path, Path]:
+        """A certificate and its key."""
+        file = f"{self.name}-{name}"
+        self._openssl(file, "-subj", f"/CN={name}", "-addext", f"subjectAltName={san}", "-CA",
+                      str(self.folder / f"{self.name}.crt"), "-CAkey", str(self.folder / f"{self.name}.key"))
+        return self.folder / f"{file}.crt", self.folder / f"{file}.key"
+
+
 def certificate_serial(pem: str) -> str:
     out = subprocess.run(["openssl", "x509", "-noout", "-serial"], input=pem, capture_output=True, text=True, check=True)
     return out.stdout.strip().removeprefix("serial=")
@@ -510,16 +542,17 @@ def to_yaml(document: Any) -> str:
     return yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
 
 
-def _object(api_version: str, kind: str, name: str, namespace: str | None = "default", **rest: Any) -> Object:
+def an_object(api_version: str, kind: str, name: str, namespace: str | None = "default", **rest: Any) -> Object:
     place = {"namespace": namespace} if namespace else {}
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **place}, **rest}
 
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
+ENVOY_GATEWAY = "gateway.envoyproxy.io"
 
 
 def gateway_class(name: str = "sluice") -> Object:
-    return _object(GATEWAY_API, "GatewayClass", name, None,
+    return an_object(GATEWAY_API, "GatewayClass", name, None,
                    spec={"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"})
 
 
@@ -533,7 +566,7 @@ def https_listener(name: str, port: int, secret: str, **rest: Any) -> Object:
 
 
 def gateway(listeners: list[Object], name: str = "web", gateway_class_name: str = "sluice") -> Object:
-    return _object(GATEWAY_API, "Gateway", name, spec={"gatewayClassName": gateway_class_name, "listeners": listeners})
+    return an_object(GATEWAY_API, "Gateway", name, spec={"gatewayClassName": gateway_class_name, "listeners": listeners})
 
 
 def backend_ref(service: str, weight: int = 1, port: int = 80) -> Object:
@@ -547,23 +580,50 @@ def path_rule(prefix: str, *backends: Object) -> Object:
 def http_route(name: str, hosts: list[str], rules: list[Object], parent: str = "web",
                section: str | None = None) -> Object:
     reference = {"name": parent, **({"sectionName": section} if section else {})}
-    return _object(GATEWAY_API, "HTTPRoute", name, spec={"parentRefs": [reference], "hostnames": hosts, "rules": rules})
+    return an_object(GATEWAY_API, "HTTPRoute", name, spec={"parentRefs": [reference], "hostnames": hosts, "rules": rules})
 
 
-def service(name: str, port: int = 80) -> Object:
-    return _object("v1", "Service", name, spec={"ports": [{"name": "http", "port": port, "protocol": "TCP"}]})
+def service(name: str, port: int = 80, protocol: str = "TCP") -> Object:
+    return an_object("v1", "Service", name, spec={"ports": [{"name": "http", "port": port, "protocol": protocol}]})
 
 
-def endpoint_slice(name: str, service_name: str, port: int, hosts: Iterable[str] = ("127.0.0.1",)) -> Object:
+def endpoint_slice(name: str, service_name: str, port: int, hosts: Iterable[str] = ("127.0.0.1",),
+                   protocol: str = "TCP") -> Object:
     """A slice has one port for all its hosts: backends that differ in their ports need a slice each."""
-    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": service_name}},
-            "addressType": "IPv4", "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
-            "endpoints": [{"addresses": [host], "conditions": {"ready": True}} for host in hosts]}
+    made = an_object("discovery.k8s.io/v1", "EndpointSlice", name, addressType="IPv4",
+                     ports=[{"name": "http", "port": port, "protocol": protocol}],
+                     endpoints=[{"addresses": [host], "conditions": {"ready": True}} for host in hosts])
+    made["metadata"]["labels"] = {"kubernetes.io/service-name": service_name}
+    return made
+
+
+def own_backend(name: str, **spec: Any) -> Object:
+    """A Backend."""
+    return an_object(f"{ENVOY_GATEWAY}/v1alpha1", "Backend", name, spec=spec)
+
+
+def own_backend_ref(name: str) -> Object:
+    return {"group": ENVOY_GATEWAY, "kind": "Backend", "name": name}
+
+
+def envoy_proxy(name: str, **spec: Any) -> Object:
+    return an_object(f"{ENVOY_GATEWAY}/v1alpha1", "EnvoyProxy", name, spec=spec)
+
+
+def envoy_proxy_ref(name: str) -> Object:
+    return {"group": ENVOY_GATEWAY, "kind": "EnvoyProxy", "name": name}
+
+
+def ca_map(name: str, *pems: str) -> Object:
+    return an_object("v1", "ConfigMap", name, data={"ca.crt": "".join(pems)})
+
+
+def ca_ref(name: str) -> list[Object]:
+    return [{"group": "", "kind": "ConfigMap", "name": name}]
 
 
 def tls_secret(name: str, certificate: str, key: str) -> Object:
-    return _object("v1", "Secret", name, type="kubernetes.io/tls",
+    return an_object("v1", "Secret", name, type="kubernetes.io/tls",
                    stringData={"tls.crt": certificate, "tls.key": key})
 
 

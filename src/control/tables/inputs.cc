@@ -7,6 +7,7 @@ Inputs::Inputs(Graph& graph)
       refused(graph.input<ObjectKey, Refusal>("refused objects")),
       host_addresses(graph.input<std::string, translate::HostAddresses>("host addresses")),
       unserved(graph.input<XdsKey, translate::Unserved>("unserved sockets")),
-      proxy_states(graph.input<ir::ProxyKey, ProxyState>("proxy states")) {}
+      proxy_states(graph.input<ir::ProxyKey, ProxyState>("proxy states")),
+      module_changes(graph.input<std::string, std::uint64_t>("changes of modules")) {}
 
 }  // namespace sluice::control::tables

@@ -1,6 +1,7 @@
 // What goes in: the user's objects, the host, and what came back from the proxies.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -20,6 +21,7 @@ struct Inputs {
   Input<std::string, translate::HostAddresses>& host_addresses;
   Input<XdsKey, translate::Unserved>& unserved;  // by socket or route table
   Input<ir::ProxyKey, ProxyState>& proxy_states;
+  Input<std::string, std::uint64_t>& module_changes;  // how often that of a slot has changed by itself
 
   // The table of a bound type.
   template <typename T>

@@ -68,7 +68,8 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
                           SocketRow row = translate::assemble_socket(plan, brought);
                           for (ir::HttpChain& chain : row.listener.chains) {
                             if (const auto* filters = reads.get(route_tables.filters, chain.route_table)) {
-                              chain.filters = *filters;
+                              chain.filters = filters->filters;
+                              chain.extensions = filters->extensions;
                             }
                           }
                           return row;
@@ -130,7 +131,9 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
             if (row.cluster.discovery != ir::Discovery::kEds) return std::nullopt;
             std::vector<ir::Locality> room;
             const auto localities = translate::localities_of(row, endpoints_in(services, reads), room);
-            return rendered(xds::render_endpoints(key.name, localities, row.cluster.tls.has_value()));
+            const ir::Cluster& cluster = row.cluster;
+            return rendered(xds::render_endpoints(key.name, localities, cluster.tls.has_value(),
+                                                  cluster.settings ? cluster.settings->health_port() : 0));
           })),
 
       secrets(graph.unite("secrets", flow::Part{listener_secrets, same_key},

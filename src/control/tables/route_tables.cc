@@ -1,6 +1,8 @@
 #include "control/tables/route_tables.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -56,6 +58,22 @@ Rendered render_route_table(const translate::RouteTablePlan& plan,
   return table;
 }
 
+TableFilters filters_of(const std::string& table,
+                        const flow::GroupRows<ObjectKey, translate::RouteResult>& routes) {
+  TableFilters all;
+  // Routes of one policy have the same extensions.
+  std::map<std::pair<std::uint32_t, std::string_view>, const ir::ExtensionPtr*> extensions;
+  for (const auto& [route, result] : routes) {
+    all.filters.insert(result.filters.begin(), result.filters.end());
+    for (const auto& [of_table, extension] : result.extensions) {
+      if (of_table == table) extensions.try_emplace({extension->index, extension->name}, &extension);
+    }
+  }
+  all.extensions.reserve(extensions.size());
+  for (const auto& [order, extension] : extensions) all.extensions.push_back(*extension);
+  return all;
+}
+
 }  // namespace
 
 RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& routes)
@@ -90,7 +108,7 @@ RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& r
                                       [](const ObjectKey&, const translate::RouteResult& result) {
                                         std::set<std::string> tables;
                                         for (const translate::ParentStatus& parent : result.parents) {
-                                          if (!result.filters.empty()) {
+                                          if (!result.filters.empty() || !result.extensions.empty()) {
                                             tables.insert(parent.route_tables.begin(),
                                                           parent.route_tables.end());
                                           }
@@ -99,11 +117,7 @@ RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& r
                                       })),
       filters(graph.group("filters of route tables", routes_with_filters,
                           [this](const std::string& table, Reads& reads) {
-                            std::set<ir::RouteFilter> all;
-                            for (const auto& [route, result] : reads.group(routes_with_filters, table)) {
-                              all.insert(result.filters.begin(), result.filters.end());
-                            }
-                            return all;
+                            return filters_of(table, reads.group(routes_with_filters, table));
                           })) {}
 
 }  // namespace sluice::control::tables

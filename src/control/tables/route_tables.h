@@ -2,6 +2,7 @@
 // together.
 #pragma once
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,6 +21,16 @@ struct HostRow {
   bool operator==(const HostRow&) const = default;
 };
 
+struct TableFilters {
+  std::set<ir::RouteFilter> filters;
+  std::vector<ir::ExtensionPtr> extensions;  // sorted by index and name
+
+  bool operator==(const TableFilters& o) const {
+    const auto same = [](const auto& a, const auto& b) { return a == b || *a == *b; };
+    return filters == o.filters && std::ranges::equal(extensions, o.extensions, same);
+  }
+};
+
 struct RouteTables {
   RouteTables(Graph& graph, const Gateways& gateways, const Routes& routes);
 
@@ -31,7 +42,7 @@ struct RouteTables {
 
   // The HTTP filters that the routes of a table need.
   const Index<std::string, ObjectKey, translate::RouteResult>& routes_with_filters;
-  const Table<std::string, std::set<ir::RouteFilter>>& filters;
+  const Table<std::string, TableFilters>& filters;
 };
 
 }  // namespace sluice::control::tables

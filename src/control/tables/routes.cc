@@ -32,8 +32,9 @@ const Routes::Results& translated(Graph& graph, std::string name, const Input<Na
 }  // namespace
 
 Routes::Routes(Graph& graph, const translate::Settings& settings, const Inputs& in,
-               const translate::Projections& projections, const Gateways& gateways)
-    : environment{settings, in.objects, projections, gateways.attach_points},
+               const translate::Projections& projections, const Gateways& gateways,
+               const Extensions& extensions)
+    : environment{settings, in.objects, projections, gateways.attach_points, extensions.policies_of},
       http(translated(graph, "http routes", in.objects.http_routes, translate::translate_http_route, in,
                       environment)),
       grpc(translated(graph, "grpc routes", in.objects.grpc_routes, translate::translate_grpc_route, in,

@@ -1,6 +1,7 @@
 // Routes: each kind by itself, then all as one table. What follows reads only that one.
 #pragma once
 
+#include "control/tables/extensions.h"
 #include "control/tables/gateways.h"
 #include "translate/attach.h"
 
@@ -10,7 +11,7 @@ struct Routes {
   using Results = Table<NamespacedName, translate::RouteResult>;
 
   Routes(Graph& graph, const translate::Settings& settings, const Inputs& in,
-         const translate::Projections& projections, const Gateways& gateways);
+         const translate::Projections& projections, const Gateways& gateways, const Extensions& extensions);
 
   const translate::RouteEnvironment environment;
   const Results& http;

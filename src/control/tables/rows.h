@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,5 +59,10 @@ struct KindStatuses {
   GroupKind kind;
   const StatusTable& table;
 };
+
+// What became of the module that a slot wants (translate::ModuleState): a look at what a store has, which
+// starts to fetch what it has not.
+using ModuleResolver =
+    std::function<translate::ModuleState(const std::string& slot, const wasm::Source& source)>;
 
 }  // namespace sluice::control

@@ -153,9 +153,25 @@ const StatusTable& backend_tls_policy_statuses(Graph& graph, const Inputs& in, c
             if (use.policy == name) uses.push_back(use);
           }
         }
+        for (const auto& [extensions, row] : reads.group(statuses.met_by_extensions, name)) {
+          for (translate::PolicyUse use : translate::backend_tls_policies_met(extensions, row)) {
+            if (use.policy == name) uses.push_back(std::move(use));
+          }
+        }
         return translate::backend_tls_policy_status(policy, *reads.get(policies.backend_tls, name),
                                                     std::move(uses));
       });
+}
+
+const StatusTable& extension_policy_statuses(Graph& graph, const Inputs& in, const Extensions& extensions,
+                                             const Statuses& statuses) {
+  return graph.map("statuses of extension policies", in.objects.envoy_extension_policies,
+                   [&extensions, &statuses](const NamespacedName& name,
+                                            const api::EnvoyExtensionPolicy& policy, Reads& reads) {
+                     return translate::extension_policy_status(name, policy,
+                                                               *reads.get(extensions.policies, name),
+                                                               statuses.policy_environment, reads);
+                   });
 }
 
 const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const Statuses& statuses) {
@@ -166,8 +182,12 @@ const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const St
                      for (const auto& [gateway, plan] : reads.group(statuses.gateways_with, name)) {
                        used_by.push_back(gateway);
                      }
-                     if (used_by.empty()) return std::nullopt;
-                     return translate::envoy_proxy_status(envoy_proxy, used_by);
+                     std::vector<std::string> classes;
+                     for (const auto& [name_of_class, row] : reads.group(statuses.classes_with, name)) {
+                       classes.push_back(name_of_class.name);
+                     }
+                     if (used_by.empty() && classes.empty()) return std::nullopt;
+                     return translate::envoy_proxy_status(envoy_proxy, classes, used_by);
                    });
 }
 
@@ -175,7 +195,7 @@ const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const St
 
 Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inputs& in,
                    const Projections& projections, const Policies& policies, const Gateways& gateways,
-                   const Routes& routes, const RouteTables& route_tables)
+                   const Extensions& extensions, const Routes& routes, const RouteTables& route_tables)
     : unserved_problems(graph.map("problems of unserved sockets", in.unserved,
                                   [&gateways](const XdsKey& key, const translate::Unserved& why,
                                               Reads& reads) -> std::optional<translate::SocketProblems> {
@@ -183,6 +203,24 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
                                     if (plan == nullptr) return std::nullopt;
                                     return unserved_problems_of(key, why, *plan);
                                   })),
+      routes_with_policies(graph.index("routes with policies by parent", routes.all,
+                                       [](const ObjectKey&, const RouteResult& result) {
+                                         std::set<ObjectKey> parents;
+                                         if (!result.extension_policies.empty()) {
+                                           for (const translate::ParentStatus& parent : result.parents) {
+                                             parents.insert(parent.parent);
+                                             parents.insert(object_key<api::Gateway>(parent.gateway));
+                                           }
+                                         }
+                                         return std::vector<ObjectKey>(parents.begin(), parents.end());
+                                       })),
+      policy_environment{in.objects, extensions.labels_of, gateways.attach_points, gateways.served,
+                         routes.all, routes_with_policies, extensions.policies_of},
+      extension_targets(graph.map(
+          "targets of extension policies", extensions.policies,
+          [this](const NamespacedName& name, const translate::ExtensionPolicyRow& row, Reads& reads) {
+            return translate::check_extension_policy(name, row, policy_environment, reads);
+          })),
 
       attached(graph.index("attached routes", routes.all,
                            [](const ObjectKey&, const RouteResult& result) {
@@ -208,9 +246,22 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
                            }
                            return met;
                          })),
+      met_by_extensions(graph.index("extension policies by backend TLS policy", extensions.policies,
+                                    [](const NamespacedName& name, const translate::ExtensionPolicyRow& row) {
+                                      std::vector<NamespacedName> met;
+                                      for (const translate::PolicyUse& use :
+                                           translate::backend_tls_policies_met(name, row)) {
+                                        met.push_back(use.policy);
+                                      }
+                                      return met;
+                                    })),
       gateways_with(
           graph.index("gateways by EnvoyProxy", gateways.served,
                       [](const NamespacedName&, const GatewayPlan& plan) { return plan.own_envoy_proxy; })),
+      classes_with(graph.index("classes by EnvoyProxy", projections.classes,
+                               [](const NamespacedName&, const translate::ClassRow& row) {
+                                 return row.ours ? row.envoy_proxy : std::nullopt;
+                               })),
 
       all{{api::kind_of<api::GatewayClass>(), class_statuses(graph, in, projections)},
           {api::kind_of<api::Gateway>(), gateway_statuses(graph, in, gateways, *this)},
@@ -227,6 +278,8 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
           {api::kind_of<api::UDPRoute>(),
            route_statuses(graph, "statuses of udp routes", in.objects.udp_routes, routes.udp, *this)},
           {api::kind_of<api::Backend>(), backend_statuses(graph, settings, in, policies)},
+          {api::kind_of<api::EnvoyExtensionPolicy>(),
+           extension_policy_statuses(graph, in, extensions, *this)},
           {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses(graph, in, *this)}} {}
 
 }  // namespace sluice::control::tables

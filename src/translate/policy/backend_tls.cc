@@ -7,13 +7,12 @@
 
 #include "translate/ca_bundle.h"
 #include "translate/near.h"
+#include "translate/policy/ancestors.h"
 #include "translate/policy/precedence.h"
 #include "translate/policy/target.h"
 
 namespace sluice::translate {
 namespace {
-
-constexpr std::size_t kMaxAncestors = 16;
 
 ObjectKey key_of(const NamespacedName& name) {
   return {.kind = api::kind_of<api::BackendTLSPolicy>(), .name = name};
@@ -118,7 +117,7 @@ PolicyProblems check_backend_tls_policy(const NamespacedName& name, const Backen
     if (!sections) {
       checked.problems.push_back(problem_at(name, path + ".name", "reference/not-found",
                                             fmt::format("there is no {}", target.object.to_string()),
-                                            near_object(target.object, tables, reads)));
+                                            near_object(target.object, backend_kinds(), tables, reads)));
       continue;
     }
     if (!target.section.empty() && std::ranges::find(*sections, target.section) == sections->end()) {
@@ -180,22 +179,17 @@ ObjectStatus backend_tls_policy_status(const api::BackendTLSPolicy& policy, cons
     std::optional<NamespacedName>& beaten_by = ancestors[use.ancestor];
     if (use.beaten_by) beaten_by = std::move(use.beaten_by);
   }
+  Ancestors met;
   for (const auto& [ancestor, beaten_by] : ancestors) {
-    if (status.ancestors.size() == kMaxAncestors) {
-      status.ancestors.back().second.push_back(
-          {"Aggregated", true, "Aggregated",
-           fmt::format("There are more than {} ancestors, and a status has room for no more",
-                       kMaxAncestors)});
-      break;
-    }
     Conditions conditions = row.conditions;
     if (beaten_by) {
       conditions = {
           {"Accepted", false, "Conflicted",
            fmt::format("{} has the same target and takes precedence", key_of(*beaten_by).to_string())}};
     }
-    status.ancestors.emplace_back(ancestor, std::move(conditions));
+    met.emplace_back(ancestor, std::move(conditions));
   }
+  status.ancestors = limit_ancestors(std::move(met));
   return status;
 }
 

@@ -1,13 +1,20 @@
 #include "xds/filters/order.h"
 
+#include <algorithm>
+
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
 #include "xds/filters/cors.h"
+#include "xds/filters/dynamic_module.h"
+#include "xds/filters/ext_proc.h"
+#include "xds/filters/extension.h"
 #include "xds/filters/grpc.h"
 #include "xds/filters/loopback_guard.h"
+#include "xds/filters/lua.h"
 #include "xds/filters/router.h"
 #include "xds/filters/stateful_session.h"
+#include "xds/filters/wasm.h"
 #include "xds/wire.h"
 
 namespace sluice::xds {
@@ -32,11 +39,11 @@ constexpr HttpFilter kFilters[] = {
     {"envoy.filters.http.jwt_authn", nullptr},
     {"envoy.filters.http.stateful_session", add_stateful_session, append_stateful_session},
     {"envoy.filters.http.buffer", nullptr},
-    // The users' code.
-    {"envoy.filters.http.lua", nullptr},
-    {"envoy.filters.http.ext_proc", nullptr},
-    {"envoy.filters.http.wasm", nullptr},
-    {"envoy.filters.http.dynamic_modules", nullptr},
+    // The users' code. A route names its filters of all four kinds at once.
+    {"envoy.filters.http.lua", add_lua, append_extensions},
+    {"envoy.filters.http.ext_proc", add_ext_proc},
+    {"envoy.filters.http.wasm", add_wasm},
+    {"envoy.filters.http.dynamic_modules", add_dynamic_modules},
     // Authorization and limits judge what the above made of the request.
     {"envoy.filters.http.geoip", nullptr},
     {"envoy.filters.http.rbac", add_loopback_guard, append_loopback_guard},
@@ -55,6 +62,23 @@ constexpr HttpFilter kFilters[] = {
 }  // namespace
 
 std::span<const HttpFilter> http_filters() { return kFilters; }
+
+std::vector<const HttpFilter*> http_filters(std::span<const ir::FilterMove> moves) {
+  std::vector<const HttpFilter*> filters;
+  filters.reserve(std::size(kFilters));
+  for (const HttpFilter& filter : kFilters) filters.push_back(&filter);
+  const auto find = [&filters](const std::string& type) {
+    return std::ranges::find(filters, type, [](const HttpFilter* filter) { return filter->type; });
+  };
+  for (const ir::FilterMove& move : moves) {
+    const auto from = find(move.filter);
+    if (from == filters.end() || find(move.other) == filters.end() || move.filter == move.other) continue;
+    const HttpFilter* moved = *from;
+    filters.erase(from);
+    filters.insert(find(move.other) + (move.before ? 0 : 1), moved);
+  }
+  return filters;
+}
 
 void add_filter(std::string_view name, const google::protobuf::Message& config, HttpConnectionManager* to) {
   auto* filter = to->add_http_filters();

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ir/ir.h"
 
@@ -40,7 +41,11 @@ void add_filter(std::string_view name, const google::protobuf::Message& config, 
 // What append_to_route makes: the configuration of the filter of that name on a route.
 void append_route_config(std::string_view filter, const google::protobuf::Message& config, std::string& out);
 
-// Ends with the router.
+// The default order. Ends with the router.
 std::span<const HttpFilter> http_filters();
+
+// The same after the user's changes, each of which takes a filter from where it is and puts it next to
+// another.
+std::vector<const HttpFilter*> http_filters(std::span<const ir::FilterMove> moves);
 
 }  // namespace sluice::xds

@@ -1,0 +1,289 @@
+// EnvoyExtensionPolicies: which filters the routes have, on which listeners, and what the policies' statuses
+// say.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include "control/testing.h"
+
+namespace sluice::control {
+namespace {
+
+const GroupKind& kPolicy = api::kind_of<api::EnvoyExtensionPolicy>();
+
+class ExtensionPolicies : public YamlPipeline {
+ protected:
+  // Gateway default/gw with listeners `a` and `b`, ListenerSet default/more with a listener `c`; HTTPRoute
+  // default/web with rules `one` and `two`, at all of them.
+  ExtensionPolicies() {
+    feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  gatewayClassName: class
+  allowedListeners: {namespaces: {from: Same}}
+  listeners:
+    - {name: a, port: 8001, protocol: HTTP}
+    - {name: b, port: 8002, protocol: HTTP}
+)");
+    feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: more, namespace: default}
+spec:
+  parentRef: {name: gw}
+  listeners: [{name: c, port: 8003, protocol: HTTP}]
+)");
+    feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: default, labels: {app: web}}
+spec:
+  parentRefs: [{name: gw}, {name: more, kind: ListenerSet}]
+  rules:
+    - {name: one, matches: [{path: {value: /one}}], backendRefs: [{name: blue, port: 80}]}
+    - {name: two, matches: [{path: {value: /two}}], backendRefs: [{name: blue, port: 80}]}
+)");
+    service("blue");
+    pipeline_.set_modules([this](const std::string&, const wasm::Source& source) {
+      return translate::ModuleState{.key = wasm::key_of(source), .state = now_, .stand_in = {}};
+    });
+  }
+
+  void service(const std::string& name) {
+    feed(fmt::format(R"(
+apiVersion: v1
+kind: Service
+metadata: {{name: {}, namespace: default}}
+spec: {{ports: [{{port: 80}}]}}
+)",
+                     name));
+  }
+
+  // A policy of namespace default with one script, which is called as the policy is.
+  void policy(const std::string& name, const std::string& target, const std::string& more = "") {
+    feed(fmt::format(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {{name: {}, namespace: default}}
+spec:
+  {}
+  lua: [{{type: Inline, inline: "function envoy_on_request(handle) end"}}]
+  {}
+)",
+                     name, target, more));
+  }
+
+  static std::string at(const std::string& kind, const std::string& name, const std::string& section = "") {
+    return fmt::format("targetRefs: [{{group: gateway.networking.k8s.io, kind: {}, name: {}{}}}]", kind, name,
+                       section.empty() ? "" : ", sectionName: " + section);
+  }
+
+  // The policies whose filters each rule has on each listener: "a/one: p; …". A rule without is left out; one
+  // that answers an error by itself has its status.
+  std::string filters() {
+    pipeline_.commit();
+    const translate::RouteResult* web =
+        pipeline_.routes().get({api::kind_of<api::HTTPRoute>(), {"default", "web"}});
+    const std::map<std::string, std::string> listeners{
+        {"default/gw:8001", "a"}, {"default/gw:8002", "b"}, {"default/gw:8003", "c"}};
+    std::vector<std::string> words;
+    for (const auto& [host, contribution] : web->contributions) {
+      for (const ir::Route& route : *contribution.routes) {
+        const std::string place = listeners.at(host.table) + "/" + route.rule_name;
+        if (const auto* answer = std::get_if<ir::DirectResponse>(&route.action->action)) {
+          words.push_back(fmt::format("{}: {}", place, answer->status));
+        }
+        if (!route.action->extensions) continue;
+        words.push_back(
+            fmt::format("{}: {}", place, fmt::join(ir::short_names(*route.action->extensions), " ")));
+      }
+    }
+    return fmt::format("{}", fmt::join(words, "; "));
+  }
+
+  // "<kind>/<name>[/section] Accepted=… ; …".
+  std::string status_of(const std::string& name) {
+    pipeline_.commit();
+    const translate::ObjectStatus* its = status(kPolicy, {"default", name});
+    std::vector<std::string> words;
+    for (const auto& [ancestor, conditions] : its->ancestors) {
+      words.push_back(fmt::format("{}/{}{} {}", ancestor.kind, ancestor.name,
+                                  ancestor.section_name ? "/" + *ancestor.section_name : "",
+                                  text(conditions)));
+    }
+    return fmt::format("{}", fmt::join(words, "; "));
+  }
+
+  std::string problems() {
+    pipeline_.commit();
+    std::vector<std::string> words;
+    for (const Problem& problem : pipeline_.problems()) {
+      if (problem.object.kind != kPolicy) continue;
+      words.push_back(fmt::format("{} {}: {}{}{}", problem.object.name.name, problem.path, problem.message,
+                                  problem.suggestion.empty() ? "" : "; ", problem.suggestion));
+    }
+    return fmt::format("{}", fmt::join(words, "\n"));
+  }
+
+  wasm::State now_;  // of all modules
+};
+
+// ---- which policy is in force ----------------------------------------------------------------------
+
+TEST_F(ExtensionPolicies, OfAGatewayIsForAllRulesOnAllListeners) {
+  policy("p", at("Gateway", "gw"));
+  EXPECT_EQ(filters(),
+            "a/one: lua/default/p/0; a/two: lua/default/p/0; b/one: lua/default/p/0; b/two: lua/default/p/0; "
+            "c/one: lua/default/p/0; c/two: lua/default/p/0");
+}
+
+TEST_F(ExtensionPolicies, OfAListenerIsForThatOneAlone) {
+  policy("p", at("Gateway", "gw", "b"));
+  EXPECT_EQ(filters(), "b/one: lua/default/p/0; b/two: lua/default/p/0");
+}
+
+TEST_F(ExtensionPolicies, OfAListenerSetIsForItsListeners) {
+  policy("p", at("ListenerSet", "more"));
+  EXPECT_EQ(filters(), "c/one: lua/default/p/0; c/two: lua/default/p/0");
+}
+
+TEST_F(ExtensionPolicies, OfARuleBeatsThatOfTheRouteWhichBeatsThatOfTheGateway) {
+  policy("g", at("Gateway", "gw", "a"));
+  policy("r", at("HTTPRoute", "web"));
+  policy("s", at("HTTPRoute", "web", "one"));
+  EXPECT_EQ(filters(),
+            "a/one: lua/default/s/0; a/two: lua/default/r/0; b/one: lua/default/s/0; b/two: lua/default/r/0; "
+            "c/one: lua/default/s/0; c/two: lua/default/r/0");
+}
+
+TEST_F(ExtensionPolicies, ThatMergesKeepsTheListsThatItHasNotItself) {
+  service("judge");
+  feed(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: g, namespace: default}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw, sectionName: a}]
+  lua: [{type: Inline, inline: "function envoy_on_request(handle) end"}]
+  extProc: [{backendRefs: [{name: judge, port: 80}]}]
+)");
+  policy("r", at("HTTPRoute", "web", "one"), "mergeType: StrategicMerge");
+  EXPECT_EQ(filters(),
+            "a/one: ext_proc/default/g/0 lua/default/r/0; a/two: ext_proc/default/g/0 lua/default/g/0; "
+            "b/one: lua/default/r/0; c/one: lua/default/r/0");
+  EXPECT_EQ(status_of("r"),
+            "Gateway/gw Accepted=True/Accepted Merged=True/Merged; ListenerSet/more Accepted=True/Accepted");
+}
+
+TEST_F(ExtensionPolicies, ThatSelectByLabelsFindTheirRoutes) {
+  policy("p", "targetSelectors: [{kind: HTTPRoute, matchLabels: {app: web}}]");
+  policy("q", "targetSelectors: [{kind: HTTPRoute, matchLabels: {app: other}}]");
+  EXPECT_EQ(filters().substr(0, 26), "a/one: lua/default/p/0; a/");
+  EXPECT_EQ(status_of("q"), "");
+}
+
+TEST_F(ExtensionPolicies, ThatEndTakeTheirFiltersAlong) {
+  policy("p", at("HTTPRoute", "web", "one"));
+  EXPECT_NE(filters(), "");
+  pipeline_.erase({kPolicy, {"default", "p"}});
+  EXPECT_EQ(filters(), "");
+}
+
+// ---- extensions that cannot be used ------------------------------------------------------------------
+
+TEST_F(ExtensionPolicies, WithAScriptThatIsNoneAnswer500OnTheirRulesOnly) {
+  feed(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: p, namespace: default}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: web, sectionName: one}]
+  lua: [{type: Inline, inline: "function envoy_on_request(handle) if then end"}]
+)");
+  EXPECT_EQ(filters(), "a/one: 500; b/one: 500; c/one: 500");
+  EXPECT_EQ(status_of("p"), "Gateway/gw Accepted=False/Invalid; ListenerSet/more Accepted=False/Invalid");
+}
+
+TEST_F(ExtensionPolicies, WithoutTheServiceToAskFailClosedUnlessTheySayOtherwise) {
+  const auto asking = [this](const std::string& more) {
+    feed(fmt::format(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {{name: p, namespace: default}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: gw, sectionName: a}}]
+  extProc: [{{backendRefs: [{{name: blu, port: 80}}]{}}}]
+)",
+                     more));
+  };
+  asking("");
+  EXPECT_EQ(filters(), "a/one: 500; a/two: 500");
+  EXPECT_EQ(problems(),
+            "p spec.extProc[0].backendRefs[0].name: there is no Service default/blu; did you mean `blue`?");
+  asking(", failOpen: true");
+  EXPECT_EQ(filters(), "");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=False/Invalid");
+}
+
+TEST_F(ExtensionPolicies, AnswerLaterWhileAModuleIsOnItsWay) {
+  feed(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: p, namespace: default}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw, sectionName: a}]
+  wasm: [{name: m, code: {type: HTTP, http: {url: "https://modules.example/m.wasm"}}}]
+)");
+  EXPECT_EQ(filters(), "a/one: 503; a/two: 503");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=False/Pending");
+
+  now_ = wasm::Ready{.path = "/m.wasm", .sha256 = "", .warning = ""};
+  pipeline_.look_at_module("default/p/wasm/0");
+  EXPECT_EQ(filters(), "a/one: wasm/default/p/0; a/two: wasm/default/p/0");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
+}
+
+// ---- statuses ---------------------------------------------------------------------------------------
+
+TEST_F(ExtensionPolicies, OfOneTargetTheFirstCountsAndTheOtherIsTold) {
+  policy("p", at("Gateway", "gw"));
+  policy("q", at("Gateway", "gw"));
+  EXPECT_EQ(filters().substr(0, 24), "a/one: lua/default/p/0; ");
+  EXPECT_EQ(status_of("p"), "Gateway/gw Accepted=True/Accepted");
+  EXPECT_EQ(status_of("q"), "Gateway/gw Accepted=False/Conflicted");
+}
+
+TEST_F(ExtensionPolicies, AreToldWhoOverridesThem) {
+  policy("g", at("Gateway", "gw"));
+  policy("a", at("Gateway", "gw", "a"));
+  policy("r", at("HTTPRoute", "web"));
+  policy("s", at("HTTPRoute", "web", "one"));
+  EXPECT_EQ(status_of("g"), "Gateway/gw Accepted=True/Accepted Overridden=True/Overridden");
+  EXPECT_EQ(status_of("a"), "Gateway/gw/a Accepted=True/Accepted Overridden=True/Overridden");
+  EXPECT_EQ(status_of("r"),
+            "Gateway/gw Accepted=True/Accepted Overridden=True/Overridden; ListenerSet/more "
+            "Accepted=True/Accepted Overridden=True/Overridden");
+  EXPECT_EQ(status_of("s"), "Gateway/gw Accepted=True/Accepted; ListenerSet/more Accepted=True/Accepted");
+}
+
+TEST_F(ExtensionPolicies, WithATargetThatIsNotThereSuggestTheNearest) {
+  policy("p", at("HTTPRoute", "webb"));
+  policy("q", at("HTTPRoute", "web", "three"));
+  EXPECT_EQ(problems(),
+            "p spec.targetRefs[0].name: there is no HTTPRoute default/webb; did you mean `web`?\n"
+            "q spec.targetRefs[0].sectionName: HTTPRoute default/web has no rule of the name `three`; it has "
+            "`one` and `two`");
+  EXPECT_EQ(status_of("p"), "");
+  EXPECT_EQ(status_of("q"),
+            "Gateway/gw Accepted=False/TargetNotFound; ListenerSet/more Accepted=False/TargetNotFound");
+}
+
+}  // namespace
+}  // namespace sluice::control

@@ -1,0 +1,81 @@
+#include "control/modules.h"
+
+#include <utility>
+#include <vector>
+
+namespace sluice::control {
+
+Modules::Modules(Pipeline& pipeline, OpenStore open) : pipeline_(pipeline), open_(std::move(open)) {
+  pipeline_.set_modules(
+      [this](const std::string& slot, const wasm::Source& source) { return resolve(slot, source); });
+}
+
+void Modules::want() {
+  if (store_ == nullptr && !failure_) {
+    auto opened = open_();
+    if (opened) {
+      store_ = *std::move(opened);
+    } else {
+      failure_ = std::move(opened).error();
+    }
+  }
+  if (store_ == nullptr) return;
+  std::vector<wasm::Source> wanted;
+  for (const auto& [name, slot] : slots_) {
+    wanted.push_back(slot.source);
+    if (slot.before) wanted.push_back(*slot.before);
+  }
+  store_->want(std::move(wanted));
+}
+
+wasm::State Modules::state_of(const wasm::Source& source) const {
+  if (failure_) return wasm::Failed{.failure = *failure_, .retry_at = std::nullopt};
+  return store_->state(source);
+}
+
+translate::ModuleState Modules::state_of(const Slot& slot) const {
+  translate::ModuleState state{.key = slot.key, .state = state_of(slot.source), .stand_in = std::nullopt};
+  if (!slot.before || std::holds_alternative<wasm::Ready>(state.state)) return state;
+  const wasm::State before = state_of(*slot.before);
+  if (const auto* ready = std::get_if<wasm::Ready>(&before)) state.stand_in = *ready;
+  return state;
+}
+
+translate::ModuleState Modules::resolve(const std::string& name, const wasm::Source& source) {
+  Slot& slot = slots_[name];
+  if (slot.key.empty() || slot.source != source) {
+    std::string key = wasm::key_of(source);
+    // What is not even there yet stands in for nothing; what stood in for that goes on.
+    if (!slot.key.empty() && key != slot.key && is_ready(slot.source)) slot.before = slot.source;
+    slot.source = source;
+    slot.key = std::move(key);
+    want();
+  }
+  slot.told = state_of(slot);
+  return slot.told;
+}
+
+void Modules::follow() {
+  bool changed = false;
+  for (const auto& change : pipeline_.wanted_modules().changes()) {
+    if (change.after == nullptr) changed = slots_.erase(change.key) > 0 || changed;
+  }
+  for (auto& [name, slot] : slots_) {
+    if (!slot.before || !is_ready(slot.source)) continue;
+    slot.before.reset();
+    changed = true;
+  }
+  if (changed) want();
+}
+
+bool Modules::look() {
+  bool changed = false;
+  for (const auto& [name, slot] : slots_) {
+    if (state_of(slot) == slot.told) continue;
+    pipeline_.look_at_module(name);
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace sluice::control

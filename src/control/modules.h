@@ -1,0 +1,63 @@
+// WebAssembly modules between policies and the store that fetches them.
+//
+// While the pipeline commits it asks here what became of each module that a policy wants, by slot
+// (translate::ModuleState). The store fetches what it has not, whatever that takes; nothing waits: a module
+// that is not there is a state like others, and a later commit has it. What the store has already, as after a
+// restart, is there in the first.
+//
+// Where a slot gets another source, the module that it had stands in until the new one is there, so that no
+// request notices the change.
+//
+// Threads: those of the store's loop, which is the pipeline's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "control/pipeline.h"
+#include "wasm/store.h"
+
+namespace sluice::control {
+
+class Modules {
+ public:
+  using OpenStore = std::function<wasm::Result<std::unique_ptr<wasm::Store>>()>;
+
+  // The store is opened when something is wanted; where that fails no module can be had. The pipeline
+  // outlives this.
+  Modules(Pipeline& pipeline, OpenStore open);
+
+  // After a commit: forgets the slots that are gone.
+  void follow();
+  // When the state of a source has changed: true where a commit is due for that.
+  bool look();
+
+ private:
+  struct Slot {
+    wasm::Source source;
+    std::string key;                     // of the source
+    std::optional<wasm::Source> before;  // stands in
+    translate::ModuleState told;
+  };
+
+  translate::ModuleState resolve(const std::string& slot, const wasm::Source& source);
+  wasm::State state_of(const wasm::Source& source) const;
+  bool is_ready(const wasm::Source& source) const {
+    return std::holds_alternative<wasm::Ready>(state_of(source));
+  }
+  translate::ModuleState state_of(const Slot& slot) const;
+  void want();
+
+  Pipeline& pipeline_;
+  OpenStore open_;
+  // Null: not opened yet, or it could not be.
+  std::unique_ptr<wasm::Store> store_;
+  std::optional<wasm::Failure> failure_;
+  std::map<std::string, Slot> slots_;
+};
+
+}  // namespace sluice::control

@@ -1,0 +1,87 @@
+#include "control/tables/extensions.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "translate/filter_order.h"
+#include "translate/gateway.h"
+
+namespace sluice::control::tables {
+namespace {
+
+const std::shared_ptr<const api::StringMap> kNoLabels = std::make_shared<const api::StringMap>();
+
+template <typename T>
+auto labels_of_kind(Graph& graph, std::string name, const Input<NamespacedName, T>& objects) {
+  const auto& labels = graph.map(std::move(name), objects, [](const NamespacedName&, const T& object) {
+    const api::StringMap& its = object.metadata.labels;
+    return its.empty() ? kNoLabels : std::make_shared<const api::StringMap>(its);
+  });
+  return flow::Part<NamespacedName, api::StringMap, ObjectKey (*)(const NamespacedName&)>{labels,
+                                                                                          object_key<T>};
+}
+
+}  // namespace
+
+Extensions::Extensions(Graph& graph, const translate::Settings& settings, const Inputs& in,
+                       const translate::Projections& projections, const Gateways& gateways,
+                       const ModuleResolver& resolve)
+    : labels(graph.unite("labels", labels_of_kind(graph, "labels of Gateways", in.objects.gateways),
+                         labels_of_kind(graph, "labels of ListenerSets", in.objects.listener_sets),
+                         labels_of_kind(graph, "labels of HTTPRoutes", in.objects.http_routes),
+                         labels_of_kind(graph, "labels of GRPCRoutes", in.objects.grpc_routes),
+                         labels_of_kind(graph, "labels of TLSRoutes", in.objects.tls_routes),
+                         labels_of_kind(graph, "labels of TCPRoutes", in.objects.tcp_routes),
+                         labels_of_kind(graph, "labels of UDPRoutes", in.objects.udp_routes))),
+      labels_of(graph.index("labels by namespace", labels,
+                            [](const ObjectKey& object, const api::StringMap&) {
+                              Groups<translate::TargetGroup> groups;
+                              groups.push_back({object.kind, object.name.namespace_});
+                              groups.push_back({object.kind, {}});
+                              return groups;
+                            })),
+      all_gateways(graph.index(
+          "all gateways", gateways.gateways,
+          [](const NamespacedName&, const translate::GatewayPlan&) { return translate::kAllTerms; })),
+      terms(graph.group("terms of extensions", all_gateways,
+                        [&, this](const std::string& all, Reads& reads) {
+                          std::vector<translate::ExtensionTerms> different;
+                          for (const auto& [name, plan] : reads.group(all_gateways, all)) {
+                            auto its = translate::extension_terms(plan, settings);
+                            if (std::ranges::find(different, its) == different.end()) {
+                              different.push_back(std::move(its));
+                            }
+                          }
+                          return different;
+                        })),
+
+      wanted_modules(graph.map_many(
+          "wanted modules", in.objects.envoy_extension_policies,
+          [&](const NamespacedName& name, const api::EnvoyExtensionPolicy& policy, Reads& reads) {
+            return translate::wanted_modules(name, policy, {settings, in.objects, projections}, reads);
+          })),
+      modules(graph.map("modules", wanted_modules,
+                        [&](const std::string& slot, const wasm::Source& source, Reads& reads) {
+                          reads.get(in.module_changes, slot);
+                          if (resolve) return resolve(slot, source);
+                          return translate::ModuleState{
+                              .key = wasm::key_of(source), .state = wasm::Pending(), .stand_in = {}};
+                        })),
+
+      environment{settings, in.objects, projections, labels_of, terms, modules},
+      policies(graph.map(
+          "extension policies", in.objects.envoy_extension_policies,
+          [this](const NamespacedName& name, const api::EnvoyExtensionPolicy& policy, Reads& reads) {
+            return translate::read_extension_policy(name, policy, environment, reads);
+          })),
+      policies_of(graph.index("extension policies by target", policies,
+                              [](const NamespacedName&, const translate::ExtensionPolicyRow& row) {
+                                return translate::objects_of(row.targets);
+                              })),
+      filter_orders(graph.map("filter orders", in.objects.envoy_proxies,
+                              [](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy) {
+                                return translate::check_filter_order(name, envoy_proxy.spec.filter_order);
+                              })) {}
+
+}  // namespace sluice::control::tables

@@ -1,0 +1,130 @@
+// HTTP filters of the users' own: what an EnvoyExtensionPolicy adds to the way of a request.
+//
+// A chain has each of them once, switched off; a route that wants some switches them on by their names, so
+// that the others pay nothing. Which filters a route has is in ir::RouteAction, what they are in
+// ir::HttpChain.
+//
+// Threads: plain values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/boxed.h"
+#include "ir/cluster_settings.h"
+#include "ir/duration.h"
+
+namespace sluice::ir {
+
+// A service that is asked about each request and answer (envoy.service.ext_proc.v3.ExternalProcessor).
+struct ExtProc {
+  enum class Body : std::uint8_t { kNone, kStreamed, kBuffered, kBufferedPartial, kFullDuplexStreamed };
+  // What of a direction the service is sent.
+  struct Direction {
+    bool headers = false;
+    Body body = Body::kNone;
+    std::vector<std::string> attributes;
+
+    bool operator==(const Direction&) const = default;
+  };
+
+  std::string cluster;
+  std::string authority;
+  Direction request;
+  Direction response;
+  bool allow_mode_override = false;
+  bool fail_open = false;
+  bool shadow = false;  // it is told, and not waited for
+  std::optional<Duration> message_timeout;
+  std::optional<std::uint32_t> status_on_error;
+  std::vector<std::string> accessible_namespaces;  // of metadata
+  std::vector<std::string> writable_namespaces;
+  Boxed<RetryPolicy> retry;
+
+  bool operator==(const ExtProc&) const = default;
+};
+
+struct Lua {
+  std::string source;
+  std::string context;  // JSON, an object; empty: none. Routes say it: see ExtensionUse
+
+  bool operator==(const Lua&) const = default;
+};
+
+// A WebAssembly module that is on the disk of whoever runs the proxy, or that the proxy is to fetch.
+struct Wasm {
+  std::string vm;  // those of one name share a VM
+  std::string name;
+  std::string root_id;
+  std::string config;  // JSON; may be empty
+  std::string path;    // of the module's file; empty: the proxy fetches it
+  std::string uri;     // ... from here, through `cluster`
+  std::string cluster;
+  std::string sha256;  // hexadecimal digits
+  std::vector<std::string> host_env_keys;
+  bool fail_open = false;
+
+  bool operator==(const Wasm&) const = default;
+};
+
+// A shared library that Envoy loads.
+struct DynamicModule {
+  std::string module;  // the registered name
+  std::string path;    // of its file; empty: the proxy fetches it
+  std::string uri;
+  std::string cluster;
+  std::string sha256;
+  std::string filter;  // which of the library's
+  std::string config;  // JSON; may be empty
+  bool do_not_close = false;
+  bool load_globally = false;
+  bool terminal = false;  // it answers itself
+
+  bool operator==(const DynamicModule&) const = default;
+};
+
+struct Extension {
+  std::string name;         // in the chain: "<Envoy's type>/<anything>"
+  std::uint32_t index = 0;  // among those of its kind of one policy: the order of a request
+  std::variant<Lua, ExtProc, Wasm, DynamicModule> filter;
+
+  bool operator==(const Extension&) const = default;
+};
+
+using ExtensionPtr = std::shared_ptr<const Extension>;
+
+// What a route says of one that is on for it.
+struct ExtensionUse {
+  std::string name;
+  std::string lua_context;  // Lua::context
+
+  bool operator==(const ExtensionUse&) const = default;
+  auto operator<=>(const ExtensionUse&) const = default;
+};
+
+// Their names for people: "lua/default/p/0".
+inline std::vector<std::string> short_names(const std::vector<ExtensionUse>& uses) {
+  constexpr std::string_view kTypes = "envoy.filters.http.";
+  std::vector<std::string> names;
+  names.reserve(uses.size());
+  for (const ExtensionUse& use : uses) {
+    names.push_back(use.name.starts_with(kTypes) ? use.name.substr(kTypes.size()) : use.name);
+  }
+  return names;
+}
+
+// The user's word on the order of filters: `filter`, a type of Envoy's, is before or after `other`.
+struct FilterMove {
+  std::string filter;
+  bool before = false;
+  std::string other;
+
+  bool operator==(const FilterMove&) const = default;
+};
+
+}  // namespace sluice::ir

@@ -1,0 +1,140 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "translate/backend.h"
+#include "translate/cluster_settings.h"
+#include "translate/joined_backend.h"
+#include "translate/policy/extension_reader.h"
+
+namespace sluice::translate {
+namespace {
+
+using Body = ir::ExtProc::Body;
+
+Body body_of(const std::optional<api::BodyProcessingMode>& mode) {
+  if (!mode) return Body::kNone;
+  switch (*mode) {
+    case api::BodyProcessingMode::kStreamed:
+      return Body::kStreamed;
+    case api::BodyProcessingMode::kBuffered:
+      return Body::kBuffered;
+    case api::BodyProcessingMode::kBufferedPartial:
+      return Body::kBufferedPartial;
+    case api::BodyProcessingMode::kFullDuplexStreamed:
+      return Body::kFullDuplexStreamed;
+  }
+  return Body::kNone;
+}
+
+ir::ExtProc::Direction direction_of(const std::optional<api::ProcessingOptions>& options) {
+  if (!options) return {};
+  return {.headers = true, .body = body_of(options->body), .attributes = options->attributes};
+}
+
+// The library of a load balancer that is registered under this name.
+std::optional<ir::BalancingModule> balancing_module(const ExtensionTerms& terms, std::string_view name) {
+  const auto entry = std::ranges::find(terms.modules, name, &api::DynamicModuleEntry::name);
+  if (entry == terms.modules.end()) return std::nullopt;
+  return ir::BalancingModule{.name = entry->name,
+                             .path = entry->source.local ? entry->source.local->path : std::string(),
+                             .policy = {},
+                             .config = {},
+                             .do_not_close = entry->do_not_close,
+                             .load_globally = entry->load_globally};
+}
+
+}  // namespace
+
+PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const api::ExtProc& ext_proc) {
+  const auto broken = [&](ExtensionFailure failure) {
+    return reader.broken("extProc", index, std::move(failure), ext_proc.fail_open);
+  };
+  const ObjectKey owner{.kind = api::kind_of<api::EnvoyExtensionPolicy>(), .name = reader.policy};
+  const auto& refs = ext_proc.backends.backend_refs;
+  if (refs.empty()) {
+    return broken({.field = "backendRefs",
+                   .code = "value/backend",
+                   .message = "there is no service to ask",
+                   .suggestion = "name one in `backendRefs`"});
+  }
+  const BackendReader backends{.from = api::kind_of<api::EnvoyExtensionPolicy>(),
+                               .namespace_ = reader.policy.namespace_,
+                               .access = reader.terms.access,
+                               .settings = reader.environment.settings,
+                               .inputs = reader.environment.inputs,
+                               .tables = reader.environment.tables,
+                               .grpc = true,
+                               .unix_sockets = true};
+  std::vector<PolicyUse> uses;
+  std::vector<WeightedBackend> services;
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    auto service = resolve_backend(refs[i].ref, backends, reader.reads, uses);
+    if (!service) {
+      const ReferenceFailure& failure = service.error();
+      return broken(
+          {.field = fmt::format("backendRefs[{}]{}{}", i, failure.field.empty() ? "" : ".", failure.field),
+           .code = failure.code,
+           .message = failure.message,
+           .suggestion = failure.suggestion});
+    }
+    if (refs[i].weight == 0) continue;
+    services.push_back({.weight = static_cast<std::uint32_t>(refs[i].weight),
+                        // All speak HTTP/2, with TLS or without.
+                        .backend = negotiating_no_protocol(*std::move(service)),
+                        .fallback = refs[i].fallback});
+  }
+  reader.add_backend_tls_policies(uses);
+  if (services.empty()) {
+    return broken({.field = "backendRefs",
+                   .code = "value/weight",
+                   .message = "every service has weight 0: there is none to ask",
+                   .suggestion = "give one of them a weight"});
+  }
+  // A cluster of its own: it is named after the extension whose settings it has, not after its services.
+  std::shared_ptr<ResolvedBackend> joined =
+      join_backends("extproc/" + reader.own_name("extproc", index), owner, services, false);
+
+  ir::ExtProc filter;
+  if (ext_proc.backends.backend_settings) {
+    ReadSettings settings = read_cluster_settings(
+        *ext_proc.backends.backend_settings,
+        [&reader](std::string_view name) { return balancing_module(reader.terms, name); });
+    for (const SettingProblem& problem : settings.problems) {
+      reader.add_problem(problem_at(problem, owner, fmt::format("spec.extProc[{}].backendSettings", index)));
+    }
+    if (!settings.good()) {
+      return broken(
+          {.field = {}, .code = {}, .message = "its `backendSettings` cannot be served", .suggestion = {}});
+    }
+    filter.retry = settings.requests.retry;
+    joined->row.cluster.settings = settings_of_service(std::move(settings));
+  }
+  filter.cluster = joined->cluster();
+  const api::BackendObjectReference& first = refs.front().ref;
+  filter.authority = fmt::format("{}.{}", first.name, first.namespace_.value_or(reader.policy.namespace_));
+  if (first.port) filter.authority += fmt::format(":{}", *first.port);
+  if (ext_proc.processing_mode) {
+    filter.request = direction_of(ext_proc.processing_mode->request);
+    filter.response = direction_of(ext_proc.processing_mode->response);
+    filter.allow_mode_override = ext_proc.processing_mode->allow_mode_override;
+  }
+  filter.fail_open = ext_proc.fail_open;
+  filter.shadow = ext_proc.shadow_mode;
+  filter.message_timeout = ext_proc.message_timeout;
+  if (ext_proc.status_on_error)
+    filter.status_on_error = static_cast<std::uint32_t>(*ext_proc.status_on_error);
+  if (ext_proc.metadata) {
+    filter.accessible_namespaces = ext_proc.metadata->accessible_namespaces;
+    filter.writable_namespaces = ext_proc.metadata->writable_namespaces;
+  }
+  return {.filter = std::make_shared<const ir::Extension>(
+              ir::Extension{.name = reader.filter_name("ext_proc", index),
+                            .index = static_cast<std::uint32_t>(index),
+                            .filter = std::move(filter)}),
+          .cluster = row_of(std::move(joined)),
+          .fail_open = ext_proc.fail_open,
+          .pending = false};
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,119 @@
+#include "translate/policy/extension_policy.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "translate/policy/extension_reader.h"
+
+namespace sluice::translate {
+namespace {
+
+ObjectKey key_of(const NamespacedName& name) {
+  return {.kind = api::kind_of<api::EnvoyExtensionPolicy>(), .name = name};
+}
+
+template <typename T>
+void read_list(ExtensionReader& reader, const std::vector<T>& list,
+               PolicyExtension (*read)(ExtensionReader&, std::size_t, const T&),
+               std::vector<PolicyExtension>& to) {
+  to.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) to.push_back(read(reader, i, list[i]));
+}
+
+}  // namespace
+
+std::string own_name(const NamespacedName& policy, std::string_view list, std::size_t index) {
+  return fmt::format("{}/{}/{}", policy.to_string(), list, index);
+}
+
+std::string ExtensionReader::filter_name(std::string_view kind, std::size_t index) const {
+  return fmt::format("envoy.filters.http.{}/{}/{}", kind, policy.to_string(), index);
+}
+
+Problem ExtensionReader::problem(std::string_view list, std::size_t index, ExtensionFailure failure,
+                                 Severity severity) const {
+  return {
+      .code = std::move(failure.code),
+      .severity = severity,
+      .where = {},
+      .object = key_of(policy),
+      .path = fmt::format("spec.{}[{}]{}{}", list, index, failure.field.empty() ? "" : ".", failure.field),
+      .message = std::move(failure.message),
+      .suggestion = std::move(failure.suggestion),
+      .also = {}};
+}
+
+void ExtensionReader::add_problem(Problem problem) {
+  if (std::ranges::find(row_.problems, problem) == row_.problems.end()) {
+    row_.problems.push_back(std::move(problem));
+  }
+}
+
+PolicyExtension ExtensionReader::broken(std::string_view list, std::size_t index, ExtensionFailure failure,
+                                        bool fail_open) {
+  set_.errors.push_back(fmt::format("{}[{}]: {}", list, index, failure.message));
+  if (!failure.code.empty()) add_problem(problem(list, index, std::move(failure), Severity::kError));
+  return {.filter = nullptr, .cluster = nullptr, .fail_open = fail_open, .pending = false};
+}
+
+PolicyExtension ExtensionReader::late(bool fail_open) {
+  set_.pending = true;
+  return {.filter = nullptr, .cluster = nullptr, .fail_open = fail_open, .pending = true};
+}
+
+void ExtensionReader::warn(std::string_view list, std::size_t index, ExtensionFailure warning) {
+  add_problem(problem(list, index, std::move(warning), Severity::kWarning));
+}
+
+void ExtensionReader::add_backend_tls_policies(const std::vector<PolicyUse>& uses) {
+  set_.backend_tls_policies.insert(set_.backend_tls_policies.end(), uses.begin(), uses.end());
+}
+
+ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
+                                         const ExtensionEnvironment& environment, flow::Reads& reads) {
+  ExtensionPolicyRow row;
+  row.creation_timestamp = policy.metadata.creation_timestamp;
+  row.merges = !policy.spec.merge_type.empty();
+  TargetRefs targets =
+      read_targets(key_of(name), policy.spec.targets, environment.labels, environment.tables, reads);
+  row.targets = std::move(targets.targets);
+  row.paths = std::move(targets.paths);
+  row.problems = std::move(targets.problems);
+
+  const std::vector<ExtensionTerms>* all_terms = reads.get(environment.terms, kAllTerms);
+  if (all_terms == nullptr) return row;
+  for (const ExtensionTerms& terms : *all_terms) {
+    auto set = std::make_shared<ExtensionSet>();
+    ExtensionReader reader(name, terms, environment, reads, row, *set);
+    const auto list_of = [&](ExtensionKind kind) -> std::vector<PolicyExtension>& {
+      return set->by_kind[static_cast<std::size_t>(kind)];
+    };
+    read_list(reader, policy.spec.lua, read_lua, list_of(ExtensionKind::kLua));
+    read_list(reader, policy.spec.ext_proc, read_ext_proc, list_of(ExtensionKind::kExtProc));
+    read_list(reader, policy.spec.wasm, read_wasm, list_of(ExtensionKind::kWasm));
+    read_list(reader, policy.spec.dynamic_module, read_dynamic_module,
+              list_of(ExtensionKind::kDynamicModule));
+    row.sets.emplace_back(terms, std::move(set));
+  }
+  return row;
+}
+
+std::vector<PolicyUse> backend_tls_policies_met(const NamespacedName& name, const ExtensionPolicyRow& row) {
+  const ObjectKey key = key_of(name);
+  std::vector<PolicyUse> uses;
+  for (const auto& [terms, set] : row.sets) {
+    for (PolicyUse use : set->backend_tls_policies) {
+      use.ancestor = {.group = key.kind.group(),
+                      .kind = key.kind.kind(),
+                      .namespace_ = name.namespace_,
+                      .name = name.name};
+      if (std::ranges::find(uses, use) == uses.end()) uses.push_back(std::move(use));
+    }
+  }
+  return uses;
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,54 @@
+// EnvoyExtensionPolicy: code of users' in the way of requests.
+//
+// A policy by itself (read_extension_policy) is a row with its targets and, for all terms that proxies have,
+// its extensions: filters ready to be served, or what is wrong with them. What an extension needs (a
+// ConfigMap, a module, a service) is looked up here, so that a change of it reruns the policy and, where the
+// filter itself changes, the listeners that have it; routes only name filters. Which policy is in force where
+// is for routes to say (route_extensions.h), and what its status says of that comes last.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "translate/attach.h"
+#include "translate/policy/target_refs.h"
+#include "translate/settings.h"
+#include "translate/tables.h"
+
+namespace sluice::translate {
+
+// What reading a policy may read besides it.
+struct ExtensionEnvironment {
+  const Settings& settings;
+  const Inputs& inputs;
+  const Projections& tables;
+  const LabelIndex& labels;
+  const flow::Table<std::string, std::vector<ExtensionTerms>>& terms;  // one row, kAllTerms
+  const flow::Table<std::string, ModuleState>& modules;                // by slot
+};
+
+inline const std::string kAllTerms = "all";
+
+// What modules are wanted depends on less.
+struct ModuleEnvironment {
+  const Settings& settings;
+  const Inputs& inputs;
+  const Projections& tables;
+};
+
+// The modules that the policy wants, by slot; of those whose source is no good nothing is wanted.
+std::vector<std::pair<std::string, wasm::Source>> wanted_modules(const NamespacedName& name,
+                                                                 const api::EnvoyExtensionPolicy& policy,
+                                                                 const ModuleEnvironment& environment,
+                                                                 flow::Reads& reads);
+
+ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
+                                         const ExtensionEnvironment& environment, flow::Reads& reads);
+
+// The BackendTLSPolicies on the way to the services of a policy, whose ancestor it is then.
+std::vector<PolicyUse> backend_tls_policies_met(const NamespacedName& name, const ExtensionPolicyRow& row);
+
+}  // namespace sluice::translate

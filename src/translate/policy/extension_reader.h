@@ -1,0 +1,65 @@
+// What the readers of each kind of extension have in common. Each makes one extension of a policy, under
+// some terms, or says why it cannot be used.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "translate/policy/extension_policy.h"
+
+namespace sluice::translate {
+
+struct ExtensionFailure {
+  std::string field;  // below the extension: "valueRef.name"
+  std::string code;   // of a Problem; empty: it has been told already
+  std::string message;
+  std::string suggestion;
+};
+
+// "<namespace>/<name>/wasm/0": of what belongs to an extension of a policy.
+std::string own_name(const NamespacedName& policy, std::string_view list, std::size_t index);
+
+class ExtensionReader {
+ public:
+  ExtensionReader(const NamespacedName& of, const ExtensionTerms& under, const ExtensionEnvironment& in,
+                  flow::Reads& recording, ExtensionPolicyRow& row, ExtensionSet& set)
+      : policy(of), terms(under), environment(in), reads(recording), row_(row), set_(set) {}
+
+  const NamespacedName& policy;
+  const ExtensionTerms& terms;
+  const ExtensionEnvironment& environment;
+  flow::Reads& reads;
+
+  // Of the filter in the chain: "envoy.filters.http.lua/<namespace>/<name>/0".
+  std::string filter_name(std::string_view kind, std::size_t index) const;
+  // Of what belongs to it.
+  std::string own_name(std::string_view list, std::size_t index) const {
+    return translate::own_name(policy, list, index);
+  }
+
+  // It cannot be used. `list` and `index` say which one it is.
+  PolicyExtension broken(std::string_view list, std::size_t index, ExtensionFailure failure, bool fail_open);
+  // It will be there.
+  PolicyExtension late(bool fail_open);
+  void add_problem(Problem problem);  // each once
+  void warn(std::string_view list, std::size_t index, ExtensionFailure warning);
+  void add_backend_tls_policies(const std::vector<PolicyUse>& uses);
+
+ private:
+  Problem problem(std::string_view list, std::size_t index, ExtensionFailure failure,
+                  Severity severity) const;
+
+  ExtensionPolicyRow& row_;
+  ExtensionSet& set_;
+};
+
+PolicyExtension read_lua(ExtensionReader& reader, std::size_t index, const api::Lua& lua);
+PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const api::ExtProc& ext_proc);
+PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api::Wasm& wasm);
+PolicyExtension read_dynamic_module(ExtensionReader& reader, std::size_t index,
+                                    const api::DynamicModule& module);
+
+}  // namespace sluice::translate

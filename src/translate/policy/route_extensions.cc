@@ -1,0 +1,119 @@
+#include "translate/policy/route_extensions.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::translate {
+namespace {
+
+using Policy = InForce<ExtensionPolicyRow>;
+
+// Two policies of one rule: list by list the own one's, where it has any.
+RuleExtensions resolve(const ExtensionSet* own, const ExtensionSet* of_parent) {
+  RuleExtensions result;
+  bool broken = false;
+  bool late = false;
+  for (std::size_t kind = 0; kind < kExtensionKinds; ++kind) {
+    const bool inherits = own == nullptr || (of_parent != nullptr && own->by_kind[kind].empty());
+    const ExtensionSet* set = inherits ? of_parent : own;
+    if (set == nullptr) continue;
+    for (const PolicyExtension& extension : set->by_kind[kind]) {
+      if (extension.filter != nullptr) {
+        result.used.push_back(&extension);
+      } else if (!extension.fail_open) {
+        (extension.pending ? late : broken) = true;
+      }
+    }
+  }
+  if (broken || late) result = {.used = {}, .refuse = static_cast<std::uint16_t>(broken ? 500 : 503)};
+  return result;
+}
+
+std::shared_ptr<const ir::RouteAction> changed(const ir::RouteAction& action,
+                                               const RuleExtensions& extensions) {
+  auto changed = std::make_shared<ir::RouteAction>(action);
+  if (extensions.refuse != 0) {
+    changed->action = ir::DirectResponse{.status = extensions.refuse, .body = {}, .content_type = {}};
+  }
+  if (extensions.used.empty()) return changed;
+  std::vector<ir::ExtensionUse> uses;
+  uses.reserve(extensions.used.size());
+  for (const PolicyExtension* extension : extensions.used) {
+    const auto* lua = std::get_if<ir::Lua>(&extension->filter->filter);
+    uses.push_back({.name = extension->filter->name, .lua_context = lua == nullptr ? "" : lua->context});
+  }
+  std::ranges::sort(uses);
+  changed->extensions = std::move(uses);
+  return changed;
+}
+
+}  // namespace
+
+RouteExtensions::RouteExtensions(const ObjectKey& route, std::vector<std::string> rules,
+                                 const PolicyIndex<ExtensionPolicyRow>& policies, flow::Reads& reads)
+    : route_(route), rules_(std::move(rules)), policies_(policies), reads_(reads) {
+  const auto of_route = reads.group(policies, route);
+  if (of_route.empty()) return;
+  own_.reserve(rules_.size());
+  for (const std::string& rule : rules_) {
+    own_.push_back(policy_of<ExtensionPolicyRow>(of_route, route, rule));
+  }
+}
+
+std::vector<RuleExtensions> RouteExtensions::at(const ObjectKey& parent, const AttachPoints& points,
+                                                const std::string& listener) {
+  const auto set_of = [&](const Policy& policy) -> const ExtensionSet* {
+    return policy ? policy.row->under(points.terms) : nullptr;
+  };
+  const Policy of_listener =
+      policy_of_listener<ExtensionPolicyRow>(policies_, parent, points.gateway, listener, reads_);
+  if (own_.empty() && !of_listener) return {};
+  const ExtensionSet* inherited = set_of(of_listener);
+  std::vector<RuleExtensions> by_rule;
+  by_rule.reserve(rules_.size());
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const Policy own = own_.empty() ? Policy() : own_[i];
+    RuleExtensions& of_rule =
+        by_rule.emplace_back(resolve(set_of(own), !own || own.row->merges ? inherited : nullptr));
+    // As in Envoy Gateway, what such a rule lacks it has of its parents: they see the answer that it gives.
+    if (own && of_rule.refuse != 0 && !own.row->merges) of_rule.used = resolve(nullptr, inherited).used;
+  }
+  return by_rule;
+}
+
+std::vector<OwnPolicy> RouteExtensions::own() const {
+  std::vector<OwnPolicy> policies;
+  for (std::size_t i = 0; i < own_.size(); ++i) {
+    if (!own_[i]) continue;
+    const bool of_rule =
+        !rules_[i].empty() && is_among({.object = route_, .section = rules_[i]}, own_[i].row->targets);
+    OwnPolicy policy{
+        .policy = *own_[i].name, .rule = of_rule ? rules_[i] : std::string(), .merges = own_[i].row->merges};
+    if (std::ranges::find(policies, policy) == policies.end()) policies.push_back(std::move(policy));
+  }
+  return policies;
+}
+
+std::shared_ptr<const std::vector<ir::Route>> with_extensions(const std::vector<ir::Route>& routes,
+                                                              const std::vector<std::uint32_t>& rules,
+                                                              const std::vector<RuleExtensions>& extensions) {
+  auto result = std::make_shared<std::vector<ir::Route>>(routes);
+  // Routes of one rule share their action, before and after.
+  const ir::RouteAction* before = nullptr;
+  std::uint32_t rule_before = 0;
+  std::shared_ptr<const ir::RouteAction> after;
+  for (std::size_t i = 0; i < result->size(); ++i) {
+    const RuleExtensions& its = extensions[rules[i]];
+    if (its.used.empty() && its.refuse == 0) continue;
+    ir::Route& route = (*result)[i];
+    if (route.action.get() != before || rules[i] != rule_before) {
+      before = route.action.get();
+      rule_before = rules[i];
+      after = changed(*route.action, its);
+    }
+    route.action = after;
+  }
+  return result;
+}
+
+}  // namespace sluice::translate

@@ -1,0 +1,59 @@
+#include "translate/policy/target_refs.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "translate/reference.h"
+
+namespace sluice::translate {
+
+TargetRefs read_targets(const ObjectKey& policy, const api::PolicyTargets& targets, const LabelIndex& labels,
+                        const Projections& tables, flow::Reads& reads) {
+  TargetRefs result;
+  const std::string& own = policy.name.namespace_;
+  const auto add = [&result](PolicyTarget target, std::string path) {
+    if (is_among(target, result.targets)) return;
+    result.targets.push_back(std::move(target));
+    result.paths.push_back(std::move(path));
+  };
+  const auto report = [&](std::string path, std::string message) {
+    result.problems.push_back({.code = "value/selector",
+                               .severity = Severity::kError,
+                               .where = {},
+                               .object = policy,
+                               .path = std::move(path),
+                               .message = std::move(message),
+                               .suggestion = {},
+                               .also = {}});
+  };
+  if (targets.target_ref) add(policy_target(own, *targets.target_ref), "spec.targetRef");
+  for (std::size_t i = 0; i < targets.target_refs.size(); ++i) {
+    add(policy_target(own, targets.target_refs[i]), fmt::format("spec.targetRefs[{}]", i));
+  }
+  for (std::size_t i = 0; i < targets.target_selectors.size(); ++i) {
+    const api::TargetSelector& selector = targets.target_selectors[i];
+    const std::string path = fmt::format("spec.targetSelectors[{}]", i);
+    if (const auto good = check_selector(selector.labels); !good) {
+      report(path, good.error());
+      continue;
+    }
+    const GroupKind kind(selector.group, selector.kind);
+    const api::RouteNamespaces namespaces = selector.namespaces.value_or(api::RouteNamespaces());
+    const bool elsewhere = namespaces.from != api::FromNamespaces::kSame;
+    for (const auto& [object, its_labels] :
+         reads.group(labels, TargetGroup{kind, elsewhere ? std::string() : own})) {
+      if (!selects(selector.labels, its_labels)) continue;
+      // Into another namespace a policy reaches where that lets it.
+      if (object.name.namespace_ != own &&
+          (!allows(namespaces, own, object.name.namespace_, tables, reads) ||
+           !permitted({policy.kind, own}, object.kind, object.name, tables, reads))) {
+        continue;
+      }
+      add({.object = object, .section = {}}, path);
+    }
+  }
+  return result;
+}
+
+}  // namespace sluice::translate
