@@ -89,6 +89,10 @@ std::shared_ptr<ResolvedBackend> join_backends(std::string name, ObjectKey owner
     if (cluster.protocol == ir::UpstreamProtocol::kHttp1) cluster.protocol = own.protocol;
     if (own.tls) cluster.tls_by_name.emplace_back(own.name, *own.tls);
   }
+  // Then those without TLS are not to have it either, and nobody negotiates the protocol.
+  if (std::ranges::any_of(members, [](const WeightedBackend& m) { return !m.backend->row.cluster.tls; })) {
+    for (auto& [member, tls] : cluster.tls_by_name) tls.beside_plaintext = true;
+  }
   merge_equal(row);
   return joined;
 }

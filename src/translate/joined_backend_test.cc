@@ -101,6 +101,16 @@ TEST(JoinedBackend, SpeaksTlsAsEachMemberDoes) {
   EXPECT_EQ(joined->row.secrets.size(), 2U);
 }
 
+TEST(JoinedBackend, KnowsWhetherAnyMemberSpeaksPlaintext) {
+  const auto beside_plaintext = [](const Members& members) {
+    return join(members)->row.cluster.tls_by_name.at(0).second.beside_plaintext;
+  };
+  EXPECT_TRUE(
+      beside_plaintext({{.weight = 1, .backend = with_tls("1")}, {.weight = 1, .backend = plain("2")}}));
+  EXPECT_FALSE(
+      beside_plaintext({{.weight = 1, .backend = with_tls("1")}, {.weight = 1, .backend = with_tls("2")}}));
+}
+
 TEST(JoinedBackend, ResolvesNamesIfAnyMemberIsAName) {
   ResolvedBackend named = backend("2");
   named.row.cluster.discovery = ir::Discovery::kDns;
