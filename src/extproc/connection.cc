@@ -281,6 +281,10 @@ struct Connection::Callbacks {
       nghttp2_option* made = nullptr;
       nghttp2_option_new(&made);
       nghttp2_option_set_stream_reset_rate_limit(made, kResetBurst, kResetRate);
+      // Envoy's health checks, and streams without an `authority`, ask for the name of the cluster, which may
+      // have slashes; nghttp2 takes no such authority. Of the headers only two are read here, so that none of
+      // its rules for them is missed.
+      nghttp2_option_set_no_http_messaging(made, 1);
       return made;
     }();
     return options;

@@ -80,8 +80,11 @@ class TellerService final : public Service {
 // A bidirectional call of gRPC's generic client, which waits for each step.
 class Call {
  public:
-  Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) : stub_(channel) {
+  Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+       const std::string& authority = "localhost")
+      : stub_(channel) {
     context_.set_deadline(std::chrono::system_clock::now() + seconds(20));
+    context_.set_authority(authority);
     stream_ = stub_.PrepareCall(&context_, method, &queue_);
     stream_->StartCall(tag());
     ok_ = wait();
@@ -350,6 +353,14 @@ TEST_F(ServerTest, TellsItsHealthAndWhenItChanges) {
   server_->set_serving("readiness", false);  // no news
   server_->set_serving("readiness", true);
   EXPECT_EQ(watch.read(), encode_health_response(ServingStatus::kServing));
+}
+
+TEST_F(ServerTest, WhatItIsCalledDoesNotMatter) {
+  start();
+  Call call(channel(), std::string(kHealthCheckPath), "backend/default/models:80/http2");  // Envoy's cluster
+  call.write("");
+  call.writes_done();
+  EXPECT_EQ(call.read(), encode_health_response(ServingStatus::kServing));
 }
 
 TEST_F(ServerTest, ListensAtAUnixSocketAndReplacesADeadOne) {

@@ -161,6 +161,10 @@ std::expected<TlsContext::Context, Problem> TlsContext::read() const {
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                       SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(context.get(), choose_h2, nullptr);
+  // Every connection shows its certificate: there are few, and they last. (Without a context of its own for
+  // sessions OpenSSL would end a connection that resumes one and had shown a certificate.)
+  SSL_CTX_set_num_tickets(context.get(), 0);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   if (SSL_CTX_use_certificate_chain_file(context.get(), files_.certificate_chain.c_str()) != 1) {
     return fail("cannot use the certificate", files_.certificate_chain);
   }
