@@ -1,12 +1,13 @@
 # Everything is done by CMake and the scripts; these are the names to remember.
-.PHONY: help install build run test fuzz bench golden lint format clean
+.PHONY: help install build run test fuzz bench bench-extensions golden lint format clean
 
 help:
-	@echo "make run     build, and serve examples/quickstart"
+	@echo "make run     build, and serve examples/quickstart; EXAMPLE=extensions for the other"
 	@echo "make build   install what is missing, build build/sluice"
 	@echo "make test    all tests; test/run.sh STAGE... for some (test/run.sh --list)"
 	@echo "make fuzz    ten minutes of each fuzz target; TARGET=yaml MINUTES=60 for one of them, and longer"
 	@echo "make bench   benchmarks"
+	@echo "make bench-extensions   what an extension costs, by its form"
 	@echo "make golden  write the expected output of the golden tests and docs/reference anew: read the diff"
 	@echo "make lint    clang-format, clang-tidy, include directions"
 	@echo "make format  clang-format in place"
@@ -22,7 +23,7 @@ build: install
 	@ln -sfn release/examples/echo build/echo
 
 run: build
-	@examples/quickstart/run.sh
+	@examples/$(or $(EXAMPLE),quickstart)/run.sh
 
 test:
 	@test/run.sh
@@ -34,6 +35,10 @@ fuzz: install
 
 bench: build
 	@bench/run.sh
+
+bench-extensions: build
+	@scripts/install.sh --examples
+	@bench/extensions/run.sh
 
 golden: build
 	@test/golden/update.sh

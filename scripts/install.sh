@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need and this machine lacks: the Debian packages of
-# packages.txt, and Envoy as build/envoy/envoy. Does nothing, in well under a second, when
-# nothing is missing.
+# install.sh [--examples]: installs what the build and the tests need and this machine lacks: the
+# Debian packages of packages.txt, and Envoy as build/envoy/envoy. With --examples also the
+# compilers for examples/extensions, packages-examples.txt. Does nothing, in well under a second,
+# when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +24,9 @@ missing_packages() {
   printf '%s\n' "$@" | grep -vxF -f <(printf '%s\n' "$installed" | grep .) || true
 }
 
-mapfile -t packages < <(grep -v '^#' scripts/packages.txt)
+lists=(scripts/packages.txt)
+if [ "${1:-}" = --examples ]; then lists+=(scripts/packages-examples.txt); fi
+mapfile -t packages < <(grep -hv '^#' "${lists[@]}")
 mapfile -t missing < <(missing_packages "${packages[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
   apt_install "${missing[@]}"

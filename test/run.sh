@@ -25,6 +25,7 @@ observe  | no     | python test/observe/observe_test.py
 reject   | no     | python test/reject/reject_test.py
 lifetime | no     | python test/lifetime/lifetime_test.py
 registry | no     | scripts/build.sh release wasm_fetch && python test/wasm_registry/registry_test.py
+extensions | no | test/extensions/run.sh
 ports    | no     | python test/reject/ports_test.py
 change   | no     | python test/change/change_test.py
 parity   | yes    | python test/parity/run.py

@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""How Envoy and an ext_proc service are connected: TCP and Unix sockets, mutual TLS, health, a second service for when the
+first is gone, and what becomes of requests when there is none."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
+
+import gateway  # noqa: E402
+from examples import FORMS, ExtProc, endpoint, find  # noqa: E402
+from rig import Answer, Object, Rig, make_certificate, request, run_tests, wait_for  # noqa: E402
+
+FORBIDDEN = {"forbidden": ["bad"]}
+GOOD, BAD = json.dumps({"model": "good"}).encode(), json.dumps({"model": "bad"}).encode()
+SERVER = "model-service.test"  # the name in its certificate
+
+
+class Connections(unittest.TestCase):
+    def setUp(self) -> None:
+        self.rig = self.enterContext(Rig())
+        self.backend = self.rig.echo("blue").addresses["blue"]
+
+    def objects(self, route: str, service: ExtProc, *others: Object, **spec: object) -> list[Object]:
+        """For the service; `spec` goes into the policy's extProc."""
+        objects = FORMS["ext-proc-cpp"].objects(route, {}, service.address)
+        find(objects, "EnvoyExtensionPolicy")["spec"]["extProc"][0].update(spec)
+        return [*objects, *others]
+
+    def start(self, routes: dict[str, list[Object]]) -> None:
+        self.gateway = gateway.start(self.rig, self.backend, routes)
+
+    def ask(self, route: str, body: bytes = GOOD) -> Answer:
+        return request(self.gateway.url, route, "POST", body=body)
+
+    def assert_works(self, route: str) -> None:
+        answer = self.ask(route)
+        self.assertEqual((answer.status, answer.json["headers"].get("x-model")), (200, "good"))
+        self.assertEqual(self.ask(route, BAD).status, 403)
+
+    # ---- TLS ------------------------------------------------------------------------------------------
+
+    def tls_service(self, address: str) -> ExtProc:
+        """That lets in only those who have the certificate of client_tls()."""
+        folder = self.rig.folder
+        if not (folder / "1.crt").exists():
+            make_certificate(folder, [SERVER], 1)
+            make_certificate(folder, ["gateway.test"], 2)
+        return ExtProc(self.rig, FORBIDDEN, address, "--certificate", folder / "1.crt", "--key", folder / "1.key",
+                       "--client-ca", folder / "2.crt")
+
+    def server_tls(self, route: str, authority: str = "1.crt", hostname: str = SERVER) -> list[Object]:
+        authorities = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"ca-{route}", "namespace": "default"},
+                       "data": {"ca.crt": (self.rig.folder / authority).read_text()}}
+        policy = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "BackendTLSPolicy",
+                  "metadata": {"name": route, "namespace": "default"},
+                  "spec": {"targetRefs": [{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": route}],
+                           "validation": {"hostname": hostname, "caCertificateRefs": [
+                               {"group": "", "kind": "ConfigMap", "name": f"ca-{route}"}]}}}
+        return [authorities, policy]
+
+    def client_tls(self, certificate: int = 2) -> list[Object]:
+        pem, key = ((self.rig.folder / f"{certificate}.{end}").read_text() for end in ("crt", "key"))
+        proxy = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
+                 "metadata": {"name": "extensions", "namespace": "default"},
+                 "spec": {"backendTLS": {"clientCertificateRef": {"kind": "Secret", "name": "gateway-client"}}}}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gateway-client", "namespace": "default"},
+                  "type": "kubernetes.io/tls", "stringData": {"tls.crt": pem, "tls.key": key}}
+        return [proxy, secret]
+
+    def test_a_service_is_reached_by_tcp_and_by_a_unix_socket_with_mutual_tls_and_without(self) -> None:
+        unix = f"unix:{self.rig.folder}/"
+        plain = {"tcp.test": ExtProc(self.rig, FORBIDDEN), "unix.test": ExtProc(self.rig, FORBIDDEN, unix + "plain")}
+        tls = {"tcp-tls.test": self.tls_service("127.0.0.1:0"), "unix-tls.test": self.tls_service(unix + "tls")}
+        self.start({**{route: self.objects(route, service) for route, service in plain.items()},
+                    **{route: self.objects(route, service, *self.server_tls(route), *self.client_tls())
+                       for route, service in tls.items()}})
+        for route in (*plain, *tls):
+            with self.subTest(route):
+                self.assert_works(route)
+
+    def test_a_gateway_is_let_in_again_and_again(self) -> None:
+        # With whatever its TLS remembers of the connection before, as Envoy's does.
+        service, folder, session = self.tls_service("127.0.0.1:0"), self.rig.folder, None
+        context = ssl.create_default_context(cafile=folder / "1.crt")
+        context.load_cert_chain(folder / "2.crt", folder / "2.key")
+        context.set_alpn_protocols(["h2"])
+        host, _, port = service.address.rpartition(":")
+        for _ in range(3):
+            with socket.create_connection((host, int(port)), 5) as connection:
+                tls = context.wrap_socket(connection, server_hostname=SERVER, session=session)
+                self.assertEqual(tls.recv(9)[3], 4, "the server's settings come first")
+                session = tls.session
+
+    def test_a_gateway_without_a_certificate_is_not_let_in(self) -> None:
+        service = self.tls_service("127.0.0.1:0")
+        self.start({"none.test": self.objects("none.test", service, *self.server_tls("none.test"))})
+        self.assertEqual(self.ask("none.test").status, 500)
+
+    def test_a_gateway_with_the_wrong_certificate_is_not_let_in(self) -> None:
+        service = self.tls_service("127.0.0.1:0")
+        self.start({"wrong.test": self.objects("wrong.test", service, *self.server_tls("wrong.test"),
+                                               *self.client_tls(certificate=1))})
+        self.assertEqual(self.ask("wrong.test").status, 500)
+
+    def test_a_service_that_is_another_is_told_nothing(self) -> None:
+        service = self.tls_service("127.0.0.1:0")
+        self.start({
+            "signer.test": self.objects("signer.test", service, *self.client_tls(),
+                                        *self.server_tls("signer.test", authority="2.crt")),
+            "name.test": self.objects("name.test", service, *self.client_tls(),
+                                      *self.server_tls("name.test", hostname="another.test"))})
+        self.assertEqual([self.ask(route).status for route in ("signer.test", "name.test")], [500, 500])
+
+    # ---- failures ----------------------------------------------------------------------------------------
+
+    def test_a_service_that_is_gone_stops_requests_or_lets_them_pass(self) -> None:
+        service = ExtProc(self.rig, FORBIDDEN)
+        self.start({"closed.test": self.objects("closed.test", service),
+                    "open.test": self.objects("open.test", service, failOpen=True),
+                    "plain.test": []})
+        for route in ("closed.test", "open.test"):
+            self.assert_works(route)
+        service.kill()
+        answer = self.ask("open.test", BAD)
+        self.assertEqual((answer.status, answer.json["headers"].get("x-model")), (200, None))
+        self.assertEqual(self.ask("closed.test").status, 500)
+        self.assertEqual(self.ask("plain.test").status, 200)
+        # Back again, at the same address.
+        ExtProc(self.rig, FORBIDDEN, service.address)
+        for route in ("closed.test", "open.test"):
+            wait_for(lambda: self.ask(route, BAD).status == 403, f"the service is asked for {route}")
+
+    def test_requests_go_to_the_second_service_while_the_first_is_gone(self) -> None:
+        address = f"unix:{self.rig.folder}/first"
+        first, second = ExtProc(self.rig, FORBIDDEN, address), ExtProc(self.rig, {"forbidden": ["good"]})
+        objects = self.objects("two.test", first)
+        extension = find(objects, "EnvoyExtensionPolicy")["spec"]["extProc"][0]
+        extension["backendRefs"].append({**extension["backendRefs"][0], "name": "second", "fallback": True})
+        backend = find(objects, "Backend")
+        objects.append({**backend, "metadata": {**backend["metadata"], "name": "second"},
+                        "spec": {**backend["spec"], "endpoints": [endpoint(second.address)]}})
+        self.start({"two.test": objects})
+
+        def answers(good: int, bad: int) -> bool:
+            return (self.ask("two.test").status, self.ask("two.test", BAD).status) == (good, bad)
+
+        wait_for(lambda: answers(200, 403), "the first service is asked")
+        first.kill()
+        # Its health is watched: not later than that is known, nobody asks it any more.
+        wait_for(lambda: answers(403, 200), "the second service is asked")
+        for _ in range(50):
+            self.assertTrue(answers(403, 200))
+        ExtProc(self.rig, FORBIDDEN, address)
+        wait_for(lambda: answers(200, 403), "the first service is asked again")
+
+
+if __name__ == "__main__":
+    run_tests()

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""Extensions that fail: what becomes of their own requests, and that nobody else notices."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
+
+import gateway  # noqa: E402
+from examples import FORMS, find, objects_of  # noqa: E402
+from rig import BUILD, Answer, Object, Rig, request, run_tests  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+HOSTILE_EXT_PROC = BUILD / "test/extensions/hostile-ext-proc"
+TIMEOUT = "200ms"  # the policy's messageTimeout
+
+
+class Hostile(unittest.TestCase):
+    """Each test has a Gateway with its hostile routes, and `good.test`, with an extension that works."""
+
+    def setUp(self) -> None:
+        self.rig = self.enterContext(Rig())
+        self.backend = self.rig.echo("blue").addresses["blue"]
+
+    def start(self, routes: dict[str, list[Object]]) -> None:
+        self.gateway = gateway.start(self.rig, self.backend, {
+            **routes, "good.test": objects_of(self.rig, "wasm-cpp", "good.test", {})})
+
+    def ask(self, route: str, path: str = "") -> Answer:
+        answer = request(self.gateway.url + path, route, "POST", body=b'{"model": "m"}')
+        good = request(self.gateway.url, "good.test", "POST", body=b'{"model": "m"}')
+        self.assertEqual((good.status, good.json["headers"].get("x-model")), (200, "m"), f"after {route}")
+        return answer
+
+    # ---- WebAssembly ----------------------------------------------------------------------------------
+
+    def wasm_that_traps(self, route: str, where: str, fail_open: bool = False) -> list[Object]:
+        module = self.rig.path(f"{where.lower()}.wasm")
+        if not module.exists():
+            subprocess.run(["clang++-19", "--target=wasm32-wasi", "-mexec-model=reactor", "-O1", "-fno-exceptions",
+                            f"-DTRAP_IN={where}", "-o", module, HERE / "hostile_wasm.cc"], check=True)
+        objects = FORMS["wasm-cpp"].objects(route, {}, module.as_uri())
+        find(objects, "EnvoyExtensionPolicy")["spec"]["wasm"][0]["failOpen"] = fail_open
+        return objects
+
+    def test_a_module_that_traps_on_each_request_stops_its_own_requests(self) -> None:
+        self.start({"traps.test": self.wasm_that_traps("traps.test", "REQUEST")})
+        self.assertEqual([self.ask("traps.test").status for _ in range(20)], [503] * 20)
+
+    def test_a_module_that_traps_on_each_request_lets_them_pass_if_it_fails_open(self) -> None:
+        self.start({"traps.test": self.wasm_that_traps("traps.test", "REQUEST", fail_open=True)})
+        self.assertEqual([self.ask("traps.test").status for _ in range(20)], [200] * 20)
+
+    # ---- Lua ---------------------------------------------------------------------------------------------
+
+    def lua(self, route: str, source: str) -> list[Object]:
+        objects = FORMS["lua"].objects(route, {})
+        find(objects, "ConfigMap")["data"]["lua"] = source
+        return objects
+
+    def test_a_script_that_fails_lets_its_requests_pass(self) -> None:
+        self.start({"fails.test": self.lua("fails.test", "function envoy_on_request(handle) error('no') end")})
+        self.assertEqual(self.ask("fails.test").status, 200)
+
+    # ---- ext_proc ----------------------------------------------------------------------------------------
+
+    # The path (see hostile_ext_proc.cc), and the status if the policy fails closed. Open, all pass.
+    EXT_PROC = (("good", 200), ("never", 504), ("late", 504), ("wrong-part", 500), ("twice", 500), ("fails", 500),
+                ("finishes", 200), ("bad-header", 500), ("pseudo", 500))
+
+    def test_a_service_that_answers_wrong_or_never_stops_its_own_requests_in_time(self) -> None:
+        process = self.rig.start(HOSTILE_EXT_PROC, "127.0.0.1:0", stdout=subprocess.PIPE, text=True)
+        address = process.stdout.readline().split()[-1]
+
+        def objects(route: str, fail_open: bool) -> list[Object]:
+            made = FORMS["ext-proc-cpp"].objects(route, {}, address)
+            extension = find(made, "EnvoyExtensionPolicy")["spec"]["extProc"][0]
+            extension.update(failOpen=fail_open, messageTimeout=TIMEOUT, processingMode={"request": {}})
+            return made
+
+        self.start({"closed.test": objects("closed.test", False), "open.test": objects("open.test", True)})
+        for path, closed in self.EXT_PROC:
+            for route, expected in (("closed.test", closed), ("open.test", 200)):
+                with self.subTest(path, route=route):
+                    begin = time.monotonic()
+                    answer = self.ask(route, path)
+                    self.assertEqual(answer.status, expected)
+                    self.assertLess(time.monotonic() - begin, 1)
+                    if expected == 200:
+                        self.assertEqual(answer.json["path"], f"/{path}")
+                        self.assertNotIn("x-admin", answer.json["headers"])
+
+
+if __name__ == "__main__":
+    run_tests()

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The stage `extensions`: builds the examples, and tests them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+scripts/install.sh --examples
+scripts/build.sh release echo hostile-ext-proc
+make --no-print-directory -C examples/extensions
+failed=0
+for name in extensions ext_proc hostile; do
+  /usr/bin/python3 "test/extensions/${name}_test.py" || failed=1
+done
+exit $failed
