@@ -68,6 +68,8 @@ struct Wasm {
   std::string sha256;  // hexadecimal digits
   std::vector<std::string> host_env_keys;
   bool fail_open = false;
+  // The body goes on to the module while it holds back the headers; else nothing does.
+  bool body_behind_held_headers = false;
 
   bool operator==(const Wasm&) const = default;
 };

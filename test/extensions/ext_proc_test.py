@@ -137,29 +137,6 @@ class Connections(unittest.TestCase):
         for route in ("closed.test", "open.test"):
             wait_for(lambda: self.ask(route, BAD).status == 403, f"the service is asked for {route}")
 
-    def test_requests_go_to_the_second_service_while_the_first_is_gone(self) -> None:
-        address = f"unix:{self.rig.folder}/first"
-        first, second = ExtProc(self.rig, FORBIDDEN, address), ExtProc(self.rig, {"forbidden": ["good"]})
-        objects = self.objects("two.test", first)
-        extension = find(objects, "EnvoyExtensionPolicy")["spec"]["extProc"][0]
-        extension["backendRefs"].append({**extension["backendRefs"][0], "name": "second", "fallback": True})
-        backend = find(objects, "Backend")
-        objects.append({**backend, "metadata": {**backend["metadata"], "name": "second"},
-                        "spec": {**backend["spec"], "endpoints": [endpoint(second.address)]}})
-        self.start({"two.test": objects})
-
-        def answers(good: int, bad: int) -> bool:
-            return (self.ask("two.test").status, self.ask("two.test", BAD).status) == (good, bad)
-
-        wait_for(lambda: answers(200, 403), "the first service is asked")
-        first.kill()
-        # Its health is watched: not later than that is known, nobody asks it any more.
-        wait_for(lambda: answers(403, 200), "the second service is asked")
-        for _ in range(50):
-            self.assertTrue(answers(403, 200))
-        ExtProc(self.rig, FORBIDDEN, address)
-        wait_for(lambda: answers(200, 403), "the first service is asked again")
-
 
 if __name__ == "__main__":
     run_tests()

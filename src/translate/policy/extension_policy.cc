@@ -87,7 +87,7 @@ ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::
   if (all_terms == nullptr) return row;
   for (const ExtensionTerms& terms : *all_terms) {
     auto set = std::make_shared<ExtensionSet>();
-    ExtensionReader reader(name, terms, environment, reads, row, *set);
+    ExtensionReader reader(name, policy.metadata.annotations, terms, environment, reads, row, *set);
     const auto list_of = [&](ExtensionKind kind) -> std::vector<PolicyExtension>& {
       return set->by_kind[static_cast<std::size_t>(kind)];
     };

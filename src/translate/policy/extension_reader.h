@@ -24,11 +24,19 @@ std::string own_name(const NamespacedName& policy, std::string_view list, std::s
 
 class ExtensionReader {
  public:
-  ExtensionReader(const NamespacedName& of, const ExtensionTerms& under, const ExtensionEnvironment& in,
-                  flow::Reads& recording, ExtensionPolicyRow& row, ExtensionSet& set)
-      : policy(of), terms(under), environment(in), reads(recording), row_(row), set_(set) {}
+  ExtensionReader(const NamespacedName& of, const api::StringMap& annotated, const ExtensionTerms& under,
+                  const ExtensionEnvironment& in, flow::Reads& recording, ExtensionPolicyRow& row,
+                  ExtensionSet& set)
+      : policy(of),
+        annotations(annotated),
+        terms(under),
+        environment(in),
+        reads(recording),
+        row_(row),
+        set_(set) {}
 
   const NamespacedName& policy;
+  const api::StringMap& annotations;  // of the policy
   const ExtensionTerms& terms;
   const ExtensionEnvironment& environment;
   flow::Reads& reads;

@@ -18,6 +18,11 @@ using Failed = std::unexpected<ExtensionFailure>;
 constexpr std::size_t kDigits = 64;  // of a SHA-256
 constexpr char kCredentials[] = "value/credentials";
 
+// A module that changes headers by what is in the body holds them back until it has that. Envoy has it wait
+// for nothing then, unless it is told to go on with the body, which one that holds headers back for another
+// reason does not expect: so it is for the user to say. Upstream's schema has no field for it.
+constexpr char kBodyAnnotation[] = "sluice.dev/wasm-body-behind-held-headers";
+
 // What sources are read with.
 struct SourceReader {
   const NamespacedName& policy;
@@ -157,6 +162,11 @@ std::expected<wasm::Source, ExtensionFailure> read_good_source(const SourceReade
   return source;
 }
 
+bool is_set(const api::StringMap& annotations, const char* name) {
+  const auto at = annotations.find(name);
+  return at != annotations.end() && at->second == "true";
+}
+
 // As the user wrote it.
 const std::string& url_of(const api::WasmCode& code) { return code.http ? code.http->url : code.image->url; }
 
@@ -198,7 +208,8 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
                     .cluster = {},
                     .sha256 = module.sha256,
                     .host_env_keys = wasm.env ? wasm.env->host_keys : std::vector<std::string>(),
-                    .fail_open = wasm.fail_open};
+                    .fail_open = wasm.fail_open,
+                    .body_behind_held_headers = is_set(reader.annotations, kBodyAnnotation)};
     return {.filter = std::make_shared<const ir::Extension>(
                 ir::Extension{.name = reader.filter_name("wasm", index),
                               .index = static_cast<std::uint32_t>(index),

@@ -20,6 +20,7 @@ void render(const ir::Wasm& from, envoy::extensions::filters::http::wasm::v3::Wa
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   plugin->set_fail_open(from.fail_open);
 #pragma GCC diagnostic pop
+  if (from.body_behind_held_headers) plugin->mutable_allow_on_headers_stop_iteration()->set_value(true);
   google::protobuf::StringValue config;
   config.set_value(from.config);
   pack(config, plugin->mutable_configuration());
