@@ -89,9 +89,9 @@ def rules(_: bool) -> Iterator[bytes]:
             yield f"{row['rule']}\n---\n{json.dumps(value, default=str)}\n".encode()
 
 
-def scripts() -> Iterator[bytes]:
+def scripts(shared: bool) -> Iterator[bytes]:
     """Lua, of policies."""
-    for path in manifests():
+    for path in manifests(shared):
         text = path.read_text()
         for document in split(text) if "\n  lua:\n" in text else []:
             try:
