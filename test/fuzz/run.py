@@ -192,6 +192,7 @@ TARGETS = [
     Target("cel", 100_000, 2 << 10, rules, "cel.dict", True),
     Target("lua", 20_000, 2 << 10, scripts, "lua.dict", False),
     Target("json", 100_000, 4 << 10, json_documents, "json.dict", False),
+    Target("patch", 50_000, 2 << 10, nothing, "patch.dict", False),
     Target("image_manifest", 100_000, 4 << 10, nothing, "image_manifest.dict", False),
     Target("module", 20_000, 4 << 10, nothing, "module.dict", False),
     Target("registry", 100_000, 1 << 10, nothing, "registry.dict", False),
