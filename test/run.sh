@@ -47,6 +47,12 @@ run_ctest() {
   }
 }
 
+# what_failed STAGE: of its output, some lines that say so. Of a long log often only the end is kept.
+what_failed() {
+  grep -E '\b(FAIL|FAILS|FAILED|ERROR|SUMMARY|error)\b' "$RESULTS.log" | cut -c 1-300 | awk '!seen[$0]++' |
+    head -12 | sed "s/^/$1: /"
+}
+
 if [ "${1:-}" = --list ]; then
   sed -n 's/ *|.*//p' <<<"$stages"
   exit
@@ -59,7 +65,7 @@ for name in "$@"; do
   fi
 done
 
-passed=0 failed=0 skipped=0 left_out= summary=
+passed=0 failed=0 skipped=0 left_out= summary= broken=
 while IFS='|' read -r name shared command; do
   name=${name// /} shared=${shared// /}
   if [ -z "$name" ] || { [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; }; then continue; fi
@@ -72,8 +78,8 @@ while IFS='|' read -r name shared command; do
   rm -rf "$RESULTS"
   mkdir -p "$RESULTS"
   start=$(date +%s.%N)
-  (eval "$command") </dev/null
-  status=$?
+  (eval "$command") </dev/null 2>&1 | tee "$RESULTS.log"
+  status=${PIPESTATUS[0]}
   read -r p f s < <(python scripts/count_tests.py "$RESULTS" "$status")
   if [[ $needed == *" $name "* ]]; then p=0; fi
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
@@ -81,11 +87,12 @@ while IFS='|' read -r name shared command; do
     'BEGIN { printf "%-10s %5.1f min  %5d passed, %d failed, %d skipped", n, (b - a) / 60, p, f, s }')
   echo "$line"
   summary+="$line"$'\n'
+  if [ "$status" != 0 ]; then broken+=$(what_failed "$name")$'\n'; fi
   if [ "$status" != 0 ] && [[ $needed == *" $name "* ]]; then break; fi
 done <<<"$stages"
 
 echo
-printf '%s' "$summary"
+printf '%s' "$summary$broken"
 status=0
 if [ -n "$left_out" ]; then
   echo "left out, for there is no ../shared:$left_out"

@@ -51,8 +51,8 @@ spec:
     - {name: two, matches: [{path: {value: /two}}], backendRefs: [{name: blue, port: 80}]}
 )");
     service("blue");
-    pipeline_.set_modules([this](const std::string&, const wasm::Source& source) {
-      return translate::ModuleState{.key = wasm::key_of(source), .state = now_, .stand_in = {}};
+    pipeline_.set_modules([this](const std::string&, const wasm::Source&) {
+      return translate::ModuleState{.state = now_, .stand_in = {}};
     });
   }
 
@@ -66,18 +66,24 @@ spec: {{ports: [{{port: 80}}]}}
                      name));
   }
 
-  // A policy of namespace default with one script, which is called as the policy is.
-  void policy(const std::string& name, const std::string& target, const std::string& more = "") {
+  // A policy of namespace default with this in its spec beside the target.
+  void policy_with(const std::string& name, const std::string& target, const std::string& spec) {
     feed(fmt::format(R"(
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyExtensionPolicy
 metadata: {{name: {}, namespace: default}}
 spec:
   {}
-  lua: [{{type: Inline, inline: "function envoy_on_request(handle) end"}}]
   {}
 )",
-                     name, target, more));
+                     name, target, spec));
+  }
+  // With one script.
+  void policy(const std::string& name, const std::string& target, const std::string& more = "") {
+    policy_with(name, target,
+                R"(lua: [{type: Inline, inline: "function envoy_on_request(handle) end"}])"
+                "\n  " +
+                    more);
   }
 
   static std::string at(const std::string& kind, const std::string& name, const std::string& section = "") {
@@ -165,15 +171,7 @@ TEST_F(ExtensionPolicies, OfARuleBeatsThatOfTheRouteWhichBeatsThatOfTheGateway) 
 
 TEST_F(ExtensionPolicies, ThatMergesKeepsTheListsThatItHasNotItself) {
   service("judge");
-  feed(R"(
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: EnvoyExtensionPolicy
-metadata: {name: g, namespace: default}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw, sectionName: a}]
-  lua: [{type: Inline, inline: "function envoy_on_request(handle) end"}]
-  extProc: [{backendRefs: [{name: judge, port: 80}]}]
-)");
+  policy("g", at("Gateway", "gw", "a"), "extProc: [{backendRefs: [{name: judge, port: 80}]}]");
   policy("r", at("HTTPRoute", "web", "one"), "mergeType: StrategicMerge");
   EXPECT_EQ(filters(),
             "a/one: ext_proc/default/g/0 lua/default/r/0; a/two: ext_proc/default/g/0 lua/default/g/0; "
@@ -199,29 +197,16 @@ TEST_F(ExtensionPolicies, ThatEndTakeTheirFiltersAlong) {
 // ---- extensions that cannot be used ------------------------------------------------------------------
 
 TEST_F(ExtensionPolicies, WithAScriptThatIsNoneAnswer500OnTheirRulesOnly) {
-  feed(R"(
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: EnvoyExtensionPolicy
-metadata: {name: p, namespace: default}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: web, sectionName: one}]
-  lua: [{type: Inline, inline: "function envoy_on_request(handle) if then end"}]
-)");
+  policy_with("p", at("HTTPRoute", "web", "one"),
+              R"(lua: [{type: Inline, inline: "function envoy_on_request(handle) if then end"}])");
   EXPECT_EQ(filters(), "a/one: 500; b/one: 500; c/one: 500");
   EXPECT_EQ(status_of("p"), "Gateway/gw Accepted=False/Invalid; ListenerSet/more Accepted=False/Invalid");
 }
 
 TEST_F(ExtensionPolicies, WithoutTheServiceToAskFailClosedUnlessTheySayOtherwise) {
   const auto asking = [this](const std::string& more) {
-    feed(fmt::format(R"(
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: EnvoyExtensionPolicy
-metadata: {{name: p, namespace: default}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: gw, sectionName: a}}]
-  extProc: [{{backendRefs: [{{name: blu, port: 80}}]{}}}]
-)",
-                     more));
+    policy_with("p", at("Gateway", "gw", "a"),
+                fmt::format("extProc: [{{backendRefs: [{{name: blu, port: 80}}]{}}}]", more));
   };
   asking("");
   EXPECT_EQ(filters(), "a/one: 500; a/two: 500");
@@ -233,14 +218,8 @@ spec:
 }
 
 TEST_F(ExtensionPolicies, AnswerLaterWhileAModuleIsOnItsWay) {
-  feed(R"(
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: EnvoyExtensionPolicy
-metadata: {name: p, namespace: default}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw, sectionName: a}]
-  wasm: [{name: m, code: {type: HTTP, http: {url: "https://modules.example/m.wasm"}}}]
-)");
+  policy_with("p", at("Gateway", "gw", "a"),
+              R"(wasm: [{name: m, code: {type: HTTP, http: {url: "https://modules.example/m.wasm"}}}])");
   EXPECT_EQ(filters(), "a/one: 503; a/two: 503");
   EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=False/Pending");
 

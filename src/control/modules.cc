@@ -34,7 +34,7 @@ wasm::State Modules::state_of(const wasm::Source& source) const {
 }
 
 translate::ModuleState Modules::state_of(const Slot& slot) const {
-  translate::ModuleState state{.key = slot.key, .state = state_of(slot.source), .stand_in = std::nullopt};
+  translate::ModuleState state{.state = state_of(slot.source), .stand_in = std::nullopt};
   if (!slot.before || std::holds_alternative<wasm::Ready>(state.state)) return state;
   const wasm::State before = state_of(*slot.before);
   if (const auto* ready = std::get_if<wasm::Ready>(&before)) state.stand_in = *ready;

@@ -1,8 +1,6 @@
 #include "translate/filter_order.h"
 
 #include <algorithm>
-#include <functional>
-#include <optional>
 #include <string>
 #include <utility>
 

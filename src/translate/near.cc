@@ -42,6 +42,11 @@ std::vector<std::string_view> neighbours(std::string_view word, std::vector<std:
 
 }  // namespace
 
+std::string near_among(std::string_view missing, std::vector<std::string_view> names) {
+  const std::string_view near = closest(missing, neighbours(missing, std::move(names)));
+  return near.empty() ? "" : fmt::format("did you mean `{}`?", near);
+}
+
 Kinds backend_kinds() {
   static const GroupKind kKinds[] = {api::kind_of<api::Service>(), api::kind_of<api::Backend>(),
                                      api::kind_of<api::ServiceImport>()};
@@ -67,8 +72,7 @@ std::string near_object(const ObjectKey& missing, Kinds as_well, const Projectio
            tables.names, NameGroup{missing.kind, NameGroup::By::kNamespace, missing.name.namespace_})) {
     beside.emplace_back(object.name.name);
   }
-  const std::string_view near = closest(missing.name.name, neighbours(missing.name.name, std::move(beside)));
-  if (!near.empty()) return fmt::format("did you mean `{}`?", near);
+  if (std::string near = near_among(missing.name.name, std::move(beside)); !near.empty()) return near;
   constexpr std::size_t kMostNamespaces = 16;
   std::vector<std::string> namespaces;
   for (const auto& [object, _] :

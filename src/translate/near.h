@@ -20,6 +20,9 @@ using Kinds = std::span<const GroupKind>;
 std::string near_object(const ObjectKey& missing, Kinds as_well, const Projections& tables,
                         flow::Reads& reads);
 
+// Of names, sorted, the one that `missing` was probably meant to be: "did you mean `web`?", or empty.
+std::string near_among(std::string_view missing, std::vector<std::string_view> names);
+
 // What routes send to, what they attach to, and what holds certificates of authorities.
 Kinds backend_kinds();
 Kinds parent_kinds();

@@ -1,7 +1,6 @@
 #include "translate/route_rules.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -622,10 +621,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     return *t;
   };
 
-  std::vector<std::string> rule_names;
-  rule_names.reserve(route.rules.size());
-  for (const RouteRule& rule : route.rules) rule_names.push_back(rule.name);
-  RouteExtensions extensions(route.key, std::move(rule_names), environment.extension_policies, reads);
+  RouteExtensions extensions(route.key, route.rules, environment.extension_policies, reads);
   result.extension_policies = extensions.own();
 
   Parents attached = attach(route.key, route.parent_refs, route.hostnames, environment, reads);

@@ -118,6 +118,11 @@ struct ExtensionTerms {
   api::LuaSettings lua;
   std::vector<api::DynamicModuleEntry> modules;
 
+  // The one that is registered under this name, or null.
+  const api::DynamicModuleEntry* module(std::string_view name) const {
+    const auto at = std::ranges::find(modules, name, &api::DynamicModuleEntry::name);
+    return at == modules.end() ? nullptr : &*at;
+  }
   bool operator==(const ExtensionTerms&) const = default;
 };
 
@@ -566,7 +571,7 @@ struct ExtensionPolicyRow {
 
   // Null for terms that no proxy has.
   const ExtensionSet* under(const ExtensionTerms& terms) const {
-    const auto at = std::ranges::find(sets, terms, [](const auto& set) { return set.first; });
+    const auto at = std::ranges::find_if(sets, [&terms](const auto& set) { return set.first == terms; });
     return at == sets.end() ? nullptr : at->second.get();
   }
   bool operator==(const ExtensionPolicyRow& o) const {
@@ -601,7 +606,6 @@ struct TargetGroup {
 
 // What became of a module that a policy wants. Each place for one is a slot: "<namespace>/<policy>/wasm/0".
 struct ModuleState {
-  std::string key;  // of the source that this is about: wasm::key_of()
   wasm::State state;
   // What was in the slot before, for as long as the new module is not there.
   std::optional<wasm::Ready> stand_in;

@@ -25,4 +25,8 @@ nlohmann::json expected_cluster(const nlohmann::json& proxy, const std::string& 
 // one line on standard output, where the parity cases are not at hand.
 std::vector<nlohmann::json> parity(const std::string& name);
 
+// The cluster of that name in each proxy of a parity case that has it. That none has it is a failure, unless
+// the parity cases are not at hand.
+std::vector<nlohmann::json> expected_clusters(const std::string& parity_case, const std::string& name);
+
 }  // namespace sluice::xds

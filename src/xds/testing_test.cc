@@ -5,6 +5,8 @@
 #include <fstream>
 #include <set>
 
+#include <gtest/gtest.h>
+
 namespace sluice::xds {
 
 using nlohmann::json;
@@ -57,6 +59,17 @@ std::vector<json> parity(const std::string& name) {
     proxies.push_back(json::parse(in));
   }
   return proxies;
+}
+
+std::vector<json> expected_clusters(const std::string& parity_case, const std::string& name) {
+  const std::vector<json> proxies = parity(parity_case);
+  std::vector<json> clusters;
+  for (const json& proxy : proxies) {
+    json cluster = expected_cluster(proxy, name);
+    if (!cluster.is_null()) clusters.push_back(std::move(cluster));  // else it is of another gateway
+  }
+  EXPECT_TRUE(!clusters.empty() || proxies.empty()) << "no proxy has the cluster " << name;
+  return clusters;
 }
 
 }  // namespace sluice::xds

@@ -65,8 +65,7 @@ Extensions::Extensions(Graph& graph, const translate::Settings& settings, const 
                         [&](const std::string& slot, const wasm::Source& source, Reads& reads) {
                           reads.get(in.module_changes, slot);
                           if (resolve) return resolve(slot, source);
-                          return translate::ModuleState{
-                              .key = wasm::key_of(source), .state = wasm::Pending(), .stand_in = {}};
+                          return translate::ModuleState{.state = wasm::Pending(), .stand_in = {}};
                         })),
 
       environment{settings, in.objects, projections, labels_of, terms, modules},

@@ -7,7 +7,8 @@
 namespace sluice::translate {
 
 Conditions& conditions_of(Ancestors& ancestors, const api::ParentReference& ancestor) {
-  const auto at = std::ranges::find(ancestors, ancestor, [](const auto& entry) { return entry.first; });
+  const auto at =
+      std::ranges::find_if(ancestors, [&ancestor](const auto& entry) { return entry.first == ancestor; });
   if (at != ancestors.end()) return at->second;
   return ancestors.emplace_back(ancestor, Conditions()).second;
 }

@@ -128,20 +128,12 @@ PolicyProblems check_backend_tls_policy(const NamespacedName& name, const Backen
       continue;
     }
     const auto [first, first_row] =
-        first_policy(reads.group(tables.backend_tls_policies_of, target.object), target);
-    if (first == nullptr || *first == name) continue;
+        policy_before(reads.group(tables.backend_tls_policies_of, target.object), target, name);
+    if (first == nullptr) continue;
     const auto at = std::ranges::find(first_row->targets, target) - first_row->targets.begin();
-    Problem problem = problem_at(
-        name, path, "conflict/policy",
-        fmt::format(
-            "{} has the same target and takes precedence: {}", key_of(*first).to_string(),
-            first_row->creation_timestamp == row.creation_timestamp ? "its name comes first" : "it is older"),
-        "remove one of the two, or target different ports by `sectionName`");
-    problem.also = {{.where = {},
-                     .object = key_of(*first),
-                     .path = fmt::format("spec.targetRefs[{}]", at),
-                     .message = "it is targeted here first"}};
-    checked.problems.push_back(std::move(problem));
+    checked.problems.push_back(
+        conflict_problem(key_of(name), path, key_of(*first), fmt::format("spec.targetRefs[{}]", at),
+                         first_row->creation_timestamp == row.creation_timestamp, "ports"));
   }
   return checked;
 }
@@ -183,9 +175,7 @@ ObjectStatus backend_tls_policy_status(const api::BackendTLSPolicy& policy, cons
   for (const auto& [ancestor, beaten_by] : ancestors) {
     Conditions conditions = row.conditions;
     if (beaten_by) {
-      conditions = {
-          {"Accepted", false, "Conflicted",
-           fmt::format("{} has the same target and takes precedence", key_of(*beaten_by).to_string())}};
+      conditions = {conflicted(key_of(*beaten_by))};
     }
     met.emplace_back(ancestor, std::move(conditions));
   }

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "translate/near.h"
@@ -11,8 +9,8 @@ namespace sluice::translate {
 
 PolicyExtension read_dynamic_module(ExtensionReader& reader, std::size_t index,
                                     const api::DynamicModule& module) {
-  const auto entry = std::ranges::find(reader.terms.modules, module.name, &api::DynamicModuleEntry::name);
-  if (entry == reader.terms.modules.end()) {
+  const api::DynamicModuleEntry* entry = reader.terms.module(module.name);
+  if (entry == nullptr) {
     std::vector<std::string> names;
     for (const api::DynamicModuleEntry& one : reader.terms.modules) names.push_back(one.name);
     return reader.broken(

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "translate/backend.h"
@@ -34,8 +32,8 @@ ir::ExtProc::Direction direction_of(const std::optional<api::ProcessingOptions>&
 
 // The library of a load balancer that is registered under this name.
 std::optional<ir::BalancingModule> balancing_module(const ExtensionTerms& terms, std::string_view name) {
-  const auto entry = std::ranges::find(terms.modules, name, &api::DynamicModuleEntry::name);
-  if (entry == terms.modules.end()) return std::nullopt;
+  const api::DynamicModuleEntry* entry = terms.module(name);
+  if (entry == nullptr) return std::nullopt;
   return ir::BalancingModule{.name = entry->name,
                              .path = entry->source.local ? entry->source.local->path : std::string(),
                              .policy = {},

@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "base/closest.h"
 #include "translate/near.h"
 #include "translate/policy/ancestors.h"
 #include "translate/policy/precedence.h"
@@ -48,19 +47,6 @@ std::optional<std::vector<std::string>> rules_of(const ObjectKey& route, const I
   return std::nullopt;
 }
 
-bool exists(const ObjectKey& object, const Inputs& inputs, flow::Reads& reads) {
-  const auto is_in = [&](const auto& table, const GroupKind& kind) {
-    return object.kind == kind && reads.get(table, object.name) != nullptr;
-  };
-  return is_in(inputs.gateways, api::kind_of<api::Gateway>()) ||
-         is_in(inputs.listener_sets, api::kind_of<api::ListenerSet>()) ||
-         is_in(inputs.http_routes, api::kind_of<api::HTTPRoute>()) ||
-         is_in(inputs.grpc_routes, api::kind_of<api::GRPCRoute>()) ||
-         is_in(inputs.tls_routes, api::kind_of<api::TLSRoute>()) ||
-         is_in(inputs.tcp_routes, api::kind_of<api::TCPRoute>()) ||
-         is_in(inputs.udp_routes, api::kind_of<api::UDPRoute>());
-}
-
 // The names of the sections of a target; nothing where nothing is known of them.
 std::optional<std::vector<std::string>> sections_of(const ObjectKey& target,
                                                     const PolicyStatusEnvironment& environment,
@@ -79,8 +65,7 @@ std::string near_target(const ObjectKey& missing, const LabelIndex& labels, flow
   for (const auto& [object, _] : reads.group(labels, TargetGroup{missing.kind, missing.name.namespace_})) {
     names.emplace_back(object.name.name);
   }
-  const std::string_view near = closest(missing.name.name, names);
-  return near.empty() ? "" : fmt::format("did you mean `{}`?", near);
+  return near_among(missing.name.name, std::move(names));
 }
 
 api::ParentReference ancestor_of(const PolicyTarget& target) {
@@ -160,10 +145,10 @@ std::optional<Condition> StatusWriter::refusal(const PolicyTarget& target) {
                        fmt::format("{} has no section `{}`", target.object.to_string(), target.section)};
     }
   }
-  const auto [first, first_row] = first_policy(reads_.group(environment_.policies, target.object), target);
-  if (first == nullptr || *first == name_) return std::nullopt;
-  return Condition{"Accepted", false, "Conflicted",
-                   fmt::format("{} has the same target and takes precedence", key_of(*first).to_string())};
+  const auto [first, first_row] =
+      policy_before(reads_.group(environment_.policies, target.object), target, name_);
+  if (first == nullptr) return std::nullopt;
+  return conflicted(key_of(*first));
 }
 
 void StatusWriter::describe(const ExtensionTerms& terms, Conditions& conditions) {
@@ -305,9 +290,9 @@ PolicyProblems check_extension_policy(const NamespacedName& name, const Extensio
                                                    .suggestion = std::move(suggestion),
                                                    .also = {}});
     };
-    if (!exists(target.object, environment.inputs, reads)) {
+    if (reads.get(environment.labels, target.object) == nullptr) {
       report(".name", "reference/not-found", fmt::format("there is no {}", target.object.to_string()),
-             near_target(target.object, environment.labels, reads));
+             near_target(target.object, environment.labels_of, reads));
       continue;
     }
     const auto sections = sections_of(target.object, environment, reads);
@@ -328,19 +313,13 @@ PolicyProblems check_extension_policy(const NamespacedName& name, const Extensio
              near_name(target.section, "it has", *sections));
       continue;
     }
-    const auto [first, first_row] = first_policy(reads.group(environment.policies, target.object), target);
-    if (first == nullptr || *first == name) continue;
+    const auto [first, first_row] =
+        policy_before(reads.group(environment.policies, target.object), target, name);
+    if (first == nullptr) continue;
     const auto at = std::ranges::find(first_row->targets, target) - first_row->targets.begin();
-    Problem& problem =
-        report("", "conflict/policy",
-               fmt::format("{} has the same target and takes precedence: {}", key_of(*first).to_string(),
-                           first_row->creation_timestamp == row.creation_timestamp ? "its name comes first"
-                                                                                   : "it is older"),
-               "remove one of the two, or target different sections by `sectionName`");
-    problem.also = {{.where = {},
-                     .object = key_of(*first),
-                     .path = first_row->paths[static_cast<std::size_t>(at)],
-                     .message = "it is targeted here first"}};
+    checked.problems.push_back(
+        conflict_problem(key_of(name), path, key_of(*first), first_row->paths[static_cast<std::size_t>(at)],
+                         first_row->creation_timestamp == row.creation_timestamp, "sections"));
   }
   return checked;
 }

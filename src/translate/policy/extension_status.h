@@ -18,7 +18,8 @@ namespace sluice::translate {
 // What both read besides the policy.
 struct PolicyStatusEnvironment {
   const Inputs& inputs;
-  const LabelIndex& labels;  // for suggestions of names
+  const flow::Table<ObjectKey, api::StringMap>& labels;  // a row each for all that can be targets
+  const LabelIndex& labels_of;                           // for suggestions of names
   const AttachTable& parents;
   const flow::Table<NamespacedName, GatewayPlan>& gateways;  // that are served
   const flow::Table<ObjectKey, RouteResult>& routes;

@@ -3,11 +3,15 @@
 // Threads: pure functions.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
 #include "base/object_key.h"
+#include "base/problem.h"
 #include "flow/graph.h"
+#include "translate/condition.h"
 #include "translate/policy/target.h"
 
 namespace sluice::translate {
@@ -36,5 +40,21 @@ std::pair<const NamespacedName*, const Row*> first_policy(
   }
   return first;
 }
+
+// The one that counts for the target in place of the policy `name`; {null, null}: that one does.
+template <typename Row>
+std::pair<const NamespacedName*, const Row*> policy_before(
+    const flow::GroupRows<NamespacedName, Row>& policies, const PolicyTarget& target,
+    const NamespacedName& name) {
+  const auto first = first_policy(policies, target);
+  if (first.first == nullptr || *first.first == name) return {nullptr, nullptr};
+  return first;
+}
+
+// What is said of a policy for whose target another one counts, in its status and as a problem. `path` and
+// `first_path` are those of the target in each; `sections` is what a target has: "ports".
+Condition conflicted(const ObjectKey& first);
+Problem conflict_problem(const ObjectKey& policy, std::string path, const ObjectKey& first,
+                         std::string first_path, bool same_age, std::string_view sections);
 
 }  // namespace sluice::translate

@@ -49,14 +49,14 @@ std::shared_ptr<const ir::RouteAction> changed(const ir::RouteAction& action,
 
 }  // namespace
 
-RouteExtensions::RouteExtensions(const ObjectKey& route, std::vector<std::string> rules,
+RouteExtensions::RouteExtensions(const ObjectKey& route, const std::vector<RouteRule>& rules,
                                  const PolicyIndex<ExtensionPolicyRow>& policies, flow::Reads& reads)
-    : route_(route), rules_(std::move(rules)), policies_(policies), reads_(reads) {
+    : route_(route), rules_(rules), policies_(policies), reads_(reads) {
   const auto of_route = reads.group(policies, route);
   if (of_route.empty()) return;
   own_.reserve(rules_.size());
-  for (const std::string& rule : rules_) {
-    own_.push_back(policy_of<ExtensionPolicyRow>(of_route, route, rule));
+  for (const RouteRule& rule : rules_) {
+    own_.push_back(policy_of<ExtensionPolicyRow>(of_route, route, rule.name));
   }
 }
 
@@ -85,10 +85,10 @@ std::vector<OwnPolicy> RouteExtensions::own() const {
   std::vector<OwnPolicy> policies;
   for (std::size_t i = 0; i < own_.size(); ++i) {
     if (!own_[i]) continue;
-    const bool of_rule =
-        !rules_[i].empty() && is_among({.object = route_, .section = rules_[i]}, own_[i].row->targets);
+    const std::string& rule = rules_[i].name;
+    const bool of_rule = !rule.empty() && is_among({.object = route_, .section = rule}, own_[i].row->targets);
     OwnPolicy policy{
-        .policy = *own_[i].name, .rule = of_rule ? rules_[i] : std::string(), .merges = own_[i].row->merges};
+        .policy = *own_[i].name, .rule = of_rule ? rule : std::string(), .merges = own_[i].row->merges};
     if (std::ranges::find(policies, policy) == policies.end()) policies.push_back(std::move(policy));
   }
   return policies;

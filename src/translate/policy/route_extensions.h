@@ -14,6 +14,7 @@
 
 #include "translate/attach.h"
 #include "translate/policy/attachment.h"
+#include "translate/route_rules.h"
 #include "translate/tables.h"
 
 namespace sluice::translate {
@@ -28,8 +29,8 @@ struct RuleExtensions {
 
 class RouteExtensions {
  public:
-  // `rules` are the names of the route's rules, empty ones included. Both outlive this.
-  RouteExtensions(const ObjectKey& route, std::vector<std::string> rules,
+  // The route and its rules outlive this.
+  RouteExtensions(const ObjectKey& route, const std::vector<RouteRule>& rules,
                   const PolicyIndex<ExtensionPolicyRow>& policies, flow::Reads& reads);
 
   // By rule; empty where no rule has any. Points into the tables.
@@ -41,7 +42,7 @@ class RouteExtensions {
 
  private:
   const ObjectKey& route_;
-  std::vector<std::string> rules_;
+  const std::vector<RouteRule>& rules_;
   const PolicyIndex<ExtensionPolicyRow>& policies_;
   flow::Reads& reads_;
   std::vector<InForce<ExtensionPolicyRow>> own_;  // by rule; empty: none has one

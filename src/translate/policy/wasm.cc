@@ -15,7 +15,6 @@ namespace {
 
 using Failed = std::unexpected<ExtensionFailure>;
 
-constexpr std::size_t kDigits = 64;  // of a SHA-256
 constexpr char kCredentials[] = "value/credentials";
 
 // A module that changes headers by what is in the body holds them back until it has that. Envoy has it wait
@@ -67,9 +66,7 @@ std::expected<std::string, ExtensionFailure> read_authorities(const SourceReader
 
 // One that is none has been told when the policy was read: nothing can have it.
 std::expected<void, ExtensionFailure> check_digest(const std::optional<std::string>& digest) {
-  if (!digest || digest->empty()) return {};
-  const bool digits = digest->find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (digits && digest->size() == kDigits) return {};
+  if (!digest || digest->empty() || api::is_wasm_digest(*digest)) return {};
   return Failed({.field = {}, .code = {}, .message = "`sha256` is no SHA-256", .suggestion = {}});
 }
 
@@ -219,14 +216,16 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
             .pending = false};
   };
 
-  const auto& known = in.settings.known_modules;
-  const auto source =
-      read_good_source({reader.policy, {in.settings, in.inputs, in.tables}, reader.reads}, wasm.code);
-  const auto at = known.find(url_of(wasm.code));
-  // What is not fetched needs no password.
-  const bool good = source || (at != known.end() && source.error().code == kCredentials);
-  if (!good) return broken(source.error());
-  if (at != known.end()) {
+  const ModuleState* state = reader.reads.get(in.modules, slot);
+  if (state == nullptr) {  // nothing is wanted: it is known, or its source is no good
+    const auto& known = in.settings.known_modules;
+    const auto source =
+        read_good_source({reader.policy, {in.settings, in.inputs, in.tables}, reader.reads}, wasm.code);
+    const auto at = known.find(url_of(wasm.code));
+    // What is not fetched needs no password.
+    const bool needless = at != known.end() && !source && source.error().code == kCredentials;
+    if (!source && !needless) return broken(source.error());
+    if (at == known.end()) return reader.late(wasm.fail_open);
     if (wasm.code.http && !wasm.code.http->sha256.value_or("").empty() &&
         at->second.sha256 != *wasm.code.http->sha256) {
       return broken({.field = "code.http.sha256",
@@ -236,21 +235,16 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
     }
     return serve(at->second);
   }
-  const ModuleState* state = reader.reads.get(in.modules, slot);
-  const wasm::Ready* ready = nullptr;
-  if (state != nullptr && state->key == wasm::key_of(*source)) {
-    ready = std::get_if<wasm::Ready>(&state->state);
-    if (const auto* failed = std::get_if<wasm::Failed>(&state->state)) {
-      PolicyExtension nothing =
-          broken({.field = url_field,
-                  .code = fmt::format("module/{}", wasm::name_of(failed->failure.reason)),
-                  .message = failed->failure.message,
-                  .suggestion = failed->retry_at ? "it is tried again" : ""});
-      // What was there before serves on.
-      if (!state->stand_in) return nothing;
-    }
+  if (const auto* failed = std::get_if<wasm::Failed>(&state->state)) {
+    PolicyExtension nothing = broken({.field = url_field,
+                                      .code = fmt::format("module/{}", wasm::name_of(failed->failure.reason)),
+                                      .message = failed->failure.message,
+                                      .suggestion = failed->retry_at ? "it is tried again" : ""});
+    // What was there before serves on.
+    if (!state->stand_in) return nothing;
   }
-  if (ready == nullptr && state != nullptr && state->stand_in) ready = &*state->stand_in;
+  const auto* ready = std::get_if<wasm::Ready>(&state->state);
+  if (ready == nullptr && state->stand_in) ready = &*state->stand_in;
   if (ready == nullptr) return reader.late(wasm.fail_open);
   return serve(*ready);
 }
