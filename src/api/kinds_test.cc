@@ -558,9 +558,8 @@ spec:
   - {name: dns, port: 53, protocol: UDP, targetPort: 5353}
 )");
   EXPECT_EQ(service.spec.cluster_ip, "None");
-  EXPECT_EQ(std::get<std::string>(service.spec.ports[0].target_port), "web");
   EXPECT_EQ(service.spec.ports[0].protocol, "TCP");
-  EXPECT_EQ(std::get<std::int32_t>(service.spec.ports[1].target_port), 5353);
+  EXPECT_EQ(service.spec.ports[1].port, 53);
 
   const auto slice = bound<EndpointSlice>(R"(
 apiVersion: discovery.k8s.io/v1

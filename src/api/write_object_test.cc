@@ -388,9 +388,8 @@ spec:
 )"),
             joined(R"(
 {"apiVersion":"v1","kind":"Service","metadata":{"name":"s","namespace":"default"},
-"spec":{"type":"ExternalName","clusterIP":"None","clusterIPs":["None"],"externalName":"a.b",
-"ports":[{"name":"a","protocol":"UDP","appProtocol":"kubernetes.io/h2c","port":80,
-"targetPort":8080},{"name":"b","protocol":"TCP","port":81,"targetPort":"http"}],
+"spec":{"type":"ExternalName","clusterIP":"None","externalName":"a.b",
+"ports":[{"name":"a","protocol":"UDP","appProtocol":"kubernetes.io/h2c","port":80},{"name":"b","protocol":"TCP","port":81}],
 "trafficDistribution":"PreferClose","publishNotReadyAddresses":true}}
 )"));
   EXPECT_EQ(written("apiVersion: v1\nkind: Service\nmetadata: {name: s}\n"), joined(R"(
@@ -413,7 +412,7 @@ ports: [{name: a, port: 80, appProtocol: x}, {protocol: SCTP}]
 {"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"s",
 "namespace":"default"},"addressType":"IPv4","endpoints":[{"addresses":["10.0.0.1"],
 "conditions":{"ready":false,"serving":true,"terminating":true}},{"addresses":["10.0.0.2"],
-"hostname":"h","nodeName":"n","zone":"z"}],"ports":[{"name":"a","protocol":"TCP","appProtocol":"x",
+"zone":"z"}],"ports":[{"name":"a","protocol":"TCP","appProtocol":"x",
 "port":80},{"protocol":"SCTP"}]}
 )"));
 }

@@ -36,6 +36,11 @@ class Boxed {
   const T& operator*() const { return *value_; }
   T* operator->() { return value_.get(); }
   const T* operator->() const { return value_.get(); }
+  // The value, or one of the type's defaults that lasts.
+  const T& or_default() const {
+    static const T kDefault{};
+    return value_ == nullptr ? kDefault : *value_;
+  }
   T& emplace(T value = {}) {
     value_ = std::make_unique<T>(std::move(value));
     return *value_;

@@ -167,6 +167,7 @@ std::vector<std::pair<GroupKind, std::size_t>> Pipeline::count_objects() const {
 }
 
 flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }
+void Pipeline::forget_changes() { tables_->graph.forget_changes(); }
 
 const RenderedTable& Pipeline::resources(ResourceType type) const {
   switch (type) {

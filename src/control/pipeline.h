@@ -50,6 +50,8 @@ class Pipeline {
   void look_at_module(const std::string& slot);
 
   flow::CommitStats commit();
+  // To be called when all that the last commit changed has been looked at: of a first commit that is much.
+  void forget_changes();
 
   // How many objects there are of each kind.
   std::vector<std::pair<GroupKind, std::size_t>> count_objects() const;

@@ -553,6 +553,7 @@ void Control::commit() {
     changed_.clear();
   }
   report_problems();
+  pipeline_.forget_changes();
   if (!statuses_due_) statuses_due_ = Clock::now() + kStatusInterval;
 }
 

@@ -85,7 +85,7 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
       e_.answer(403, "the backend is whatever host the request names, but never the proxy's own machine");
     }
   }
-  add_header_steps("response-headers", action.response_headers, e_.response_steps);
+  add_header_steps("response-headers", action.response_headers.or_default(), e_.response_steps);
 }
 
 // Routes of one match with rising fractions, the last without one.
@@ -124,7 +124,7 @@ void Follower::add_forward_steps(const ir::Forward& forward, const ir::Route& ro
     steps.push_back({"session", fmt::format("a request with the {} `{}` goes to the endpoint that it names",
                                             header ? "header" : "cookie", forward.session->name)});
   }
-  add_header_steps("request-headers", route.action->request_headers, steps);
+  add_header_steps("request-headers", route.action->request_headers.or_default(), steps);
   if (forward.rewrite) add_rewrite_steps(*forward.rewrite, route.match.path, arrival_, steps);
   for (const ir::Mirror& mirror : forward.mirrors) {
     const translate::ClusterRow* cluster = snapshot_.cluster(*e_.proxy, mirror.cluster);
@@ -144,9 +144,9 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
     to.steps = share.steps;
     to.weight = share.part * part.weight;
     to.weights = share.whole * weights;
-    add_header_steps("request-headers", part.request_headers, to.steps);
+    add_header_steps("request-headers", part.request_headers.or_default(), to.steps);
     if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
-    add_header_steps("response-headers", part.response_headers, to.steps);
+    add_header_steps("response-headers", part.response_headers.or_default(), to.steps);
     const translate::ClusterRow* cluster =
         part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
     if (cluster == nullptr) {

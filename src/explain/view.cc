@@ -237,8 +237,8 @@ class Viewer {
     Settings settings;
     const ir::RouteAction& action = *route.action;
     std::vector<Step> steps;
-    add_header_steps("request headers", action.request_headers, steps);
-    add_header_steps("response headers", action.response_headers, steps);
+    add_header_steps("request headers", action.request_headers.or_default(), steps);
+    add_header_steps("response headers", action.response_headers.or_default(), steps);
     if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
       std::vector<std::string> parts{fmt::format("{}", redirect->status)};
       if (!redirect->scheme.empty()) parts.push_back("scheme " + redirect->scheme);
@@ -277,8 +277,8 @@ class Viewer {
       std::string text =
           part.weight == weights ? name : fmt::format("{} {}", share(part.weight, weights), name);
       std::vector<Step> own;
-      add_header_steps("request headers", part.request_headers, own);
-      add_header_steps("response headers", part.response_headers, own);
+      add_header_steps("request headers", part.request_headers.or_default(), own);
+      add_header_steps("response headers", part.response_headers.or_default(), own);
       std::vector<std::string> changes;
       for (const Step& step : own) changes.push_back(step.text);
       if (part.rewrite) changes.push_back(describe_rewrite(*part.rewrite));

@@ -51,7 +51,7 @@ void Node::queue_readers(Slot slot) {
 std::vector<Slot> Node::take_queue() {
   std::vector<Slot> taken = std::move(queue_);
   queue_.clear();
-  for (const Slot run : taken) runs_[run].queued = false;
+  for (const Slot run : taken) runs_[run].queued = 0;
   return taken;
 }
 
@@ -73,10 +73,14 @@ void Core::add(std::unique_ptr<Node> node) {
 }
 
 // noexcept by intention: a stage function that throws would leave the graph half updated.
+void Core::forget_changes() {
+  for (const auto& node : nodes_) node->forget_changes();
+}
+
 CommitStats Core::commit() noexcept {
   if (committing_) stop({"commit within a commit"});
   committing_ = true;
-  for (const auto& node : nodes_) node->forget_changes();
+  forget_changes();
   for (const auto& keys : keys_) keys->sweep();
 
   CommitStats stats;
@@ -149,7 +153,8 @@ void Core::end_run(Slot run) {
 }
 
 void Core::drop_run(Node& stage, Slot run) {
-  EdgeId id = std::exchange(stage.runs_[run].first_read, kNoEdge);
+  EdgeId id = stage.runs_[run].first_read;
+  stage.runs_[run].first_read = kNoEdge;
   while (id != kNoEdge) {
     const EdgeId next = edges_[id].next_read;
     unlink(id);
@@ -163,7 +168,7 @@ EdgeId Core::link(const Read& read, const Node& stage, Slot run) {
     first_free_ = edges_[id].next_read;
     --free_edges_;
   } else {
-    if (edges_.size() > std::numeric_limits<EdgeId>::max()) stop({"too many reads"});
+    if (edges_.size() > kMaxEdge) stop({"too many reads"});
     // By a quarter, not by the double: the pool is most of what the graph needs beside the rows.
     if (edges_.size() == edges_.capacity()) edges_.reserve(edges_.size() + edges_.size() / 4 + 64);
     id = static_cast<EdgeId>(edges_.size());

@@ -140,6 +140,8 @@ class Graph {
   }
 
   CommitStats commit() { return core_.commit(); }
+  // All changes() are empty until the next commit, and the rows that were replaced are let go.
+  void forget_changes() { core_.forget_changes(); }
 
   // All look-ups that are recorded now: what the graph's memory grows with, beside the rows.
   std::size_t read_count() const { return core_.read_count(); }

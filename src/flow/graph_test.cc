@@ -131,6 +131,24 @@ TEST(Table, ChangesHaveOneEntryAKeyAndAreOfTheLastCommitOnly) {
   EXPECT_THAT(changes(table), IsEmpty());
 }
 
+TEST(Table, ChangesThatAreForgottenKeepNoRowAliveAndTheNextCommitHasItsOwn) {
+  Graph graph;
+  auto& in = graph.input<std::string, int>("in");
+  in.set("a", 1);
+  graph.commit();
+  const std::weak_ptr<const int> replaced = in.get_shared("a");
+  in.set("a", 2);
+  graph.commit();
+  EXPECT_FALSE(replaced.expired());
+
+  in.set("a", 3);
+  graph.forget_changes();
+  EXPECT_TRUE(replaced.expired());
+  EXPECT_TRUE(in.changes().empty());
+  graph.commit();
+  EXPECT_EQ(changes(in), (std::vector<IntChange>{{"a", 2, 3}}));
+}
+
 TEST(Table, SharesTheRowThatWasSet) {
   Graph graph;
   auto& table = graph.input<std::string, int>("table");

@@ -56,6 +56,7 @@ void clear(std::vector<T>& list) {
 
 using EdgeId = std::uint32_t;
 inline constexpr EdgeId kNoEdge = 0;
+inline constexpr EdgeId kMaxEdge = ~EdgeId{0} >> 1;  // a bit is left for Run::queued
 
 struct Edge {
   std::uint16_t source;  // the node that was read
@@ -121,8 +122,8 @@ class Node {
     std::uint32_t mark = 0;  // the serial number of the last run that read the slot
   };
   struct Run {
-    EdgeId first_read = kNoEdge;
-    bool queued = false;
+    EdgeId first_read : 31 = kNoEdge;
+    EdgeId queued : 1 = 0;  // a flag
   };
 
   Core* core_;
@@ -142,6 +143,7 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   CommitStats commit() noexcept;
+  void forget_changes();
   std::size_t read_count() const { return edges_.size() - 1 - free_edges_; }
   std::size_t key_count() const;
 
@@ -222,8 +224,8 @@ inline bool Node::mark(Slot slot) {
 
 inline void Node::queue(Slot run) {
   if (run >= runs_.size()) runs_.resize(run + 1);
-  if (runs_[run].queued) return;
-  runs_[run].queued = true;
+  if (runs_[run].queued != 0) return;
+  runs_[run].queued = 1;
   queue_.push_back(run);
 }
 

@@ -185,6 +185,11 @@ struct HeaderChanges {
   bool operator==(const HeaderChanges&) const = default;
 };
 
+// Nothing, where they change nothing.
+inline Boxed<HeaderChanges> boxed(HeaderChanges changes) {
+  return changes.empty() ? Boxed<HeaderChanges>() : Boxed<HeaderChanges>(std::move(changes));
+}
+
 // RE2 pattern and what replaces the match, with \1 for a group.
 struct RegexRewrite {
   std::string pattern;
@@ -226,8 +231,8 @@ struct Mirror {
 struct WeightedCluster {
   std::string cluster;  // empty: an invalid reference, its share is answered with 500
   std::uint32_t weight = 1;
-  HeaderChanges request_headers;
-  HeaderChanges response_headers;
+  Boxed<HeaderChanges> request_headers;  // made by boxed(), as the other
+  Boxed<HeaderChanges> response_headers;
   Boxed<Rewrite> rewrite;
 
   bool operator==(const WeightedCluster&) const = default;
@@ -277,7 +282,7 @@ struct Forward {
 struct Redirect {
   std::string scheme;
   std::optional<std::string> host;
-  std::optional<PathRewrite> path;
+  Boxed<PathRewrite> path;
   std::optional<std::uint16_t> port;  // none: the one that the Host of the request has, if any
   bool without_port = false;          // not that either; only where there is no `port`
   std::uint16_t status = 302;
@@ -307,8 +312,8 @@ struct Cors {
 
 struct RouteAction {
   std::variant<Forward, Redirect, DirectResponse> action;
-  HeaderChanges request_headers;
-  HeaderChanges response_headers;
+  Boxed<HeaderChanges> request_headers;  // made by boxed(), as the other
+  Boxed<HeaderChanges> response_headers;
   Boxed<Cors> cors;
   Boxed<std::vector<ExtensionUse>> extensions;  // those that are on for it, sorted
 

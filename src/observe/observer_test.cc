@@ -24,7 +24,7 @@ std::shared_ptr<const translate::RouteResult> route_result() {
   forward.mirrors = {{.cluster = "service/default/copy:80"}};
   auto action = std::make_shared<ir::RouteAction>(ir::RouteAction{.action = forward});
   // What changes headers may be a token: it is nobody's business.
-  action->request_headers.set = {{"authorization", "CANARY"}};
+  action->request_headers = ir::HeaderChanges{.set = {{"authorization", "CANARY"}}};
   auto routes = std::make_shared<std::vector<ir::Route>>();
   routes->push_back(
       {.match = {.path = {.value = "/a"}, .method = "GET"}, .action = action, .rule_name = "first"});

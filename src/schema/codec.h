@@ -3,7 +3,7 @@
 //
 //   bool, integers, double, std::string, milliseconds (a Kubernetes duration), Tree (anything), enums whose
 //   values count from 0 in the order of the Type's enumeration, variant<int32, string>, vector<T>,
-//   map<string, T>, structs (their fields are the Type's business), optional<T> of each.
+//   map<string, T>, structs (their fields are the Type's business), optional<T> and Boxed<T> of each.
 //
 // Threads: constants.
 #pragma once
@@ -21,6 +21,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/boxed.h"
 #include "tree/tree.h"
 
 namespace sluice::schema {
@@ -99,6 +100,8 @@ template <typename T>
 struct IsOptional : std::false_type {};
 template <typename T>
 struct IsOptional<std::optional<T>> : std::true_type {};
+template <typename T>
+struct IsOptional<Boxed<T>> : std::true_type {};
 
 template <typename T>
 bool store_enum(void* target, const Tree& tree, const Type& type) {

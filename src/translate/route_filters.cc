@@ -119,8 +119,8 @@ class FilterReader {
   bool of_rule() const { return failures_ != nullptr; }
   void fail(ReferenceFailure failure, const Place& place);
   void fail_unsupported(std::string message, const Place& place, std::string suggestion = "");
-  void read_headers(const std::optional<api::HTTPHeaderFilter>& filter, std::string_view field,
-                    const Place& place, ir::HeaderChanges& changes);
+  void read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field, const Place& place,
+                    ir::HeaderChanges& changes);
   void read_mirror(const api::HTTPRequestMirrorFilter& filter, const Place& place);
   void read_extension(const api::LocalObjectReference& ref, const Place& place);
 
@@ -149,7 +149,7 @@ void FilterReader::fail_unsupported(std::string message, const Place& place, std
        place);
 }
 
-void FilterReader::read_headers(const std::optional<api::HTTPHeaderFilter>& filter, std::string_view field,
+void FilterReader::read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field,
                                 const Place& place, ir::HeaderChanges& changes) {
   if (!filter) return;
   if (const std::string* name = unchangeable(*filter)) {

@@ -18,7 +18,7 @@ void add_words(std::string_view whose, const ir::HeaderChanges& changes, std::ve
   for (const std::string& name : changes.remove) words.push_back(fmt::format("{} remove {}", whose, name));
 }
 
-std::string path_words(const std::optional<ir::PathRewrite>& path) {
+std::string path_words(const auto& path) {
   if (!path) return "";
   return path->full ? fmt::format(" path {}", *path->full)
                     : fmt::format(" prefix {}", path->prefix.value_or("none"));

@@ -336,8 +336,8 @@ ir::WeightedCluster weighted(Part& part) {
   cluster.weight = part.weight;
   if (!part.leads_somewhere()) return cluster;
   cluster.cluster = part.backend->cluster();
-  cluster.request_headers = std::move(part.filters.request_headers);
-  cluster.response_headers = std::move(part.filters.response_headers);
+  cluster.request_headers = boxed(std::move(part.filters.request_headers));
+  cluster.response_headers = boxed(std::move(part.filters.response_headers));
   if (part.filters.rewrite && part.filters.rewrite->host) {
     cluster.rewrite.emplace().host = part.filters.rewrite->host;
   }
@@ -401,8 +401,8 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
     auto action = std::make_shared<ir::RouteAction>();
     action->action = std::move(what);
     if (!failed) {
-      action->request_headers = filters.request_headers;
-      action->response_headers = filters.response_headers;
+      action->request_headers = boxed(filters.request_headers);
+      action->response_headers = boxed(filters.response_headers);
       action->cors = filters.cors;
     }
     return action;
@@ -435,7 +435,9 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
       out.push_back({.weight = part.weight, .action = answer(error)});
     } else if (part.filters.redirect) {
       auto action = answer(*part.filters.redirect);
-      append(action->response_headers, part.filters.response_headers);
+      ir::HeaderChanges of_response = action->response_headers.or_default();
+      append(of_response, part.filters.response_headers);
+      action->response_headers = boxed(std::move(of_response));
       out.push_back({.weight = part.weight, .action = std::move(action)});
     } else {
       ir::Forward one = forward;

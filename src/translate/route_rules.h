@@ -3,11 +3,11 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/boxed.h"
 #include "translate/attach.h"
 #include "translate/tables.h"
 
@@ -19,9 +19,9 @@ struct RouteRule {
   std::string_view path_field;  // what the path of a match is called in the route: "path.value"
   const std::vector<api::HTTPRouteFilter>& filters;
   const std::vector<api::HTTPBackendRef>& backend_refs;
-  const std::optional<api::SessionPersistence>& session;
-  std::optional<api::HTTPRouteTimeouts> timeouts = {};
-  std::optional<api::HTTPRouteRetry> retry = {};
+  const Boxed<api::SessionPersistence>& session;
+  Boxed<api::HTTPRouteTimeouts> timeouts = {};
+  Boxed<api::HTTPRouteRetry> retry = {};
 };
 
 struct RouteParts {

@@ -125,7 +125,10 @@ void fill_header(std::string_view name, const std::string& value, bool overwrite
 
 // Of a route or of a weighted cluster.
 template <typename Message>
-void fill_headers(const ir::HeaderChanges& request, const ir::HeaderChanges& response, Message* to) {
+void fill_headers(const Boxed<ir::HeaderChanges>& of_request, const Boxed<ir::HeaderChanges>& of_response,
+                  Message* to) {
+  const ir::HeaderChanges& request = of_request.or_default();
+  const ir::HeaderChanges& response = of_response.or_default();
   for (const ir::Header& h : request.add)
     fill_header(h.name, h.value, false, to->add_request_headers_to_add());
   for (const ir::Header& h : request.set)
@@ -254,7 +257,7 @@ ir::Duration idle_timeout_for(ir::Duration request_timeout) {
 }
 
 bool has_changes(const ir::WeightedCluster& cluster) {
-  return !cluster.request_headers.empty() || !cluster.response_headers.empty() || cluster.rewrite.has_value();
+  return cluster.request_headers || cluster.response_headers || cluster.rewrite;
 }
 
 void fill_weighted(std::span<const ir::WeightedCluster> from, route_v3::WeightedCluster* to) {
@@ -366,7 +369,7 @@ void append_action(const ir::Route& route, std::string& out) {
   const bool forwards = forward != nullptr && !forward->nobody_ready;
   if (forwards) {
     append_nested(out, route_v3::Route::kRouteFieldNumber, [&] { append_forward(*forward, match, out); });
-    if (action.request_headers.empty() && action.response_headers.empty()) return;
+    if (!action.request_headers && !action.response_headers) return;
   }
   route_v3::Route rest;
   if (forward != nullptr && !forwards) {

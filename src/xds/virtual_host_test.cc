@@ -111,17 +111,19 @@ std::vector<Case> cases() {
       {"httproute-with-header-filter-remove",
        0,
        {},
-       {to(kCluster), {.remove = {"example-header-1", "example-header-2", "example-header-3"}}, {}}},
+       {to(kCluster),
+        ir::HeaderChanges{.remove = {"example-header-1", "example-header-2", "example-header-3"}},
+        {}}},
       {"httproute-with-response-header-filter-adds",
        0,
        {},
        {to(kCluster),
         {},
-        {.set = {{"set-header-4", "some-value"}},
-         .add = {{"Set-Header-1", "some-value"},
-                 {"set-header-2", "some-value"},
-                 {"set-header-3", "some-value"},
-                 {"set-header-5", "some-value"}}}}},
+        ir::HeaderChanges{.set = {{"set-header-4", "some-value"}},
+                          .add = {{"Set-Header-1", "some-value"},
+                                  {"set-header-2", "some-value"},
+                                  {"set-header-3", "some-value"},
+                                  {"set-header-5", "some-value"}}}}},
   };
 }
 
@@ -358,7 +360,7 @@ TEST(Route, DirectResponses) {
   const json made =
       rendered(route({}, {ir::DirectResponse{.status = 502, .body = "OK", .content_type = "text/plain"},
                           {},
-                          {.set = {{"a", "1"}}, .add = {{"b", ""}}}}));
+                          ir::HeaderChanges{.set = {{"a", "1"}}, .add = {{"b", ""}}}}));
   EXPECT_EQ(made, json::parse(R"({
     "match": {"prefix": "/"},
     "directResponse": {"status": 502, "bodyFormat": {"textFormatSource": {"inlineBytes": "T0s="}}},

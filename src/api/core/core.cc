@@ -87,7 +87,7 @@ Type service_type() {
       field<&ServicePort::port>("port", port_number())
           .required()
           .doc("The port by which routes refer to it."),
-      field<&ServicePort::target_port>("targetPort", int_or_string().range(0, 65535))
+      field("targetPort", int_or_string().range(0, 65535))
           .doc("The port of the pods, or its name. EndpointSlices say which it is."),
       field("nodePort", int32().range(0, 65535)).doc("The port of the nodes. Not read."),
   });
@@ -108,8 +108,7 @@ Type service_type() {
           .doc("How the Service is reached. `ExternalName` has no endpoints."),
       field<&ServiceSpec::cluster_ip>("clusterIP", string())
           .doc("The virtual address, or `None` for a Service without."),
-      field<&ServiceSpec::cluster_ips>("clusterIPs", list(string()).max_items(2))
-          .doc("The virtual addresses, one of each family."),
+      field("clusterIPs", list(string()).max_items(2)).doc("The virtual addresses, one of each family."),
       field<&ServiceSpec::external_name>("externalName", string())
           .doc("The DNS name that a Service of type `ExternalName` stands for."),
       field<&ServiceSpec::ports>("ports", ports).doc("The ports of the Service."),
@@ -159,8 +158,8 @@ Type endpoint_slice_type() {
           .required()
           .doc("The addresses of the endpoint. The first one is used."),
       field<&SliceEndpoint::conditions>("conditions", conditions).doc("In which state the endpoint is."),
-      field<&SliceEndpoint::hostname>("hostname", string()).doc("The DNS name of the endpoint."),
-      field<&SliceEndpoint::node_name>("nodeName", string()).doc("The node on which it runs."),
+      field("hostname", string()).doc("The DNS name of the endpoint."),
+      field("nodeName", string()).doc("The node on which it runs."),
       field<&SliceEndpoint::zone>("zone", string()).doc("The zone in which it runs."),
       field("deprecatedTopology", map(string())).doc("Not read."),
       field("hints", object({

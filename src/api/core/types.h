@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "api/meta.h"
@@ -19,15 +18,11 @@ struct Namespace {
   bool operator==(const Namespace&) const = default;
 };
 
-// A number, or the name of a container port.
-using IntOrString = std::variant<std::int32_t, std::string>;
-
 struct ServicePort {
   std::string name;
   std::string protocol = "TCP";
   std::string app_protocol;
   std::int32_t port = 0;
-  IntOrString target_port = 0;  // 0: the same as port
 
   bool operator==(const ServicePort&) const = default;
 };
@@ -35,7 +30,6 @@ struct ServicePort {
 struct ServiceSpec {
   std::string type = "ClusterIP";  // ClusterIP | NodePort | LoadBalancer | ExternalName
   std::string cluster_ip;          // "None" for a headless Service
-  std::vector<std::string> cluster_ips;
   std::string external_name;
   std::vector<ServicePort> ports;
   std::string traffic_distribution;
@@ -63,8 +57,6 @@ struct EndpointConditions {
 struct SliceEndpoint {
   std::vector<std::string> addresses;
   EndpointConditions conditions;
-  std::string hostname;
-  std::string node_name;
   std::string zone;
 
   bool operator==(const SliceEndpoint&) const = default;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/meta.h"
+#include "base/boxed.h"
 
 namespace sluice::api {
 
@@ -385,13 +386,13 @@ enum class HTTPRouteFilterType : std::uint8_t {
 // GRPCRouteFilter too, which has the first four types.
 struct HTTPRouteFilter {
   HTTPRouteFilterType type = HTTPRouteFilterType::kRequestHeaderModifier;
-  std::optional<HTTPHeaderFilter> request_header_modifier;
-  std::optional<HTTPHeaderFilter> response_header_modifier;
-  std::optional<HTTPRequestMirrorFilter> request_mirror;
-  std::optional<HTTPRequestRedirectFilter> request_redirect;
-  std::optional<HTTPURLRewriteFilter> url_rewrite;
-  std::optional<HTTPCORSFilter> cors;
-  std::optional<LocalObjectReference> extension_ref;
+  Boxed<HTTPHeaderFilter> request_header_modifier;
+  Boxed<HTTPHeaderFilter> response_header_modifier;
+  Boxed<HTTPRequestMirrorFilter> request_mirror;
+  Boxed<HTTPRequestRedirectFilter> request_redirect;
+  Boxed<HTTPURLRewriteFilter> url_rewrite;
+  Boxed<HTTPCORSFilter> cors;
+  Boxed<LocalObjectReference> extension_ref;
 
   bool operator==(const HTTPRouteFilter&) const = default;
 };
@@ -437,9 +438,9 @@ struct HTTPRouteRule {
   std::vector<HTTPRouteMatch> matches;  // never empty once bound
   std::vector<HTTPRouteFilter> filters;
   std::vector<HTTPBackendRef> backend_refs;
-  std::optional<HTTPRouteTimeouts> timeouts;
-  std::optional<HTTPRouteRetry> retry;
-  std::optional<SessionPersistence> session_persistence;
+  Boxed<HTTPRouteTimeouts> timeouts;
+  Boxed<HTTPRouteRetry> retry;
+  Boxed<SessionPersistence> session_persistence;
 
   bool operator==(const HTTPRouteRule&) const = default;
 };
@@ -482,7 +483,7 @@ struct GRPCRouteRule {
   std::vector<GRPCRouteMatch> matches;  // empty: every call
   std::vector<HTTPRouteFilter> filters;
   std::vector<HTTPBackendRef> backend_refs;
-  std::optional<SessionPersistence> session_persistence;
+  Boxed<SessionPersistence> session_persistence;
 
   bool operator==(const GRPCRouteRule&) const = default;
 };
