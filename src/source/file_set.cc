@@ -23,6 +23,8 @@ std::string place_name(const std::string& file, std::uint32_t line) {
 
 }  // namespace
 
+TextHash hash_of(std::string_view text) { return std::hash<std::string_view>()(text); }
+
 bool FileSet::same(const Version& a, const Version& b) {
   return a.api_version == b.api_version && a.object.index() == b.object.index() &&
          std::visit(
@@ -51,12 +53,13 @@ void FileSet::drop_claims(const File& file, Entries::iterator entry) {
   mark(entry);
 }
 
-void FileSet::put(const std::string& name, Text text, Manifest manifest) {
+void FileSet::put(const std::string& name, Text text, Manifest manifest, bool keep) {
   std::unique_ptr<File>& slot = files_[name];
   if (slot == nullptr) slot = std::make_unique<File>();
   File& file = *slot;
   file.name = name;
-  file.text = std::move(text);
+  file.hash = hash_of(*text);
+  file.text = keep || !reader_ ? std::move(text) : nullptr;
   file.document_lines = std::move(manifest.document_lines);
   file.document_lines.shrink_to_fit();
   file.problems = std::move(manifest.problems);
@@ -185,7 +188,18 @@ std::vector<Problem> FileSet::duplicates() const {
 
 Text FileSet::text(const std::string& file) const {
   const auto found = files_.find(file);
-  return found == files_.end() ? nullptr : found->second->text;
+  return found == files_.end() ? nullptr : text_of(*found->second);
+}
+
+Text FileSet::text_of(const File& file) const {
+  if (file.text != nullptr || !reader_) return file.text;
+  Text text = reader_(file.name);
+  return text != nullptr && hash_of(*text) == file.hash ? text : nullptr;
+}
+
+std::optional<TextHash> FileSet::text_hash(const std::string& file) const {
+  const auto found = files_.find(file);
+  return found == files_.end() ? std::nullopt : std::optional(found->second->hash);
 }
 
 void FileSet::locate(Problem& problem) {
@@ -208,8 +222,12 @@ void FileSet::locate(const ObjectKey& object, const std::string& path, Where& wh
 }
 
 const TextLines& FileSet::lines_of(const File& file) {
-  if (!lines_ || lines_->text() != file.text) {
-    lines_.emplace(file.text);
+  std::pair<std::string, TextHash> of(file.name, file.hash);
+  if (!lines_ || lines_of_ != of) {
+    static const Text kNothing = std::make_shared<const std::string>();
+    const Text text = text_of(file);
+    lines_.emplace(text == nullptr ? kNothing : text);
+    lines_of_ = std::move(of);
     document_ = {};
   }
   return *lines_;

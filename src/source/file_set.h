@@ -1,7 +1,8 @@
 // What a set of files says, as one set of objects.
 //
-// Texts go in file by file, batches of changes come out. No I/O and no clock: which objects there are depends
-// only on the texts that are in, and where the text of an object is bad, on the last good version of it.
+// Texts go in file by file, batches of changes come out. No clock, and no I/O but the reader's: which objects
+// there are depends only on the texts that went in, and where the text of an object is bad, on the last good
+// version of it.
 //
 // - Every object in a file is a claim. The first claim of a key, by file, then by place, wins; the others are
 //   "conflict/duplicate" problems.
@@ -13,13 +14,16 @@
 // Threads: one at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "source/manifest.h"
@@ -29,12 +33,21 @@
 namespace sluice::source {
 
 using Text = std::shared_ptr<const std::string>;
+using TextHash = std::size_t;  // the same in one process only
+TextHash hash_of(std::string_view text);
 
 class FileSet {
  public:
+  // Gives the text that the file has now, or null.
+  using Reader = std::function<Text(const std::string& file)>;
+
+  // With a reader texts are not kept: they are read again when somebody asks for a place in them, and are of
+  // no use if they have changed.
+  explicit FileSet(Reader reader = nullptr) : reader_(std::move(reader)) {}
+
   // The file has this text now. `manifest` is read_manifest(*text, file): made by the caller, who may do so
-  // on several threads.
-  void put(const std::string& file, Text text, Manifest manifest);
+  // on several threads. `keep` a text that the reader could not give again.
+  void put(const std::string& file, Text text, Manifest manifest, bool keep = false);
   // The file is gone, and its objects with it.
   void remove(const std::string& file);
   // Replaces the problems that are of no text: paths that lead nowhere, files that cannot be read. `partial`
@@ -47,11 +60,14 @@ class FileSet {
   // What changed since the last take; nothing when no object did, no problem, and not whether it is partial.
   std::optional<Batch> take();
 
-  // Null when there is no such file.
+  // Null when there is no such file, or its text cannot be had again.
   Text text(const std::string& file) const;
+  // Of the text that the file was put with; nothing when there is no such file.
+  std::optional<TextHash> text_hash(const std::string& file) const;
   std::size_t object_count() const { return posted_count_; }
 
-  // As Source::locate. An object of a document that is broken now has a file and no line.
+  // As Source::locate. An object of a document that is broken now has a file and no line, a field of a text
+  // that cannot be had again the line of its object.
   void locate(Problem& problem);
   // Line `line` (from 1) without its end; empty when there is none, and where it is or may be of a Secret.
   std::string line(const std::string& file, std::uint32_t line);
@@ -81,7 +97,8 @@ class FileSet {
   using Entries = std::map<ObjectKey, Entry>;
   struct File {
     std::string name;
-    Text text;
+    Text text;  // null: it is the reader's
+    TextHash hash = 0;
     std::vector<std::uint32_t> document_lines;
     std::vector<Entries::iterator> objects;  // one a claim
     std::vector<Problem> problems;
@@ -94,6 +111,9 @@ class FileSet {
   std::vector<Problem> duplicates() const;
   void locate(const ObjectKey& object, const std::string& path, Where& where);
 
+  Text text_of(const File& file) const;
+
+  Reader reader_;
   std::map<std::string, std::unique_ptr<File>> files_;
   std::set<std::string> troubled_;  // files with problems
   Entries entries_;
@@ -111,8 +131,9 @@ class FileSet {
   // What is remembered to be quick: problems come in the order of their places.
   Locator locator_;
   std::optional<TextLines> lines_;
-  std::string_view document_;  // of lines_, around the last line that was asked for
-  bool secret_ = false;        // what may_be_secret() says of it
+  std::pair<std::string, TextHash> lines_of_;  // the file and its text
+  std::string_view document_;                  // of lines_, around the last line that was asked for
+  bool secret_ = false;                        // what may_be_secret() says of it
 };
 
 }  // namespace sluice::source

@@ -1,6 +1,7 @@
 #include "source/file_set.h"
 
 #include <algorithm>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -312,6 +313,42 @@ TEST(FileSet, Lines) {
   EXPECT_EQ(files.line("g", 1), "");
   set(files, "f", "new");
   EXPECT_EQ(files.line("f", 1), "new");
+}
+
+// A set whose texts are on a disk that the test plays.
+struct OnDisk {
+  std::map<std::string, std::string> disk;
+  FileSet files{[this](const std::string& file) -> Text {
+    const auto found = disk.find(file);
+    return found == disk.end() ? nullptr : std::make_shared<const std::string>(found->second);
+  }};
+};
+
+TEST(FileSet, ATextThatCanBeReadAgainIsNotKept) {
+  OnDisk set;
+  const auto text = std::make_shared<const std::string>(config_map("a", "1"));
+  set.disk["f"] = *text;
+  set.files.put("f", Text(text), read_manifest(*text, "f"));
+  EXPECT_EQ(text.use_count(), 1);
+  EXPECT_EQ(*set.files.text("f"), *text);
+  EXPECT_EQ(set.files.line("f", 1), text->substr(0, text->find('\n')));
+}
+
+TEST(FileSet, ATextThatCannotBeReadAgainIsKept) {
+  OnDisk set;
+  const std::string text = config_map("a", "1");
+  set.files.put("f", std::make_shared<const std::string>(text), read_manifest(text, "f"), true);
+  EXPECT_EQ(*set.files.text("f"), text);
+}
+
+TEST(FileSet, AFieldOfATextThatHasChangedSinceIsWhereItsObjectIs) {
+  OnDisk set;
+  const std::string text = "# first\n" + config_map("a", "1");
+  set.files.put("f", std::make_shared<const std::string>(text), read_manifest(text, "f"));
+  set.disk["f"] = "# other\n\n" + config_map("a", "2");
+  EXPECT_EQ(located(set.files, "a", "data.value").line, 2U);
+  EXPECT_EQ(set.files.text("f"), nullptr);
+  EXPECT_EQ(set.files.line("f", 2), "");
 }
 
 TEST(FileSet, LinesOfDocumentsThatMayBeSecretsAreNotShown) {

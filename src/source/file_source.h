@@ -47,6 +47,7 @@ class FileSource : public Source {
     scan_is_partial_ = partial;
   }
   Text text(const std::string& file) const;
+  std::optional<TextHash> text_hash(const std::string& file) const;
   void forget();
 
   // Called when locate() or line() begin to remember something; on their thread.
@@ -59,7 +60,7 @@ class FileSource : public Source {
   std::map<std::string, Problem> unreadable_;
 
   mutable std::mutex mutex_;  // guards what follows
-  mutable FileSet files_;
+  mutable FileSet files_{read_again};
   mutable bool remembering_ = false;
 };
 

@@ -11,7 +11,7 @@ Batch FileSource::read() {
   Scan found = scan(nullptr);
   set_scan_result(std::move(found.problems), !found.unknown.empty());
   std::vector<LoadRequest> requests;
-  for (const auto& [file, _] : found.files) requests.push_back({.file = file});
+  for (const auto& [file, which] : found.files) requests.push_back({.file = file, .once = which.once});
   return apply(load_files(std::move(requests)), {}).value_or(Batch());
 }
 
@@ -38,6 +38,11 @@ Text FileSource::text(const std::string& file) const {
   return files_.text(file);
 }
 
+std::optional<TextHash> FileSource::text_hash(const std::string& file) const {
+  const std::lock_guard lock(mutex_);
+  return files_.text_hash(file);
+}
+
 std::optional<Batch> FileSource::apply(std::vector<LoadedFile> loaded,
                                        const std::vector<std::string>& removed) {
   const std::lock_guard lock(mutex_);
@@ -51,7 +56,7 @@ std::optional<Batch> FileSource::apply(std::vector<LoadedFile> loaded,
     if (file.error != 0) {
       unreadable_[file.file] = unreadable(file);
     } else if (file.manifest) {
-      files_.put(file.file, std::move(file.text), std::move(*file.manifest));
+      files_.put(file.file, std::move(file.text), *std::move(file.manifest), file.keep);
     }
   }
   std::vector<Problem> problems = scan_problems_;

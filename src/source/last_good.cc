@@ -28,7 +28,7 @@ std::optional<LoadedFile> LastGood::load(const std::string& file) const {
   std::optional<std::string> found = journal_.find(file);
   if (!found) return std::nullopt;
   const auto text = std::make_shared<const std::string>(*std::move(found));
-  return LoadedFile{.file = file, .text = text, .manifest = read_manifest(*text, file)};
+  return LoadedFile{.file = file, .text = text, .keep = true, .manifest = read_manifest(*text, file)};
 }
 
 }  // namespace sluice::source

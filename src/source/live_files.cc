@@ -202,11 +202,12 @@ std::optional<Batch> LiveFiles::refresh() {
   for (const std::string& file : due) {
     const auto known = known_.find(file);
     if (known == known_.end() || is_open(file)) continue;
-    Text before = text(file);
-    if (known->second.once && before != nullptr) continue;
+    const std::optional<TextHash> before = text_hash(file);
+    const bool once = known->second.once;
+    if (once && before) continue;
     const auto touched = touched_.find(file);
     const bool open = touched != touched_.end() && touched->second.open;
-    requests.push_back({.file = file, .before = std::move(before), .ignore_blank = open});
+    requests.push_back({.file = file, .before = before, .once = once, .ignore_blank = open});
   }
   std::erase_if(touched_, [&](const auto& touched) {
     const auto& [file, state] = touched;

@@ -56,18 +56,18 @@ bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n"
 
 void load(const LoadRequest& request, LoadedFile& loaded) {
   loaded.file = request.file;
+  loaded.keep = request.once;
   std::string text;
   loaded.error = read_text(request.file, loaded.signature, text);
   if (loaded.error != 0) return;
   if (request.ignore_blank && is_blank(text)) {
     loaded.ignored = true;
-  } else if (request.before != nullptr && *request.before == text) {
-    loaded.text = request.before;
-  } else {
-    text.shrink_to_fit();
-    loaded.text = std::make_shared<const std::string>(std::move(text));
-    loaded.manifest = read_manifest(*loaded.text, loaded.file);
+    return;
   }
+  const bool same = request.before && *request.before == hash_of(text);
+  text.shrink_to_fit();
+  loaded.text = std::make_shared<const std::string>(std::move(text));
+  if (!same) loaded.manifest = read_manifest(*loaded.text, loaded.file);
 }
 
 }  // namespace
@@ -91,6 +91,15 @@ std::vector<LoadedFile> load_files(std::vector<LoadRequest> requests) {
     second.join();
   }
   return loaded;
+}
+
+Text read_again(const std::string& file) {
+  struct stat status;
+  if (file == kStandardInput || stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return nullptr;
+  Signature signature;
+  std::string text;
+  if (read_text(file, signature, text) != 0) return nullptr;
+  return std::make_shared<const std::string>(std::move(text));
 }
 
 Problem unreadable(const LoadedFile& loaded) {
