@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "base/quote.h"
+#include "wasm/library.h"
 
 namespace sluice::wasm {
 namespace {
@@ -213,6 +214,7 @@ Content recognise(std::string_view head) {
 Result<Spool> module_in(Spool download, const std::string& folder, const ContentLimits& limits) {
   std::string_view what = "what the server sent";
   if (is_archive(recognise(download.head()))) {
+    if (!load_archive().empty()) return fail(Reason::kStorage, load_archive());
     auto unpacked = Unpacking(std::move(download), folder, limits).run();
     if (!unpacked) return unpacked;
     download = std::move(*unpacked);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "wasm/library.h"
 #include "wasm/source.h"
 
 namespace sluice::wasm {
@@ -186,11 +187,6 @@ Failure transfer_failure(CURLcode code, const Transfer& transfer, const std::str
   }
 }
 
-void initialise_curl() {
-  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  static_cast<void>(code);
-}
-
 }  // namespace
 
 bool is_refused_address(const sockaddr& address) {
@@ -256,7 +252,7 @@ struct HttpSession::State {
 };
 
 HttpSession::HttpSession(const HttpLimits& limits, std::string ca_pem, std::stop_token stop) {
-  initialise_curl();
+  if (!load_curl().empty()) return;
   state_ = std::make_unique<State>(State{.limits = limits,
                                          .ca_pem = std::move(ca_pem),
                                          .stop = std::move(stop),
@@ -267,6 +263,7 @@ HttpSession::HttpSession(const HttpLimits& limits, std::string ca_pem, std::stop
 HttpSession::~HttpSession() = default;
 
 Result<HttpResponse> HttpSession::send(const HttpRequest& request, const HttpSink& sink) {
+  if (state_ == nullptr) return fail(Reason::kStorage, load_curl());
   std::string url = request.url;
   for (unsigned redirects = 0;; ++redirects) {
     auto response = state_->exchange(request, url, sink);
