@@ -1,6 +1,8 @@
 #include "ads/session.h"
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
