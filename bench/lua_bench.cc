@@ -9,7 +9,7 @@
 namespace sluice::lua {
 namespace {
 
-constexpr const char* kOrdinary = R"(
+constexpr const char* kOrdinary = R"lua(
 local allowed = { ["GET"] = true, ["HEAD"] = true }
 function envoy_on_request(request_handle)
   local headers = request_handle:headers()
@@ -25,7 +25,7 @@ function envoy_on_response(response_handle)
   response_handle:headers():add("x-length", body:length())
   body:setBytes(body:getBytes(0, body:length()):upper())
 end
-)";
+)lua";
 
 void ask(benchmark::State& state, const char* source, Validation validation, bool is_fit) {
   for (auto _ : state) {

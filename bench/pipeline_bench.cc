@@ -46,7 +46,8 @@ api::BoundObject route(int i, int edit) {
     api::HTTPRouteRule rule = sample::rule(path, {{fmt::format("service-{}", i)}});
     if (edit > 0) {
       api::HTTPRouteFilter filter;
-      filter.request_header_modifier = {.set = {{"x-edit", std::to_string(edit)}}, .add = {}, .remove = {}};
+      filter.request_header_modifier =
+          api::HTTPHeaderFilter{.set = {{"x-edit", std::to_string(edit)}}, .add = {}, .remove = {}};
       rule.filters = {filter};
     }
     rules.push_back(std::move(rule));

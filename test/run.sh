@@ -14,7 +14,7 @@ stages='
 install  | no     | scripts/install.sh
 build    | no     | make --no-print-directory build
 lint     | no     | scripts/lint.sh --quick && python scripts/check_includes_test.py
-unit     | no     | scripts/build.sh release unit_tests && run_ctest release unit
+unit     | no     | scripts/build.sh release unit_tests benches && run_ctest release unit
 asan     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
 tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
 fuzz     | no     | scripts/build.sh fuzz fuzz_targets && python test/fuzz/run.py
