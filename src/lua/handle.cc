@@ -155,7 +155,7 @@ constexpr auto handle_methods(const Kind& headers, const char* body, const char*
                                 {"clearRouteCache", "", nothing()},
                                 {"connection", "", object(kConnection)},
                                 {"connectionStreamInfo", "", object(kConnectionStreamInfo)},
-                                {"filterContext", "", object(kMetadata)},
+                                {"filterContext", "", object(kFilterContext, "filter context")},
                                 {"headers", "", object(headers)},
                                 {"httpCall", "st?sx?b", by(http_call)},
                                 {"importPublicKey", "sn", object(kPublicKey)},

@@ -20,6 +20,7 @@ extern const Kind kResponseHeaders;
 extern const Kind kTrailers;
 extern const Kind kBody;
 extern const Kind kMetadata;
+extern const Kind kFilterContext;  // metadata of which all is known
 extern const Kind kDynamicMetadata;
 extern const Kind kConnectionMetadata;
 // Methods: bodyChunks, dynamicTypedMetadata.

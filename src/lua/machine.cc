@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "lua/validate.h"
+
 namespace sluice::lua {
 namespace {
 
@@ -25,7 +27,11 @@ std::uintptr_t stack_pointer() { return reinterpret_cast<std::uintptr_t>(__built
 
 }  // namespace
 
-Machine::Machine(const Sandbox& sandbox) : sandbox_(&sandbox), bottom_(stack_pointer()) {
+Machine::Machine(const Sandbox& sandbox)
+    : sandbox_(&sandbox),
+      filter_context_(nlohmann::json::parse(sandbox.filter_context, nullptr, false)),
+      bottom_(stack_pointer()) {
+  if (!filter_context_.is_object()) filter_context_ = nlohmann::json::object();
   clock_gettime(CLOCK_MONOTONIC_COARSE, &wall_start_);
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &processor_start_);
   state_ = lua_newstate(allocate, this);

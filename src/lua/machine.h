@@ -23,6 +23,7 @@
 #include <string_view>
 
 #include <lua.hpp>
+#include <nlohmann/json.hpp>
 
 namespace sluice::lua {
 
@@ -62,6 +63,7 @@ class Machine {
   int line() const { return line_; }
 
   const Sandbox& sandbox() const { return *sandbox_; }
+  const nlohmann::json& filter_context() const { return filter_context_; }
 
   // The last field that a script looked for in one of our objects, and that is not there. Our objects say nil
   // then, as Envoy's do; whether that was an error is known when the nil is called.
@@ -80,6 +82,7 @@ class Machine {
   bool is_out_of_time() const;
 
   const Sandbox* sandbox_;
+  nlohmann::json filter_context_;  // of the sandbox; an object
   lua_State* state_ = nullptr;
   std::uintptr_t bottom_ = 0;  // of the C stack
   timespec wall_start_{};

@@ -1,9 +1,13 @@
 // What a stream carries: headers, bodies and metadata. What a script sets it finds again.
 #include <algorithm>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 
+#include <nlohmann/json.hpp>
+
 #include "lua/kinds.h"
+#include "lua/machine.h"
 
 namespace sluice::lua {
 namespace {
@@ -234,6 +238,62 @@ int get_dynamic_metadata(lua_State* state) {
   return 1;
 }
 
+// A value of a context as Envoy gives it: null is nil, all numbers are of one kind.
+void push_value(lua_State* state, const nlohmann::json& value) {
+  Machine::of(state).check_depth(state);
+  luaL_checkstack(state, 4, "the context of the filter is too deep");
+  switch (value.type()) {
+    case nlohmann::json::value_t::string: {
+      const auto& text = value.get_ref<const std::string&>();
+      lua_pushlstring(state, text.data(), text.size());
+      return;
+    }
+    case nlohmann::json::value_t::boolean:
+      lua_pushboolean(state, value.get<bool>() ? 1 : 0);
+      return;
+    case nlohmann::json::value_t::number_integer:
+    case nlohmann::json::value_t::number_unsigned:
+    case nlohmann::json::value_t::number_float:
+      lua_pushnumber(state, value.get<double>());
+      return;
+    case nlohmann::json::value_t::array:
+      lua_newtable(state);
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        push_value(state, value[i]);
+        lua_rawseti(state, -2, static_cast<int>(i) + 1);
+      }
+      return;
+    case nlohmann::json::value_t::object:
+      lua_newtable(state);
+      for (const auto& [name, member] : value.get_ref<const nlohmann::json::object_t&>()) {
+        lua_pushlstring(state, name.data(), name.size());
+        push_value(state, member);
+        lua_rawset(state, -3);
+      }
+      return;
+    default:
+      lua_pushnil(state);
+  }
+}
+
+// Of what is not there Envoy gives nothing, not even nil.
+int get_from_context(lua_State* state) {
+  const nlohmann::json& context = Machine::of(state).filter_context();
+  std::size_t size = 0;
+  const char* const name = lua_tolstring(state, 2, &size);
+  const auto member = context.find(std::string_view(name, size));
+  if (member == context.end()) return 0;
+  push_value(state, *member);
+  return 1;
+}
+
+int iterate_context(lua_State* state) {
+  push_value(state, Machine::of(state).filter_context());
+  return push_table_iterator(state);
+}
+
+constexpr Method kFilterContextMethods[] = {{"get", "s", by(get_from_context)}};
+
 bool is_plain(lua_State* state, int index) {
   switch (lua_type(state, index)) {
     case LUA_TNIL:
@@ -303,6 +363,7 @@ constinit const Kind kResponseHeaders{"a response headers object", kHeaderMethod
 constinit const Kind kTrailers{"a trailers object", kHeaderMethods, true, iterate_headers, make_trailers};
 constinit const Kind kBody{"a buffer", kBodyMethods, true, nullptr, make_body};
 constinit const Kind kMetadata{"a metadata object", kMetadataMethods, true, iterate_metadata};
+constinit const Kind kFilterContext{"a metadata object", kFilterContextMethods, true, iterate_context};
 constinit const Kind kDynamicMetadata{"a dynamic metadata object", kDynamicMetadataMethods, true,
                                       iterate_dynamic_metadata, make_values};
 constinit const Kind kConnectionMetadata{"a dynamic metadata object of a connection",

@@ -2,7 +2,8 @@
 //
 // Strict runs it: the script as a whole, as Envoy does when it loads it, then envoy_on_request and
 // envoy_on_response, each with a handle that has all methods of Envoy 1.40's (api.h) and gives examples for
-// values. A script passes that ends without an error. What only other values would lead to is not seen.
+// values, but for the filterContext, which is the policy's own. A script passes that ends without an error.
+// What only other values would lead to is not seen.
 //
 // A script is hostile: whoever may write a route may write one, and it runs on the control thread. So it has
 // no way out of its state (library.h) but to files and variables that the operator names (outside.h), and its
@@ -32,10 +33,12 @@ enum class Validation : std::uint8_t {
   kNone,  // one of the two functions is mentioned, and the script is no bytecode
 };
 
-// What Strict lets a script see of this machine. Files are only read, whatever the script does with them.
+// What Strict lets a script see: of this machine, where files are only read, whatever the script does with
+// them, and of its policy.
 struct Sandbox {
   std::vector<std::string> allowed_paths;  // folders and files; some are never allowed
   std::vector<std::string> allowed_env;
+  std::string filter_context;  // JSON, an object; empty: there is nothing in it
 };
 
 struct Failure {

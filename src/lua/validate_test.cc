@@ -154,6 +154,33 @@ TEST(Validate, WhatIsLookedForAndNotThereIsNil) {
   EXPECT_EQ(said(on_request("assert(request_handle:filterContext()['mode'] == nil)")), "fit");
 }
 
+TEST(Validate, TheContextOfTheFilterIsThePolicys) {
+  const Sandbox sandbox{
+      .allowed_paths = {},
+      .allowed_env = {},
+      .filter_context = R"({"limit": 2, "list": ["a", true], "of": {"deep": "b"}, "no": null})"};
+  const auto with_context = [&](std::string_view body) {
+    return said(on_request(fmt::format("local c = request_handle:filterContext()\n{}", body)),
+                Validation::kStrict, sandbox);
+  };
+  EXPECT_EQ(with_context("assert(c:get('limit') + 1 == 3 and c:get('list')[1] == 'a' and c:get('list')[2])"),
+            "fit");
+  EXPECT_EQ(with_context("assert(c:get('of').deep == 'b' and c:get('no') == nil and c:get('other') == nil)"),
+            "fit");
+  EXPECT_EQ(with_context("local n = 0 for name, value in pairs(c) do n = n + 1 end assert(n == 3)"), "fit");
+  EXPECT_EQ(with_context("return c:get('limits') + 1"), "3: attempt to perform arithmetic on a nil value");
+  EXPECT_EQ(said(on_request("assert(request_handle:filterContext():get('limit') == nil)")), "fit");
+}
+
+TEST(Validate, AContextThatIsTooMuchForAScriptIsAFailure) {
+  std::string deep = "1";
+  for (int i = 0; i < 5'000; ++i) deep = "[" + deep + "]";
+  const Sandbox sandbox{
+      .allowed_paths = {}, .allowed_env = {}, .filter_context = fmt::format("{{\"deep\": {}}}", deep)};
+  EXPECT_NE(said(on_request("request_handle:filterContext():get('deep')"), Validation::kStrict, sandbox),
+            "fit");
+}
+
 TEST(Validate, AnUnknownGlobalIsNamedWithTheNearest) {
   EXPECT_EQ(said(on_response("return envoy.lua.ResponseStatus.Continue")), "2: there is no global `envoy`");
   EXPECT_EQ(said(on_request("strng.find('a', 'b')")),

@@ -59,18 +59,6 @@ PolicyExtension read_lua(ExtensionReader& reader, std::size_t index, const api::
   } else {
     filter.source = lua.inline_.value_or("");
   }
-  const api::LuaSettings& settings = reader.terms.lua;
-  const auto failure = lua::validate(filter.source, validation_of(settings.validation_type),
-                                     {.allowed_paths = settings.strict_validation.allowed_paths,
-                                      .allowed_env = settings.strict_validation.allowed_env_vars});
-  if (failure) {
-    return broken({.field = field,
-                   .code = "value/lua",
-                   .message = failure->line == 0 ? fmt::format("the script is refused: {}", failure->message)
-                                                 : fmt::format("the script is refused: line {}: {}",
-                                                               failure->line, failure->message),
-                   .suggestion = {}});
-  }
   if (lua.filter_context) {
     if (!lua.filter_context->is_map()) {
       return broken({.field = "filterContext",
@@ -79,6 +67,19 @@ PolicyExtension read_lua(ExtensionReader& reader, std::size_t index, const api::
                      .suggestion = "write `filterContext: {key: value}`"});
     }
     filter.context = to_json(*lua.filter_context);
+  }
+  const api::LuaSettings& settings = reader.terms.lua;
+  const auto failure = lua::validate(filter.source, validation_of(settings.validation_type),
+                                     {.allowed_paths = settings.strict_validation.allowed_paths,
+                                      .allowed_env = settings.strict_validation.allowed_env_vars,
+                                      .filter_context = filter.context});
+  if (failure) {
+    return broken({.field = field,
+                   .code = "value/lua",
+                   .message = failure->line == 0 ? fmt::format("the script is refused: {}", failure->message)
+                                                 : fmt::format("the script is refused: line {}: {}",
+                                                               failure->line, failure->message),
+                   .suggestion = {}});
   }
   return {.filter =
               std::make_shared<const ir::Extension>(ir::Extension{.name = reader.filter_name("lua", index),
