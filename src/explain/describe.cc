@@ -31,6 +31,10 @@ std::string describe_protocol(const ir::Cluster& cluster) {
   return text;
 }
 
+std::string short_name(const std::string& extension) {
+  return ir::short_names({{.name = extension, .lua_context = {}}}).front();
+}
+
 std::string describe_endpoint(const ir::Endpoint& endpoint) {
   if (!endpoint.unix_path.empty()) return endpoint.unix_path;
   const bool v6 = endpoint.address.find(':') != std::string::npos;

@@ -24,6 +24,9 @@ std::string share(std::uint64_t part, std::uint64_t whole);
 // "HTTP/2 over TLS".
 std::string describe_protocol(const ir::Cluster& cluster);
 
+// Of an extension of a policy: "lua/default/p/0".
+std::string short_name(const std::string& extension);
+
 // "127.0.0.1:8080", "[::1]:80", "/run/app.sock".
 std::string describe_endpoint(const ir::Endpoint& endpoint);
 

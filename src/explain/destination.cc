@@ -4,12 +4,20 @@
 #include <map>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "explain/describe.h"
+#include "explain/settings_view.h"
 
 namespace sluice::explain {
 
 void add_destinations(const Snapshot& snapshot, const translate::ClusterRow& cluster, Destination to,
                       std::vector<Destination>& destinations) {
+  if (cluster.cluster.settings) {
+    for (auto& [name, text] : view_of(*cluster.cluster.settings)) {
+      to.steps.push_back({"backend-settings", fmt::format("{}: {}", name, text)});
+    }
+  }
   if (cluster.members.empty()) {
     to.backend = snapshot.backend(cluster);
     to.protocol = describe_protocol(cluster.cluster);

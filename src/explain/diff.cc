@@ -239,6 +239,9 @@ class Comparer {
       return settings;
     };
     compare_settings(joined(before), joined(after), section);
+    if (section.changes.empty() && before.exact != after.exact) {
+      section.changes.push_back({Kind::kChanged, "other settings of its connections", {}});
+    }
     for (const std::string& endpoint : after.endpoints) {
       if (!before.endpoints.contains(endpoint)) section.changes.push_back({Kind::kAdded, endpoint, {}});
     }

@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
+#include "explain/diff.h"
 #include "source/manifest.h"
 
 namespace sluice::explain {
@@ -316,6 +317,77 @@ TEST(Explain, ARewriteOfAShareIsToldOnce) {
   std::vector<std::string> texts;
   for (const Step& step : e.destinations.front().steps) texts.push_back(step.text);
   EXPECT_EQ(texts, (std::vector<std::string>{"the path becomes /c", "the host becomes c.example"}));
+}
+
+// ---- services of extensions --------------------------------------------------------------------
+
+// A route whose requests two services are told of, the second as a fallback, with these settings.
+std::unique_ptr<control::Pipeline> serve_with_services(std::string_view settings) {
+  return serve(fmt::format(R"({}---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {{name: green, namespace: default}}
+spec: {{fallback: true, endpoints: [{{ip: {{address: 127.0.0.1, port: 3001}}}}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: judged, namespace: default}}
+spec:
+  parentRefs: [{{name: web}}]
+  rules: [{{backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: blue}}]}}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {{name: p, namespace: default}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: judged}}]
+  extProc:
+    - backendRefs:
+        - {{group: gateway.envoyproxy.io, kind: Backend, name: blue}}
+        - {{group: gateway.envoyproxy.io, kind: Backend, name: green}}
+      backendSettings: {{{}}}
+)",
+                           kGateway, settings));
+}
+
+TEST(Explain, ServicesOfExtensionsAreToldWithTheirSettings) {
+  const auto pipeline = serve_with_services(
+      "healthCheck: {active: {type: GRPC, interval: 2s}}, circuitBreaker: {maxParallelRequests: 7}");
+  Request request;
+  request.port = 8080;
+  request.authority = "a.example";
+  request.path = "/";
+  const Snapshot snapshot(*pipeline);
+  const Explanation e = explain(snapshot, request).front();
+  std::vector<std::string> texts;
+  for (const Step& step : e.steps) {
+    if (step.kind == "extension-service") texts.push_back(step.text);
+  }
+  EXPECT_EQ(texts,
+            (std::vector<std::string>{
+                "ext_proc/default/p/0 asks Backend default/blue, Backend default/green as fallback",
+                "ext_proc/default/p/0: health checks: by gRPC every 2s, each within 1s, out after 3 failed, "
+                "back after 1 good",
+                "ext_proc/default/p/0: limits: 1024 connections, 7 requests, 1024 that wait, 1024 retries"}));
+}
+
+TEST(Diff, OfSettingsOfAServiceNamesThem) {
+  const auto changes = [](std::string_view settings_before, std::string_view settings_after) {
+    const auto before = serve_with_services(settings_before);
+    const auto after = serve_with_services(settings_after);
+    std::vector<std::string> texts;
+    const Diff changed = diff(Snapshot(*before), {}, Snapshot(*after), {});
+    for (const Section& section : changed.served) {
+      for (const Change& change : section.changes) texts.push_back(section.title + ": " + change.what);
+    }
+    return texts;
+  };
+  EXPECT_EQ(changes("timeout: {tcp: {connectTimeout: 1s}}", "timeout: {tcp: {connectTimeout: 2s}}"),
+            std::vector<std::string>{
+                "service of ext_proc/default/p/0: connections: made within 1s → made within 2s"});
+  EXPECT_EQ(changes("tcpKeepalive: {probes: 3}", "tcpKeepalive: {probes: 4}"),
+            std::vector<std::string>{"service of ext_proc/default/p/0: other settings of its connections"});
+  EXPECT_EQ(changes("tcpKeepalive: {probes: 3}", "tcpKeepalive: {probes: 3}"), std::vector<std::string>());
 }
 
 TEST(Explain, FiveThousandRoutesInTime) {

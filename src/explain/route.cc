@@ -12,6 +12,7 @@
 #include "explain/describe.h"
 #include "explain/destination.h"
 #include "explain/rewrite.h"
+#include "explain/settings_view.h"
 #include "ir/loopback.h"
 
 namespace sluice::explain {
@@ -34,6 +35,8 @@ class Follower {
 
  private:
   bool is_preflight() const;
+  void add_extension_steps(const std::vector<ir::ExtensionUse>& uses);
+  void add_service_steps(const ir::Extension& extension, const ir::ExtProc& asking);
   void share_out(const std::vector<const ir::Route*>& shares);
   void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
   void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
@@ -63,11 +66,7 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     e_.steps.push_back({"cors", fmt::format("CORS lets pages of {} read the answers",
                                             fmt::join(action.cors->origins, ", "))});
   }
-  if (action.extensions) {
-    e_.steps.push_back(
-        {"extensions", fmt::format("code of EnvoyExtensionPolicies may change or answer it: {}",
-                                   fmt::join(ir::short_names(*action.extensions), ", "))});
-  }
+  if (action.extensions) add_extension_steps(*action.extensions);
   if (shares.size() > 1) {
     share_out(shares);
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
@@ -86,6 +85,40 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     }
   }
   add_header_steps("response-headers", action.response_headers.or_default(), e_.response_steps);
+}
+
+void Follower::add_extension_steps(const std::vector<ir::ExtensionUse>& uses) {
+  e_.steps.push_back({"extensions", fmt::format("code of EnvoyExtensionPolicies may change or answer it: {}",
+                                                fmt::join(ir::short_names(uses), ", "))});
+  const Snapshot::Route* route = e_.rule ? snapshot_.route(e_.rule->place.object) : nullptr;
+  if (route == nullptr) return;
+  for (const auto& [table, extension] : route->result->extensions) {
+    const auto* asking = std::get_if<ir::ExtProc>(&extension->filter);
+    const bool used = std::ranges::find(uses, extension->name, &ir::ExtensionUse::name) != uses.end();
+    if (table == e_.route_table && used && asking != nullptr) add_service_steps(*extension, *asking);
+  }
+}
+
+// Whom it asks, and how Envoy treats these.
+void Follower::add_service_steps(const ir::Extension& extension, const ir::ExtProc& asking) {
+  const translate::ClusterRow* cluster = snapshot_.cluster(*e_.proxy, asking.cluster);
+  if (cluster == nullptr) return;
+  std::vector<Destination> services;
+  add_destinations(snapshot_, *cluster, {}, services);
+  std::vector<std::string> names;
+  for (const Destination& service : services) {
+    std::string name = service.backend->to_string();
+    if (service.weight != service.weights)
+      name = fmt::format("{} {}", share(service.weight, service.weights), name);
+    const bool fallback = std::ranges::find(service.steps, "fallback", &Step::kind) != service.steps.end();
+    names.push_back(fallback ? name + " as fallback" : std::move(name));
+  }
+  const std::string who = short_name(extension.name);
+  e_.steps.push_back({"extension-service", fmt::format("{} asks {}", who, fmt::join(names, ", "))});
+  if (!cluster->cluster.settings) return;
+  for (const auto& [name, text] : view_of(*cluster->cluster.settings)) {
+    e_.steps.push_back({"extension-service", fmt::format("{}: {}: {}", who, name, text)});
+  }
 }
 
 // Routes of one match with rising fractions, the last without one.

@@ -7,6 +7,7 @@
 
 #include "explain/describe.h"
 #include "explain/match.h"
+#include "explain/settings_view.h"
 #include "translate/hostname.h"
 
 namespace sluice::explain {
@@ -123,6 +124,7 @@ class Viewer {
     view.exact.route_table.clear();
     view.exact.stat_prefix.clear();
     if (view.exact.tls) view.exact.tls->certificate_secrets.clear();
+    for (const ir::ExtensionPtr& extension : chain.extensions) look_at_service(*extension);
     for (const auto& [host, contributions] : snapshot_.hosts(chain.route_table)) {
       look_at_host(chain.route_table, host, view.hosts[host].routes);
     }
@@ -162,18 +164,40 @@ class Viewer {
     const translate::ClusterRow* row =
         cluster.empty() ? nullptr : snapshot_.cluster(plan_->proxy.key, cluster);
     if (row == nullptr) return "nothing (500)";
-    if (!row->members.empty()) {
-      std::uint64_t weights = 0;
-      for (const auto& member : row->members) weights += member.weight;
-      std::vector<std::string> parts;
-      for (const auto& member : row->members) {
-        const std::string name = look_at_backend(*member.row);
-        parts.push_back(member.weight == weights ? name
-                                                 : fmt::format("{} {}", share(member.weight, weights), name));
-      }
-      return fmt::format("{}", fmt::join(parts, " and "));
+    for (const auto& member : row->members) {
+      put_settings(row->cluster, view_.backends[snapshot_.backend(*member.row).to_string()]);
     }
-    return look_at_backend(*row);
+    return name_backends(*row);
+  }
+
+  std::string name_backends(const translate::ClusterRow& row) {
+    if (row.members.empty()) return look_at_backend(row);
+    std::uint64_t weights = 0;
+    for (const auto& member : row.members) weights += member.weight;
+    std::vector<std::string> parts;
+    for (const auto& member : row.members) {
+      const std::string name = look_at_backend(*member.row);
+      parts.push_back(member.weight == weights ? name
+                                               : fmt::format("{} {}", share(member.weight, weights), name));
+    }
+    return fmt::format("{}", fmt::join(parts, " and "));
+  }
+
+  static void put_settings(const ir::Cluster& cluster, BackendView& view) {
+    if (!cluster.settings) return;
+    for (auto& [name, text] : view_of(*cluster.settings)) view.settings[name].insert(std::move(text));
+    view.exact.insert(fingerprint(*cluster.settings));
+  }
+
+  // What an extension asks.
+  void look_at_service(const ir::Extension& extension) {
+    const auto* asking = std::get_if<ir::ExtProc>(&extension.filter);
+    if (asking == nullptr) return;
+    const translate::ClusterRow* row = snapshot_.cluster(plan_->proxy.key, asking->cluster);
+    if (row == nullptr) return;
+    BackendView& view = view_.backends["service of " + short_name(extension.name)];
+    view.settings["backends"].insert(name_backends(*row));
+    put_settings(row->cluster, view);
   }
 
   std::string look_at_backend(const translate::ClusterRow& cluster) {
@@ -181,6 +205,7 @@ class Viewer {
     if (!seen_.insert({plan_->proxy.key, cluster.cluster.name}).second) return name;
     BackendView& view = view_.backends[name];
     view.settings["protocol"].insert(describe_protocol(cluster.cluster));
+    put_settings(cluster.cluster, view);
     if (cluster.cluster.tls) {
       for (auto& [setting, value] : view_of(*cluster.cluster.tls, secret_of_)) {
         if (!value.empty()) view.settings[setting].insert(std::move(value));

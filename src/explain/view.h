@@ -47,6 +47,7 @@ struct SocketView {
 struct BackendView {
   std::map<std::string, std::set<std::string>> settings;  // by name, of each of its clusters
   std::set<std::string> endpoints;
+  std::set<std::uint64_t> exact;  // fingerprints of settings, of which `settings` may have left something out
 };
 
 struct View {
