@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "translate/backend.h"
@@ -68,6 +70,7 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
   std::vector<WeightedBackend> services;
   for (std::size_t i = 0; i < refs.size(); ++i) {
     auto service = resolve_backend(refs[i].ref, backends, reader.reads, uses);
+    reader.add_backend_tls_policies(std::exchange(uses, {}));
     if (!service) {
       const ReferenceFailure& failure = service.error();
       return broken(
@@ -78,11 +81,9 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
     }
     if (refs[i].weight == 0) continue;
     services.push_back({.weight = static_cast<std::uint32_t>(refs[i].weight),
-                        // All speak HTTP/2, with TLS or without.
-                        .backend = negotiating_no_protocol(*std::move(service)),
+                        .backend = *std::move(service),
                         .fallback = refs[i].fallback});
   }
-  reader.add_backend_tls_policies(uses);
   if (services.empty()) {
     return broken({.field = "backendRefs",
                    .code = "value/weight",
