@@ -129,6 +129,11 @@ Action declare_run(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
+  app.add_option("--look-again", options->run.look_again_seconds,
+                 "How often WebAssembly modules that may change where they are from\nare looked at again "
+                 "(default: 600)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
   app.add_option("--log-level", options->level, "debug, info, warning or error (default: info)")
       ->type_name("LEVEL")

@@ -42,6 +42,10 @@ class ThreadedStore : public wasm::Store {
     on_loop([&] { store_->want(std::move(sources)); });
   }
 
+  void want_also(wasm::Source source) override {
+    on_loop([&] { store_->want_also(std::move(source)); });
+  }
+
   wasm::State state(const wasm::Source& source) const override {
     wasm::State state;
     on_loop([&] { state = store_->state(source); });

@@ -5,21 +5,29 @@
 
 namespace sluice::control {
 
-Modules::Modules(Pipeline& pipeline, OpenStore open) : pipeline_(pipeline), open_(std::move(open)) {
+Modules::Modules(Pipeline& pipeline, OpenStore open) : pipeline_(pipeline), open_store_(std::move(open)) {
   pipeline_.set_modules(
       [this](const std::string& slot, const wasm::Source& source) { return resolve(slot, source); });
 }
 
-void Modules::want() {
+bool Modules::open() {
   if (store_ == nullptr && !failure_) {
-    auto opened = open_();
+    auto opened = open_store_();
     if (opened) {
       store_ = *std::move(opened);
     } else {
       failure_ = std::move(opened).error();
     }
   }
-  if (store_ == nullptr) return;
+  return store_ != nullptr;
+}
+
+void Modules::want(const wasm::Source& source) {
+  if (open()) store_->want_also(source);
+}
+
+void Modules::want_what_slots_have() {
+  if (!open()) return;
   std::vector<wasm::Source> wanted;
   for (const auto& [name, slot] : slots_) {
     wanted.push_back(slot.source);
@@ -47,25 +55,25 @@ translate::ModuleState Modules::resolve(const std::string& name, const wasm::Sou
     std::string key = wasm::key_of(source);
     // What is not even there yet stands in for nothing; what stood in for that goes on.
     if (!slot.key.empty() && key != slot.key && is_ready(slot.source)) slot.before = slot.source;
+    left_some_ = left_some_ || !slot.key.empty();
     slot.source = source;
     slot.key = std::move(key);
-    want();
+    want(source);
   }
   slot.told = state_of(slot);
   return slot.told;
 }
 
 void Modules::follow() {
-  bool changed = false;
   for (const auto& change : pipeline_.wanted_modules().changes()) {
-    if (change.after == nullptr) changed = slots_.erase(change.key) > 0 || changed;
+    if (change.after == nullptr) left_some_ = slots_.erase(change.key) > 0 || left_some_;
   }
   for (auto& [name, slot] : slots_) {
     if (!slot.before || !is_ready(slot.source)) continue;
     slot.before.reset();
-    changed = true;
+    left_some_ = true;
   }
-  if (changed) want();
+  if (std::exchange(left_some_, false)) want_what_slots_have();
 }
 
 bool Modules::look() {

@@ -50,14 +50,17 @@ class Modules {
     return std::holds_alternative<wasm::Ready>(state_of(source));
   }
   translate::ModuleState state_of(const Slot& slot) const;
-  void want();
+  bool open();
+  void want(const wasm::Source& source);
+  void want_what_slots_have();
 
   Pipeline& pipeline_;
-  OpenStore open_;
+  OpenStore open_store_;
   // Null: not opened yet, or it could not be.
   std::unique_ptr<wasm::Store> store_;
   std::optional<wasm::Failure> failure_;
   std::map<std::string, Slot> slots_;
+  bool left_some_ = false;  // the store was told to fetch what no slot has any more
 };
 
 }  // namespace sluice::control

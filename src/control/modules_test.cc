@@ -19,14 +19,17 @@ class FakeStore : public wasm::Store {
  public:
   void want(std::vector<wasm::Source> sources) override {
     wanted.clear();
-    for (const wasm::Source& source : sources) wanted.push_back(std::get<wasm::HttpSource>(source).url);
+    for (wasm::Source& source : sources) want_also(std::move(source));
+    ++times;
   }
+  void want_also(wasm::Source source) override { wanted.push_back(std::get<wasm::HttpSource>(source).url); }
   wasm::State state(const wasm::Source& source) const override {
     const auto at = states.find(std::get<wasm::HttpSource>(source).url);
     return at == states.end() ? wasm::State() : at->second;
   }
 
   std::vector<std::string> wanted;
+  int times = 0;  // that it was told all of them
   std::map<std::string, wasm::State> states;
 };
 
@@ -54,16 +57,17 @@ spec:
         "80}]}}");
   }
 
-  void policy(const std::string& url) {
+  void policy(const std::string& url) { policy("p", url); }
+  void policy(const std::string& name, const std::string& url) {
     feed(fmt::format(R"(
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyExtensionPolicy
-metadata: {{name: p, namespace: default}}
+metadata: {{name: {}, namespace: default}}
 spec:
   targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: gw}}]
   wasm: [{{code: {{type: HTTP, http: {{url: "{}"}}}}}}]
 )",
-                     url));
+                     name, url));
   }
 
   // Commits; the file of the module that the listener has then, or the status of the answer that the route
@@ -130,6 +134,17 @@ TEST_F(ModulesTest, TheModuleBeforeStandsInForOneThatCannotBeHad) {
       wasm::Failed{.failure = {wasm::Reason::kNotFound, "there is none"}, .retry_at = {}};
   policy("https://modules.example/b.wasm");
   EXPECT_EQ(served(), "/a");
+}
+
+TEST_F(ModulesTest, OneMoreModuleDoesNotNameThoseBefore) {
+  for (int i = 0; i < 5; ++i) {
+    policy(fmt::format("p{}", i), fmt::format("https://modules.example/{}.wasm", i));
+  }
+  served();
+  policy("q", "https://modules.example/q.wasm");
+  served();
+  EXPECT_EQ(store_.wanted.size(), 6);
+  EXPECT_EQ(store_.times, 0);
 }
 
 TEST_F(ModulesTest, WithoutAStoreNoModuleCanBeHad) {

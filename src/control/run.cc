@@ -141,8 +141,10 @@ class Control {
   std::unique_ptr<HostWatch> host_watch_;
   std::unique_ptr<source::Source> source_;
   Modules modules_{pipeline_, [this] {
-                     return start_module_store({.cache{.folder = options_.run_dir + "/wasm"}},
-                                               [this] { mailbox_.post(ModulesChanged{}); });
+                     return start_module_store(
+                         {.cache{.folder = options_.run_dir + "/wasm"},
+                          .look_again = std::chrono::seconds(options_.look_again_seconds)},
+                         [this] { mailbox_.post(ModulesChanged{}); });
                    }};
   observe::Observer observer_{{
       .snapshot = [this](observe::Observer::Take take) { mailbox_.post(Look{std::move(take)}); },

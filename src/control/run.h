@@ -1,6 +1,7 @@
 // `sluice run`: files in, a serving Envoy out.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct RunOptions {
   translate::Settings settings;
   std::string admin_address = "127.0.0.1:0";  // of the admin pages, beside the socket; empty: none
   std::vector<std::string> admin_hosts;       // names by which that may be asked for
+  std::uint32_t look_again_seconds = 600;     // at modules that may change where they are from
 };
 
 // Serves until a signal ends it (signals.h), then drains and ends the Envoys. The exit code: 0, or 1 when it

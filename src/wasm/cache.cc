@@ -148,6 +148,11 @@ void Cache::set_wanted(std::set<std::string> keys) {
   wanted_ = std::move(keys);
 }
 
+void Cache::add_wanted(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  wanted_.insert(key);
+}
+
 std::optional<CachedModule> Cache::find(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto origin = origins_.find(key);

@@ -54,6 +54,8 @@ class Cache {
 
   // These and no others are wanted from now on.
   void set_wanted(std::set<std::string> keys);
+  // This one beside those before.
+  void add_wanted(const std::string& key);
   std::optional<CachedModule> find(const std::string& key) const;
 
   // The module is in its place and the index is written when this returns.

@@ -52,6 +52,7 @@ class StoreOnLoop final : public Store {
   }
 
   void want(std::vector<Source> sources) override;
+  void want_also(Source source) override;
   State state(const Source& source) const override {
     const auto item = items_.find(key_of(source));
     return item == items_.end() ? State(Pending{}) : item->second.state;
@@ -76,6 +77,7 @@ class StoreOnLoop final : public Store {
     std::jthread thread;
   };
 
+  void begin(const std::string& key, Item& item);
   void queue(Item& item);
   void start_jobs();
   void start(const std::string& key, Item& item);
@@ -123,21 +125,36 @@ void StoreOnLoop::want(std::vector<Source> sources) {
   for (auto& [key, item] : previous) {
     if (const auto job = jobs_.find(item.job); job != jobs_.end()) job->second.thread.request_stop();
   }
-  for (auto& [key, item] : items_) {
-    const bool at_rest = item.job == 0 && item.queued == 0 && !item.timer.pending();
-    if (!at_rest || std::holds_alternative<Failed>(item.state)) continue;
-    if (std::holds_alternative<Pending>(item.state)) {
-      if (auto module = cache_->find(key)) {
-        item.state = Ready{.path = module->path, .sha256 = module->sha256};
-        item.revision = module->revision;
-      } else if (auto valid = check(item.source); !valid) {
-        item.state = Failed{.failure = valid.error()};
-        continue;
-      }
-    }
-    if (item.moves || std::holds_alternative<Pending>(item.state)) queue(item);
-  }
+  for (auto& [key, item] : items_) begin(key, item);
   start_jobs();
+}
+
+void StoreOnLoop::want_also(Source source) {
+  const std::string key = key_of(source);
+  const bool moves = may_move(source);
+  const auto [at, is_new] = items_.try_emplace(key);
+  Item& item = at->second;
+  if (is_new) item.source = std::move(source);
+  item.moves |= moves;
+  cache_->add_wanted(key);
+  begin(key, item);
+  if (item.queued != 0) start_jobs();
+}
+
+// What is to be done for it: nothing where that is under way.
+void StoreOnLoop::begin(const std::string& key, Item& item) {
+  const bool at_rest = item.job == 0 && item.queued == 0 && !item.timer.pending();
+  if (!at_rest || std::holds_alternative<Failed>(item.state)) return;
+  if (std::holds_alternative<Pending>(item.state)) {
+    if (auto module = cache_->find(key)) {
+      item.state = Ready{.path = module->path, .sha256 = module->sha256};
+      item.revision = module->revision;
+    } else if (auto valid = check(item.source); !valid) {
+      item.state = Failed{.failure = valid.error()};
+      return;
+    }
+  }
+  if (item.moves || std::holds_alternative<Pending>(item.state)) queue(item);
 }
 
 void StoreOnLoop::queue(Item& item) {

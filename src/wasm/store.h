@@ -58,6 +58,8 @@ class Store {
   virtual ~Store() = default;
   // These and no others. Their states are right when this returns: known modules are Ready.
   virtual void want(std::vector<Source> sources) = 0;
+  // This one beside those before, for what the others do not cost.
+  virtual void want_also(Source source) = 0;
   // Pending for a source that nobody wants.
   virtual State state(const Source& source) const = 0;
 };

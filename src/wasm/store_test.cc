@@ -132,6 +132,24 @@ TEST_F(ModuleStore, AFileIsFetchedAndLiesOnDiskWhenItIsReady) {
   EXPECT_EQ(changes_, 1);
 }
 
+TEST_F(ModuleStore, OneMoreIsFetchedBesideThoseBefore) {
+  const TestServer server(serve_module());
+  const HttpSource first{.url = server.url("/a.wasm")};
+  const HttpSource second{.url = server.url("/b.wasm")};
+  want({first});
+  EXPECT_EQ(ready(first).sha256, module_digest_);
+  on_loop([&] { store_->want_also(second); });
+  EXPECT_EQ(ready(second).sha256, module_digest_);
+  EXPECT_EQ(ready(first).sha256, module_digest_);
+  // What is on disk already is there at once.
+  reopen();
+  on_loop([&] {
+    store_->want_also(second);
+    EXPECT_TRUE(std::holds_alternative<Ready>(store_->state(second)));
+    EXPECT_TRUE(std::holds_alternative<Pending>(store_->state(first)));
+  });
+}
+
 TEST_F(ModuleStore, AnImageIsFetched) {
   TestRegistry registry;
   registry.add_image("team/filter", "v1", module_);

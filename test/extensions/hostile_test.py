@@ -8,14 +8,15 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 
 import gateway  # noqa: E402
 from examples import FORMS, find, objects_of  # noqa: E402
+from hostile_modules import path_of_module_that_traps  # noqa: E402
 from rig import BUILD, Answer, Object, Rig, request, run_tests  # noqa: E402
 
-HERE = Path(__file__).resolve().parent
 HOSTILE_EXT_PROC = BUILD / "test/extensions/hostile-ext-proc"
 TIMEOUT = "200ms"  # the policy's messageTimeout
 
@@ -27,9 +28,9 @@ class Hostile(unittest.TestCase):
         self.rig = self.enterContext(Rig())
         self.backend = self.rig.echo("blue").addresses["blue"]
 
-    def start(self, routes: dict[str, list[Object]]) -> None:
+    def start(self, routes: dict[str, list[Object]], **options: Any) -> None:
         self.gateway = gateway.start(self.rig, self.backend, {
-            **routes, "good.test": objects_of(self.rig, "wasm-cpp", "good.test", {})})
+            **routes, "good.test": objects_of(self.rig, "wasm-cpp", "good.test", {})}, **options)
 
     def ask(self, route: str, path: str = "") -> Answer:
         answer = request(self.gateway.url + path, route, "POST", body=b'{"model": "m"}')
@@ -40,12 +41,9 @@ class Hostile(unittest.TestCase):
     # ---- WebAssembly ----------------------------------------------------------------------------------
 
     def wasm_that_traps(self, route: str, where: str, fail_open: bool = False) -> list[Object]:
-        module = self.rig.path(f"{where.lower()}.wasm")
-        if not module.exists():
-            subprocess.run(["clang++-19", "--target=wasm32-wasi", "-mexec-model=reactor", "-O1", "-fno-exceptions",
-                            f"-DTRAP_IN={where}", "-o", module, HERE / "hostile_wasm.cc"], check=True)
+        module = path_of_module_that_traps(self.rig, where)
         objects = FORMS["wasm-cpp"].objects(route, {}, module.as_uri())
-        find(objects, "EnvoyExtensionPolicy")["spec"]["wasm"][0]["failOpen"] = fail_open
+        find(objects, "EnvoyExtensionPolicy")["spec"]["wasm"][0].update(name=f"wasm-of-{route}", failOpen=fail_open)
         return objects
 
     def test_a_module_that_traps_on_each_request_stops_its_own_requests(self) -> None:
@@ -69,6 +67,15 @@ class Hostile(unittest.TestCase):
         end"""
         self.start({"fails.test": self.lua("fails.test", source)})
         self.assertEqual(self.ask("fails.test").status, 200)
+
+    DOES_NOT_PARSE = "function envoy_on_request(handle) if end"
+
+    def test_a_script_that_does_not_parse_stops_its_own_requests(self) -> None:
+        self.start({"broken.test": self.lua("broken.test", self.DOES_NOT_PARSE)})
+        self.assertEqual(self.ask("broken.test").status, 500)
+        condition = self.gateway.condition("broken.test")
+        self.assertEqual((condition["status"], condition["reason"]), ("False", "Invalid"))
+        self.assertIn("line 1", condition["message"])
 
     # ---- ext_proc ----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ scripts/install.sh --examples
 scripts/build.sh release echo hostile-ext-proc
 make --no-print-directory -C examples/extensions
 failed=0
-for name in extensions ext_proc hostile; do
+for name in extensions ext_proc image hostile hostile_fetch; do
   /usr/bin/python3 "test/extensions/${name}_test.py" || failed=1
 done
 exit $failed

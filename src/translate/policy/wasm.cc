@@ -240,7 +240,8 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
                                       .code = fmt::format("module/{}", wasm::name_of(failed->failure.reason)),
                                       .message = failed->failure.message,
                                       .suggestion = failed->retry_at ? "it is tried again" : ""});
-    // What was there before serves on.
+    // It may be there with the next attempt; and what was there before serves on.
+    nothing.pending = failed->retry_at.has_value();
     if (!state->stand_in) return nothing;
   }
   const auto* ready = std::get_if<wasm::Ready>(&state->state);
