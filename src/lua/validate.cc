@@ -177,6 +177,16 @@ int run_protected(lua_State* state) {
   return 0;
 }
 
+// "table: 0x7f3a52c0" becomes "table: 0x…": it is another one each time, and nobody's business.
+void hide_addresses(std::string& message) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::size_t kFewest = 6;  // of an address; less is the script's own number
+  for (std::size_t at = message.find("0x"); at != message.npos; at = message.find("0x", at + 2)) {
+    const std::size_t end = std::min(message.find_first_not_of(kDigits, at + 2), message.size());
+    if (end - at - 2 >= kFewest) message.replace(at + 2, end - at - 2, "…");
+  }
+}
+
 }  // namespace
 
 std::optional<Failure> validate(std::string_view source, Validation validation, const Sandbox& sandbox) {
@@ -198,6 +208,7 @@ std::optional<Failure> validate(std::string_view source, Validation validation, 
   }
   // A script may make up what looks like a place.
   if (run.failure && run.failure->line > line_of(source, source.size())) run.failure->line = 0;
+  if (run.failure) hide_addresses(run.failure->message);
   return run.failure;
 }
 

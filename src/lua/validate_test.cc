@@ -207,6 +207,11 @@ TEST(Validate, WhatTheSandboxLacksIsNamed) {
       "fit");
 }
 
+TEST(Validate, AnErrorThatHasAnAddressInItIsTheSameEachTime) {
+  EXPECT_EQ(said(on_request("error(tostring({}) .. '!')")), "2: table: 0x…!");
+  EXPECT_EQ(said(on_request("error(string.format('%p and 0x2a', print))")), "2: 0x… and 0x2a");
+}
+
 TEST(Validate, AnErrorThatIsNoTextIsTold) {
   EXPECT_EQ(said(on_request("error({})")), "2: the script raises a table as an error");
   EXPECT_EQ(said(on_request("error()")), "2: the script raises a nil as an error");

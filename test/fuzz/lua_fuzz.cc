@@ -60,7 +60,9 @@ void run(std::string_view text) {
   require(plain.size() == source.size(), "what is no Lua 5.1 becomes it in its place");
   if (!syntax) require(!validate(plain, Validation::kSyntax), "what is Lua 5.1 stays it", plain);
   const std::optional<Failure> again = validate(source, Validation::kStrict);
-  require(again == strict || is_of_luck(again) || is_of_luck(strict), "the same script has the same failure",
+  // Not the same message: a script sees addresses, and may say what it likes of them.
+  require(again.has_value() == strict.has_value() || is_of_luck(again) || is_of_luck(strict),
+          "the same script has the same verdict",
           fmt::format("{}\n{}", strict ? strict->message : "fit", again ? again->message : "fit"));
 }
 
