@@ -1,6 +1,5 @@
 #include "lua/blame.h"
 
-#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "base/closest.h"
 #include "base/quote.h"
+#include "base/utf8.h"
 #include "lua/library.h"
 #include "lua/machine.h"
 #include "lua/object.h"
@@ -97,22 +97,10 @@ std::string explain_other(lua_State* state, const Vain& vain) {
   return fmt::format("there is no global {}{}", quote(vain.name), did_you_mean(vain.name, globals_of(state)));
 }
 
-// How long the character at `at` is in UTF-8; 0 where it is none, or one that a terminal would obey.
-std::size_t character_at(std::string_view text, std::size_t at) {
-  const auto byte = [text](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const unsigned first = byte(at);
-  if (first < 0x80) return first >= 0x20 && first != 0x7F ? 1 : 0;
-  const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  unsigned point = first & (0x7FU >> size);
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(at + i) & 0xC0U) != 0x80) return 0;
-    point = point << 6U | (byte(at + i) & 0x3FU);
-  }
-  constexpr unsigned kSmallest[] = {0, 0, 0xA0, 0x800, 0x10000};
-  const bool is_surrogate = point >= 0xD800 && point < 0xE000;
-  return first < 0xC2 || point < kSmallest[size] || point > 0x10FFFF || is_surrogate ? 0 : size;
+// Whether a terminal would obey it: U+0000 to U+001F, U+007F to U+009F. `character` is UTF-8.
+bool is_control(std::string_view character) {
+  const auto byte = [character](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  return byte(0) < 0x20 || byte(0) == 0x7F || (byte(0) == 0xC2 && byte(1) < 0xA0);
 }
 
 // On one line, in UTF-8, without what a terminal would obey, and not too long.
@@ -120,15 +108,18 @@ std::string readable(std::string_view message) {
   std::string result;
   for (std::size_t i = 0; i < message.size();) {
     if (result.size() >= kMaxMessage) return result + "…";
-    const std::size_t size = character_at(message, i);
-    if (size > 0) {
+    const std::size_t size = utf8_size(message.substr(i));
+    if (size > 0 && !is_control(message.substr(i, size))) {
       result += message.substr(i, size);
-    } else if (std::string_view("\n\r\t").contains(message[i])) {
+      i += size;
+      continue;
+    }
+    if (std::string_view("\n\r\t").contains(message[i])) {
       result += ' ';
     } else {
       result += fmt::format("\\x{:02x}", static_cast<unsigned char>(message[i]));
     }
-    i += std::max<std::size_t>(size, 1);
+    ++i;
   }
   return result;
 }

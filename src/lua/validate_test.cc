@@ -222,6 +222,7 @@ TEST(Validate, AnErrorThatIsNoTextIsTold) {
 
 TEST(Validate, AMessageIsOneLineOfUTF8) {
   EXPECT_EQ(said(on_request("error('a\\nb\\27[2J\\200\\0ü', 0)")), "2: a b\\x1b[2J\\xc8\\x00ü");
+  EXPECT_EQ(said(on_request("error('\\250\\135\\135\\135', 0)")), "2: \\xfa\\x87\\x87\\x87");
   const std::string long_one = said(on_request("error(('x'):rep(5000), 0)"));
   EXPECT_LT(long_one.size(), 420U);
   EXPECT_THAT(long_one, testing::EndsWith("…"));
