@@ -1,6 +1,7 @@
 #include "cli/diff.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -74,23 +75,25 @@ Json json_of(const std::vector<Section>& sections) {
 // What one of the paths says.
 struct Side {
   source::Batch batch;
+  std::unique_ptr<source::Source> source;
   control::Pipeline pipeline;
   std::vector<Problem> problems;
 
-  Side(const std::string& path, const translate::Settings& settings) : pipeline(settings) {
-    const std::unique_ptr<source::Source> source = source::read_files({path}, &batch);
+  Side(const std::string& path, const translate::Settings& settings)
+      : source(source::read_files({path}, &batch)), pipeline(settings) {
     for (const api::BoundObject& object : batch.upserted) pipeline.upsert(object);
     pipeline.commit();
     problems = pipeline.problems();
     problems.insert(problems.end(), batch.problems.begin(), batch.problems.end());
   }
 
-  // Why it cannot be compared; null where it can.
-  const Problem* unreadable() const {
-    const auto at = std::ranges::find_if(batch.problems, [](const Problem& problem) {
+  // Why it cannot be compared; none where it can.
+  std::vector<Problem> unreadable() const {
+    std::vector<Problem> found;
+    std::ranges::copy_if(batch.problems, std::back_inserter(found), [](const Problem& problem) {
       return problem.severity == Severity::kError && problem.code.starts_with("syntax/");
     });
-    return at == batch.problems.end() ? nullptr : &*at;
+    return found;
   }
 };
 
@@ -119,11 +122,13 @@ int diff(const DiffOptions& options, Console& console) {
   const Side before(options.before, options.settings);
   const Side after(options.after, options.settings);
   for (const Side* side : {&before, &after}) {
-    if (const Problem* problem = side->unreadable()) {
-      console.err << print_problems(
-          {*problem}, [](const std::string&, unsigned) { return std::string(); }, console.err_color);
-      return kUsage;
-    }
+    const std::vector<Problem> unreadable = side->unreadable();
+    if (unreadable.empty()) continue;
+    const LineOf line_of = [side](const std::string& file, unsigned line) {
+      return source::source_line(*side->source, file, line);
+    };
+    console.err << print_problems(unreadable, line_of, console.err_color);
+    return kUsage;
   }
   const explain::Diff found = explain::diff(explain::Snapshot(before.pipeline), before.problems,
                                             explain::Snapshot(after.pipeline), after.problems);

@@ -50,6 +50,7 @@ struct Row {
   std::string reason;
   std::string message;
   bool good = true;
+  bool only_follows = false;  // what is wrong and shown follows from something else
 };
 
 std::string text(const json& value, const char* name) { return value.value(name, std::string()); }
@@ -128,8 +129,11 @@ Row row_of(const json& object, const std::vector<Part>& parts, bool name_parts) 
         if (shown != "False") shown = text(condition, "status");
       }
       if (row.reason.empty()) row.reason = text(condition, "reason");
-      if (!row.good || !is_bad(condition)) continue;
+      // That something is not programmed follows from what else is wrong with it.
+      const bool follows = text(condition, "type") == "Programmed";
+      if (!is_bad(condition) || (!row.good && (follows || !row.only_follows))) continue;
       row.good = false;
+      row.only_follows = follows;
       row.reason = text(condition, "reason");
       row.message = text(condition, "message");
       if (name_parts && !part.name.empty()) row.message = part.name + ": " + row.message;

@@ -81,6 +81,18 @@ TEST(PrintStatus, SomethingIsNot) {
             "1 error, 1 warning\n");
 }
 
+TEST(PrintStatus, WhatFollowsFromSomethingElseIsNotTheReason) {
+  const Result result = print(R"({"commit": 1, "problems": [], "objects": [
+    {"kind": "Gateway", "name": "eg", "namespace": "default", "status": {"conditions": [], "listeners": [
+      {"name": "http", "conditions": [
+        {"type": "Programmed", "status": "False", "reason": "Invalid", "message": "The other conditions say why"},
+        {"type": "Accepted", "status": "False", "reason": "PortUnavailable", "message": "another has it"}]}]}}]})");
+  EXPECT_EQ(result.out,
+            "KIND     NAME        ACCEPTED  RESOLVEDREFS  PROGRAMMED  REASON           MESSAGE\n"
+            "Gateway  default/eg  False     -             False       PortUnavailable  listener http: another "
+            "has it\n");
+}
+
 TEST(PrintStatus, ABackendThatIsNotAccepted) {
   const Result result = print(R"({"commit": 1, "problems": [], "objects": [
     {"kind": "Backend", "name": "me", "namespace": "default", "status": {"conditions": [

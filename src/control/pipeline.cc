@@ -90,6 +90,7 @@ struct Pipeline::Tables {
     f(extensions.policies);
     f(extensions.filter_orders);
     f(routes.all);
+    f(services.problems_of_slices);
     f(policies.backends);
     f(policies.backend_tls);
     f(policies.backend_tls_targets);

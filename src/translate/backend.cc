@@ -11,6 +11,7 @@
 #include "translate/near.h"
 #include "translate/policy/precedence.h"
 #include "translate/reference.h"
+#include "translate/slice.h"
 #include "translate/upstream_tls.h"
 
 namespace sluice::translate {
@@ -405,7 +406,7 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
   for (const api::EndpointSlice* slice : slices) {
     (slice->address_type == "FQDN" ? joined.names : joined.addresses) = true;
     for (const api::EndpointPort& port : slice->ports) {
-      if (!port.port || port.protocol == "SCTP") continue;
+      if (!is_usable(port) || port.protocol == "SCTP") continue;
       std::vector<Found>& here = found[endpoint_port(port.name, port.protocol)];
       if (here.empty()) here.reserve(slice->endpoints.size());
       for (const api::SliceEndpoint& e : slice->endpoints) {
@@ -415,6 +416,7 @@ ServiceEndpoints join_slices(const std::vector<const api::EndpointSlice*>& slice
         const bool draining = terminating && e.conditions.serving.value_or(false);
         if (!ready && !draining) continue;
         for (const std::string& address : e.addresses) {
+          if (!is_usable(*slice, address)) continue;
           here.push_back({.ready = ready,
                           .locality = prefer_local_zone ? std::string_view(e.zone) : std::string_view(),
                           .endpoint = {.address = address, .port = static_cast<std::uint16_t>(*port.port)},

@@ -63,20 +63,20 @@ TEST(JoinSlices, KeepsPortsApartByName) {
 }
 
 TEST(JoinSlices, MakesZonesOnlyForServicesThatPreferThem) {
-  const auto s = slice({endpoint("1", {}, "b"), endpoint("2", {}, "a")});
-  EXPECT_EQ(addresses(join_slices({&s}, false, false), "http"), (Addresses{"1", "2"}));
-  EXPECT_EQ(addresses(join_slices({&s}, true, false), "http"), (Addresses{"a2", "b1"}));
+  const auto s = slice({endpoint("10.0.0.1", {}, "b"), endpoint("10.0.0.2", {}, "a")});
+  EXPECT_EQ(addresses(join_slices({&s}, false, false), "http"), (Addresses{"10.0.0.1", "10.0.0.2"}));
+  EXPECT_EQ(addresses(join_slices({&s}, true, false), "http"), (Addresses{"a10.0.0.2", "b10.0.0.1"}));
 }
 
 TEST(JoinSlices, RemembersZonesForClustersThatAskForThem) {
-  const auto s = slice({endpoint("1", {}, "b"), endpoint("2", {}, "a"), endpoint("3", {}, "b")});
+  const auto s = slice({endpoint("10.0.0.1", {}, "b"), endpoint("10.0.0.2", {}, "a"), endpoint("10.0.0.3", {}, "b")});
   EXPECT_EQ(join_slices({&s}, false, false).zones.at("http"),
             (ServiceEndpoints::Zones{.names = {"a", "b"}, .of = {1, 0, 1}}));
   EXPECT_TRUE(join_slices({&s}, true, false).zones.empty()) << "its localities are zones";
 }
 
 TEST(JoinSlices, RemembersNoZonesWhereThereAreNone) {
-  const auto s = slice({endpoint("1"), endpoint("2")});
+  const auto s = slice({endpoint("10.0.0.1"), endpoint("10.0.0.2")});
   EXPECT_TRUE(join_slices({&s}, false, false).zones.empty());
 }
 

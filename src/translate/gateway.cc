@@ -87,6 +87,11 @@ std::optional<ClasslessGateway> find_classless(const NamespacedName& name, const
     return std::nullopt;
   }
   const ObjectKey missing{.kind = api::kind_of<api::GatewayClass>(), .name = class_name};
+  std::string suggestion = near_object(missing, {}, tables, reads);
+  if (suggestion.empty()) {
+    suggestion = fmt::format("add a GatewayClass `{}` with `controllerName: {}`", class_name.name,
+                             settings.controller_name);
+  }
   return ClasslessGateway{
       {{.code = "reference/not-found",
         .severity = Severity::kWarning,
@@ -94,7 +99,7 @@ std::optional<ClasslessGateway> find_classless(const NamespacedName& name, const
         .object = {.kind = api::kind_of<api::Gateway>(), .name = name},
         .path = "spec.gatewayClassName",
         .message = fmt::format("there is no GatewayClass {}: nobody serves this Gateway", class_name.name),
-        .suggestion = near_object(missing, {}, tables, reads)}}};
+        .suggestion = std::move(suggestion)}}};
 }
 
 bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projections& tables,

@@ -36,6 +36,10 @@ Services::Services(Graph& graph, const Inputs& in)
                                 .ports = {}, .addresses = of_service.addresses, .names = of_service.names};
                             for (const auto& [port, localities] : of_service.by_port) row.ports.insert(port);
                             return row;
-                          })) {}
+                          })),
+      problems_of_slices(graph.map("problems of slices", in.objects.endpoint_slices,
+                                   [](const NamespacedName& name, const api::EndpointSlice& slice) {
+                                     return translate::check_slice(name, slice);
+                                   })) {}
 
 }  // namespace sluice::control::tables

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "control/tables/inputs.h"
+#include "translate/slice.h"
 
 namespace sluice::control::tables {
 
@@ -15,6 +16,7 @@ struct Services {
   const Index<ObjectKey, NamespacedName, api::EndpointSlice>& slices_of;  // by service
   const Table<ObjectKey, translate::ServiceEndpoints>& endpoints_of;
   const Table<ObjectKey, translate::ServiceReadiness>& readiness;
+  const Table<NamespacedName, translate::SliceProblems>& problems_of_slices;
 };
 
 }  // namespace sluice::control::tables
