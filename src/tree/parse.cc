@@ -181,6 +181,9 @@ Diagnosis diagnose(std::string_view theirs, std::string_view document, std::uint
     if (colon + 1 < line_text.size() && line_text[colon + 1] != ' ') {
       return {"a key without a space after its colon", "put a space after the colon"};
     }
+    if (line_of(document, line + 1).starts_with('\t')) {
+      return {"a value on the key's line, and a line below it that begins with a tab", "indent with spaces"};
+    }
     return {"a value on the key's line, and deeper lines below it",
             "align the next line with this key, or remove the value"};
   }

@@ -278,6 +278,9 @@ TEST(Parse, YamlMistakes) {
       problems_of("a: 1\n  b: 2\n"),
       "1:4: syntax/yaml: a value on the key's line, and deeper lines below it (align the next line with this "
       "key, or remove the value)");
+  EXPECT_EQ(problems_of("a: b\n\tc: 2\n"),
+            "1:4: syntax/yaml: a value on the key's line, and a line below it that begins with a tab (indent "
+            "with spaces)");
   EXPECT_EQ(problems_of("spec\n  a: b\n"),
             "1:1: syntax/yaml: a line without a colon before deeper lines (end the line with `:`)");
   EXPECT_EQ(problems_of("a: @x\n"),
