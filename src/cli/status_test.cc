@@ -87,10 +87,11 @@ TEST(PrintStatus, WhatFollowsFromSomethingElseIsNotTheReason) {
       {"name": "http", "conditions": [
         {"type": "Programmed", "status": "False", "reason": "Invalid", "message": "The other conditions say why"},
         {"type": "Accepted", "status": "False", "reason": "PortUnavailable", "message": "another has it"}]}]}}]})");
-  EXPECT_EQ(result.out,
-            "KIND     NAME        ACCEPTED  RESOLVEDREFS  PROGRAMMED  REASON           MESSAGE\n"
-            "Gateway  default/eg  False     -             False       PortUnavailable  listener http: another "
-            "has it\n");
+  EXPECT_EQ(
+      result.out,
+      "KIND     NAME        ACCEPTED  RESOLVEDREFS  PROGRAMMED  REASON           MESSAGE\n"
+      "Gateway  default/eg  False     -             False       PortUnavailable  listener http: another "
+      "has it\n");
 }
 
 TEST(PrintStatus, ABackendThatIsNotAccepted) {

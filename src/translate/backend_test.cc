@@ -69,7 +69,8 @@ TEST(JoinSlices, MakesZonesOnlyForServicesThatPreferThem) {
 }
 
 TEST(JoinSlices, RemembersZonesForClustersThatAskForThem) {
-  const auto s = slice({endpoint("10.0.0.1", {}, "b"), endpoint("10.0.0.2", {}, "a"), endpoint("10.0.0.3", {}, "b")});
+  const auto s =
+      slice({endpoint("10.0.0.1", {}, "b"), endpoint("10.0.0.2", {}, "a"), endpoint("10.0.0.3", {}, "b")});
   EXPECT_EQ(join_slices({&s}, false, false).zones.at("http"),
             (ServiceEndpoints::Zones{.names = {"a", "b"}, .of = {1, 0, 1}}));
   EXPECT_TRUE(join_slices({&s}, true, false).zones.empty()) << "its localities are zones";
