@@ -275,8 +275,10 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
   EXPECT_EQ(changes(ResourceType::kCluster) + changes(ResourceType::kEndpoints), 0U);
 
   pipeline_.upsert(slice("s4711", {"10.1.0.2"}));
-  EXPECT_EQ(runs(pipeline_.commit()),
-            (Runs{{"endpoints of services", 1}, {"readiness of services", 1}, {"endpoints", 1}}))
+  EXPECT_EQ(runs(pipeline_.commit()), (Runs{{"endpoints of services", 1},
+                                            {"readiness of services", 1},
+                                            {"problems of slices", 1},
+                                            {"endpoints", 1}}))
       << "an EndpointSlice";
   EXPECT_EQ(changes(ResourceType::kEndpoints), 1U);
 
