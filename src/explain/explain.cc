@@ -48,6 +48,18 @@ bool is_in(std::string_view path, std::string_view field) {
   return path.starts_with(field) && (path.size() == field.size() || path[field.size()] == '.');
 }
 
+// Of those on the socket that forward by server name, one whose hostname covers the name; null: none.
+const ListenerPlan* listener_for_name(const ProxyPlan& plan, const ir::Listener& socket,
+                                      std::string_view sni) {
+  for (const GatewayPlan& gateway : plan.gateways) {
+    for (const ListenerPlan& listener : gateway.listeners) {
+      const bool here = served(listener) && listener.bind_port == socket.port && !listener.stream.empty();
+      if (here && specificity(listener.hostname, sni) >= 0) return &listener;
+    }
+  }
+  return nullptr;
+}
+
 class Explainer {
  public:
   Explainer(const Snapshot& snapshot, const Request& request) : snapshot_(snapshot) { e_.request = request; }
@@ -111,6 +123,8 @@ bool Explainer::choose_chain(const ProxyPlan& plan, const ir::Listener& socket) 
   } else if (e_.request.sni.empty()) {
     close(
         fmt::format("the client names no server, and no listener on port {} does without", e_.request.port));
+  } else if (const ListenerPlan* listener = listener_for_name(plan, socket, e_.request.sni)) {
+    close(fmt::format("no route of listener {} takes server name {}", listener->name, e_.request.sni));
   } else {
     close(fmt::format("no listener on port {} has server name {}", e_.request.port, e_.request.sni));
   }

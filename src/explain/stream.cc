@@ -118,7 +118,7 @@ void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, c
                   .match = names_of(*brings),
                   .reasons = {}};
     if (e.request.sni.empty() || brings->server_names.empty()) {
-      miss.reasons.emplace_back("another route of the listener is older, or more precise");
+      miss.reasons.emplace_back("another route of the listener is more precise, older, or first by name");
     } else {
       miss.reasons.push_back(fmt::format("the server name is {}", e.request.sni));
     }

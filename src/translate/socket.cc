@@ -27,15 +27,17 @@ std::vector<std::string> names_of(const StreamContribution& brings) {
   return brings.server_names.empty() ? std::vector<std::string>{"*"} : brings.server_names;
 }
 
-Problem taken(const Route& route, const Route& older, const std::string& stream) {
-  return {.code = "conflict/route",
-          .severity = Severity::kWarning,
-          .where = {},
-          .object = route.first,
-          .path = "spec.parentRefs",
-          .message = fmt::format("listener {} forwards to {}, which is older: this route gets nothing of it",
-                                 stream, older.first.to_string()),
-          .suggestion = "attach it to another listener, or put the backends into one route"};
+Problem taken(const Route& route, const Route& first, const std::string& stream) {
+  const bool same_age = route.second->creation_timestamp == first.second->creation_timestamp;
+  return {
+      .code = "conflict/route",
+      .severity = Severity::kWarning,
+      .where = {},
+      .object = route.first,
+      .path = "spec.parentRefs",
+      .message = fmt::format("listener {} forwards to {}, {}: this route gets nothing of it", stream,
+                             first.first.to_string(), same_age ? "whose name comes first" : "which is older"),
+      .suggestion = "attach it to another listener, or put the backends into one route"};
 }
 
 // Which names each route of one listener gets, the oldest first.
