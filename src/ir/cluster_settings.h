@@ -148,7 +148,8 @@ struct TcpQuestion {
 
 // and by gRPC's health service.
 struct GrpcQuestion {
-  std::string service;  // empty: the server
+  std::string service;    // empty: the server
+  std::string authority;  // empty: the cluster's name
 
   bool operator==(const GrpcQuestion&) const = default;
 };
@@ -161,7 +162,8 @@ struct HealthCheck {
   std::optional<Duration> initial_jitter;
   std::uint32_t healthy_after = 1;
   std::uint32_t unhealthy_after = 3;
-  std::uint16_t port = 0;  // 0: the endpoint's
+  std::uint16_t port = 0;   // 0: the endpoint's
+  bool while_idle = false;  // at this interval, even if there have been no requests yet
   std::optional<HealthCheckLog> log;
 
   bool operator==(const HealthCheck&) const = default;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,15 @@ constexpr std::uint64_t kLeastWindow = 65'535;  // RFC 9113, section 6.9.2
 // How the kernel's limits are called: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL and MAX_TCP_KEEPCNT.
 constexpr std::int64_t kMostKeepaliveSeconds = 32'767;
 constexpr std::int64_t kMostKeepaliveProbes = 127;
+
+// By its name, where the user gives none: that of the cluster, which is Envoy's default, is no authority.
+void watch_service(ir::HealthCheck& check, const std::string& authority) {
+  check.while_idle = true;
+  if (auto* http = std::get_if<ir::HttpQuestion>(&check.question); http != nullptr && http->host.empty()) {
+    http->host = authority;
+  }
+  if (auto* grpc = std::get_if<ir::GrpcQuestion>(&check.question)) grpc->authority = authority;
+}
 
 void read(const api::CircuitBreaker& from, SettingReader& reader, ir::ClusterSettings& to) {
   ir::CircuitBreakers& limits = to.circuit_breakers.emplace();
@@ -209,8 +219,9 @@ ReadSettings read_cluster_settings(const api::ClusterSettings& from, const FindM
   return to;
 }
 
-Boxed<ir::ClusterSettings> settings_of_service(ReadSettings read) {
+Boxed<ir::ClusterSettings> settings_of_service(ReadSettings read, const std::string& authority) {
   ir::ClusterSettings& cluster = read.cluster;
+  if (cluster.health_check) watch_service(*cluster.health_check, authority);
   cluster.hash = std::move(read.requests.hash);
   cluster.max_stream_duration = read.requests.max_stream_duration;
   if (cluster == ir::ClusterSettings{}) return {};

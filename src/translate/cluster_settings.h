@@ -44,9 +44,10 @@ using FindModule = std::function<std::optional<ir::BalancingModule>(std::string_
 
 ReadSettings read_cluster_settings(const api::ClusterSettings& from, const FindModule& find_module = {});
 
-// For a service that the proxy itself asks, to which leads no route: the cluster has what it can of the
-// settings of requests. Empty where that is nothing.
-Boxed<ir::ClusterSettings> settings_of_service(ReadSettings read);
+// For a service that the proxy itself asks under the name of this authority, to which leads no route: the
+// cluster has what it can of the settings of requests, and is watched from the start, for there may be no
+// requests for long. Empty where that is nothing.
+Boxed<ir::ClusterSettings> settings_of_service(ReadSettings read, const std::string& authority);
 
 // "spec.extProc[0].backendSettings" and what is wrong below it.
 Problem problem_at(const SettingProblem& of, const ObjectKey& object, std::string_view path);

@@ -110,14 +110,32 @@ timeout: {tcp: {connectTimeout: 15s}}
 TEST(ClusterSettings, OfAServiceHaveWhatARouteWouldHave) {
   const Boxed<ir::ClusterSettings> settings =
       settings_of_service(read("{loadBalancer: {type: ConsistentHash, consistentHash: {type: SourceIP}}, "
-                               "timeout: {http: {maxStreamDuration: 5s, requestTimeout: 1s}}}"));
+                               "timeout: {http: {maxStreamDuration: 5s, requestTimeout: 1s}}}"),
+                          "web.default:80");
   ASSERT_TRUE(settings);
   EXPECT_EQ(settings->hash, std::vector<ir::HashKey>{{.kind = ir::HashKey::Kind::kSourceAddress}});
   EXPECT_EQ(settings->max_stream_duration, 5s);
 }
 
 TEST(ClusterSettings, OfAServiceThatOnlyRetriesAreNoneOfTheCluster) {
-  EXPECT_FALSE(settings_of_service(read("{retry: {numRetries: 1}}")));
+  EXPECT_FALSE(settings_of_service(read("{retry: {numRetries: 1}}"), "web.default:80"));
+}
+
+TEST(ClusterSettings, OfAServiceWatchItUnderItsName) {
+  const auto question = [](std::string_view check) {
+    const Boxed<ir::ClusterSettings> settings =
+        settings_of_service(read(fmt::format("{{healthCheck: {{active: {}}}}}", check)), "web.default:80");
+    EXPECT_TRUE(settings->health_check->while_idle);
+    return settings->health_check->question;
+  };
+  using Question = decltype(ir::HealthCheck::question);
+  EXPECT_EQ(question("{type: GRPC}"), Question(ir::GrpcQuestion{.authority = "web.default:80"}));
+  EXPECT_EQ(question("{type: HTTP, http: {path: /}}"),
+            Question(ir::HttpQuestion{
+                .host = "web.default:80", .path = "/", .method = ir::HttpQuestion::Method::kUnset}));
+  EXPECT_EQ(
+      question("{type: HTTP, http: {path: /, hostname: a.test}}"),
+      Question(ir::HttpQuestion{.host = "a.test", .path = "/", .method = ir::HttpQuestion::Method::kUnset}));
 }
 
 TEST(CircuitBreakers, LimitEachEndpointAndTheShareOfRetries) {

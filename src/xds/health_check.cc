@@ -49,6 +49,7 @@ void fill(const ir::TcpQuestion& from, core::HealthCheck* check) {
 
 void fill(const ir::GrpcQuestion& from, core::HealthCheck* check) {
   check->mutable_grpc_health_check()->set_service_name(from.service);
+  check->mutable_grpc_health_check()->set_authority(from.authority);
 }
 
 void fill_log(const ir::HealthCheckLog& from, core::HealthCheck* to) {
@@ -66,6 +67,8 @@ void fill_log(const ir::HealthCheckLog& from, core::HealthCheck* to) {
 void fill_health_check(const ir::HealthCheck& from, core::HealthCheck* to) {
   fill_duration(from.timeout, to->mutable_timeout());
   fill_duration(from.interval, to->mutable_interval());
+  // Envoy's own is a minute: whoever dies soon after the first answer would count as healthy for so long.
+  if (from.while_idle) fill_duration(from.interval, to->mutable_no_traffic_interval());
   if (from.initial_jitter) fill_duration(*from.initial_jitter, to->mutable_initial_jitter());
   to->mutable_unhealthy_threshold()->set_value(from.unhealthy_after);
   to->mutable_healthy_threshold()->set_value(from.healthy_after);

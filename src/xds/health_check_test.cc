@@ -110,6 +110,17 @@ TEST(HealthCheck, WaitsBeforeTheFirst) {
   EXPECT_EQ(rendered({.question = ir::TcpQuestion{}, .initial_jitter = 1500ms})["initialJitter"], "1.500s");
 }
 
+TEST(HealthCheck, ByGrpcNamesWhomItAsks) {
+  EXPECT_EQ(rendered({.question = ir::GrpcQuestion{.authority = "web.default:80"}})["grpcHealthCheck"],
+            json({{"authority", "web.default:80"}}));
+}
+
+TEST(HealthCheck, MayGoOnWithoutRequests) {
+  const json made = rendered({.question = ir::TcpQuestion{}, .interval = 2s, .while_idle = true});
+  EXPECT_EQ(made["noTrafficInterval"], "2s");
+  EXPECT_FALSE(rendered({.question = ir::TcpQuestion{}}).contains("noTrafficInterval"));
+}
+
 TEST(OutlierDetection, LeavesOutTheRestOfThePercentages) {
   const json made = rendered(ir::OutlierDetection{});
   EXPECT_FALSE(made.contains("enforcingConsecutiveGatewayFailure"));

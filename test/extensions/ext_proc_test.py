@@ -5,8 +5,10 @@ first is gone, and what becomes of requests when there is none."""
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import ssl
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -15,8 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 
 import gateway  # noqa: E402
 from examples import FORMS, ExtProc, endpoint, find  # noqa: E402
-from rig import Answer, Object, Rig, make_certificate, request, run_tests, wait_for  # noqa: E402
+from rig import (  # noqa: E402
+    BUILD, ENVOY_GATEWAY, Answer, Object, Rig, make_certificate, own_backend, own_backend_ref, request, run_tests,
+    wait_for)
 
+HOSTILE = BUILD / "test/extensions/hostile-ext-proc"
 FORBIDDEN = {"forbidden": ["bad"]}
 GOOD, BAD = json.dumps({"model": "good"}).encode(), json.dumps({"model": "bad"}).encode()
 SERVER = "model-service.test"  # the name in its certificate
@@ -46,21 +51,24 @@ class Connections(unittest.TestCase):
 
     # ---- TLS ------------------------------------------------------------------------------------------
 
-    def tls_service(self, address: str) -> ExtProc:
+    def tls_service(self, address: str, settings: Object = FORBIDDEN) -> ExtProc:
         """That lets in only those who have the certificate of client_tls()."""
         folder = self.rig.folder
         if not (folder / "1.crt").exists():
             make_certificate(folder, [SERVER], 1)
             make_certificate(folder, ["gateway.test"], 2)
-        return ExtProc(self.rig, FORBIDDEN, address, "--certificate", folder / "1.crt", "--key", folder / "1.key",
+        return ExtProc(self.rig, settings, address, "--certificate", folder / "1.crt", "--key", folder / "1.key",
                        "--client-ca", folder / "2.crt")
 
-    def server_tls(self, route: str, authority: str = "1.crt", hostname: str = SERVER) -> list[Object]:
+    def server_tls(self, route: str, authority: str = "1.crt", hostname: str = SERVER,
+                   backends: tuple[str, ...] = ()) -> list[Object]:
+        """For the route's Backend, or these."""
         authorities = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"ca-{route}", "namespace": "default"},
                        "data": {"ca.crt": (self.rig.folder / authority).read_text()}}
         policy = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "BackendTLSPolicy",
                   "metadata": {"name": route, "namespace": "default"},
-                  "spec": {"targetRefs": [{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": route}],
+                  "spec": {"targetRefs": [{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": backend}
+                                          for backend in backends or (route,)],
                            "validation": {"hostname": hostname, "caCertificateRefs": [
                                {"group": "", "kind": "ConfigMap", "name": f"ca-{route}"}]}}}
         return [authorities, policy]
@@ -136,6 +144,67 @@ class Connections(unittest.TestCase):
         ExtProc(self.rig, FORBIDDEN, service.address)
         for route in ("closed.test", "open.test"):
             wait_for(lambda: self.ask(route, BAD).status == 403, f"the service is asked for {route}")
+
+    # ---- a second service ------------------------------------------------------------------------------
+
+    def with_second(self, route: str, objects: list[Object], address: str, on_reference: bool = False) -> list[Object]:
+        """The objects, and a service at this address for when the first is gone: the reference says so, or the
+        Backend."""
+        reference = {**own_backend_ref(f"{route}-2"), **({"fallback": True} if on_reference else {})}
+        find(objects, "EnvoyExtensionPolicy")["spec"]["extProc"][0]["backendRefs"].append(reference)
+        second = own_backend(f"{route}-2", endpoints=[endpoint(address)], appProtocols=[f"{ENVOY_GATEWAY}/h2c"],
+                             **({} if on_reference else {"fallback": True}))
+        return [*objects, second]
+
+    def wait_status(self, route: str, status: int, why: str) -> None:
+        """`BAD` is 403 from the first service, 200 from the second, which names the model all the same."""
+        answer = wait_for(lambda: (a := self.ask(route, BAD)).status == status and a, f"{route}: {why}", 15)
+        if status == 200:
+            self.assertEqual(answer.json["headers"].get("x-model"), "bad")
+
+    def test_requests_go_to_the_second_service_while_the_first_is_gone(self) -> None:
+        unix, lenient = f"unix:{self.rig.folder}/", {}
+        first = {"tcp.test": ExtProc(self.rig, FORBIDDEN), "unix-tls.test": self.tls_service(unix + "first")}
+        second = {"tcp.test": ExtProc(self.rig, lenient),
+                  "unix-tls.test": self.tls_service(unix + "second", lenient)}
+        self.start({
+            "tcp.test": self.with_second("tcp.test", self.objects("tcp.test", first["tcp.test"]),
+                                         second["tcp.test"].address),
+            "unix-tls.test": [*self.with_second("unix-tls.test", self.objects("unix-tls.test", first["unix-tls.test"]),
+                                                second["unix-tls.test"].address, on_reference=True),
+                              *self.server_tls("unix-tls.test", backends=("unix-tls.test", "unix-tls.test-2")),
+                              *self.client_tls()]})
+        for route, service in first.items():
+            with self.subTest(route):
+                # It dies before there has been a request, while all that Envoy knows of it is one good answer.
+                service.kill()
+                self.wait_status(route, 200, "the second is asked")
+                for _ in range(20):
+                    self.assertEqual(self.ask(route, BAD).status, 200)
+        again = {"tcp.test": ExtProc(self.rig, FORBIDDEN, first["tcp.test"].address),
+                 "unix-tls.test": self.tls_service(first["unix-tls.test"].address)}
+        for route, service in again.items():
+            with self.subTest(route):
+                self.wait_status(route, 403, "the first is asked again")
+                second[route].kill()
+                self.assertEqual(self.ask(route, BAD).status, 403)
+
+    def test_a_service_that_says_it_is_not_well_is_left_for_the_second(self) -> None:
+        # It would answer all the same, without a word on the model.
+        process = self.rig.start(HOSTILE, "127.0.0.1:0", stdout=subprocess.PIPE, text=True)
+        first, second = process.stdout.readline().split()[-1], ExtProc(self.rig, {})
+        self.start({"sick.test": self.with_second("sick.test", FORMS["ext-proc-cpp"].objects("sick.test", {}, first),
+                                                  second.address)})
+
+        def asked() -> str:
+            answer = request(self.gateway.url + "good", "sick.test", "POST", body=GOOD)
+            return "second" if answer.json["headers"].get("x-model") else "first"
+
+        self.assertEqual(asked(), "first")
+        process.send_signal(signal.SIGUSR1)
+        wait_for(lambda: asked() == "second", "the second is asked", 15)
+        process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: asked() == "first", "the first is asked again", 15)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@
 //   /finishes     ends the stream in order, without an answer
 //   /bad-header   sets a header that breaks lines
 //   /pseudo       takes the path away
+//
+// With SIGUSR1 it says to whoever asks for its health that it does not serve, with SIGUSR2 that it does.
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -21,7 +24,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "extproc/server.h"
 
@@ -78,6 +80,12 @@ class HostileService final : public extproc::Service {
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
+  // Before there are threads, which inherit it: the signals wait for sigwait().
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGUSR1);
+  sigaddset(&signals, SIGUSR2);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
   sluice::Problem problem;
   const auto server = extproc::start_server(
       {.address = argv[1]}, [](sluice::Loop&) { return std::make_unique<HostileService>(); },
@@ -88,5 +96,5 @@ int main(int argc, char** argv) {
   }
   fmt::print("listening at {}\n", server->address());
   std::fflush(stdout);
-  while (true) pause();
+  for (int signal = 0; sigwait(&signals, &signal) == 0;) server->set_serving("", signal == SIGUSR2);
 }

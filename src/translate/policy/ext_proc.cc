@@ -95,6 +95,9 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
       join_backends("extproc/" + reader.own_name("extproc", index), owner, services, false);
 
   ir::ExtProc filter;
+  const api::BackendObjectReference& first = refs.front().ref;
+  filter.authority = fmt::format("{}.{}", first.name, first.namespace_.value_or(reader.policy.namespace_));
+  if (first.port) filter.authority += fmt::format(":{}", *first.port);
   if (ext_proc.backends.backend_settings) {
     ReadSettings settings = read_cluster_settings(
         *ext_proc.backends.backend_settings,
@@ -107,12 +110,9 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
           {.field = {}, .code = {}, .message = "its `backendSettings` cannot be served", .suggestion = {}});
     }
     filter.retry = settings.requests.retry;
-    joined->row.cluster.settings = settings_of_service(std::move(settings));
+    joined->row.cluster.settings = settings_of_service(std::move(settings), filter.authority);
   }
   filter.cluster = joined->cluster();
-  const api::BackendObjectReference& first = refs.front().ref;
-  filter.authority = fmt::format("{}.{}", first.name, first.namespace_.value_or(reader.policy.namespace_));
-  if (first.port) filter.authority += fmt::format(":{}", *first.port);
   if (ext_proc.processing_mode) {
     filter.request = direction_of(ext_proc.processing_mode->request);
     filter.response = direction_of(ext_proc.processing_mode->response);
