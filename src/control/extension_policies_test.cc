@@ -229,6 +229,89 @@ TEST_F(ExtensionPolicies, AnswerLaterWhileAModuleIsOnItsWay) {
   EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
 }
 
+// ---- extensions that proxies refuse -------------------------------------------------------------------
+
+class RefusedPolicies : public ExtensionPolicies {
+ protected:
+  // The version that is served.
+  void refuse(const std::string& name, std::optional<api::Object> last_good) {
+    pipeline_.commit();
+    const ObjectKey key{kPolicy, {"default", name}};
+    pipeline_.refuse(key, std::make_shared<const Refusal>(Refusal{.refused = *pipeline_.object(key),
+                                                                  .last_good = std::move(last_good),
+                                                                  .message = "no such plugin",
+                                                                  .code = pipeline_.code_of(key)}));
+  }
+  std::optional<api::Object> object(const std::string& name) const {
+    return pipeline_.object({kPolicy, {"default", name}});
+  }
+  // "name: proxy", with `refused` where it is.
+  std::string suspects() {
+    pipeline_.commit();
+    std::vector<std::string> words;
+    for (const Pipeline::Contributor& each : pipeline_.changed_contributors()) {
+      if (each.object.kind != kPolicy) continue;
+      words.push_back(fmt::format("{}: {}{}", each.object.name.name, fmt::join(each.aggregates, " "),
+                                  each.refused ? " refused" : ""));
+    }
+    return fmt::format("{}", fmt::join(words, "; "));
+  }
+  void module_policy(const std::string& url, const std::string& more = "") {
+    policy_with("p", at("HTTPRoute", "web", "one"),
+                fmt::format(R"(wasm: [{{code: {{type: HTTP, http: {{url: "{}"}}}}{}}}])", url, more));
+  }
+};
+
+TEST_F(RefusedPolicies, AreSuspectsOfTheListenersThatHaveTheirFilters) {
+  policy("p", at("HTTPRoute", "web"));
+  policy("q", at("HTTPRoute", "nobody"));
+  EXPECT_EQ(suspects(), "p: default/gw");
+  service("green");
+  EXPECT_EQ(suspects(), "");
+  policy("p", at("HTTPRoute", "web", "one"));
+  EXPECT_EQ(suspects(), "p: default/gw");
+  refuse("p", std::nullopt);
+  EXPECT_EQ(suspects(), "") << "it brings nothing";
+}
+
+TEST_F(RefusedPolicies, HaveTheirLastGoodVersionServed) {
+  now_ = wasm::Ready{.path = "/m.wasm", .sha256 = "1", .warning = ""};
+  module_policy("https://modules.example/good.wasm");
+  pipeline_.commit();
+  const auto good = object("p");
+  policy("p", at("HTTPRoute", "web"));
+  EXPECT_EQ(filters().substr(0, 24), "a/one: lua/default/p/0; ");
+  refuse("p", good);
+  EXPECT_EQ(filters(), "a/one: wasm/default/p/0; b/one: wasm/default/p/0; c/one: wasm/default/p/0");
+  EXPECT_EQ(status_of("p"),
+            "Gateway/gw Accepted=False/RejectedByProxy; ListenerSet/more Accepted=False/RejectedByProxy");
+  EXPECT_EQ(problems(), "p : the proxy rejected it: no such plugin");
+}
+
+TEST_F(RefusedPolicies, WithoutAGoodVersionFailClosedUnlessTheySayOtherwise) {
+  now_ = wasm::Ready{.path = "/m.wasm", .sha256 = "1", .warning = ""};
+  module_policy("https://modules.example/bad.wasm");
+  refuse("p", std::nullopt);
+  EXPECT_EQ(filters(), "a/one: 500; b/one: 500; c/one: 500");
+  module_policy("https://modules.example/bad.wasm", ", failOpen: true");
+  EXPECT_EQ(filters(), "a/one: wasm/default/p/0; b/one: wasm/default/p/0; c/one: wasm/default/p/0")
+      << "another version is another try";
+  refuse("p", std::nullopt);
+  EXPECT_EQ(filters(), "");
+}
+
+TEST_F(RefusedPolicies, AreServedAgainWithOtherCode) {
+  now_ = wasm::Ready{.path = "/1.wasm", .sha256 = "1", .warning = ""};
+  module_policy("https://modules.example/m.wasm");
+  pipeline_.commit();
+  refuse("p", object("p"));
+  EXPECT_EQ(filters(), "a/one: 500; b/one: 500; c/one: 500") << "the same text with the same module";
+  now_ = wasm::Ready{.path = "/2.wasm", .sha256 = "2", .warning = ""};
+  pipeline_.look_at_module("default/p/wasm/0");
+  EXPECT_EQ(suspects(), "p: default/gw");
+  EXPECT_EQ(filters(), "a/one: wasm/default/p/0; b/one: wasm/default/p/0; c/one: wasm/default/p/0");
+}
+
 // ---- statuses ---------------------------------------------------------------------------------------
 
 TEST_F(ExtensionPolicies, OfOneTargetTheFirstCountsAndTheOtherIsTold) {

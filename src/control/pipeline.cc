@@ -214,12 +214,17 @@ const std::vector<KindStatuses>& Pipeline::statuses() const { return tables_->st
 
 std::vector<Pipeline::Contributor> Pipeline::changed_contributors() const {
   std::vector<Contributor> contributors;
-  const auto collect = [&contributors](const auto& table, const auto& key_of, const auto&... context) {
+  const auto is_refused = [this](const ObjectKey& key) {
+    const Refusal* refusal = tables_->in.refused.get(key);
+    return refusal != nullptr && api::equal(refusal->refused, *object(key));
+  };
+  const auto collect = [&](const auto& table, const auto& key_of, const auto&... context) {
     for (const auto& change : table.changes()) {
       // What has gone can be refused no more.
       if (change.after == nullptr) continue;
       if (change.before != nullptr && brings_the_same(*change.before, *change.after)) continue;
-      Contributor contributor{key_of(change.key), aggregates_of(*change.after, context...)};
+      const ObjectKey key = key_of(change.key);
+      Contributor contributor{key, aggregates_of(*change.after, context...), is_refused(key)};
       if (change.before != nullptr) {
         contributor.aggregates.merge(aggregates_of(*change.before, context...));
       }
@@ -229,7 +234,59 @@ std::vector<Pipeline::Contributor> Pipeline::changed_contributors() const {
   collect(tables_->routes.all, std::identity());
   collect(tables_->gateways.gateways, tables::object_key<api::Gateway>);
   collect(tables_->gateways.listener_sets, tables::object_key<api::ListenerSet>, tables_->gateways.gateways);
+  for (auto& [policy, proxies] : proxies_of_changed_policies()) {
+    const ObjectKey key = tables::object_key<api::EnvoyExtensionPolicy>(policy);
+    contributors.push_back(
+        {key, std::move(proxies), tables_->extensions.policies.get(policy)->refusal.has_value()});
+  }
   return contributors;
+}
+
+// The proxies whose listeners have filters of a policy, of those that are new there or of which anything else
+// has changed.
+std::map<NamespacedName, std::set<std::string>> Pipeline::proxies_of_changed_policies() const {
+  const auto& filters = tables_->route_tables.filters;
+  std::set<NamespacedName> changed;
+  for (const auto& change : tables_->extensions.policies.changes()) {
+    if (change.after != nullptr) changed.insert(change.key);
+  }
+  for (const auto& change : filters.changes()) {
+    if (change.after == nullptr) continue;
+    for (const ir::ExtensionPtr& extension : change.after->extensions) {
+      const auto is_same = [&](const ir::ExtensionPtr& before) { return *before == *extension; };
+      const bool is_new =
+          change.before == nullptr || std::ranges::none_of(change.before->extensions, is_same);
+      if (is_new) changed.insert(extension->policy);
+    }
+  }
+  std::map<NamespacedName, std::set<std::string>> proxies;
+  if (changed.empty()) return proxies;
+  tables_->route_tables.plans.for_each([&](const XdsKey& table, const auto&) {
+    const tables::TableFilters* its = filters.get(table.name);
+    if (its == nullptr) return;
+    for (const ir::ExtensionPtr& extension : its->extensions) {
+      if (changed.contains(extension->policy)) proxies[extension->policy].insert(table.proxy);
+    }
+  });
+  return proxies;
+}
+
+std::string Pipeline::plugins_of(const ObjectKey& object) const {
+  std::string plugins;
+  if (object.kind != api::kind_of<api::EnvoyExtensionPolicy>()) return plugins;
+  const auto* policy = tables_->in.objects.envoy_extension_policies.get(object.name);
+  for (std::size_t i = 0; policy != nullptr && i < policy->spec.wasm.size(); ++i) {
+    plugins += " " + translate::plugin_name(object.name, i);
+  }
+  return plugins;
+}
+
+std::string Pipeline::code_of(const ObjectKey& object) const {
+  if (object.kind != api::kind_of<api::EnvoyExtensionPolicy>()) return "";
+  const translate::ExtensionPolicyRow* row = tables_->extensions.policies.get(object.name);
+  if (row == nullptr) return "";
+  const Refusal* refusal = row->refusal ? tables_->in.refused.get(object) : nullptr;
+  return refusal != nullptr ? refusal->code : translate::code_of(*row);
 }
 
 std::vector<Problem> Pipeline::problems() const {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -72,6 +73,11 @@ class Pipeline {
   const flow::Table<ObjectKey, translate::ServiceView>& services() const;
   const flow::Table<ObjectKey, translate::ServiceEndpoints>& endpoints_of_services() const;
 
+  // Of a policy, how a proxy calls its plugins that have no names; else empty.
+  std::string plugins_of(const ObjectKey& object) const;
+  // Of a policy, the code that its present version brings (Refusal::code); else empty.
+  std::string code_of(const ObjectKey& object) const;
+
   // The object as it went in.
   std::optional<api::Object> object(const ObjectKey& key) const;
 
@@ -80,6 +86,7 @@ class Pipeline {
   struct Contributor {
     ObjectKey object;
     std::set<std::string> aggregates;  // to which it brings or brought something
+    bool refused = false;              // it is not its present version that does
   };
   std::vector<Contributor> changed_contributors() const;
 
@@ -98,6 +105,9 @@ class Pipeline {
 
  private:
   struct Tables;
+
+  std::map<NamespacedName, std::set<std::string>> proxies_of_changed_policies() const;
+
   std::unique_ptr<Tables> tables_;
 };
 

@@ -35,6 +35,8 @@ RefusalMemory::RefusalMemory(std::string file) : file_(std::move(file)) {
       }
       const Tree* message = entry.find("message");
       if (message != nullptr && message->is_string()) refusal.message = message->as_string();
+      const Tree* code = entry.find("code");
+      if (code != nullptr && code->is_string()) refusal.code = code->as_string();
       refusals_[refused->key] = std::make_shared<const Refusal>(std::move(refusal));
     }
   }
@@ -63,7 +65,8 @@ void RefusalMemory::save() {
     if (!refusal->guilty) continue;
     list.push_back({{"refused", version(refusal->refused)},
                     {"lastGood", refusal->last_good ? version(*refusal->last_good) : json()},
-                    {"message", refusal->message}});
+                    {"message", refusal->message},
+                    {"code", refusal->code}});
   }
   if (const auto written = write_file(file_, list.dump(1) + "\n"); !written) {
     log(Level::kWarning, "cannot write refusals", {{"file", file_}, {"error", written.error()}});

@@ -432,7 +432,8 @@ void Control::carry_out(const std::vector<Isolation::Order>& orders) {
       refusal = std::make_shared<const Refusal>(Refusal{.refused = *present,
                                                         .last_good = good_->find(order.object),
                                                         .message = order.message,
-                                                        .guilty = order.guilty});
+                                                        .guilty = order.guilty,
+                                                        .code = pipeline_.code_of(order.object)});
     }
     refuse(order.object, std::move(refusal));
     if (order.hold && order.guilty) observer_.held_back(order.object);
@@ -455,7 +456,7 @@ std::vector<ObjectKey> Control::named(const std::vector<ObjectKey>& suspects,
   texts.reserve(suspects.size());
   for (const ObjectKey& suspect : suspects) {
     const auto object = pipeline_.object(suspect);
-    texts.push_back(object ? api::write_object(*object) : "");
+    texts.push_back(object ? api::write_object(*object) + pipeline_.plugins_of(suspect) : "");
   }
   std::vector<ObjectKey> found;
   for (const std::size_t i : pointed_at(texts, message)) found.push_back(suspects[i]);
@@ -566,7 +567,7 @@ void Control::note_changes() {
     const std::optional<api::Object> present = pipeline_.object(contributor.object);
     const auto order = ordered_.find(contributor.object);
     if (order != ordered_.end() && order->second == present) continue;
-    if (present && refusals_.holds(contributor.object, *present)) continue;
+    if (contributor.refused) continue;
     isolation_.changed(commit_, contributor.object, contributor.aggregates);
   }
   ordered_.clear();

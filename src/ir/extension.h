@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/boxed.h"
+#include "base/object_key.h"
 #include "ir/cluster_settings.h"
 #include "ir/duration.h"
 
@@ -93,6 +94,7 @@ struct DynamicModule {
 struct Extension {
   std::string name;         // in the chain: "<Envoy's type>/<anything>"
   std::uint32_t index = 0;  // among those of its kind of one policy: the order of a request
+  NamespacedName policy;
   std::variant<Lua, ExtProc, Wasm, DynamicModule> filter;
 
   bool operator==(const Extension&) const = default;

@@ -116,4 +116,31 @@ std::optional<ListenerSetPlan> served_hardly(std::optional<ListenerSetPlan> refu
   return refused;
 }
 
+ExtensionPolicyRow served_instead(ExtensionPolicyRow last_good, const ObjectKey& policy,
+                                  const std::string& message, bool guilty) {
+  if (guilty) last_good.problems.push_back(problem(policy, message));
+  last_good.refusal = {
+      "Accepted", false, std::string(kReason),
+      fmt::format("The last good version is served, the proxy rejected this one: {}", message)};
+  return last_good;
+}
+
+ExtensionPolicyRow served_hardly(ExtensionPolicyRow refused, const ObjectKey& policy,
+                                 const std::string& message, bool guilty) {
+  if (guilty) refused.problems.push_back(problem(policy, message));
+  refused.refusal = {"Accepted", false, std::string(kReason),
+                     fmt::format("The proxy rejected the policy: {}", message)};
+  for (auto& [terms, set] : refused.sets) {
+    auto without = std::make_shared<ExtensionSet>(*set);
+    for (auto& list : without->by_kind) {
+      for (PolicyExtension& extension : list) {
+        extension = {
+            .filter = nullptr, .cluster = nullptr, .fail_open = extension.fail_open, .pending = false};
+      }
+    }
+    set = std::move(without);
+  }
+  return refused;
+}
+
 }  // namespace sluice::translate

@@ -15,16 +15,21 @@ RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const 
                            bool guilty);
 std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,
                                           const std::string& message, bool guilty);
+ExtensionPolicyRow served_instead(ExtensionPolicyRow last_good, const ObjectKey& policy,
+                                  const std::string& message, bool guilty);
 std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> last_good, const ObjectKey& set,
                                               const std::string& message, bool guilty);
 
 // There was no good version. A route answers 500 for all of its matches that no proxy can refuse, or gets no
-// connections; a Gateway or ListenerSet has no listener that serves.
+// connections; a Gateway or ListenerSet has no listener that serves; requests do without the extensions of a
+// policy where these fail open, and are answered 500 elsewhere.
 RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std::string& message,
                           bool guilty);
 std::optional<GatewayPlan> served_hardly(std::optional<GatewayPlan> refused, const ObjectKey& gateway,
                                          const std::string& message, bool guilty);
 std::optional<ListenerSetPlan> served_hardly(std::optional<ListenerSetPlan> refused, const ObjectKey& set,
                                              const std::string& message, bool guilty);
+ExtensionPolicyRow served_hardly(ExtensionPolicyRow refused, const ObjectKey& policy,
+                                 const std::string& message, bool guilty);
 
 }  // namespace sluice::translate

@@ -566,7 +566,8 @@ struct ExtensionPolicyRow {
   std::vector<std::string> paths;     // of the field that each is from
   bool merges = false;                // into the policy of the parent, list by list
   std::vector<std::pair<ExtensionTerms, std::shared_ptr<const ExtensionSet>>>
-      sets;  // for all terms there are
+      sets;                          // for all terms there are
+  std::optional<Condition> refusal;  // a proxy refused this version: at each ancestor that uses it
   std::vector<Problem> problems;
 
   // Null for terms that no proxy has.
@@ -579,7 +580,8 @@ struct ExtensionPolicyRow {
       return a.first == b.first && (a.second == b.second || *a.second == *b.second);
     };
     return creation_timestamp == o.creation_timestamp && targets == o.targets && paths == o.paths &&
-           merges == o.merges && std::ranges::equal(sets, o.sets, same) && problems == o.problems;
+           merges == o.merges && std::ranges::equal(sets, o.sets, same) && refusal == o.refusal &&
+           problems == o.problems;
   }
 };
 

@@ -63,6 +63,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.paths: dict[str, bytes | Callable[[Handler], None]] = {
             "/good": MODULE,
             "/html": b"<!DOCTYPE html><html><body>Please log in</body></html>",
+            "/cut": MODULE[:len(MODULE) // 2],
             "/bomb": tar_gz("plugin.wasm", bytes(BOMB_SIZE)),
             "/short": lambda to: to.answer(MODULE, length=2 * len(MODULE)),
             "/endless": lambda to: to.pour(length=1 << 40),
@@ -206,6 +207,13 @@ class HostileServers(unittest.TestCase):
         self.server.paths["/html"] = MODULE
         wait_for(lambda: self.status("html.test") == 200, "the module is there", 15, every=0.1)
         wait_for(lambda: self.gateway.condition("html.test")["status"] == "True", "its status says so")
+
+    def test_a_module_that_is_cut_is_refused_alone(self) -> None:
+        self.start({"cut.test": self.objects("cut.test", "cut")})
+        wait_for(lambda: self.gateway.condition("cut.test").get("reason") in ("Invalid", "RejectedByProxy"),
+                 "cut.test is told", 30, every=0.1)
+        self.assertIn(self.status("cut.test"), (500, 503))
+        self.assertEqual([self.status("good.test"), self.status("plain.test")], [200, 200])
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 
 import gateway  # noqa: E402
-from examples import FORMS, find, objects_of  # noqa: E402
+from examples import BUILT, FORMS, find, objects_of  # noqa: E402
 from hostile_modules import path_of_module_that_traps  # noqa: E402
-from rig import BUILD, Answer, Object, Rig, request, run_tests  # noqa: E402
+from rig import BUILD, Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
 
 HOSTILE_EXT_PROC = BUILD / "test/extensions/hostile-ext-proc"
 TIMEOUT = "200ms"  # the policy's messageTimeout
@@ -54,6 +54,66 @@ class Hostile(unittest.TestCase):
         self.start({"traps.test": self.wasm_that_traps("traps.test", "REQUEST", fail_open=True)})
         self.assertEqual([self.ask("traps.test").status for _ in range(20)], [200] * 20)
 
+    def wait_refused(self, route: str, words: str = "") -> None:
+        """By Envoy, whose words have these in them: by default, the name of the route's plugin."""
+        condition = wait_for(lambda: (c := self.gateway.condition(route)).get("reason") == "RejectedByProxy" and c,
+                             f"{route} is refused", 30, every=0.1)
+        self.assertEqual(condition["status"], "False")
+        self.assertIn(words or f"wasm-of-{route}", condition["message"])
+        problem = self.gateway.sluice.wait_line(
+            lambda line: line.message == "problem" and line.fields["code"] == "value/rejected"
+            and line.fields["object"] == f"EnvoyExtensionPolicy default/{route}", f"{route} is a problem")
+        self.assertTrue(problem.fields["file"].endswith(f"{route}.yaml"), problem.fields)
+
+    def test_a_module_that_traps_at_its_start_is_refused_and_the_others_are_served(self) -> None:
+        places = {"start.test": "START", "configure.test": "CONFIGURE"}
+        self.start({**{route: self.wasm_that_traps(route, where) for route, where in places.items()},
+                    "open.test": self.wasm_that_traps("open.test", "START", fail_open=True), "plain.test": []})
+        for route in places:
+            with self.subTest(route):
+                self.wait_refused(route)
+                self.assertEqual(self.ask(route).status, 500)
+        self.assertEqual(self.ask("open.test").status, 200)
+        self.assertEqual(self.ask("plain.test").status, 200)
+        # What comes later is served as ever.
+        self.gateway.write("late.test", [])
+        wait_for(lambda: self.ask("late.test").status == 200, "a route that comes later is served")
+        # And so is another module in its place.
+        good = objects_of(self.rig, "wasm-cpp", "start.test", {})
+        find(good, "EnvoyExtensionPolicy")["spec"]["wasm"][0]["code"]["http"]["url"] = gateway.url_of(
+            BUILT / "wasm-cpp.wasm")
+        self.gateway.write("start.test", good)
+        wait_for(lambda: self.ask("start.test").status == 200, "the mended policy is served", 15)
+        self.assertEqual(self.ask("start.test").json["headers"].get("x-model"), "m")
+        wait_for(lambda: self.gateway.condition("start.test")["status"] == "True", "its status says so")
+
+    def test_an_edit_to_a_module_that_traps_at_its_start_leaves_the_module_before(self) -> None:
+        self.start({"edited.test": objects_of(self.rig, "wasm-cpp", "edited.test", {})})
+        self.assertEqual(self.ask("edited.test").json["headers"].get("x-model"), "m")
+        traps = self.wasm_that_traps("edited.test", "START")
+        find(traps, "EnvoyExtensionPolicy")["spec"]["wasm"][0]["code"]["http"]["url"] = gateway.url_of(
+            path_of_module_that_traps(self.rig, "START"))
+        self.gateway.write("edited.test", traps)
+        self.wait_refused("edited.test")
+        for _ in range(20):
+            self.assertEqual(self.ask("edited.test").json["headers"].get("x-model"), "m")
+
+    def test_a_module_that_changes_at_its_url_is_judged_anew(self) -> None:
+        module = self.rig.path("moving.wasm")
+        good, bad = (BUILT / "wasm-cpp.wasm").read_bytes(), path_of_module_that_traps(self.rig, "START").read_bytes()
+        module.write_bytes(good)
+        objects = FORMS["wasm-cpp"].objects("moving.test", {}, module.as_uri())
+        extension = find(objects, "EnvoyExtensionPolicy")["spec"]["wasm"][0]
+        extension["name"] = "wasm-of-moving.test"
+        extension["code"]["pullPolicy"] = "Always"
+        self.start({"moving.test": objects}, arguments=["--look-again", "1"])
+        self.assertEqual(self.ask("moving.test").status, 200)
+        module.write_bytes(bad)
+        self.wait_refused("moving.test")
+        self.assertEqual(self.ask("moving.test").status, 500)
+        module.write_bytes(good + b"\0\5\4note")  # and a section besides
+        wait_for(lambda: self.ask("moving.test").status == 200, "the module that is good again is served", 15)
+
     # ---- Lua ---------------------------------------------------------------------------------------------
 
     def lua(self, route: str, source: str) -> list[Object]:
@@ -76,6 +136,18 @@ class Hostile(unittest.TestCase):
         condition = self.gateway.condition("broken.test")
         self.assertEqual((condition["status"], condition["reason"]), ("False", "Invalid"))
         self.assertIn("line 1", condition["message"])
+
+    def test_a_script_that_nobody_has_looked_at_and_that_does_not_parse_is_refused_and_the_others_are_served(self) -> None:
+        unchecked = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyProxy",
+                     "metadata": {"name": "extensions", "namespace": "default"},
+                     "spec": {"lua": {"validationType": "Disabled"}}}
+        self.start({"broken.test": [*self.lua("broken.test", self.DOES_NOT_PARSE), unchecked], "plain.test": []})
+        self.wait_refused("broken.test", "near 'end'")
+        self.assertEqual(self.ask("broken.test").status, 500)
+        self.assertEqual(self.ask("plain.test").status, 200)
+        # Its ConfigMap is not its text, but counts.
+        self.gateway.write("broken.test", self.lua("broken.test", "function envoy_on_request(handle) end"))
+        wait_for(lambda: self.ask("broken.test").status == 200, "the mended script is served")
 
     # ---- ext_proc ----------------------------------------------------------------------------------------
 

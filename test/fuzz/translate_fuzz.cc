@@ -134,9 +134,11 @@ void run(std::string_view text) {
 
   const auto refused = std::next(objects.begin(), static_cast<std::ptrdiff_t>(random % objects.size()));
   const auto refuse = [&](bool guilty) {
-    pipeline.refuse(refused->first,
-                    std::make_shared<const control::Refusal>(control::Refusal{
-                        .refused = refused->second.object, .message = "no", .guilty = guilty}));
+    pipeline.refuse(refused->first, std::make_shared<const control::Refusal>(
+                                        control::Refusal{.refused = refused->second.object,
+                                                         .message = "no",
+                                                         .guilty = guilty,
+                                                         .code = pipeline.code_of(refused->first)}));
     pipeline.commit();
     require_no_secret(control::outcome(pipeline));
   };

@@ -6,9 +6,25 @@
 
 #include "translate/filter_order.h"
 #include "translate/gateway.h"
+#include "translate/refusal.h"
 
 namespace sluice::control::tables {
 namespace {
+
+using translate::Version;
+using Policy = api::EnvoyExtensionPolicy;
+
+bool refuses(const Refusal* refusal, const Policy& policy) {
+  return refusal != nullptr && *std::get<std::shared_ptr<const Policy>>(refusal->refused) == policy;
+}
+
+// What is served in place of a refused policy. That of another text: with the same one, the policy was good
+// as long as it had other code.
+const Policy* last_good_beside(const Refusal* refusal, const Policy& policy) {
+  if (!refuses(refusal, policy) || !refusal->last_good) return nullptr;
+  const Policy& last_good = *std::get<std::shared_ptr<const Policy>>(*refusal->last_good);
+  return last_good == policy ? nullptr : &last_good;
+}
 
 const std::shared_ptr<const api::StringMap> kNoLabels = std::make_shared<const api::StringMap>();
 
@@ -58,8 +74,16 @@ Extensions::Extensions(Graph& graph, const translate::Settings& settings, const 
 
       wanted_modules(graph.map_many(
           "wanted modules", in.objects.envoy_extension_policies,
-          [&](const NamespacedName& name, const api::EnvoyExtensionPolicy& policy, Reads& reads) {
-            return translate::wanted_modules(name, policy, {settings, in.objects, projections}, reads);
+          [&](const NamespacedName& name, const Policy& policy, Reads& reads) {
+            const translate::ModuleEnvironment modules_of{settings, in.objects, projections};
+            auto wanted = translate::wanted_modules(name, policy, Version::kPresent, modules_of, reads);
+            const Refusal* refusal = reads.get(in.refused, object_key<Policy>(name));
+            if (const auto* last_good = last_good_beside(refusal, policy)) {
+              const auto more =
+                  translate::wanted_modules(name, *last_good, Version::kLastGood, modules_of, reads);
+              wanted.insert(wanted.end(), more.begin(), more.end());
+            }
+            return wanted;
           })),
       modules(graph.map("modules", wanted_modules,
                         [&](const std::string& slot, const wasm::Source& source, Reads& reads) {
@@ -71,8 +95,18 @@ Extensions::Extensions(Graph& graph, const translate::Settings& settings, const 
       environment{settings, in.objects, projections, labels_of, terms, modules},
       policies(graph.map(
           "extension policies", in.objects.envoy_extension_policies,
-          [this](const NamespacedName& name, const api::EnvoyExtensionPolicy& policy, Reads& reads) {
-            return translate::read_extension_policy(name, policy, environment, reads);
+          [this, &in](const NamespacedName& name, const Policy& policy, Reads& reads) {
+            const ObjectKey key = object_key<Policy>(name);
+            auto row = translate::read_extension_policy(name, policy, Version::kPresent, environment, reads);
+            const Refusal* refusal = reads.get(in.refused, key);
+            if (!refuses(refusal, policy) || refusal->code != translate::code_of(row)) return row;
+            const auto* last_good = last_good_beside(refusal, policy);
+            if (last_good == nullptr) {
+              return translate::served_hardly(std::move(row), key, refusal->message, refusal->guilty);
+            }
+            return translate::served_instead(
+                translate::read_extension_policy(name, *last_good, Version::kLastGood, environment, reads),
+                key, refusal->message, refusal->guilty);
           })),
       policies_of(graph.index("extension policies by target", policies,
                               [](const NamespacedName&, const translate::ExtensionPolicyRow& row) {

@@ -40,6 +40,9 @@ struct Refusal {
   std::optional<api::Object> last_good;  // of the same kind
   std::string message;                   // the proxy's words
   bool guilty = true;                    // false: held back as long as it is searched who is; no problem yet
+  // Of a policy: what it brought besides its text, the code of its extensions. With other code it is another
+  // version, though its text is the same.
+  std::string code;
 
   bool operator==(const Refusal&) const = default;
 };

@@ -50,10 +50,7 @@ PolicyExtension read_dynamic_module(ExtensionReader& reader, std::size_t index,
   } else if (entry->source.local) {
     filter.path = entry->source.local->path;
   }
-  return {.filter = std::make_shared<const ir::Extension>(
-              ir::Extension{.name = reader.filter_name("dynamic_modules", index),
-                            .index = static_cast<std::uint32_t>(index),
-                            .filter = std::move(filter)}),
+  return {.filter = reader.filter("dynamic_modules", index, std::move(filter)),
           .cluster = std::move(cluster),
           .fail_open = false,
           .pending = false};

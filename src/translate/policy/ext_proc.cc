@@ -127,10 +127,7 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
     filter.accessible_namespaces = ext_proc.metadata->accessible_namespaces;
     filter.writable_namespaces = ext_proc.metadata->writable_namespaces;
   }
-  return {.filter = std::make_shared<const ir::Extension>(
-              ir::Extension{.name = reader.filter_name("ext_proc", index),
-                            .index = static_cast<std::uint32_t>(index),
-                            .filter = std::move(filter)}),
+  return {.filter = reader.filter("ext_proc", index, std::move(filter)),
           .cluster = row_of(std::move(joined)),
           .fail_open = ext_proc.fail_open,
           .pending = false};

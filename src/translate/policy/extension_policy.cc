@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/content_id.h"
 #include "translate/policy/extension_reader.h"
 
 namespace sluice::translate {
@@ -29,8 +30,17 @@ std::string own_name(const NamespacedName& policy, std::string_view list, std::s
   return fmt::format("{}/{}/{}", policy.to_string(), list, index);
 }
 
-std::string ExtensionReader::filter_name(std::string_view kind, std::size_t index) const {
-  return fmt::format("envoy.filters.http.{}/{}/{}", kind, policy.to_string(), index);
+std::string slot_name(const NamespacedName& policy, Version version, std::size_t index) {
+  return own_name(policy, "wasm", index) + (version == Version::kLastGood ? "/last-good" : "");
+}
+
+ir::ExtensionPtr ExtensionReader::filter(std::string_view kind, std::size_t index,
+                                         decltype(ir::Extension::filter) filter) const {
+  return std::make_shared<const ir::Extension>(
+      ir::Extension{.name = fmt::format("envoy.filters.http.{}/{}/{}", kind, policy.to_string(), index),
+                    .index = static_cast<std::uint32_t>(index),
+                    .policy = policy,
+                    .filter = std::move(filter)});
 }
 
 Problem ExtensionReader::problem(std::string_view list, std::size_t index, ExtensionFailure failure,
@@ -72,8 +82,30 @@ void ExtensionReader::add_backend_tls_policies(const std::vector<PolicyUse>& use
   set_.backend_tls_policies.insert(set_.backend_tls_policies.end(), uses.begin(), uses.end());
 }
 
+std::string code_of(const ExtensionPolicyRow& row) {
+  std::string all;
+  const auto add = [&all](std::string_view text) { all += fmt::format("{}:{}\n", text.size(), text); };
+  for (const auto& [terms, set] : row.sets) {
+    for (const auto& list : set->by_kind) {
+      for (const PolicyExtension& extension : list) {
+        if (extension.filter == nullptr) continue;
+        add(extension.filter->name);
+        if (const auto* lua = std::get_if<ir::Lua>(&extension.filter->filter)) add(lua->source);
+        if (const auto* wasm = std::get_if<ir::Wasm>(&extension.filter->filter)) add(wasm->sha256);
+        if (const auto* module = std::get_if<ir::DynamicModule>(&extension.filter->filter)) {
+          add(module->path);
+          add(module->uri);
+          add(module->sha256);
+        }
+      }
+    }
+  }
+  return content_id(all);
+}
+
 ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
-                                         const ExtensionEnvironment& environment, flow::Reads& reads) {
+                                         Version version, const ExtensionEnvironment& environment,
+                                         flow::Reads& reads) {
   ExtensionPolicyRow row;
   row.creation_timestamp = policy.metadata.creation_timestamp;
   row.merges = !policy.spec.merge_type.empty();
@@ -87,7 +119,7 @@ ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::
   if (all_terms == nullptr) return row;
   for (const ExtensionTerms& terms : *all_terms) {
     auto set = std::make_shared<ExtensionSet>();
-    ExtensionReader reader(name, policy.metadata.annotations, terms, environment, reads, row, *set);
+    ExtensionReader reader(name, version, policy.metadata.annotations, terms, environment, reads, row, *set);
     const auto list_of = [&](ExtensionKind kind) -> std::vector<PolicyExtension>& {
       return set->by_kind[static_cast<std::size_t>(kind)];
     };

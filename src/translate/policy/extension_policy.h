@@ -9,6 +9,8 @@
 // Threads: pure functions.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,14 +41,26 @@ struct ModuleEnvironment {
   const Projections& tables;
 };
 
+// Which version of a policy: the user's; or the last one that proxies took, while they refuse that, which has
+// modules of its own.
+enum class Version : std::uint8_t { kPresent, kLastGood };
+
 // The modules that the policy wants, by slot; of those whose source is no good nothing is wanted.
 std::vector<std::pair<std::string, wasm::Source>> wanted_modules(const NamespacedName& name,
                                                                  const api::EnvoyExtensionPolicy& policy,
+                                                                 Version version,
                                                                  const ModuleEnvironment& environment,
                                                                  flow::Reads& reads);
 
 ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
-                                         const ExtensionEnvironment& environment, flow::Reads& reads);
+                                         Version version, const ExtensionEnvironment& environment,
+                                         flow::Reads& reads);
+
+// An id of the code that the policy brings to proxies: its scripts and modules, wherever they are from.
+std::string code_of(const ExtensionPolicyRow& row);
+
+// The name under which a proxy speaks of a plugin that the user has not named. Envoy Gateway's.
+std::string plugin_name(const NamespacedName& policy, std::size_t index);
 
 // The BackendTLSPolicies on the way to the services of a policy, whose ancestor it is then.
 std::vector<PolicyUse> backend_tls_policies_met(const NamespacedName& name, const ExtensionPolicyRow& row);

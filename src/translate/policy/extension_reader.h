@@ -21,13 +21,16 @@ struct ExtensionFailure {
 
 // "<namespace>/<name>/wasm/0": of what belongs to an extension of a policy.
 std::string own_name(const NamespacedName& policy, std::string_view list, std::size_t index);
+// Of the place for its module.
+std::string slot_name(const NamespacedName& policy, Version version, std::size_t index);
 
 class ExtensionReader {
  public:
-  ExtensionReader(const NamespacedName& of, const api::StringMap& annotated, const ExtensionTerms& under,
-                  const ExtensionEnvironment& in, flow::Reads& recording, ExtensionPolicyRow& row,
-                  ExtensionSet& set)
+  ExtensionReader(const NamespacedName& of, Version which, const api::StringMap& annotated,
+                  const ExtensionTerms& under, const ExtensionEnvironment& in, flow::Reads& recording,
+                  ExtensionPolicyRow& row, ExtensionSet& set)
       : policy(of),
+        version(which),
         annotations(annotated),
         terms(under),
         environment(in),
@@ -36,13 +39,15 @@ class ExtensionReader {
         set_(set) {}
 
   const NamespacedName& policy;
+  const Version version;
   const api::StringMap& annotations;  // of the policy
   const ExtensionTerms& terms;
   const ExtensionEnvironment& environment;
   flow::Reads& reads;
 
-  // Of the filter in the chain: "envoy.filters.http.lua/<namespace>/<name>/0".
-  std::string filter_name(std::string_view kind, std::size_t index) const;
+  // The filter in the chain, under the name "envoy.filters.http.lua/<namespace>/<name>/0".
+  ir::ExtensionPtr filter(std::string_view kind, std::size_t index,
+                          decltype(ir::Extension::filter) filter) const;
   // Of what belongs to it.
   std::string own_name(std::string_view list, std::size_t index) const {
     return translate::own_name(policy, list, index);

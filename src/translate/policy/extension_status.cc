@@ -153,7 +153,9 @@ std::optional<Condition> StatusWriter::refusal(const PolicyTarget& target) {
 
 void StatusWriter::describe(const ExtensionTerms& terms, Conditions& conditions) {
   const ExtensionSet* set = row_.under(terms);
-  if (set != nullptr && !set->errors.empty()) {
+  if (row_.refusal) {
+    set_condition(conditions, *row_.refusal);
+  } else if (set != nullptr && !set->errors.empty()) {
     set_condition(conditions,
                   {"Accepted", false, "Invalid", fmt::format("{}", fmt::join(set->errors, "\n"))});
   } else if (set != nullptr && set->pending) {

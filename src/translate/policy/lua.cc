@@ -81,10 +81,7 @@ PolicyExtension read_lua(ExtensionReader& reader, std::size_t index, const api::
                                                                failure->line, failure->message),
                    .suggestion = {}});
   }
-  return {.filter =
-              std::make_shared<const ir::Extension>(ir::Extension{.name = reader.filter_name("lua", index),
-                                                                  .index = static_cast<std::uint32_t>(index),
-                                                                  .filter = filter}),
+  return {.filter = reader.filter("lua", index, std::move(filter)),
           .cluster = nullptr,
           .fail_open = false,
           .pending = false};

@@ -169,8 +169,13 @@ const std::string& url_of(const api::WasmCode& code) { return code.http ? code.h
 
 }  // namespace
 
+std::string plugin_name(const NamespacedName& policy, std::size_t index) {
+  return "envoyextensionpolicy/" + own_name(policy, "wasm", index);
+}
+
 std::vector<std::pair<std::string, wasm::Source>> wanted_modules(const NamespacedName& name,
                                                                  const api::EnvoyExtensionPolicy& policy,
+                                                                 Version version,
                                                                  const ModuleEnvironment& environment,
                                                                  flow::Reads& reads) {
   std::vector<std::pair<std::string, wasm::Source>> wanted;
@@ -178,7 +183,7 @@ std::vector<std::pair<std::string, wasm::Source>> wanted_modules(const Namespace
     const api::WasmCode& code = policy.spec.wasm[i].code;
     auto source = read_good_source({name, environment, reads}, code);
     if (!source || environment.settings.known_modules.contains(url_of(code))) continue;
-    wanted.emplace_back(own_name(name, "wasm", i), *std::move(source));
+    wanted.emplace_back(slot_name(name, version, i), *std::move(source));
   }
   return wanted;
 }
@@ -188,14 +193,14 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
     return reader.broken("wasm", index, std::move(failure), wasm.fail_open);
   };
   const ExtensionEnvironment& in = reader.environment;
-  const std::string slot = reader.own_name("wasm", index);
+  const std::string slot = slot_name(reader.policy, reader.version, index);
   const std::string url_field = wasm.code.http ? "code.http.url" : "code.image.url";
   const auto serve = [&](const wasm::Ready& module) -> PolicyExtension {
     if (!module.warning.empty()) {
       reader.warn("wasm", index,
                   {.field = url_field, .code = "module/stale", .message = module.warning, .suggestion = {}});
     }
-    const std::string own_name = "envoyextensionpolicy/" + slot;  // Envoy Gateway's
+    const std::string own_name = plugin_name(reader.policy, index);
     ir::Wasm filter{.vm = own_name,
                     .name = wasm.name.value_or(own_name),
                     .root_id = wasm.root_id.value_or(""),
@@ -207,10 +212,7 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
                     .host_env_keys = wasm.env ? wasm.env->host_keys : std::vector<std::string>(),
                     .fail_open = wasm.fail_open,
                     .body_behind_held_headers = is_set(reader.annotations, kBodyAnnotation)};
-    return {.filter = std::make_shared<const ir::Extension>(
-                ir::Extension{.name = reader.filter_name("wasm", index),
-                              .index = static_cast<std::uint32_t>(index),
-                              .filter = std::move(filter)}),
+    return {.filter = reader.filter("wasm", index, std::move(filter)),
             .cluster = nullptr,
             .fail_open = wasm.fail_open,
             .pending = false};
