@@ -28,7 +28,7 @@
 // as reading a table that is declared later, stop the program, and so does an exception that leaves a stage.
 //
 // Each concept has a header: table.h, input.h, index.h, reads.h; a kind of stages each map_table.h,
-// many_table.h, group_table.h, and union_table.h. Who declares tables includes this one.
+// many_table.h, group_table.h, union_table.h, and overlay_table.h. Who declares tables includes this one.
 //
 // Threads: none of its own; a graph and its tables belong to one thread at a time. Rows may be shared with
 // others.
@@ -50,6 +50,7 @@
 #include "flow/many_table.h"
 #include "flow/map_table.h"
 #include "flow/node.h"
+#include "flow/overlay_table.h"
 #include "flow/reads.h"
 #include "flow/stage_function.h"
 #include "flow/table.h"
@@ -123,6 +124,14 @@ class Graph {
     return own<Union>(core_.make_keys<K>(), std::move(name),
                       std::vector<typename Union::Part>{Union::part_of(first.table, std::move(first.key)),
                                                         Union::part_of(more.table, std::move(more.key))...});
+  }
+
+  // The rows of `base`, those of `over` in their place where they have the same keys, not copied.
+  template <class K, class V>
+  auto& overlay(std::string name, const Table<K, V>& base, const Table<K, V>& over) {
+    require_own(base, name);
+    require_own(over, name);
+    return own<internal::OverlayTable<K, V>>(std::move(name), base, over);
   }
 
   // fn(const K&, const V&): the groups that the row is in, as a std::vector<G>, an absl::InlinedVector<G, n>,

@@ -671,6 +671,65 @@ TEST(Reads, ARunIsRepeatedWhenAGroupThatItReadFillsOrEmpties) {
   EXPECT_THAT(rows(counts), ElementsAre(Pair("a", 0), Pair("b", 0)));
 }
 
+// ---- a table over another ----------------------------------------------------------------------------
+
+struct Overlaid {
+  Graph graph;
+  Input<std::string, int>& base = graph.input<std::string, int>("base");
+  Input<std::string, int>& over = graph.input<std::string, int>("over");
+  const Table<std::string, int>& all = graph.overlay("all", base, over);
+};
+
+TEST(Overlay, HasTheRowsOfTheFirstWhereTheSecondHasNone) {
+  Overlaid overlaid;
+  overlaid.base.set("a", 1);
+  overlaid.base.set("b", 2);
+  overlaid.over.set("b", 20);
+  overlaid.over.set("c", 30);
+  overlaid.graph.commit();
+  EXPECT_THAT(rows(overlaid.all), ElementsAre(Pair("a", 1), Pair("b", 20), Pair("c", 30)));
+  EXPECT_EQ(overlaid.all.get("a"), overlaid.base.get("a"));
+}
+
+TEST(Overlay, ShowsTheFirstAgainWhenTheSecondGoes) {
+  Overlaid overlaid;
+  overlaid.base.set("a", 1);
+  overlaid.over.set("a", 10);
+  overlaid.graph.commit();
+  overlaid.base.set("a", 2);
+  overlaid.graph.commit();
+  EXPECT_THAT(changes(overlaid.all), IsEmpty());
+  overlaid.over.erase("a");
+  overlaid.graph.commit();
+  EXPECT_THAT(changes(overlaid.all), ElementsAre(std::tuple("a", 10, 2)));
+}
+
+TEST(Overlay, IsAfterRandomEditsWhatANewOneIs) {
+  std::mt19937 random(7);  // NOLINT: the same each time
+  Overlaid overlaid;
+  std::map<std::string, int> base;
+  std::map<std::string, int> over;
+  for (int commit = 0; commit < 300; ++commit) {
+    for (int edit = 0; edit < 4; ++edit) {
+      const std::string key(1, static_cast<char>('a' + random() % 6));
+      const bool of_base = random() % 2 == 0;
+      auto& table = of_base ? overlaid.base : overlaid.over;
+      auto& model = of_base ? base : over;
+      if (random() % 3 == 0) {
+        table.erase(key);
+        model.erase(key);
+      } else {
+        model[key] = static_cast<int>(random() % 3);
+        table.set(key, model[key]);
+      }
+    }
+    overlaid.graph.commit();
+    std::map<std::string, int> expected = over;
+    expected.insert(base.begin(), base.end());
+    ASSERT_EQ(rows(overlaid.all), expected);
+  }
+}
+
 // ---- what a change costs ------------------------------------------------------------------------
 
 TEST(Cost, OneEditAmongTenThousandRowsRunsEachStageOnce) {

@@ -32,6 +32,8 @@ template <class G, class K, class InV, class V>
 class GroupTable;
 template <class K, class V>
 class UnionTable;
+template <class K, class V>
+class OverlayTable;
 }  // namespace internal
 
 // Rows by key. The methods are for use between commits; within a stage, read through Reads.
@@ -94,6 +96,8 @@ class Table : public internal::Node {
   friend class internal::MapTable;
   template <class, class, class, class>
   friend class internal::ManyTable;
+  template <class, class>
+  friend class internal::OverlayTable;
 
   Table(internal::Core& core, internal::Keys<K>& keys, internal::Kind kind, std::string name)
       : Node(core, keys, kind, std::move(name)), keys_(&keys) {}
