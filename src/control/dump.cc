@@ -122,6 +122,7 @@ std::expected<translate::Settings, Problem> read_settings(const std::string& fil
   settings.on_host = flag("runningOnHost", settings.on_host);
   settings.endpoint_routing_disabled = flag("endpointRoutingDisabled", settings.endpoint_routing_disabled);
   settings.lua_enabled = !flag("luaEnvoyExtensionPolicyDisabled", !settings.lua_enabled);
+  settings.patch_policies_enabled = flag("envoyPatchPolicyEnabled", settings.patch_policies_enabled);
   if (const Tree* modules = tree.find("wasmModules"); modules != nullptr && modules->is_map()) {
     for (const Tree::Member& module : modules->members()) {
       const Tree* path = module.value.is_map() ? module.value.find("path") : nullptr;

@@ -7,6 +7,7 @@
 
 #include "control/tables/gateways.h"
 #include "control/tables/inputs.h"
+#include "control/tables/patches.h"
 #include "control/tables/policies.h"
 #include "control/tables/projections.h"
 #include "control/tables/resources.h"
@@ -37,11 +38,21 @@ std::set<std::string> aggregates_of(const translate::ListenerSetPlan& set,
   return gateway == nullptr ? std::set<std::string>() : aggregates_of(*gateway);
 }
 
+std::set<std::string> aggregates_of(const translate::PlacedPatches& placed) {
+  std::set<std::string> aggregates;
+  for (std::size_t i = 0; i < placed.names.size(); ++i) {
+    aggregates.insert(tables::aggregate_of(tables::resource_type((*placed.patches)[i].type),
+                                           {.proxy = placed.proxy, .name = placed.names[i]}));
+  }
+  return aggregates;
+}
+
 // Whether it is the same.
 bool brings_the_same(const translate::RouteResult& a, const translate::RouteResult& b) {
   return a.contributions == b.contributions && a.streams == b.streams;
 }
 bool brings_the_same(const translate::GatewayPlan& a, const translate::GatewayPlan& b) { return a == b; }
+bool brings_the_same(const translate::PlacedPatches& a, const translate::PlacedPatches& b) { return a == b; }
 bool brings_the_same(const translate::ListenerSetPlan& a, const translate::ListenerSetPlan& b) {
   return a.gateway == b.gateway && a.listeners == b.listeners;
 }
@@ -72,13 +83,15 @@ struct Pipeline::Tables {
                                            .names = projected.names,
                                            .host = in.host_addresses};
   const tables::Gateways gateways{graph, settings, in, projections};
+  const tables::Patches patches{graph, settings, in, projections, gateways};
   ModuleResolver resolve_module;
   const tables::Extensions extensions{graph, settings, in, projections, gateways, resolve_module};
-  const tables::Routes routes{graph, settings, in, projections, gateways, extensions};
+  const tables::Routes routes{graph, settings, in, projections, gateways, patches, extensions};
   const tables::RouteTables route_tables{graph, gateways, routes};
   const tables::Resources resources{graph, in, projections, services, gateways, routes, route_tables};
-  const tables::Statuses statuses{graph,    settings,   in,     projected,   policies,
-                                  gateways, extensions, routes, route_tables};
+  const tables::PatchedResources patched{graph, in, projections, gateways, patches, route_tables, resources};
+  const tables::Statuses statuses{graph,   settings, in,         projected, policies,    gateways,
+                                  patches, patched,  extensions, routes,    route_tables};
 
   // Calls f with each table whose rows have problems.
   template <typename F>
@@ -95,6 +108,8 @@ struct Pipeline::Tables {
     f(policies.backend_tls);
     f(policies.backend_tls_targets);
     f(resources.sockets);
+    f(patches.policies);
+    f(patched.problems);
     f(statuses.extension_targets);
     f(statuses.unserved_problems);
   }
@@ -170,21 +185,7 @@ std::vector<std::pair<GroupKind, std::size_t>> Pipeline::count_objects() const {
 flow::CommitStats Pipeline::commit() { return tables_->graph.commit(); }
 void Pipeline::forget_changes() { tables_->graph.forget_changes(); }
 
-const RenderedTable& Pipeline::resources(ResourceType type) const {
-  switch (type) {
-    case ResourceType::kCluster:
-      return tables_->resources.clusters;
-    case ResourceType::kEndpoints:
-      return tables_->resources.endpoints;
-    case ResourceType::kSecret:
-      return tables_->resources.secrets;
-    case ResourceType::kListener:
-      return tables_->resources.listeners;
-    case ResourceType::kRoutes:
-      return tables_->route_tables.route_tables;
-  }
-  std::abort();
-}
+const RenderedTable& Pipeline::resources(ResourceType type) const { return tables_->patched.of(type).all; }
 
 const ObjectKey* Pipeline::owner_of_cluster(const XdsKey& cluster) const {
   const translate::ClusterRow* row = tables_->resources.cluster_rows.get(cluster);
@@ -233,6 +234,7 @@ std::vector<Pipeline::Contributor> Pipeline::changed_contributors() const {
   };
   collect(tables_->routes.all, std::identity());
   collect(tables_->gateways.gateways, tables::object_key<api::Gateway>);
+  collect(tables_->patches.placed, tables::object_key<api::EnvoyPatchPolicy>);
   collect(tables_->gateways.listener_sets, tables::object_key<api::ListenerSet>, tables_->gateways.gateways);
   for (auto& [policy, proxies] : proxies_of_changed_policies()) {
     const ObjectKey key = tables::object_key<api::EnvoyExtensionPolicy>(policy);
@@ -287,6 +289,16 @@ std::string Pipeline::code_of(const ObjectKey& object) const {
   if (row == nullptr) return "";
   const Refusal* refusal = row->refusal ? tables_->in.refused.get(object) : nullptr;
   return refusal != nullptr ? refusal->code : translate::code_of(*row);
+}
+
+std::optional<std::string> Pipeline::aggregate_of(ResourceType type, const XdsKey& resource) const {
+  const bool always = type == ResourceType::kListener || type == ResourceType::kRoutes;
+  if (!always && tables_->patched.of(type).in_place.get(resource) == nullptr) return std::nullopt;
+  return tables::aggregate_of(type, resource);
+}
+
+std::string Pipeline::patched_aggregate(const ir::ProxyKey& proxy) {
+  return tables::aggregate_of(ResourceType::kCluster, {.proxy = proxy, .name = {}});
 }
 
 std::vector<Problem> Pipeline::problems() const {

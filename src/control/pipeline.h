@@ -81,14 +81,19 @@ class Pipeline {
   // The object as it went in.
   std::optional<api::Object> object(const ObjectKey& key) const;
 
-  // An object that brings to aggregates (route tables by their names, the listeners of a proxy by its key)
-  // something else than before the last commit. Whatever a proxy may refuse of them is its doing.
+  // An object that brings to aggregates (route tables by their names, the listeners of a proxy by its key,
+  // other resources only where they are patched) something else than before the last commit. Whatever a proxy
+  // may refuse of them is its doing.
   struct Contributor {
     ObjectKey object;
     std::set<std::string> aggregates;  // to which it brings or brought something
     bool refused = false;              // it is not its present version that does
   };
   std::vector<Contributor> changed_contributors() const;
+  // The aggregate that a resource is in, which its proxy refused; nothing where the object is known at once.
+  std::optional<std::string> aggregate_of(xds::ResourceType type, const translate::XdsKey& resource) const;
+  // That of a proxy's clusters, endpoints and secrets, as far as they are patched.
+  static std::string patched_aggregate(const ir::ProxyKey& proxy);
 
   // One table a kind that has statuses.
   const std::vector<KindStatuses>& statuses() const;

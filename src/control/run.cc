@@ -94,7 +94,7 @@ class Control {
     bool ready = false;
     std::uint64_t acknowledged = 0;
     std::optional<Problem> problem;    // as its last event had it
-    std::set<std::string> aggregates;  // its route tables, and itself for its listeners
+    std::set<std::string> aggregates;  // its route tables, itself for its listeners, and what is patched
   };
 
   bool start();
@@ -353,8 +353,8 @@ void Control::handle(ads::Event event) {
   note_retries();
 }
 
-// A refused route table or listener is isolation's business, unless that can be no object's doing; of the
-// others the object is known at once.
+// A refused route table or listener is isolation's business, unless that can be no object's doing, and so is
+// what is patched; of other resources the object is known at once.
 void Control::note_refusal(const ads::Rejected& rejected) {
   const XdsKey key{rejected.proxy, rejected.name};
   const auto say = [&rejected](Level level) {
@@ -382,6 +382,9 @@ void Control::note_refusal(const ads::Rejected& rejected) {
     return;
   }
   say(Level::kError);
+  // What a patch did to it is the policy's doing.
+  const std::optional<std::string> aggregate = pipeline_.aggregate_of(rejected.type, key);
+  if (aggregate && isolation_.rejected(*aggregate, rejected.commit, rejected.message)) return;
   const ObjectKey* owner = pipeline_.owner_of_cluster(key);
   refused_.push_back({rejected.type,
                       key,
@@ -617,7 +620,7 @@ std::vector<ir::ProxyKey> Control::serve() {
       proxy.process = back.mapped().process;
       proxy.ready = back.mapped().ready;
     }
-    proxy.aggregates = {change.key};
+    proxy.aggregates = {change.key, Pipeline::patched_aggregate(change.key)};
     for (const translate::RouteTablePlan& table : change.after->route_tables)
       proxy.aggregates.insert(table.name);
     const ir::Proxy& process = change.after->proxy;

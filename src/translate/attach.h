@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "translate/policy/patch_policy.h"
 #include "translate/settings.h"
 #include "translate/tables.h"
 
@@ -23,6 +24,7 @@ struct RouteEnvironment {
   const Projections& tables;
   const AttachTable& parents;
   const ExtensionPolicyIndex& extension_policies;
+  const OwnClusterIndex& own_clusters;
 };
 
 // A listener that takes the route, and under which hosts (sorted, at least one; "*" is all).

@@ -38,6 +38,8 @@ struct Part {
   BackendPtr backend;
   RouteFilters filters;
 
+  std::size_t index = 0;  // of its backendRef
+
   bool leads_somewhere() const { return backend && !filters.failed; }
   // Envoy's weighted clusters can change headers and the host, nothing else.
   bool needs_a_route() const {
@@ -87,8 +89,10 @@ bool matches_root(const RouteRule& rule) {
 
 class RuleTranslator {
  public:
-  RuleTranslator(const RouteParts& route, RouteBackends& backends, Verdicts& verdicts)
-      : route_(route), backends_(backends), verdicts_(verdicts) {}
+  // `own_clusters`: the rules that share their cluster with no other.
+  RuleTranslator(const RouteParts& route, const std::vector<std::uint32_t>& own_clusters,
+                 RouteBackends& backends, Verdicts& verdicts)
+      : route_(route), own_clusters_(own_clusters), backends_(backends), verdicts_(verdicts) {}
 
   // Appends the rule's routes.
   void translate(const RouteRule& rule, std::size_t index, std::vector<ir::Route>& routes);
@@ -98,6 +102,7 @@ class RuleTranslator {
   bool check_regex(const std::string& regex, const Place& place, std::vector<RuleFailure>& failures);
   std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
   Alternatives alternatives(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
+  void separate(std::size_t rule, std::vector<Part>& parts);
   ir::Forward forward_of(const RouteRule& rule) const;
   void warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root, const Place& place);
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
@@ -106,6 +111,7 @@ class RuleTranslator {
   bool join(const RouteRule& rule, std::string_view what, bool alike, std::vector<Part>& parts);
 
   const RouteParts& route_;
+  const std::vector<std::uint32_t>& own_clusters_;
   RouteBackends& backends_;
   Verdicts& verdicts_;
 };
@@ -155,7 +161,8 @@ std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Pla
     const Place here{&place, "backendRefs", i};
     Part part{.weight = static_cast<std::uint32_t>(ref.weight),
               .backend = nullptr,
-              .filters = read_backend_filters(ref.filters, here, backends_)};
+              .filters = read_backend_filters(ref.filters, here, backends_),
+              .index = i};
     warn_of_paths(ref.filters, matches_root(rule), here);
     part.backend = backends_.look_up(ref.ref, here);
     if (ref.weight > 0) parts.push_back(std::move(part));
@@ -357,6 +364,40 @@ bool mixes_discovery(const std::vector<Part>& parts) {
   return false;
 }
 
+// The rule's cluster is one of its own, in Envoy Gateway's shape and under its name.
+void RuleTranslator::separate(std::size_t rule, std::vector<Part>& parts) {
+  const auto renamed = [&](const Part& part, std::string name) {
+    auto own = std::make_shared<ResolvedBackend>(*part.backend);
+    own->row.cluster.name = std::move(name);
+    own->row.cluster.owner = route_.key;
+    return own;
+  };
+  std::vector<WeightedBackend> members;
+  bool settings = false;
+  for (const Part& part : parts) {
+    if (!part.leads_somewhere()) continue;
+    members.push_back({.weight = part.weight, .backend = part.backend});
+    settings = settings || part.has_settings();
+  }
+  const std::string name = own_cluster_name(route_.key, rule);
+  if (members.size() == 1 && !settings) {
+    for (Part& part : parts) {
+      if (part.leads_somewhere()) part.backend = renamed(part, name);
+    }
+  } else if (settings || mixes_discovery(parts)) {
+    for (Part& part : parts) {
+      if (part.leads_somewhere()) {
+        part.backend = renamed(part, own_cluster_name(route_.key, rule, part.index));
+      }
+    }
+  } else if (!members.empty()) {
+    Part whole{.weight = 0, .backend = join_backends(name, route_.key, members, false), .filters = {}};
+    for (const WeightedBackend& member : members) whole.weight += member.weight;
+    std::erase_if(parts, [](const Part& part) { return part.leads_somewhere(); });
+    parts.push_back(std::move(whole));
+  }
+}
+
 Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& place,
                                           std::vector<RuleFailure>& failures) {
   const RouteFilters filters = read_rule_filters(rule.filters, place, backends_, failures);
@@ -395,6 +436,8 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
     backends_.report(failure, place);
     failures.push_back({.reason = failure.reason, .message = failure.message});
   }
+
+  if (std::ranges::binary_search(own_clusters_, place.index.value_or(0))) separate(*place.index, parts);
 
   const bool failed = filters.failed || !failures.empty();
   const auto answer = [&filters, failed](auto what) {
@@ -570,13 +613,15 @@ std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValu
 RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& environment,
                             flow::Reads& reads) {
   RouteResult result;
-  // The rules depend on a parent only by the way its proxy reaches backends: one translation serves most
-  // parents.
+  // The rules depend on a parent only by the way its proxy reaches backends, and by which rules have clusters
+  // of their own there: one translation serves most parents.
   struct Translation {
-    Translation(const ObjectKey& owner, const BackendReader& from, flow::Reads& reads)
-        : reader(from), backends(owner, reader, reads) {}
+    Translation(const ObjectKey& owner, const BackendReader& from, std::vector<std::uint32_t> own,
+                flow::Reads& reads)
+        : reader(from), own_clusters(std::move(own)), backends(owner, reader, reads) {}
 
     BackendReader reader;
+    std::vector<std::uint32_t> own_clusters;
     RouteBackends backends;
     Verdicts verdicts;
     RoutesPtr routes;
@@ -600,16 +645,18 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     }
   };
   std::vector<std::unique_ptr<Translation>> translations;
-  const auto translation_for = [&](const BackendAccess& access) -> Translation& {
+  const auto translation_for = [&](const AttachPoints& points) -> Translation& {
+    const BackendAccess& access = points.terms.access;
+    auto own = rules_with_own_clusters(route.key, points.proxy, environment.own_clusters, reads);
     for (const auto& made : translations) {
-      if (made->reader.access == access) return *made;
+      if (made->reader.access == access && made->own_clusters == own) return *made;
     }
     auto& t = translations.emplace_back(std::make_unique<Translation>(
         route.key,
         BackendReader{route.key.kind, route.key.name.namespace_, access, environment.settings,
                       environment.inputs, environment.tables, route.grpc},
-        reads));
-    RuleTranslator rules(route, t->backends, t->verdicts);
+        std::move(own), reads));
+    RuleTranslator rules(route, t->own_clusters, t->backends, t->verdicts);
     std::vector<ir::Route> routes;
     std::vector<std::uint32_t> indexes;
     routes.reserve(route.rules.size());
@@ -630,7 +677,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   result.problems = std::move(attached.problems);
   result.parents.reserve(attached.parents.size());
   for (Parent& parent : attached.parents) {
-    Translation& translation = translation_for(parent.points->terms.access);
+    Translation& translation = translation_for(*parent.points);
     result.filters.insert(translation.filters.begin(), translation.filters.end());
     for (Attachment& attachment : parent.attachments) {
       const std::string& table = attachment.listener->route_table;

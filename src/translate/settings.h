@@ -28,7 +28,8 @@ struct Settings {
   bool on_host = true;
   // Send to the Service's cluster IP instead of to its endpoints (EnvoyProxy routingType Service).
   bool endpoint_routing_disabled = false;
-  bool lua_enabled = true;  // policies may have scripts
+  bool lua_enabled = true;             // policies may have scripts
+  bool patch_policies_enabled = true;  // EnvoyPatchPolicies may change what Envoy is sent
   // WebAssembly modules that need not be fetched, by URL or image as policies name them: for translations
   // that fetch nothing.
   std::map<std::string, wasm::Ready, std::less<>> known_modules;

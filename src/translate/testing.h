@@ -118,7 +118,17 @@ class StageTest : public testing::Test {
   const ExtensionPolicyIndex& extension_policies_of_ = graph_.index(
       "extension policies by target", extension_policies_,
       [](const NamespacedName&, const ExtensionPolicyRow& row) { return objects_of(row.targets); });
-  const RouteEnvironment environment_{settings_, inputs_, tables_, attach_points_, extension_policies_of_};
+  flow::Input<NamespacedName, PatchPolicyRow>& patch_policies_ =
+      input<NamespacedName, PatchPolicyRow>("patch policies");
+  const OwnClusterIndex& own_clusters_ = graph_.index("clusters of rules by route", patch_policies_,
+                                                      [](const NamespacedName&, const PatchPolicyRow& row) {
+                                                        std::vector<ObjectKey> routes;
+                                                        for (const auto& [route, rule] : row.own_clusters)
+                                                          routes.push_back(route);
+                                                        return routes;
+                                                      });
+  const RouteEnvironment environment_{settings_,    inputs_, tables_, attach_points_, extension_policies_of_,
+                                      own_clusters_};
 
  private:
   const flow::Table<int, int>& stage_runs_ =

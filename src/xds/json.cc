@@ -7,14 +7,9 @@
 
 #include "google/protobuf/message.h"
 
-#include "envoy/config/cluster/v3/cluster.pb.h"
-#include "envoy/config/endpoint/v3/endpoint.pb.h"
-#include "envoy/config/listener/v3/listener.pb.h"
-#include "envoy/config/route/v3/route.pb.h"
-#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
-
 #include "xds/message_json.h"
 #include "xds/render.h"
+#include "xds/resource_message.h"
 
 namespace sluice::xds {
 
@@ -25,22 +20,6 @@ namespace {
 [[noreturn]] void give_up(ResourceType type, std::string_view what) {
   std::fprintf(stderr, "bug: %.*s: %.*s\n", static_cast<int>(type_url(type).size()), type_url(type).data(),
                static_cast<int>(what.size()), what.data());
-  std::abort();
-}
-
-std::unique_ptr<pb::Message> new_message(ResourceType type) {
-  switch (type) {
-    case ResourceType::kCluster:
-      return std::make_unique<envoy::config::cluster::v3::Cluster>();
-    case ResourceType::kEndpoints:
-      return std::make_unique<envoy::config::endpoint::v3::ClusterLoadAssignment>();
-    case ResourceType::kSecret:
-      return std::make_unique<envoy::extensions::transport_sockets::tls::v3::Secret>();
-    case ResourceType::kListener:
-      return std::make_unique<envoy::config::listener::v3::Listener>();
-    case ResourceType::kRoutes:
-      return std::make_unique<envoy::config::route::v3::RouteConfiguration>();
-  }
   std::abort();
 }
 

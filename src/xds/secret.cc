@@ -51,6 +51,14 @@ std::string redact_secret(std::string_view bytes) {
   Secret secret = parsed(bytes);
   if (secret.has_tls_certificate()) {
     secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("[redacted]");
+    // Only patches bring these.
+    secret.mutable_tls_certificate()->clear_pkcs12();
+    secret.mutable_tls_certificate()->clear_password();
+  } else if (secret.has_generic_secret() || secret.has_session_ticket_keys()) {
+    const std::string name = secret.name();
+    secret.Clear();
+    secret.set_name(name);
+    secret.mutable_generic_secret()->mutable_secret()->set_inline_string("[redacted]");
   }
   return serialize(secret);
 }

@@ -44,8 +44,22 @@ def route(i: int, backend: str, bad: bool | str = False) -> Object:
     return http_route(name(i), [host(i)], [rule])
 
 
+def patch_policy(kind: str, resource: str, path: str, value: object) -> Object:
+    """With one patch: what it adds at the path."""
+    return {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyPatchPolicy",
+            "metadata": {"name": "patch", "namespace": "default"},
+            "spec": {"type": "JSONPatch",
+                     "targetRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "web"},
+                     "jsonPatches": [{"type": f"type.googleapis.com/envoy.config.{kind}", "name": resource,
+                                      "operation": {"op": "add", "path": path, "value": value}}]}}
+
+
 def key(i: int) -> str:
     return f"HTTPRoute default/{name(i)}"
+
+
+MENDED = patch_policy("route.v3.RouteConfiguration", "default/web/http", "/response_headers_to_add/-",
+                      {"header": {"key": "x-patched", "value": "yes"}})
 
 
 class World:
@@ -190,6 +204,41 @@ class RejectTest(unittest.TestCase):
             world.wait_refused(7, mark)
             self.assert_serves(world, {7: "green", 8: "green"})
             self.assertEqual(world.sluice.stop(90), 0)
+
+    def refused_patch(self, policy: Object, mended: Object) -> None:
+        """A policy alone is held back, whatever it changes, and its next version is taken."""
+        with Rig() as rig:
+            world = World(rig, [route(7, "blue")])
+            for i in (7, 0):
+                world.wait_backend(i, "blue")
+            mark = world.sluice.mark()
+            world.resources.write("patch.yaml", [policy])
+            world.sluice.wait_line(
+                lambda line: line.message == "problem" and line.fields["code"] == "value/rejected"
+                and line.fields["object"] == "EnvoyPatchPolicy default/patch", "the policy is refused", mark, 30)
+            world.wait_backend(7, "blue")
+            self.assert_serves(world, {7: "blue", 0: "blue", 500: "blue", 999: "blue"})
+            world.wait_told([])
+            self.assertEqual([entry["refused"]["kind"] for entry in world.remembered()], ["EnvoyPatchPolicy"])
+            world.resources.write("patch.yaml", [mended])
+            wait_for(lambda: world.ask(0).headers.get("x-patched") == "yes", "the mended policy")
+            self.assert_serves(world, {7: "blue", 0: "blue", 999: "blue"})
+
+    def test_a_patch_of_a_listener(self) -> None:
+        self.refused_patch(
+            patch_policy("listener.v3.Listener", "default/web/http",
+                         "/default_filter_chain/filters/0/typed_config/http_filters/0",
+                         {"name": "script", "typed_config": {
+                             "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                             "default_source_code": {"inline_string": "no script"}}}), MENDED)
+
+    def test_a_patch_of_a_route_table(self) -> None:
+        self.refused_patch(
+            patch_policy("route.v3.RouteConfiguration", "default/web/http", "/virtual_hosts/0/domains/-", host(999)), MENDED)
+
+    def test_a_patch_of_a_cluster(self) -> None:
+        self.refused_patch(
+            patch_policy("cluster.v3.Cluster", f"httproute/default/{name(7)}/rule/0", "/connect_timeout", "0s"), MENDED)
 
     def test_some_of_many_edited_in_one_commit(self) -> None:
         with Rig() as rig:

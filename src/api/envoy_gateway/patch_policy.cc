@@ -47,8 +47,7 @@ Type envoy_patch_policy_type() {
           .doc("The Gateway whose resources are changed; where Gateways are merged, their GatewayClass."),
       field<&Spec::type>("type", enumeration({"JSONPatch"})).required().doc("How changes are written."),
   });
-  return untranslated(resource<EnvoyPatchPolicy>(metadata_type(kSubdomain, 253), spec,
-                                                 field("status", policy_status())))
+  return resource<EnvoyPatchPolicy>(metadata_type(kSubdomain, 253), spec, field("status", policy_status()))
       .doc("Changes of the resources that Envoy is sent.");
 }
 

@@ -32,9 +32,14 @@ const Routes::Results& translated(Graph& graph, std::string name, const Input<Na
 }  // namespace
 
 Routes::Routes(Graph& graph, const translate::Settings& settings, const Inputs& in,
-               const translate::Projections& projections, const Gateways& gateways,
+               const translate::Projections& projections, const Gateways& gateways, const Patches& patches,
                const Extensions& extensions)
-    : environment{settings, in.objects, projections, gateways.attach_points, extensions.policies_of},
+    : environment{settings,
+                  in.objects,
+                  projections,
+                  gateways.attach_points,
+                  extensions.policies_of,
+                  patches.own_clusters},
       http(translated(graph, "http routes", in.objects.http_routes, translate::translate_http_route, in,
                       environment)),
       grpc(translated(graph, "grpc routes", in.objects.grpc_routes, translate::translate_grpc_route, in,

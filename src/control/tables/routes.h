@@ -3,6 +3,7 @@
 
 #include "control/tables/extensions.h"
 #include "control/tables/gateways.h"
+#include "control/tables/patches.h"
 #include "translate/attach.h"
 
 namespace sluice::control::tables {
@@ -11,7 +12,8 @@ struct Routes {
   using Results = Table<NamespacedName, translate::RouteResult>;
 
   Routes(Graph& graph, const translate::Settings& settings, const Inputs& in,
-         const translate::Projections& projections, const Gateways& gateways, const Extensions& extensions);
+         const translate::Projections& projections, const Gateways& gateways, const Patches& patches,
+         const Extensions& extensions);
 
   const translate::RouteEnvironment environment;
   const Results& http;

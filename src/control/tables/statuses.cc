@@ -174,6 +174,20 @@ const StatusTable& extension_policy_statuses(Graph& graph, const Inputs& in, con
                    });
 }
 
+const StatusTable& patch_policy_statuses(Graph& graph, const Inputs& in, const Patches& patches,
+                                         const PatchedResources& patched) {
+  return graph.map("statuses of patch policies", patches.policies,
+                   [&in, &patches, &patched](const NamespacedName& name, const translate::PatchPolicyRow& row,
+                                             Reads& reads) -> std::optional<ObjectStatus> {
+                     const api::EnvoyPatchPolicy* policy = reads.get(in.objects.envoy_patch_policies, name);
+                     if (policy == nullptr || !row.proxy) return std::nullopt;
+                     const translate::PlacedPatches* placed = reads.get(patches.placed, name);
+                     std::vector<const translate::PatchFault*> faults;
+                     if (placed != nullptr) faults = faults_of(name, *placed, patched, reads);
+                     return translate::patch_policy_status(*policy, row, faults);
+                   });
+}
+
 const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const Statuses& statuses) {
   return graph.map("statuses of EnvoyProxies", in.objects.envoy_proxies,
                    [&statuses](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy,
@@ -195,7 +209,8 @@ const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const St
 
 Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inputs& in,
                    const Projections& projections, const Policies& policies, const Gateways& gateways,
-                   const Extensions& extensions, const Routes& routes, const RouteTables& route_tables)
+                   const Patches& patches, const PatchedResources& patched, const Extensions& extensions,
+                   const Routes& routes, const RouteTables& route_tables)
     : unserved_problems(graph.map("problems of unserved sockets", in.unserved,
                                   [&gateways](const XdsKey& key, const translate::Unserved& why,
                                               Reads& reads) -> std::optional<translate::SocketProblems> {
@@ -280,6 +295,7 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
           {api::kind_of<api::Backend>(), backend_statuses(graph, settings, in, policies)},
           {api::kind_of<api::EnvoyExtensionPolicy>(),
            extension_policy_statuses(graph, in, extensions, *this)},
+          {api::kind_of<api::EnvoyPatchPolicy>(), patch_policy_statuses(graph, in, patches, patched)},
           {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses(graph, in, *this)}} {}
 
 }  // namespace sluice::control::tables

@@ -6,6 +6,7 @@
 
 #include "control/tables/extensions.h"
 #include "control/tables/gateways.h"
+#include "control/tables/patches.h"
 #include "control/tables/policies.h"
 #include "control/tables/projections.h"
 #include "control/tables/route_tables.h"
@@ -17,7 +18,8 @@ namespace sluice::control::tables {
 struct Statuses {
   Statuses(Graph& graph, const translate::Settings& settings, const Inputs& in,
            const Projections& projections, const Policies& policies, const Gateways& gateways,
-           const Extensions& extensions, const Routes& routes, const RouteTables& route_tables);
+           const Patches& patches, const PatchedResources& patched, const Extensions& extensions,
+           const Routes& routes, const RouteTables& route_tables);
 
   const Table<XdsKey, translate::SocketProblems>& unserved_problems;
 

@@ -1,0 +1,27 @@
+// What Envoy Gateway calls the parts of a route table, for patches that find them by name: its names count
+// rules and matches. Nothing else has these names.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "translate/rows.h"
+
+namespace sluice::translate {
+
+// "default/eg/http"; a listener of a ListenerSet is behind its Gateway: "default/eg/default/more/http".
+std::string upstream_name(const GatewayPlan& gateway, const ListenerPlan& listener);
+
+// "default/eg/http/www_example_com", after the listener of the route table that the host belongs to.
+std::string upstream_host_name(const ProxyPlan& plan, std::string_view route_table, std::string_view host);
+
+// "httproute/default/web/rule/0/match/1/www_example_com", of each route of the host in the order in which
+// these are merged (virtual_host.h).
+std::vector<std::string> upstream_route_names(
+    const std::string& host, const std::vector<std::pair<ObjectKey, const Contribution*>>& contributions);
+
+}  // namespace sluice::translate
