@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <utility>
 #include <variant>
 
+#include "control/tables/filters.h"
 #include "control/tables/gateways.h"
 #include "control/tables/inputs.h"
 #include "control/tables/patches.h"
@@ -47,12 +49,39 @@ std::set<std::string> aggregates_of(const translate::PlacedPatches& placed) {
   return aggregates;
 }
 
+// A filter brings something by the routes that read it.
+std::set<std::string> aggregates_of(const translate::ExtendedFilterRow&) { return {}; }
+
+// Those of the routes that changed with HTTPRouteFilters that they read.
+void add_aggregates_of_readers(const Table<ObjectKey, translate::RouteResult>& routes,
+                               std::vector<Pipeline::Contributor>& contributors) {
+  std::map<ObjectKey, Pipeline::Contributor*> filters;
+  for (Pipeline::Contributor& contributor : contributors) {
+    if (contributor.object.kind == api::kind_of<api::ExtendedRouteFilter>()) {
+      filters.emplace(contributor.object, &contributor);
+    }
+  }
+  if (filters.empty()) return;
+  for (const auto& change : routes.changes()) {
+    if (change.after == nullptr) continue;
+    for (const NamespacedName& name : change.after->extended_filters) {
+      const auto filter = filters.find(tables::object_key<api::ExtendedRouteFilter>(name));
+      if (filter != filters.end()) filter->second->aggregates.merge(aggregates_of(*change.after));
+    }
+  }
+}
+
 // Whether it is the same.
 bool brings_the_same(const translate::RouteResult& a, const translate::RouteResult& b) {
   return a.contributions == b.contributions && a.streams == b.streams;
 }
 bool brings_the_same(const translate::GatewayPlan& a, const translate::GatewayPlan& b) { return a == b; }
 bool brings_the_same(const translate::PlacedPatches& a, const translate::PlacedPatches& b) { return a == b; }
+bool brings_the_same(const translate::ExtendedFilterRow& a, const translate::ExtendedFilterRow& b) {
+  translate::ExtendedFilterRow with_problems = a;
+  with_problems.problems = b.problems;
+  return with_problems == b;
+}
 bool brings_the_same(const translate::ListenerSetPlan& a, const translate::ListenerSetPlan& b) {
   return a.gateway == b.gateway && a.listeners == b.listeners;
 }
@@ -70,6 +99,7 @@ struct Pipeline::Tables {
   const tables::Projections projected{graph, settings, in, projections};
   const tables::Services services{graph, in};
   const tables::Policies policies{graph, settings, in, projections};
+  const tables::Filters filters{graph, in, projections};
   // What stages of translate read of the above. Those above read it too, but not before they run.
   const translate::Projections projections{.classes = projected.classes,
                                            .classes_of = projected.classes_of,
@@ -79,6 +109,7 @@ struct Pipeline::Tables {
                                            .services = services.services,
                                            .readiness = services.readiness,
                                            .backends = policies.backends,
+                                           .extended_filters = filters.extended,
                                            .backend_tls_policies_of = policies.backend_tls_of,
                                            .names = projected.names,
                                            .host = in.host_addresses};
@@ -104,6 +135,7 @@ struct Pipeline::Tables {
     f(extensions.filter_orders);
     f(routes.all);
     f(services.problems_of_slices);
+    f(filters.extended);
     f(policies.backends);
     f(policies.backend_tls);
     f(policies.backend_tls_targets);
@@ -241,6 +273,8 @@ std::vector<Pipeline::Contributor> Pipeline::changed_contributors() const {
     contributors.push_back(
         {key, std::move(proxies), tables_->extensions.policies.get(policy)->refusal.has_value()});
   }
+  collect(tables_->filters.extended, tables::object_key<api::ExtendedRouteFilter>);
+  add_aggregates_of_readers(tables_->routes.all, contributors);
   return contributors;
 }
 
@@ -258,7 +292,7 @@ std::map<NamespacedName, std::set<std::string>> Pipeline::proxies_of_changed_pol
       const auto is_same = [&](const ir::ExtensionPtr& before) { return *before == *extension; };
       const bool is_new =
           change.before == nullptr || std::ranges::none_of(change.before->extensions, is_same);
-      if (is_new) changed.insert(extension->policy);
+      if (is_new && !extension->policy.name.empty()) changed.insert(extension->policy);
     }
   }
   std::map<NamespacedName, std::set<std::string>> proxies;

@@ -267,6 +267,7 @@ TEST_F(AmongTenThousand, AnEditRunsWhatItConcernsAndNoMore) {
                                             {"hosts", 1},
                                             {"route tables", 1},
                                             {"clusters of routes", 1},
+                                            {"secrets of routes", 1},
                                             {"statuses of gateways", 1},
                                             {"statuses of gateways", 1},
                                             {"statuses of http routes", 1}}))

@@ -67,6 +67,23 @@ void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, s
   }
 }
 
+std::vector<ir::ExtensionUse> add_credential_steps(const std::vector<ir::ExtensionUse>& uses,
+                                                   std::vector<Step>& steps) {
+  constexpr std::string_view kFilter = "/httproutefilter/";
+  std::vector<ir::ExtensionUse> code;
+  for (const ir::ExtensionUse& use : uses) {
+    if (!use.name.starts_with(ir::kCredentialInjector)) {
+      code.push_back(use);
+      continue;
+    }
+    const std::string_view filter =
+        std::string_view(use.name).substr(ir::kCredentialInjector.size() + kFilter.size());
+    steps.push_back(
+        {"credential", fmt::format("HTTPRouteFilter {} puts its credential into the request", filter)});
+  }
+  return code;
+}
+
 void add_rewrite_steps(const ir::Rewrite& rewrite, const ir::PathMatch& match, const Arrival& arrival,
                        std::vector<Step>& steps) {
   const auto host = [&](const std::string& becomes, std::string_view from) {

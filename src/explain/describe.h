@@ -35,6 +35,9 @@ std::string describe_duration(ir::Duration duration);
 
 // One step for each of set, add and remove. `kind` is "request-headers" or "response-headers".
 void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, std::vector<Step>& steps);
+// One for each credential among the filters; returns the others.
+std::vector<ir::ExtensionUse> add_credential_steps(const std::vector<ir::ExtensionUse>& uses,
+                                                   std::vector<Step>& steps);
 // What the request's host and path become.
 void add_rewrite_steps(const ir::Rewrite& rewrite, const ir::PathMatch& match, const Arrival& arrival,
                        std::vector<Step>& steps);

@@ -239,6 +239,8 @@ std::string why_before(const ir::RouteMatch& first, const ir::RouteMatch& second
   if (exact(first.query_params) != exact(second.query_params)) {
     return "a match with more exact query parameters comes first";
   }
+  if (first.cookies.size() != second.cookies.size()) return "a match with more cookies comes first";
+  if (exact(first.cookies) != exact(second.cookies)) return "a match with more exact cookies comes first";
   return "";
 }
 

@@ -26,6 +26,13 @@ struct Share {
   std::vector<Step> steps;
 };
 
+// The host that is looked up where a request goes to the one that it names.
+const std::string& resolved_host(const ir::Forward& forward, const Arrival& arrival) {
+  if (!forward.rewrite || !forward.rewrite->host_header) return arrival.host;
+  const auto header = arrival.headers.find(lower_case(*forward.rewrite->host_header));
+  return header == arrival.headers.end() ? arrival.host : header->second.front();
+}
+
 class Follower {
  public:
   Follower(const Snapshot& snapshot, const Arrival& arrival, Explanation& e)
@@ -66,7 +73,10 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     e_.steps.push_back({"cors", fmt::format("CORS lets pages of {} read the answers",
                                             fmt::join(action.cors->origins, ", "))});
   }
-  if (action.extensions) add_extension_steps(*action.extensions);
+  if (action.extensions) {
+    const std::vector<ir::ExtensionUse> code = add_credential_steps(*action.extensions, e_.steps);
+    if (!code.empty()) add_extension_steps(code);
+  }
   if (shares.size() > 1) {
     share_out(shares);
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
@@ -80,7 +90,7 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     add_forward_steps(forward, *shares.front(), e_.steps);
     split(forward, *shares.front(), {.part = 1, .whole = 1, .steps = {}});
     judge_destinations();
-    if (forward.dynamic && RE2::FullMatch(arrival_.host, ir::kLoopbackHost)) {
+    if (forward.dynamic && RE2::FullMatch(resolved_host(forward, arrival_), ir::kLoopbackHost)) {
       e_.answer(403, "the backend is whatever host the request names, but never the proxy's own machine");
     }
   }
@@ -178,10 +188,13 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
     to.weight = share.part * part.weight;
     to.weights = share.whole * weights;
     add_header_steps("request-headers", part.request_headers.or_default(), to.steps);
-    if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
-    add_header_steps("response-headers", part.response_headers.or_default(), to.steps);
     const translate::ClusterRow* cluster =
         part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
+    if (cluster != nullptr && cluster->cluster.credential) {
+      add_credential_steps({{.name = cluster->cluster.credential->name, .lua_context = {}}}, to.steps);
+    }
+    if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
+    add_header_steps("response-headers", part.response_headers.or_default(), to.steps);
     if (cluster == nullptr) {
       to.status = forward.grpc ? 503 : 500;
       to.answer = fmt::format("answered with {}: the reference is invalid", to.status);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/content_id.h"
 #include "explain/describe.h"
 #include "explain/match.h"
 #include "explain/settings_view.h"
@@ -206,6 +207,11 @@ class Viewer {
     BackendView& view = view_.backends[name];
     view.settings["protocol"].insert(describe_protocol(cluster.cluster));
     put_settings(cluster.cluster, view);
+    if (cluster.cluster.credential) {
+      view.settings["credential"].insert(fmt::format(
+          "{}",
+          fmt::join(ir::short_names({{.name = cluster.cluster.credential->name, .lua_context = {}}}), "")));
+    }
     if (cluster.cluster.tls) {
       for (auto& [setting, value] : view_of(*cluster.cluster.tls, secret_of_)) {
         if (!value.empty()) view.settings[setting].insert(std::move(value));
@@ -274,6 +280,10 @@ class Viewer {
       settings["redirect"] = words(parts);
     } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
       settings["answer"] = fmt::format("{}", response->status);
+      if (!response->content_type.empty()) settings["content type"] = response->content_type;
+      if (!response->body.empty()) {
+        settings["body"] = fmt::format("{} bytes ({})", response->body.size(), content_id(response->body));
+      }
     } else {
       const auto& forward = std::get<ir::Forward>(action.action);
       describe_backends(forward, settings);

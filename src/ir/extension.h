@@ -1,4 +1,5 @@
-// HTTP filters of the users' own: what an EnvoyExtensionPolicy adds to the way of a request.
+// HTTP filters of the users' own: what an EnvoyExtensionPolicy adds to the way of a request, or the
+// credential of an HTTPRouteFilter.
 //
 // A chain has each of them once, switched off; a route that wants some switches them on by their names, so
 // that the others pay nothing. Which filters a route has is in ir::RouteAction, what they are in
@@ -91,11 +92,22 @@ struct DynamicModule {
   bool operator==(const DynamicModule&) const = default;
 };
 
+// Puts a credential of the gateway's own into requests. Where all that goes to a cluster gets it, it is a
+// filter of the cluster.
+inline constexpr std::string_view kCredentialInjector = "envoy.filters.http.credential_injector";
+struct CredentialInjector {
+  std::string secret;      // SDS name
+  std::string header;      // empty: Authorization
+  bool overwrite = false;  // requests that have the header already get it too
+
+  bool operator==(const CredentialInjector&) const = default;
+};
+
 struct Extension {
   std::string name;         // in the chain: "<Envoy's type>/<anything>"
   std::uint32_t index = 0;  // among those of its kind of one policy: the order of a request
-  NamespacedName policy;
-  std::variant<Lua, ExtProc, Wasm, DynamicModule> filter;
+  NamespacedName policy;    // that it is of; empty where it is of none
+  std::variant<Lua, ExtProc, Wasm, DynamicModule, CredentialInjector> filter;
 
   bool operator==(const Extension&) const = default;
 };

@@ -122,6 +122,7 @@ struct Cluster {
   bool prefer_local_zone = false;  // Service trafficDistribution PreferClose/PreferSameZone
   bool ipv6_preferred = false;     // DNS family of an IPv6 proxy
   Boxed<ClusterSettings> settings;
+  Boxed<Extension> credential;  // a CredentialInjector for all that goes there
   // Who it is there for; shown in metadata, found again when Envoy rejects it.
   ObjectKey owner;
 
@@ -343,7 +344,7 @@ struct VirtualHost {
 
 // ---- listeners -------------------------------------------------------------------------------
 
-// A certificate and its key, served by SDS; or a CA bundle.
+// A certificate and its key, served by SDS; or a CA bundle; or a credential.
 struct Secret {
   std::string name;
   std::string certificate_pem;
@@ -351,6 +352,7 @@ struct Secret {
   std::string ocsp_staple;  // DER, may be empty
   std::string ca_pem;       // inline CA, for validation
   std::string ca_file;      // or a file the proxy can read
+  std::string credential;   // the value of a header
 
   bool operator==(const Secret&) const = default;
 };

@@ -283,6 +283,16 @@ BackendPtr negotiating_no_protocol(BackendPtr backend) {
   return other;
 }
 
+BackendPtr injecting(const ResolvedBackend& backend, const ExtendedFilterRow& filter) {
+  auto other = std::make_shared<ResolvedBackend>(backend);
+  ir::Cluster& cluster = other->row.cluster;
+  cluster.credential = *filter.credential;
+  const std::string suffix = "/" + filter.of_secret->name;
+  cluster.name.insert(other->base_size, suffix);
+  other->base_size += suffix.size();
+  return other;
+}
+
 ServiceView view_service(const api::Service& service) {
   ServiceView view;
   view.ports.reserve(service.spec.ports.size());

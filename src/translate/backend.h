@@ -53,6 +53,9 @@ std::expected<BackendPtr, ReferenceFailure> resolve_backend(const api::BackendOb
 // The backend, one that does not negotiate the protocol where it speaks TLS.
 BackendPtr negotiating_no_protocol(BackendPtr backend);
 
+// The backend, a cluster of its own whose requests all get the credential of the HTTPRouteFilter.
+BackendPtr injecting(const ResolvedBackend& backend, const ExtendedFilterRow& filter);
+
 // What routes may know of a Service or a ServiceImport.
 ServiceView view_service(const api::Service& service);
 ServiceView view_import(const api::ServiceImport& import);

@@ -257,12 +257,16 @@ std::optional<HeaderFault> fault_of_header_value(std::string_view value) {
   if (value.find_first_of("\0\r\n"sv) != value.npos) {
     return HeaderFault{.message = "a header's value has one line, and no character NUL", .suggestion = ""};
   }
-  for (std::size_t at = value.find('%'); at != value.npos; at = value.find('%', at)) {
-    if (value.substr(at).starts_with("%%")) {
+  return fault_of_commands(value);
+}
+
+std::optional<HeaderFault> fault_of_commands(std::string_view text) {
+  for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at)) {
+    if (text.substr(at).starts_with("%%")) {
       at += 2;
       continue;
     }
-    const std::optional<Written> command = read_command(value.substr(at));
+    const std::optional<Written> command = read_command(text.substr(at));
     if (!command) {
       return HeaderFault{.message = "a `%` stands for the begin of a command of Envoy's, and there is none",
                          .suggestion = "write `%%` for a percent sign"};

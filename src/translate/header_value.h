@@ -22,4 +22,7 @@ struct HeaderFault {
 // Why a header cannot have this value; nothing: it can.
 std::optional<HeaderFault> fault_of_header_value(std::string_view value);
 
+// The same of the commands alone, in a text that may have any lines.
+std::optional<HeaderFault> fault_of_commands(std::string_view text);
+
 }  // namespace sluice::translate

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -141,6 +142,28 @@ ExtensionPolicyRow served_hardly(ExtensionPolicyRow refused, const ObjectKey& po
     set = std::move(without);
   }
   return refused;
+}
+
+ExtendedFilterRow served_instead(ExtendedFilterRow last_good, const ObjectKey& filter,
+                                 const std::string& message, bool guilty) {
+  if (guilty) last_good.problems.push_back(problem(filter, message));
+  return last_good;
+}
+
+ExtendedFilterRow served_hardly(ExtendedFilterRow refused, const ObjectKey& filter,
+                                const std::string& message, bool guilty) {
+  ExtendedFilterRow row;
+  row.failure =
+      ReferenceFailure{.reason = std::string(kReason),
+                       .code = "reference/filter",
+                       .field = "extensionRef.name",
+                       .message = fmt::format("the proxy rejected {}: {}", filter.to_string(), message),
+                       .suggestion = "see what is wrong with the filter",
+                       .accepted = true};
+  row.matches_nothing = !refused.cookies.empty();
+  row.problems = std::move(refused.problems);
+  if (guilty) row.problems.push_back(problem(filter, message));
+  return row;
 }
 
 }  // namespace sluice::translate

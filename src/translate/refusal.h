@@ -20,6 +20,9 @@ ExtensionPolicyRow served_instead(ExtensionPolicyRow last_good, const ObjectKey&
 std::optional<ListenerSetPlan> served_instead(std::optional<ListenerSetPlan> last_good, const ObjectKey& set,
                                               const std::string& message, bool guilty);
 
+ExtendedFilterRow served_instead(ExtendedFilterRow last_good, const ObjectKey& filter,
+                                 const std::string& message, bool guilty);
+
 // There was no good version. A route answers 500 for all of its matches that no proxy can refuse, or gets no
 // connections; a Gateway or ListenerSet has no listener that serves; requests do without the extensions of a
 // policy where these fail open, and are answered 500 elsewhere.
@@ -31,5 +34,8 @@ std::optional<ListenerSetPlan> served_hardly(std::optional<ListenerSetPlan> refu
                                              const std::string& message, bool guilty);
 ExtensionPolicyRow served_hardly(ExtensionPolicyRow refused, const ObjectKey& policy,
                                  const std::string& message, bool guilty);
+// Rules that refer to the filter answer 500.
+ExtendedFilterRow served_hardly(ExtendedFilterRow refused, const ObjectKey& filter,
+                                const std::string& message, bool guilty);
 
 }  // namespace sluice::translate

@@ -43,6 +43,11 @@ void RouteBackends::add_cluster(std::shared_ptr<const ClusterRow> row) {
   if (!known) clusters_.push_back(std::move(row));
 }
 
+const ExtendedFilterRow* RouteBackends::extended_filter(const NamespacedName& name) {
+  extended_filters_.insert(name);
+  return reads_.get(reader_.tables.extended_filters, name);
+}
+
 void RouteBackends::report(const ReferenceFailure& failure, const Place& place) {
   const std::string path = place.to_string();
   problems_.push_back({.code = failure.code,

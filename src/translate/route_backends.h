@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "translate/backend.h"
+#include "translate/near.h"
 #include "translate/tables.h"
 
 namespace sluice::translate {
@@ -40,6 +41,11 @@ class RouteBackends {
   BackendPtr look_up(const api::BackendObjectReference& ref, const Place& place);
   void add_cluster(std::shared_ptr<const ClusterRow> row);
 
+  // Null: there is none.
+  const ExtendedFilterRow* extended_filter(const NamespacedName& name);
+  // Of the objects of its kind, the one that was probably meant.
+  std::string near(const ObjectKey& missing) { return near_object(missing, {}, reader_.tables, reads_); }
+
   void report(const ReferenceFailure& failure, const Place& place);  // a problem
   void refuse(ReferenceFailure failure, const Place& place);         // and ResolvedRefs says it
   void add_problem(Problem problem) { problems_.push_back(std::move(problem)); }
@@ -49,6 +55,8 @@ class RouteBackends {
   const std::vector<Problem>& problems() const { return problems_; }
   // Those that references met.
   const std::vector<PolicyUse>& policies() const { return policies_; }
+  // HTTPRouteFilters that were asked for.
+  const std::set<NamespacedName>& extended_filters() const { return extended_filters_; }
 
   // ResolvedRefs, always; its reasons are joined as Envoy Gateway joins them. The other conditions are for
   // parents that accept the route.
@@ -65,6 +73,7 @@ class RouteBackends {
   std::set<std::string> without_endpoints_;  // backends that nobody answers for
   std::vector<Problem> problems_;
   std::vector<PolicyUse> policies_;
+  std::set<NamespacedName> extended_filters_;
 };
 
 }  // namespace sluice::translate

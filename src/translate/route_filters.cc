@@ -1,73 +1,16 @@
 #include "translate/route_filters.h"
 
-#include <algorithm>
-#include <cctype>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "translate/header_value.h"
+#include "translate/header_changes.h"
 
 namespace sluice::translate {
 namespace {
-
-constexpr std::string_view kEnvoyGatewayGroup = "gateway.envoyproxy.io";
-
-// Header names compare without case; of several changes to one header in a filter the first counts.
-void add_header_changes(const api::HTTPHeaderFilter& filter, ir::HeaderChanges& changes) {
-  const auto known = [&changes](const std::string& name) {
-    const auto is_it = [&](const ir::Header& h) { return same_name(h.name, name); };
-    return std::ranges::any_of(changes.add, is_it) || std::ranges::any_of(changes.set, is_it);
-  };
-  for (const api::HTTPHeader& h : filter.add) {
-    if (!known(h.name)) changes.add.push_back({h.name, h.value});
-  }
-  for (const api::HTTPHeader& h : filter.set) {
-    if (!known(h.name)) changes.set.push_back({h.name, h.value});
-  }
-  for (const std::string& name : filter.remove) {
-    if (std::ranges::none_of(changes.remove, [&](const std::string& r) { return same_name(r, name); })) {
-      changes.remove.push_back(name);
-    }
-  }
-}
-
-// The host is no header like others, nor are names that Envoy keeps for itself.
-bool may_change(std::string_view header) {
-  return !same_name(header, "host") && header.find_first_of(":/") == std::string_view::npos;
-}
-
-const std::string* unchangeable(const api::HTTPHeaderFilter& filter) {
-  for (const auto* list : {&filter.add, &filter.set}) {
-    for (const api::HTTPHeader& h : *list) {
-      if (!may_change(h.name)) return &h.name;
-    }
-  }
-  for (const std::string& name : filter.remove) {
-    if (!may_change(name)) return &name;
-  }
-  return nullptr;
-}
-
-struct FaultyValue {
-  std::string where;  // "set[0].value"
-  HeaderFault fault;
-};
-
-std::optional<FaultyValue> faulty_value(const api::HTTPHeaderFilter& filter) {
-  const std::pair<std::string_view, const std::vector<api::HTTPHeader>*> lists[] = {{"set", &filter.set},
-                                                                                    {"add", &filter.add}};
-  for (const auto& [name, headers] : lists) {
-    for (std::size_t i = 0; i < headers->size(); ++i) {
-      if (auto fault = fault_of_header_value((*headers)[i].value)) {
-        return FaultyValue{fmt::format("{}[{}].value", name, i), std::move(*fault)};
-      }
-    }
-  }
-  return std::nullopt;
-}
 
 // No request is without a path: by nothing, it is replaced by `/`.
 ir::PathRewrite path_rewrite(const api::HTTPPathModifier& modifier) {
@@ -122,12 +65,18 @@ class FilterReader {
   void read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field, const Place& place,
                     ir::HeaderChanges& changes);
   void read_mirror(const api::HTTPRequestMirrorFilter& filter, const Place& place);
+  void add_rewrite(ir::Rewrite rewrite, bool extended, const Place& place);
   void read_extension(const api::LocalObjectReference& ref, const Place& place);
+  void apply(const ExtendedFilterRow& filter, const Place& place);
+  void apply_to_rule(const ExtendedFilterRow& filter, const Place& place);
+  void warn(std::string code, std::string message, std::string suggestion, const Place& place);
 
   const Place& place_;
   RouteBackends& backends_;
   std::vector<RuleFailure>* failures_;
   RouteFilters out_;
+  bool extended_rewrite_ = false;  // some HTTPRouteFilter rewrites
+  std::optional<bool> append_x_forwarded_host_;
 };
 
 void FilterReader::fail(ReferenceFailure failure, const Place& place) {
@@ -136,8 +85,20 @@ void FilterReader::fail(ReferenceFailure failure, const Place& place) {
     backends_.report(failure, place);
     failures_->push_back({.reason = failure.reason, .message = failure.message});
   } else {
+    failure.reason = "InvalidBackendFilters";
     backends_.refuse(std::move(failure), place);
   }
+}
+
+void FilterReader::warn(std::string code, std::string message, std::string suggestion, const Place& place) {
+  backends_.add_problem({.code = std::move(code),
+                         .severity = Severity::kWarning,
+                         .where = {},
+                         .object = backends_.route(),
+                         .path = place.to_string(),
+                         .message = std::move(message),
+                         .suggestion = std::move(suggestion),
+                         .also = {}});
 }
 
 void FilterReader::fail_unsupported(std::string message, const Place& place, std::string suggestion) {
@@ -152,21 +113,12 @@ void FilterReader::fail_unsupported(std::string message, const Place& place, std
 void FilterReader::read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field,
                                 const Place& place, ir::HeaderChanges& changes) {
   if (!filter) return;
-  if (const std::string* name = unchangeable(*filter)) {
+  if (auto fault = fault_of_header_changes(*filter)) {
     fail({.reason = "UnsupportedValue",
           .code = "value/header",
-          .field = std::string(field),
-          .message = fmt::format("the header `{}` cannot be changed by a filter", *name),
-          .suggestion = same_name(*name, "host") ? "use a filter URLRewrite with a hostname" : ""},
-         place);
-    return;
-  }
-  if (auto faulty = faulty_value(*filter)) {
-    fail({.reason = "UnsupportedValue",
-          .code = "value/header",
-          .field = fmt::format("{}.{}", field, faulty->where),
-          .message = std::move(faulty->fault.message),
-          .suggestion = std::move(faulty->fault.suggestion)},
+          .field = fmt::format("{}{}{}", field, fault->field.empty() ? "" : ".", fault->field),
+          .message = std::move(fault->message),
+          .suggestion = std::move(fault->suggestion)},
          place);
     return;
   }
@@ -191,26 +143,107 @@ void FilterReader::read_mirror(const api::HTTPRequestMirrorFilter& filter, const
   if (backend->row.cluster.discovery == ir::Discovery::kDynamic) out_.mirrors_anywhere = true;
 }
 
-// The kinds of extensions that upstream has are references; others are no filters at all.
-void FilterReader::read_extension(const api::LocalObjectReference& ref, const Place& place) {
-  const std::string kind = fmt::format("{}/{}", ref.group, ref.kind);
-  if (of_rule() && ref.group == kEnvoyGatewayGroup && ref.kind == "HTTPRouteFilter") {
-    out_.failed = true;
-    backends_.refuse({.reason = "UnsupportedValue",
-                      .code = "support/filter",
-                      .field = "extensionRef",
-                      .message = fmt::format("filters of kind {} are not supported yet", kind),
-                      .suggestion = ""},
-                     place);
+// Of Gateway API's filters the first counts. An HTTPRouteFilter rewrites what they do not, and is the only
+// one that does.
+void FilterReader::add_rewrite(ir::Rewrite rewrite, bool extended, const Place& place) {
+  const bool other_extended = std::exchange(extended_rewrite_, extended_rewrite_ || extended);
+  if (!out_.rewrite) {
+    out_.rewrite = std::move(rewrite);
     return;
   }
-  fail_unsupported(of_rule() ? fmt::format("{} is no kind of filters", kind)
-                             : std::string("a backendRef cannot have a filter ExtensionRef"),
+  const bool both_host = rewrites_host(*out_.rewrite) && rewrites_host(rewrite);
+  const bool both_path = out_.rewrite->path && rewrite.path;
+  if (!extended && !other_extended) return;
+  if (both_host || both_path || (extended && other_extended)) {
+    fail({.reason = "UnsupportedValue",
+          .code = "conflict/filter",
+          .field = "",
+          .message = fmt::format("two filters rewrite the {}", both_host   ? "host"
+                                                               : both_path ? "path"
+                                                                           : "URL by HTTPRouteFilters"),
+          .suggestion = "keep one of them"},
+         place);
+    return;
+  }
+  if (rewrite.path) out_.rewrite->path = std::move(rewrite.path);
+  if (!rewrites_host(rewrite)) return;
+  rewrite.path = std::move(out_.rewrite->path);
+  out_.rewrite = std::move(rewrite);
+}
+
+void FilterReader::read_extension(const api::LocalObjectReference& ref, const Place& place) {
+  const GroupKind& ours = api::kind_of<api::ExtendedRouteFilter>();
+  if (ref.group != ours.group() || ref.kind != ours.kind()) {
+    fail_unsupported(fmt::format("{}/{} is no kind of filters", ref.group, ref.kind), place,
+                     fmt::format("use an {} of group {}", ours.kind(), ours.group()));
+    return;
+  }
+  const ObjectKey key{.kind = ours, .name = {backends_.route().name.namespace_, ref.name}};
+  if (const ExtendedFilterRow* filter = backends_.extended_filter(key.name)) {
+    apply(*filter, place);
+    return;
+  }
+  out_.failed = true;
+  backends_.refuse({.reason = of_rule() ? "UnsupportedValue" : "InvalidBackendFilters",
+                    .code = "reference/not-found",
+                    .field = "extensionRef.name",
+                    .message = fmt::format("there is no {}", key.to_string()),
+                    .suggestion = backends_.near(key)},
                    place);
+}
+
+void FilterReader::apply(const ExtendedFilterRow& filter, const Place& place) {
+  if (filter.failure) fail(*filter.failure, place);
+  if (filter.append_x_forwarded_host) append_x_forwarded_host_ = filter.append_x_forwarded_host;
+  if (filter.rewrite) add_rewrite(*filter.rewrite, true, place);
+  if (filter.credential) {
+    if (out_.credential != nullptr) {
+      warn("conflict/filter", "another filter before it adds a credential too, and the last one's counts",
+           "keep one of them", place);
+    }
+    out_.credential = &filter;
+  }
+  if (of_rule()) {
+    apply_to_rule(filter, place);
+  } else if (filter.response || !filter.cookies.empty()) {
+    warn("support/filter",
+         fmt::format("`{}` of an HTTPRouteFilter is for rules, and means nothing for a backendRef",
+                     filter.response ? "directResponse" : "matches"),
+         "give the filter to the rule", place);
+  }
+}
+
+void FilterReader::apply_to_rule(const ExtendedFilterRow& filter, const Place& place) {
+  out_.matches_nothing = out_.matches_nothing || filter.matches_nothing;
+  if (!filter.cookies.empty() && !out_.cookies.empty()) {
+    fail({.reason = "UnsupportedValue",
+          .code = "conflict/filter",
+          .field = "",
+          .message = "two HTTPRouteFilters of a rule have `matches`",
+          .suggestion = "write them into one filter"},
+         place);
+  } else if (!filter.cookies.empty()) {
+    out_.cookies = filter.cookies;
+  }
+  if (!filter.response) return;
+  // To clients of gRPC it is no answer: theirs ends with trailers.
+  if (backends_.route().kind == api::kind_of<api::GRPCRoute>() && filter.response->status < 300) {
+    fail({.reason = "UnsupportedValue",
+          .code = "value/status",
+          .field = "extensionRef",
+          .message = fmt::format("a direct response with status {} is no answer to a gRPC call",
+                                 filter.response->status),
+          .suggestion = "set a `statusCode` that is none of success"},
+         place);
+    return;
+  }
+  out_.response = filter.response;
+  append(filter.response_headers, out_.response_headers);
 }
 
 void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
   using Type = api::HTTPRouteFilterType;
+  if (out_.response) return;  // what is answered here needs nothing more
   const Place here{&place_, "filters", index};
   switch (filter.type) {
     case Type::kRequestHeaderModifier:
@@ -228,7 +261,7 @@ void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
       }
       return;
     case Type::kURLRewrite:
-      if (filter.url_rewrite && !out_.rewrite) out_.rewrite = translate_rewrite(*filter.url_rewrite);
+      if (filter.url_rewrite) add_rewrite(translate_rewrite(*filter.url_rewrite), false, here);
       return;
     case Type::kExtensionRef:
       if (filter.extension_ref) read_extension(*filter.extension_ref, here);
@@ -247,12 +280,16 @@ void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
 }
 
 RouteFilters FilterReader::finish() {
-  if (out_.redirect && !out_.mirrors.empty()) {
+  if (append_x_forwarded_host_ && out_.rewrite) {
+    out_.rewrite->append_x_forwarded_host = *append_x_forwarded_host_;
+  }
+  if ((out_.response || out_.redirect) && !out_.mirrors.empty()) {
     fail({.reason = "IncompatibleFilters",
           .code = "support/filter",
           .field = "filters",
           .message =
-              "a filter RequestMirror stands beside a RequestRedirect, and nothing is left to be mirrored",
+              fmt::format("a filter RequestMirror stands beside a {}, and nothing is left to be mirrored",
+                          out_.response ? "direct response" : "RequestRedirect"),
           .suggestion = "remove one of the two"},
          place_);
   }
@@ -261,9 +298,8 @@ RouteFilters FilterReader::finish() {
 
 }  // namespace
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+bool rewrites_host(const ir::Rewrite& rewrite) {
+  return rewrite.host || rewrite.host_header || rewrite.host_of_endpoint || rewrite.host_from_path;
 }
 
 RouteFilters read_rule_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& rule,

@@ -9,6 +9,9 @@
 
 namespace sluice::translate {
 
+// True where the rewrite makes another host.
+bool rewrites_host(const ir::Rewrite& rewrite);
+
 struct RouteFilters {
   ir::HeaderChanges request_headers;
   ir::HeaderChanges response_headers;
@@ -17,7 +20,12 @@ struct RouteFilters {
   std::vector<ir::Mirror> mirrors;
   bool mirrors_anywhere = false;  // to whatever host the request names
   Boxed<ir::Cors> cors;
-  bool failed = false;  // requests are answered with 500
+  Boxed<ir::DirectResponse> response;  // counts before a redirect
+  // Cookies that requests need besides, all of one of these; none: they need none.
+  std::vector<std::vector<ir::ValueMatch>> cookies;
+  const ExtendedFilterRow* credential = nullptr;  // whose it is
+  bool failed = false;                            // requests are answered with 500
+  bool matches_nothing = false;                   // ... but nobody knows which
 };
 
 // Why no rule may be like that: the Accepted condition says it.
@@ -25,9 +33,6 @@ struct RuleFailure {
   std::string reason;
   std::string message;
 };
-
-// Names of headers compare without case.
-bool same_name(std::string_view a, std::string_view b);
 
 // Of a rule: what is wrong with a filter is a problem, and besides either a failure of the rule or, for
 // references, in the conditions of `backends`.

@@ -1,8 +1,13 @@
 #include "translate/route_filters.h"
 
+#include <regex>
+#include <string>
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "translate/header_changes.h"
 #include "translate/testing.h"
 
 namespace sluice::translate {
@@ -20,8 +25,16 @@ void add_words(std::string_view whose, const ir::HeaderChanges& changes, std::ve
 
 std::string path_words(const auto& path) {
   if (!path) return "";
+  if (path->regex) return fmt::format(" path by {}", path->regex->pattern);
   return path->full ? fmt::format(" path {}", *path->full)
                     : fmt::format(" prefix {}", path->prefix.value_or("none"));
+}
+
+std::string host_words(const ir::Rewrite& rewrite) {
+  if (rewrite.host) return " host " + *rewrite.host;
+  if (rewrite.host_header) return " host of header " + *rewrite.host_header;
+  if (rewrite.host_of_endpoint) return " host of the endpoint";
+  return rewrite.host_from_path ? " host by " + rewrite.host_from_path->pattern : "";
 }
 
 std::string in_words(const RouteFilters& filters) {
@@ -37,9 +50,21 @@ std::string in_words(const RouteFilters& filters) {
     words.push_back(text + path_words(redirect->path));
   }
   if (const auto& rewrite = filters.rewrite) {
-    words.push_back(fmt::format("rewrite{}{}", rewrite->host ? " host " + *rewrite->host : "",
-                                path_words(rewrite->path)));
+    words.push_back(fmt::format("rewrite{}{}{}", host_words(*rewrite), path_words(rewrite->path),
+                                rewrite->append_x_forwarded_host ? "" : ", the old host is told nobody"));
   }
+  if (const auto& response = filters.response) {
+    words.push_back(fmt::format("answer {} {} {}", response->status, response->content_type, response->body));
+  }
+  for (const std::vector<ir::ValueMatch>& cookies : filters.cookies) {
+    std::string text = "cookies";
+    for (const ir::ValueMatch& cookie : cookies) {
+      text +=
+          fmt::format(" {}{}{}", cookie.name, cookie.kind == ir::MatchKind::kRegex ? "~" : "=", cookie.value);
+    }
+    words.push_back(std::move(text));
+  }
+  if (filters.credential != nullptr) words.push_back("credential " + filters.credential->of_secret->name);
   for (const ir::Mirror& mirror : filters.mirrors) {
     words.push_back(fmt::format("mirror {}/{} to {}", mirror.numerator, mirror.denominator, mirror.cluster));
   }
@@ -70,17 +95,37 @@ class FilterTest : public StageTest {
     std::string resolved_refs;  // reason of a false one
   };
 
-  // There are Services `blue` and, without endpoints, `idle`.
+  // There are Services `blue` and, without endpoints, `idle`; and some HTTPRouteFilters.
   Outcome read(Of of, std::string_view filters) {
     add_service("blue");
     add_service("idle", false);
+    inputs_.secrets.set({"default", "token"},
+                        api::Secret{.metadata = {}, .type = "Opaque", .data = {{"credential", "Bearer x"}}});
+    add_filter("host", "{urlRewrite: {hostname: {type: Header, header: x-host}}}");
+    add_filter("endpoint", "{urlRewrite: {hostname: {type: Backend}, appendXForwardedHost: false}}");
+    add_filter("path",
+               "{urlRewrite: {path: {type: ReplaceRegexMatch, replaceRegexMatch: {pattern: /a, substitution: "
+               "/b}}}}");
+    add_filter("bad",
+               "{urlRewrite: {path: {type: ReplaceRegexMatch, replaceRegexMatch: {pattern: /(, substitution: "
+               "/b}}}}");
+    add_filter(
+        "answer",
+        "{directResponse: {statusCode: 410, contentType: text/plain, body: {type: Inline, inline: gone}, "
+        "header: {set: [{name: x-why, value: old}]}}}");
+    add_filter("ok", "{directResponse: {}}");
+    add_filter("cookie", "{matches: [{cookies: [{name: a, value: b}]}]}");
+    add_filter("cookies",
+               "{matches: [{cookies: [{name: c, value: d}]}, {cookies: [{name: e, type: RegularExpression, "
+               "value: .*}]}]}");
+    add_filter("token", "{credentialInjection: {credential: {valueRef: {name: token}}}}");
     const auto route = object_of<api::HTTPRoute>(fmt::format(R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {{name: web}}
 spec: {{rules: [{{filters: [{}]}}]}}
 )",
-                                                             filters));
+                                                             with_references(filters)));
     const auto& list = route.spec.rules.at(0).filters;
     const ObjectKey key{api::kind_of<api::HTTPRoute>(), {"default", "web"}};
     const BackendAccess access;
@@ -96,6 +141,13 @@ spec: {{rules: [{{filters: [{}]}}]}}
       if (!refs.status) outcome.resolved_refs = refs.reason;
       return outcome;
     });
+  }
+
+  // `@name` stands for a filter that refers to an HTTPRouteFilter.
+  static std::string with_references(std::string_view filters) {
+    return std::regex_replace(std::string(filters), std::regex("@(\\w+)"),
+                              "{type: ExtensionRef, extensionRef: {group: gateway.envoyproxy.io, kind: "
+                              "HTTPRouteFilter, name: $1}}");
   }
 
   // The only problem; the filters fail with it.
@@ -166,6 +218,24 @@ INSTANTIATE_TEST_SUITE_P(
             "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}, percent: 0}}", ""},
         Row{"AMirrorThatNobodyAnswersForIsNone",
             "{type: RequestMirror, requestMirror: {backendRef: {name: idle, port: 80}}}", ""},
+        Row{"AnHTTPRouteFilterTakesTheHostFromAHeader", "@host", "rewrite host of header x-host"},
+        Row{"AnHTTPRouteFilterTakesTheHostOfTheEndpoint", "@endpoint",
+            "rewrite host of the endpoint, the old host is told nobody"},
+        Row{"AnHTTPRouteFilterReplacesPartsOfThePath", "@path", "rewrite path by /a"},
+        Row{"ARewriteAndAnHTTPRouteFilterGoTogetherWhereTheyChangeAnother",
+            "{type: URLRewrite, urlRewrite: {hostname: in.example}}, @path",
+            "rewrite host in.example path by /a"},
+        Row{"SoTheyDoTheOtherWayRound",
+            "@host, {type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /all}}}",
+            "rewrite host of header x-host path /all"},
+        Row{"ADirectResponseIsWhatComesOfTheRule",
+            "{type: RequestRedirect, requestRedirect: {hostname: one.example}}, @answer",
+            "response set x-why=old; redirect 302 host one.example; answer 410 text/plain gone"},
+        Row{"BehindADirectResponseNothingIsRead",
+            "@ok, {type: RequestMirror, requestMirror: {backendRef: {name: nobody, port: 80}}}",
+            "answer 200  "},
+        Row{"CookiesAreMatches", "@cookies", "cookies c=d; cookies e~.*"},
+        Row{"ACredentialIsASecret", "@token", "credential credential/httproutefilter/default/token"},
         Row{"CorsIsTakenAsItStands",
             "{type: CORS, cors: {allowOrigins: ['https://a.example'], allowCredentials: true, maxAge: 60}}",
             "cors https://a.example 60s with credentials"}),
@@ -207,12 +277,30 @@ INSTANTIATE_TEST_SUITE_P(
             "mirrored; remove one of the two [support/filter]"},
         Row{"AnExtensionOfAnUnknownKindIsNoFilter",
             "{type: ExtensionRef, extensionRef: {group: example.com, kind: Magic, name: it}}",
-            "rule.filters[0].type: example.com/Magic is no kind of filters [support/filter]"},
-        Row{"EnvoyGatewaysOwnExtensionIsNotSupportedYet",
-            "{type: ExtensionRef, extensionRef: "
-            "{group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: it}}",
-            "rule.filters[0].extensionRef: filters of kind gateway.envoyproxy.io/HTTPRouteFilter are not "
-            "supported yet [support/filter]"},
+            "rule.filters[0].type: example.com/Magic is no kind of filters; use an HTTPRouteFilter of group "
+            "gateway.envoyproxy.io [support/filter]"},
+        Row{"AnHTTPRouteFilterHasToExist", "@nothing",
+            "rule.filters[0].extensionRef.name: there is no HTTPRouteFilter default/nothing "
+            "[reference/not-found]"},
+        Row{"AnHTTPRouteFilterHasToBeGood", "@bad",
+            "rule.filters[0].extensionRef.name: HTTPRouteFilter default/bad cannot be used: `/(` is no "
+            "regular "
+            "expression: missing ): /(; see what is wrong with the filter [reference/filter]"},
+        Row{"TheHostIsRewrittenOnce", "{type: URLRewrite, urlRewrite: {hostname: in.example}}, @host",
+            "rule.filters[1]: two filters rewrite the host; keep one of them [conflict/filter]"},
+        Row{"ThePathIsRewrittenOnce",
+            "@path, {type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /all}}}",
+            "rule.filters[1]: two filters rewrite the path; keep one of them [conflict/filter]"},
+        Row{"OfHTTPRouteFiltersOneRewrites", "@host, @path",
+            "rule.filters[1]: two filters rewrite the URL by HTTPRouteFilters; keep one of them "
+            "[conflict/filter]"},
+        Row{"OfHTTPRouteFiltersOneHasMatches", "@cookie, @cookies",
+            "rule.filters[1]: two HTTPRouteFilters of a rule have `matches`; write them into one filter "
+            "[conflict/filter]"},
+        Row{"NothingIsLeftToMirrorBeforeADirectResponse",
+            "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}}}, @ok",
+            "rule.filters: a filter RequestMirror stands beside a direct response, and nothing is left to be "
+            "mirrored; remove one of the two [support/filter]"},
         Row{"ExternalAuthIsNotSupported", "{type: ExternalAuth}",
             "rule.filters[0].type: the filter ExternalAuth is not supported [support/filter]"}),
     name_of);
@@ -225,14 +313,12 @@ TEST_P(BadBackendFilters, AreReported) {
 
 INSTANTIATE_TEST_SUITE_P(
     OfABackend, BadBackendFilters,
-    testing::Values(
-        Row{"CorsIsForRules", "{type: CORS, cors: {allowOrigins: ['*']}}",
-            "rule.filters[0].type: a backendRef cannot have a filter CORS; give it to the rule "
-            "[support/filter]"},
-        Row{"ExtensionsAreForRules",
-            "{type: ExtensionRef, extensionRef: "
-            "{group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: it}}",
-            "rule.filters[0].type: a backendRef cannot have a filter ExtensionRef [support/filter]"}),
+    testing::Values(Row{"CorsIsForRules", "{type: CORS, cors: {allowOrigins: ['*']}}",
+                        "rule.filters[0].type: a backendRef cannot have a filter CORS; give it to the rule "
+                        "[support/filter]"},
+                    Row{"AnHTTPRouteFilterHasToExist", "@nothing",
+                        "rule.filters[0].extensionRef.name: there is no HTTPRouteFilter default/nothing "
+                        "[reference/not-found]"}),
     name_of);
 
 // ---- who hears of a failure ------------------------------------------------------------------------
@@ -247,7 +333,50 @@ TEST_F(FailedFilters, OfARuleAreAFailureOfTheRule) {
 }
 
 TEST_F(FailedFilters, OfABackendAreAFailureOfItsReference) {
-  EXPECT_EQ(read(Of::kBackend, "{type: ExternalAuth}").resolved_refs, "UnsupportedValue");
+  EXPECT_EQ(read(Of::kBackend, "{type: ExternalAuth}").resolved_refs, "InvalidBackendFilters");
+}
+
+TEST_F(FailedFilters, ThatDoNotExistAreAFailureOfTheReference) {
+  const Outcome outcome = read(Of::kRule, "@nothing");
+  EXPECT_EQ(outcome.resolved_refs, "UnsupportedValue");
+  EXPECT_TRUE(outcome.failures.empty());
+}
+
+TEST_F(FailedFilters, ThatAreNoGoodAreAFailureOfTheRule) {
+  const Outcome outcome = read(Of::kRule, "@bad");
+  EXPECT_EQ(outcome.resolved_refs, "");
+  ASSERT_EQ(outcome.failures.size(), 1U);
+  EXPECT_EQ(outcome.failures[0].reason, "UnsupportedValue");
+}
+
+// ---- what means nothing ----------------------------------------------------------------------------
+
+class WarnedFilters : public FilterTest {
+ protected:
+  std::string warning(Of of, std::string_view filters) {
+    const Outcome outcome = read(of, filters);
+    EXPECT_FALSE(outcome.filters.failed);
+    return outcome.problems.size() == 1 ? text_of(outcome.problems[0]) : "";
+  }
+};
+
+TEST_F(WarnedFilters, ABackendRefAnswersNothingItself) {
+  EXPECT_EQ(warning(Of::kBackend, "@ok"),
+            "rule.filters[0]: `directResponse` of an HTTPRouteFilter is for rules, and means nothing for a "
+            "backendRef; give the filter to the rule [support/filter]");
+}
+
+TEST_F(WarnedFilters, ABackendRefMatchesNothing) {
+  EXPECT_EQ(warning(Of::kBackend, "@cookie"),
+            "rule.filters[0]: `matches` of an HTTPRouteFilter is for rules, and means nothing for a "
+            "backendRef; give the filter to the rule [support/filter]");
+}
+
+TEST_F(WarnedFilters, OneCredentialIsEnough) {
+  EXPECT_EQ(
+      warning(Of::kRule, "@token, @token"),
+      "rule.filters[1]: another filter before it adds a credential too, and the last one's counts; keep "
+      "one of them [conflict/filter]");
 }
 
 TEST_F(FailedFilters, ThatReferToNothingAreAFailureOfTheReference) {

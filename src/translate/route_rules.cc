@@ -14,9 +14,11 @@
 
 #include "base/content_id.h"
 #include "ir/loopback.h"
+#include "translate/header_changes.h"
 #include "translate/joined_backend.h"
 #include "translate/policy/route_extensions.h"
 #include "translate/redirect_port.h"
+#include "translate/regex.h"
 #include "translate/route_backends.h"
 #include "translate/route_filters.h"
 
@@ -41,13 +43,16 @@ struct Part {
   std::size_t index = 0;  // of its backendRef
 
   bool leads_somewhere() const { return backend && !filters.failed; }
-  // Envoy's weighted clusters can change headers and the host, nothing else.
+  // Envoy's weighted clusters can change headers, and the host to one that is written down; nothing else.
   bool needs_a_route() const {
-    return filters.redirect || !filters.mirrors.empty() || (filters.rewrite && filters.rewrite->path);
+    const auto& rewrite = filters.rewrite;
+    return filters.redirect || !filters.mirrors.empty() ||
+           (rewrite &&
+            (rewrite->path || rewrite->host_header || rewrite->host_of_endpoint || rewrite->host_from_path));
   }
   bool has_settings() const {
     return !filters.request_headers.empty() || !filters.response_headers.empty() || filters.rewrite ||
-           needs_a_route();
+           filters.credential != nullptr || needs_a_route();
   }
 };
 
@@ -57,12 +62,6 @@ struct Alternative {
   std::shared_ptr<const ir::RouteAction> action;
 };
 using Alternatives = absl::InlinedVector<Alternative, 1>;
-
-void append(ir::HeaderChanges& to, const ir::HeaderChanges& more) {
-  to.set.insert(to.set.end(), more.set.begin(), more.set.end());
-  to.add.insert(to.add.end(), more.add.begin(), more.add.end());
-  to.remove.insert(to.remove.end(), more.remove.begin(), more.remove.end());
-}
 
 // What tells a rule from the others of its route, whatever their order and weights.
 std::string identity_of(const ObjectKey& route, const RouteRule& rule) {
@@ -77,6 +76,7 @@ std::string identity_of(const ObjectKey& route, const RouteRule& rule) {
     text += fmt::format("\npath {} {} {}", static_cast<int>(m.path.kind), m.path.value, m.method);
     add_values("header", m.headers);
     add_values("query", m.query_params);
+    add_values("cookie", m.cookies);
   }
   return text;
 }
@@ -97,35 +97,44 @@ class RuleTranslator {
   // Appends the rule's routes.
   void translate(const RouteRule& rule, std::size_t index, std::vector<ir::Route>& routes);
 
+  // The HTTPRouteFilters whose credentials go into requests: of rules, and of backends.
+  struct Credential {
+    const ExtendedFilterRow* filter;
+    bool of_rule;
+  };
+  const std::vector<Credential>& credentials() const { return credentials_; }
+
  private:
   bool check_matches(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
   bool check_regex(const std::string& regex, const Place& place, std::vector<RuleFailure>& failures);
   std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
-  Alternatives alternatives(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
+  Alternatives alternatives(const RouteRule& rule, const RouteFilters& filters, const Place& place,
+                            std::vector<RuleFailure>& failures);
   void separate(std::size_t rule, std::vector<Part>& parts);
   ir::Forward forward_of(const RouteRule& rule) const;
   void warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root, const Place& place);
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
   void settle(const Place& place, std::vector<Part>& parts);
   bool stays_outside(const RouteRule& rule, const Place& place);
+  bool names_host_by_path(const RouteFilters& filters, const std::vector<Part>& parts, const Place& place);
   bool join(const RouteRule& rule, std::string_view what, bool alike, std::vector<Part>& parts);
 
   const RouteParts& route_;
   const std::vector<std::uint32_t>& own_clusters_;
   RouteBackends& backends_;
   Verdicts& verdicts_;
+  std::vector<Credential> credentials_;
 };
 
 bool RuleTranslator::check_regex(const std::string& regex, const Place& place,
                                  std::vector<RuleFailure>& failures) {
-  const re2::RE2 compiled(regex, re2::RE2::Quiet);
-  if (compiled.ok()) return true;
-  const ReferenceFailure failure{
-      .reason = "UnsupportedValue",
-      .code = "value/regex",
-      .field = "",
-      .message = fmt::format("`{}` is no regular expression: {}", regex, compiled.error()),
-      .suggestion = ""};
+  auto fault = fault_of_regex(regex);
+  if (!fault) return true;
+  const ReferenceFailure failure{.reason = "UnsupportedValue",
+                                 .code = "value/regex",
+                                 .field = "",
+                                 .message = *std::move(fault),
+                                 .suggestion = ""};
   backends_.report(failure, place);
   failures.push_back({.reason = failure.reason, .message = failure.message});
   return false;
@@ -165,6 +174,10 @@ std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Pla
               .index = i};
     warn_of_paths(ref.filters, matches_root(rule), here);
     part.backend = backends_.look_up(ref.ref, here);
+    if (part.leads_somewhere() && part.filters.credential != nullptr) {
+      part.backend = injecting(*part.backend, *part.filters.credential);
+      credentials_.push_back({.filter = part.filters.credential, .of_rule = false});
+    }
     if (ref.weight > 0) parts.push_back(std::move(part));
   }
   return parts;
@@ -223,6 +236,22 @@ bool RuleTranslator::stays_outside(const RouteRule& rule, const Place& place) {
     check(rule.backend_refs[i].filters, {&place, "backendRefs", i});
   }
   return good;
+}
+
+// Where a request goes to the host that it names, nobody can tell beforehand what a pattern makes of its
+// path: it might be the proxy's own machine.
+bool RuleTranslator::names_host_by_path(const RouteFilters& filters, const std::vector<Part>& parts,
+                                        const Place& place) {
+  const auto by_path = [](const RouteFilters& of) { return of.rewrite && of.rewrite->host_from_path; };
+  if (!by_path(filters) && std::ranges::none_of(parts, by_path, &Part::filters)) return false;
+  backends_.refuse(
+      {.reason = "UnsupportedValue",
+       .code = "support/dynamic-resolver",
+       .field = "backendRefs",
+       .message = "a filter takes the host from the path, to which a DynamicResolver never sends",
+       .suggestion = "take it from a header"},
+      place);
+  return true;
 }
 
 // What has to see all backends of a rule, a session or a fallback, makes them one cluster. False where they
@@ -336,6 +365,16 @@ ir::Forward RuleTranslator::forward_of(const RouteRule& rule) const {
   return forward;
 }
 
+// What a rule rewrites on the way to a backend that rewrites a part of it itself; but a host that is written
+// down, for that is the business of the weighted cluster.
+ir::Rewrite over(const Boxed<ir::Rewrite>& base, const ir::Rewrite& own) {
+  ir::Rewrite both = base ? *base : ir::Rewrite();
+  auto path = own.path ? own.path : both.path;
+  if (rewrites_host(own) && !own.host) both = own;
+  both.path = std::move(path);
+  return both;
+}
+
 // With what the part does to requests, which it has no more. Of a rewrite that is the host: paths are
 // rewritten by routes only.
 ir::WeightedCluster weighted(Part& part) {
@@ -398,9 +437,8 @@ void RuleTranslator::separate(std::size_t rule, std::vector<Part>& parts) {
   }
 }
 
-Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& place,
-                                          std::vector<RuleFailure>& failures) {
-  const RouteFilters filters = read_rule_filters(rule.filters, place, backends_, failures);
+Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilters& filters,
+                                          const Place& place, std::vector<RuleFailure>& failures) {
   warn_of_paths(rule.filters, matches_root(rule), place);
   std::vector<Part> parts = read_backends(rule, place);
   settle(place, parts);
@@ -409,7 +447,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
            (part.leads_somewhere() && part.backend->row.cluster.discovery == ir::Discovery::kDynamic);
   };
   const bool dynamic = filters.mirrors_anywhere || std::ranges::any_of(parts, goes_anywhere);
-  if (dynamic && !stays_outside(rule, place)) {
+  if (dynamic && (!stays_outside(rule, place) || names_host_by_path(filters, parts, place))) {
     for (Part& part : parts) part.backend.reset();
   }
   std::optional<ir::Session> session = session_of(rule, place);
@@ -443,15 +481,22 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
   const auto answer = [&filters, failed](auto what) {
     auto action = std::make_shared<ir::RouteAction>();
     action->action = std::move(what);
+    // A direct response that is none after all keeps its headers, as in Envoy Gateway.
+    if (!failed || filters.response) action->response_headers = boxed(filters.response_headers);
     if (!failed) {
       action->request_headers = boxed(filters.request_headers);
-      action->response_headers = boxed(filters.response_headers);
       action->cors = filters.cors;
+      if (filters.credential != nullptr) {
+        action->extensions =
+            std::vector{ir::ExtensionUse{.name = filters.credential->credential->name, .lua_context = {}}};
+      }
     }
     return action;
   };
-  const ir::DirectResponse error{.status = 500};
+  const ir::DirectResponse error{
+      .status = 500, .body = {}, .content_type = filters.response ? filters.response->content_type : ""};
   if (failed) return {{.weight = 1, .action = answer(error)}};
+  if (filters.response) return {{.weight = 1, .action = answer(*filters.response)}};
   if (filters.redirect) return {{.weight = 1, .action = answer(*filters.redirect)}};
   if (std::ranges::none_of(parts, &Part::leads_somewhere)) return {{.weight = 1, .action = answer(error)}};
 
@@ -466,7 +511,9 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
   if (std::ranges::none_of(parts, &Part::needs_a_route)) {
     forward.clusters.reserve(parts.size());
     for (Part& part : parts) forward.clusters.push_back(weighted(part));
-    forward.missing_is_500 = mixes_discovery(parts);
+    forward.missing_is_500 = mixes_discovery(parts) || std::ranges::any_of(parts, [](const Part& part) {
+                               return part.filters.credential != nullptr;
+                             });
     forward.nobody_ready = std::ranges::all_of(
         parts, [](const Part& part) { return part.leads_somewhere() && !part.backend->has_endpoints; });
     return {{.weight = 1, .action = answer(std::move(forward))}};
@@ -479,21 +526,29 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const Place& pl
     } else if (part.filters.redirect) {
       auto action = answer(*part.filters.redirect);
       ir::HeaderChanges of_response = action->response_headers.or_default();
-      append(of_response, part.filters.response_headers);
+      append(part.filters.response_headers, of_response);
       action->response_headers = boxed(std::move(of_response));
       out.push_back({.weight = part.weight, .action = std::move(action)});
     } else {
       ir::Forward one = forward;
       one.clusters = {weighted(part)};
       one.mirrors.insert(one.mirrors.end(), part.filters.mirrors.begin(), part.filters.mirrors.end());
-      if (part.filters.rewrite && part.filters.rewrite->path) {
-        if (!one.rewrite) one.rewrite.emplace();
-        one.rewrite->path = part.filters.rewrite->path;
-      }
+      if (part.filters.rewrite) one.rewrite = over(one.rewrite, *part.filters.rewrite);
       out.push_back({.weight = part.weight, .action = answer(std::move(one))});
     }
   }
   return out;
+}
+
+// A request that one of the matches takes, and that has all cookies of one of these.
+std::vector<ir::RouteMatch> with_cookies(const std::vector<ir::RouteMatch>& matches,
+                                         const std::vector<std::vector<ir::ValueMatch>>& cookies) {
+  std::vector<ir::RouteMatch> both;
+  both.reserve(matches.size() * cookies.size());
+  for (const ir::RouteMatch& match : matches) {
+    for (const std::vector<ir::ValueMatch>& needed : cookies) both.emplace_back(match).cookies = needed;
+  }
+  return both;
 }
 
 // A preflight asks with OPTIONS about the method of the request to come: it is for the rule of that.
@@ -507,7 +562,7 @@ std::optional<ir::RouteMatch> preflight_of(const ir::RouteMatch& match) {
   return preflight;
 }
 
-void RuleTranslator::translate(const RouteRule& rule, std::size_t index, std::vector<ir::Route>& routes) {
+void RuleTranslator::translate(const RouteRule& written, std::size_t index, std::vector<ir::Route>& routes) {
   const Place place{nullptr, "spec.rules", index};
   std::vector<RuleFailure> failures;
   const auto add_failures = [&] {
@@ -515,11 +570,17 @@ void RuleTranslator::translate(const RouteRule& rule, std::size_t index, std::ve
     verdicts_.failed_rules.insert(index);
     verdicts_.failures.insert(verdicts_.failures.end(), failures.begin(), failures.end());
   };
-  if (!check_matches(rule, place, failures)) {
+  const RouteFilters filters = read_rule_filters(written.filters, place, backends_, failures);
+  if (!check_matches(written, place, failures) || filters.matches_nothing) {
     add_failures();
     return;
   }
-  const Alternatives shares = alternatives(rule, place, failures);
+  std::optional<RouteRule> with;
+  if (!filters.cookies.empty())
+    with.emplace(written).matches = with_cookies(written.matches, filters.cookies);
+  const RouteRule& rule = with ? *with : written;
+  if (filters.credential != nullptr) credentials_.push_back({.filter = filters.credential, .of_rule = true});
+  const Alternatives shares = alternatives(rule, filters, place, failures);
   add_failures();
   std::uint32_t total = 0;
   for (const Alternative& share : shares) total += share.weight;
@@ -627,6 +688,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     RoutesPtr routes;
     std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
     std::set<ir::RouteFilter> filters;
+    std::vector<RuleTranslator::Credential> credentials;
     // The routes as they are at some listeners: with redirects to ports, and with what policies make of them.
     struct Variant {
       Entrance entrance;
@@ -665,6 +727,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       indexes.resize(routes.size(), static_cast<std::uint32_t>(i));
     }
     t->filters = filters_of(routes, route.grpc);
+    t->credentials = rules.credentials();
     t->routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
     t->rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
     return *t;
@@ -693,6 +756,11 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
           result.clusters.push_back(
               {{.proxy = parent.points->proxy, .name = used->cluster->cluster.name}, used->cluster});
         }
+      }
+      for (const auto& [filter, of_rule] : translation.credentials) {
+        if (of_rule) result.extensions.emplace_back(table, filter->credential);
+        result.secrets.push_back(
+            {{.proxy = parent.points->proxy, .name = filter->of_secret->name}, *filter->of_secret});
       }
       const RoutesPtr routes = translation.at(entrance, std::move(by_rule));
       for (std::string& host : attachment.hosts) {
@@ -724,8 +792,12 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   // Two parentRefs may lead to one listener; each host is brought there once.
   keep_first_of_each(result.contributions);
   keep_first_of_each(result.clusters);
+  keep_first_of_each(result.secrets);
   keep_each_once(result.extensions);
   for (const auto& translation : translations) {
+    // All of them ask for the same.
+    const std::set<NamespacedName>& read = translation->backends.extended_filters();
+    result.extended_filters.assign(read.begin(), read.end());
     for (const Problem& problem : translation->backends.problems()) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {
         result.problems.push_back(problem);

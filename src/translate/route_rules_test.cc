@@ -2,9 +2,13 @@
 
 #include "translate/route_rules.h"
 
+#include <regex>
+#include <string>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "translate/grpc_route.h"
 #include "translate/http_route.h"
 #include "translate/testing.h"
 
@@ -20,6 +24,7 @@ std::string in_words(const ir::RouteMatch& match) {
   text += match.path.value;
   if (!match.method.empty()) text += " " + match.method;
   for (const ir::ValueMatch& header : match.headers) text += " " + header.name;
+  for (const ir::ValueMatch& cookie : match.cookies) text += " cookie " + cookie.name;
   if (match.below) text += fmt::format(" below {}/{}", match.below->numerator, match.below->denominator);
   return text;
 }
@@ -50,13 +55,24 @@ class RuleTest : public StageTest {
  protected:
   // HTTPRoute default/web with these rules, at a Gateway whose only listener serves every host. There are
   // Services `blue`, `green` and, without endpoints, `idle`; Backends `spare`, a fallback, and `any`, which
-  // is whatever the request names.
+  // is whatever the request names. And there are HTTPRouteFilters.
   RouteResult translate(std::string_view rules, std::string_view parents = "{name: gw}") {
     add_service("blue");
     add_service("green");
     add_service("idle", false);
     add_backend("spare", "{fallback: true, endpoints: [{ip: {address: 10.0.0.9, port: 80}}]}");
     add_backend("any", "{type: DynamicResolver}");
+    inputs_.secrets.set({"default", "token"},
+                        api::Secret{.metadata = {}, .type = "Opaque", .data = {{"credential", "Bearer x"}}});
+    add_filter("gone", "{directResponse: {statusCode: 410}}");
+    add_filter("ok", "{directResponse: {}}");
+    add_filter("cookies", "{matches: [{cookies: [{name: a, value: b}]}, {cookies: [{name: c, value: d}]}]}");
+    add_filter("bad-cookies", "{matches: [{cookies: [{name: a, type: RegularExpression, value: '*'}]}]}");
+    add_filter("token", "{credentialInjection: {credential: {valueRef: {name: token}}}}");
+    add_filter("header", "{urlRewrite: {hostname: {type: Header, header: x-host}}}");
+    add_filter("by-path",
+               "{urlRewrite: {hostname: {type: PathRegex, pathRegex: {pattern: /(.*), substitution: "
+               "'\\1'}}}}");
     attach_points_.set(
         {api::kind_of<api::Gateway>(), {"default", "gw"}},
         AttachPoints{
@@ -67,10 +83,17 @@ kind: HTTPRoute
 metadata: {{name: web}}
 spec: {{parentRefs: [{}], rules: [{}]}}
 )",
-                                                             parents, rules));
+                                                             parents, with_references(rules)));
     return run([&](flow::Reads& reads) {
       return translate_http_route({"default", "web"}, route, environment_, reads);
     });
+  }
+
+  // `@name` stands for a filter that refers to an HTTPRouteFilter.
+  static std::string with_references(std::string_view rules) {
+    return std::regex_replace(std::string(rules), std::regex("@([-\\w]+)"),
+                              "{type: ExtensionRef, extensionRef: {group: gateway.envoyproxy.io, kind: "
+                              "HTTPRouteFilter, name: $1}}");
   }
 
   static AttachPoint listener(std::uint16_t port, bool ends_tls = false) {
@@ -159,6 +182,24 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"ARuleOfEveryMethodNeedsNoRouteForPreflights",
             "{filters: [{type: CORS, cors: {allowOrigins: ['*']}}], backendRefs: [{name: blue, port: 80}]}",
             "/ → 1 service/default/blue:80"},
+        Row{"ADirectResponseNeedsNoBackends", "{filters: [@gone]}", "/ → 410"},
+        Row{"CookiesOfAFilterGoWithEachMatch",
+            "{matches: [{path: {value: /a}}, {path: {value: /b}}], filters: [@cookies], backendRefs: [{name: "
+            "blue, port: 80}]}",
+            "/a cookie a → 1 service/default/blue:80; /a cookie c → 1 service/default/blue:80; "
+            "/b cookie a → 1 service/default/blue:80; /b cookie c → 1 service/default/blue:80"},
+        Row{"ARuleWhoseCookiesAreNoneHasNoRoute",
+            "{filters: [@bad-cookies], backendRefs: [{name: blue, port: 80}]}", ""},
+        Row{"ABackendWithACredentialIsAClusterOfItsOwn",
+            "{backendRefs: [{name: blue, port: 80, filters: [@token]}, {name: blue, port: 80}]}",
+            "/ → 1 service/default/blue:80/credential/httproutefilter/default/token, 1 "
+            "service/default/blue:80"},
+        Row{"ABackendWhoseHostIsNotWrittenDownIsARoute",
+            "{backendRefs: [{name: blue, port: 80, filters: [@header]}, {name: green, port: 80}]}",
+            "/ below 1/2 → 1 service/default/blue:80; / → 1 service/default/green:80"},
+        Row{"AWhateverHostIsNotMadeOfThePath",
+            "{filters: [@by-path], backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any}]}",
+            "/ → 500"},
         Row{"AWhateverHostHasToBeAlone",
             "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any}, {name: blue, port: "
             "80}]}",
@@ -197,6 +238,12 @@ INSTANTIATE_TEST_SUITE_P(
             "{backendRefs: [{name: blue, port: 80}]}, {filters: [{type: ExternalAuth}]}",
             "Accepted=True/Accepted PartiallyInvalid=True/UnsupportedValue ResolvedRefs=True/ResolvedRefs"},
         Row{"ThatNoRuleIsLeft", "{filters: [{type: ExternalAuth}]}",
+            "Accepted=False/UnsupportedValue ResolvedRefs=True/ResolvedRefs"},
+        Row{"ThatAFilterIsMissing", "{filters: [@nothing]}",
+            "Accepted=True/Accepted ResolvedRefs=False/UnsupportedValue"},
+        Row{"ThatAFilterOfABackendIsMissing", "{backendRefs: [{name: blue, port: 80, filters: [@nothing]}]}",
+            "Accepted=True/Accepted ResolvedRefs=False/InvalidBackendFilters"},
+        Row{"ThatAFilterIsNoGood", "{filters: [@bad-cookies]}",
             "Accepted=False/UnsupportedValue ResolvedRefs=True/ResolvedRefs"},
         Row{"ThatAReferenceLeadsNowhere", "{backendRefs: [{name: nobody, port: 80}]}",
             "Accepted=True/Accepted ResolvedRefs=False/BackendNotFound"},
@@ -283,6 +330,10 @@ INSTANTIATE_TEST_SUITE_P(
             "spec.rules[0].backendRefs: a Backend of type DynamicResolver stands beside others, and a "
             "request "
             "goes to one host; make it the only backend of its rule [support/dynamic-resolver]"},
+        Row{"AHostOfTheRequestsChoiceIsNotMadeOfThePath",
+            "{filters: [@by-path], backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any}]}",
+            "spec.rules[0].backendRefs: a filter takes the host from the path, to which a DynamicResolver "
+            "never sends; take it from a header [support/dynamic-resolver]"},
         Row{"ARuleDoesNotMakeTheHostOfARequestTheProxysOwnMachine",
             "{filters: [{type: URLRewrite, urlRewrite: {hostname: localhost}}], backendRefs: [{group: "
             "gateway.envoyproxy.io, kind: Backend, name: any}]}",
@@ -425,6 +476,77 @@ TEST_F(RuleTest, AListenerLearnsOfEachFilterThatARuleNeeds) {
       "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: any}]}");
   EXPECT_EQ(result.filters, (std::set<ir::RouteFilter>{ir::RouteFilter::kCors, ir::RouteFilter::kSession,
                                                        ir::RouteFilter::kLoopbackGuard}));
+}
+
+TEST_F(RuleTest, ACredentialIsAFilterOfTheListenerAndASecret) {
+  const RouteResult result = translate("{filters: [@token], backendRefs: [{name: blue, port: 80}]}");
+  ASSERT_EQ(result.extensions.size(), 1U);
+  EXPECT_EQ(result.extensions[0].first, "default/gw:8080");
+  EXPECT_EQ(result.extensions[0].second->name,
+            "envoy.filters.http.credential_injector/httproutefilter/default/token");
+  ASSERT_EQ(result.secrets.size(), 1U);
+  EXPECT_EQ(result.secrets[0].first.name, "credential/httproutefilter/default/token");
+  ASSERT_TRUE(routes(result).at(0).action->extensions);
+  EXPECT_EQ(routes(result).at(0).action->extensions->at(0).name, result.extensions[0].second->name);
+}
+
+TEST_F(RuleTest, ACredentialOfABackendIsNoFilterOfTheListener) {
+  const RouteResult result = translate("{backendRefs: [{name: blue, port: 80, filters: [@token]}]}");
+  EXPECT_TRUE(result.extensions.empty());
+  EXPECT_EQ(result.secrets.size(), 1U);
+  ASSERT_EQ(result.clusters.size(), 1U);
+  EXPECT_TRUE(result.clusters[0].second->cluster.credential);
+}
+
+TEST_F(RuleTest, ARouteKnowsTheHTTPRouteFiltersThatItRead) {
+  EXPECT_EQ(translate("{filters: [@gone]}, {filters: [@nothing]}, {filters: [@gone]}").extended_filters,
+            (std::vector<NamespacedName>{{"default", "gone"}, {"default", "nothing"}}));
+}
+
+// A GRPCRoute with one rule of these filters.
+class GrpcFilters : public StageTest {
+ protected:
+  RouteResult translate(std::string_view filter) {
+    add_filter("ok", "{directResponse: {}}");
+    add_filter("gone", "{directResponse: {statusCode: 410}}");
+    AttachPoint listener;
+    listener.supported_kinds = {{"gateway.networking.k8s.io", "GRPCRoute"}};
+    listener.ready = true;
+    listener.socket = listener.route_table = "default/gw:80";
+    attach_points_.set(
+        {api::kind_of<api::Gateway>(), {"default", "gw"}},
+        AttachPoints{
+            .proxy = "default/gw", .gateway = {"default", "gw"}, .terms = {}, .listeners = {listener}});
+    const auto route = object_of<api::GRPCRoute>(fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {{name: web}}
+spec:
+  parentRefs: [{{name: gw}}]
+  rules:
+  - filters:
+    - {{type: ExtensionRef, extensionRef: {{group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: {}}}}}
+)",
+                                                             filter));
+    return run([&](flow::Reads& reads) {
+      return translate_grpc_route({"default", "web"}, route, environment_, reads);
+    });
+  }
+};
+
+TEST_F(GrpcFilters, ACallMayBeAnsweredWithAnError) {
+  const RouteResult result = translate("gone");
+  EXPECT_TRUE(result.problems.empty());
+  EXPECT_EQ(in_words(*result.contributions.at(0).second.routes->at(0).action), "410");
+}
+
+TEST_F(GrpcFilters, ACallIsNotAnsweredWithSuccess) {
+  const RouteResult result = translate("ok");
+  ASSERT_EQ(result.problems.size(), 1U);
+  EXPECT_EQ(text_of(result.problems[0]),
+            "spec.rules[0].filters[0].extensionRef: a direct response with status 200 is no answer to a gRPC "
+            "call; set a `statusCode` that is none of success [value/status]");
+  EXPECT_EQ(in_words(*result.contributions.at(0).second.routes->at(0).action), "500");
 }
 
 // ---- matches by name ---------------------------------------------------------------------------------

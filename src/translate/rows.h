@@ -503,6 +503,7 @@ struct SecretSource {
   std::string name;                           // in SDS
   std::optional<NamespacedName> certificate;  // a Secret with a certificate and its key; or
   Authorities authorities;
+  std::optional<NamespacedName> credential = {};  // or a Secret with a credential
 
   bool operator==(const SecretSource&) const = default;
 };
@@ -528,6 +529,33 @@ struct ClusterRow {
   std::vector<SecretSource> secrets;
 
   bool operator==(const ClusterRow&) const = default;
+};
+
+// ---- filters of routes -----------------------------------------------------------------------
+
+// An HTTPRouteFilter by itself: what it makes of the rules that refer to it.
+struct ExtendedFilterRow {
+  // Why no rule can be like that. Then only `cookies` is something.
+  std::optional<ReferenceFailure> failure;
+  bool matches_nothing = false;  // ... and nobody knows which requests it would be for
+  // Cookies that a request has to have, all of one of these; none: it needs no cookies.
+  std::vector<std::vector<ir::ValueMatch>> cookies;
+  Boxed<ir::Rewrite> rewrite;
+  std::optional<bool> append_x_forwarded_host;  // for whatever rewrites the host
+  Boxed<ir::DirectResponse> response;
+  ir::HeaderChanges response_headers;     // of `response`
+  ir::ExtensionPtr credential;            // an ir::CredentialInjector; may be null
+  std::optional<SecretSource> of_secret;  // of `credential`
+  std::vector<Problem> problems;
+
+  bool operator==(const ExtendedFilterRow& o) const {
+    const bool same_credential =
+        credential == o.credential || (credential && o.credential && *credential == *o.credential);
+    return failure == o.failure && matches_nothing == o.matches_nothing && cookies == o.cookies &&
+           rewrite == o.rewrite && append_x_forwarded_host == o.append_x_forwarded_host &&
+           response == o.response && response_headers == o.response_headers && same_credential &&
+           of_secret == o.of_secret && problems == o.problems;
+  }
 };
 
 // ---- extensions ------------------------------------------------------------------------------
@@ -677,6 +705,8 @@ struct RouteResult {
   std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> clusters;
   std::set<ir::RouteFilter> filters;  // that the listeners of its route tables need for it
   std::vector<std::pair<std::string, ir::ExtensionPtr>> extensions;  // that its route tables need; sorted
+  std::vector<std::pair<XdsKey, SecretSource>> secrets;              // credentials; sorted by key
+  std::vector<NamespacedName> extended_filters;                      // HTTPRouteFilters that it read; sorted
   std::vector<OwnPolicy> extension_policies;
   std::vector<PolicyUse> backend_tls_policies;
   std::vector<Problem> problems;
@@ -687,7 +717,8 @@ struct RouteResult {
     };
     return parents == o.parents && contributions == o.contributions && streams == o.streams &&
            std::ranges::equal(clusters, o.clusters, same) && filters == o.filters &&
-           std::ranges::equal(extensions, o.extensions, same) && extension_policies == o.extension_policies &&
+           std::ranges::equal(extensions, o.extensions, same) && secrets == o.secrets &&
+           extended_filters == o.extended_filters && extension_policies == o.extension_policies &&
            backend_tls_policies == o.backend_tls_policies && problems == o.problems;
   }
 };

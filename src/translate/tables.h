@@ -52,6 +52,7 @@ struct Projections {
   const flow::Table<ObjectKey, ServiceView>& services;  // and ServiceImports
   const flow::Table<ObjectKey, ServiceReadiness>& readiness;
   const flow::Table<NamespacedName, BackendRow>& backends;
+  const flow::Table<NamespacedName, ExtendedFilterRow>& extended_filters;  // HTTPRouteFilters
   const flow::Index<ObjectKey, NamespacedName, BackendTlsPolicyRow>& backend_tls_policies_of;  // by target
   const flow::Index<NameGroup, ObjectKey, Named>& names;
   const flow::Table<std::string, HostAddresses>& host;  // one row, kHost; none where no host is known

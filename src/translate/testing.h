@@ -18,6 +18,7 @@
 #include "api/kinds.h"
 #include "flow/graph.h"
 #include "translate/attach.h"
+#include "translate/extended_filter.h"
 #include "translate/settings.h"
 #include "translate/tables.h"
 #include "tree/parse.h"
@@ -74,6 +75,18 @@ class StageTest : public testing::Test {
     backends_.set(key, {});
   }
 
+  // An HTTPRouteFilter of namespace default.
+  void add_filter(const std::string& name, std::string_view spec) {
+    const NamespacedName key{"default", name};
+    const auto filter =
+        object_of<api::ExtendedRouteFilter>(fmt::format("apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: "
+                                                        "HTTPRouteFilter\nmetadata: {{name: {}}}\nspec: {}\n",
+                                                        name, spec));
+    extended_filters_.set(key, run([&](flow::Reads& reads) {
+                            return read_extended_filter(key, filter, inputs_, tables_, reads);
+                          }));
+  }
+
  private:
   template <typename K, typename V>
   flow::Input<K, V>& input(std::string name) {
@@ -84,6 +97,8 @@ class StageTest : public testing::Test {
   flow::Input<ObjectKey, ServiceView>& services_ = input<ObjectKey, ServiceView>("services");
   flow::Input<ObjectKey, ServiceReadiness>& readiness_ = input<ObjectKey, ServiceReadiness>("readiness");
   flow::Input<NamespacedName, BackendRow>& backends_ = input<NamespacedName, BackendRow>("backends");
+  flow::Input<NamespacedName, ExtendedFilterRow>& extended_filters_ =
+      input<NamespacedName, ExtendedFilterRow>("extended filters");
   flow::Input<int, int>& runs_ = input<int, int>("runs");
   std::function<void(flow::Reads&)> stage_;
 
@@ -103,6 +118,7 @@ class StageTest : public testing::Test {
       .services = services_,
       .readiness = readiness_,
       .backends = backends_,
+      .extended_filters = extended_filters_,
       .backend_tls_policies_of = graph_.index(
           "backend TLS policies by target",
           input<NamespacedName, BackendTlsPolicyRow>("backend TLS policies"),

@@ -6,6 +6,7 @@
 #include "base/content_id.h"
 #include "translate/backend.h"
 #include "translate/ca_bundle.h"
+#include "translate/extended_filter.h"
 #include "translate/near.h"
 #include "translate/policy/backend_tls.h"
 #include "translate/reference.h"
@@ -248,6 +249,11 @@ ir::Secret read_secret(const SecretSource& source, const Inputs& inputs, const P
       secret.certificate_pem = certificate->certificate_pem;
       secret.private_key_pem = certificate->private_key_pem;
     }
+  } else if (source.credential) {
+    const api::Secret* held = reads.get(inputs.secrets, *source.credential);
+    if (held == nullptr) return secret;
+    if (const auto at = held->data.find(kCredentialKey); at != held->data.end())
+      secret.credential = at->second;
   } else if (source.authorities.system) {
     secret.ca_file = kSystemCa;
   } else {

@@ -23,6 +23,8 @@ struct Rank {
   std::ptrdiff_t exact_headers = 0;
   std::ptrdiff_t query_params = 0;
   std::ptrdiff_t exact_query_params = 0;
+  std::ptrdiff_t cookies = 0;
+  std::ptrdiff_t exact_cookies = 0;
 
   auto operator<=>(const Rank&) const = default;
 };
@@ -52,7 +54,9 @@ Rank rank_of(const ir::RouteMatch& match) {
           .headers = -std::ssize(match.headers),
           .exact_headers = -exact(match.headers),
           .query_params = -std::ssize(match.query_params),
-          .exact_query_params = -exact(match.query_params)};
+          .exact_query_params = -exact(match.query_params),
+          .cookies = -std::ssize(match.cookies),
+          .exact_cookies = -exact(match.cookies)};
 }
 
 struct Candidate {

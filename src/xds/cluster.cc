@@ -12,6 +12,7 @@
 #include "xds/cluster_settings.h"
 #include "xds/dns.h"
 #include "xds/endpoints.h"
+#include "xds/filters/credential_injector.h"
 #include "xds/load_balancing.h"
 #include "xds/render.h"
 #include "xds/tls.h"
@@ -89,9 +90,12 @@ Shape shape_of(const ir::Cluster& cluster) {
   return shape;
 }
 
-void fill_protocol(Shape shape, const ir::ClusterSettings& settings, Cluster* to) {
+void fill_protocol(Shape shape, const ir::ClusterSettings& settings, const ir::Extension* credential,
+                   Cluster* to) {
   http_v3::HttpProtocolOptions options;
-  if (!fill_http(settings, &options) && shape.protocol == Protocol::kUnset) return;
+  const bool set = fill_http(settings, &options);
+  if (credential != nullptr) add_upstream_credential(*credential, &options);
+  if (!set && credential == nullptr && shape.protocol == Protocol::kUnset) return;
   switch (shape.protocol) {
     case Protocol::kUnset:  // options have to name a protocol: Envoy's default
     case Protocol::kHttp1:
@@ -152,7 +156,7 @@ void fill_discovery(Shape shape, const ir::ClusterSettings& settings, Cluster* t
   }
 }
 
-std::string render_shape(Shape shape, const ir::ClusterSettings& settings) {
+std::string render_shape(Shape shape, const ir::ClusterSettings& settings, const ir::Extension* credential) {
   Cluster to;
   if (shape.discovery == ir::Discovery::kNone) {
     // Nothing else says anything of a cluster that nobody is in.
@@ -165,16 +169,16 @@ std::string render_shape(Shape shape, const ir::ClusterSettings& settings) {
   fill_settings(settings, &to);
   fill_discovery(shape, settings, &to);
   fill_balancing(shape, settings, &to);
-  fill_protocol(shape, settings, &to);
+  fill_protocol(shape, settings, credential, &to);
   return serialize(to);
 }
 
-// Of clusters without settings.
+// Of clusters without settings or credential.
 const std::string& rendered_shape(Shape shape) {
   static const auto* const all = [] {
     const ir::ClusterSettings none;
     auto* made = new std::array<std::string, kShapes>;
-    for (std::size_t i = 0; i < kShapes; ++i) (*made)[i] = render_shape(shape_at(i), none);
+    for (std::size_t i = 0; i < kShapes; ++i) (*made)[i] = render_shape(shape_at(i), none, nullptr);
     return made;
   }();
   return (*all)[shape.index()];
@@ -209,9 +213,12 @@ void fill_sockets(const ir::Cluster& cluster, Cluster* to) {
 }  // namespace
 
 std::string render_cluster(const ir::Cluster& cluster) {
-  std::string with_settings;
-  if (cluster.settings) with_settings = render_shape(shape_of(cluster), *cluster.settings);
-  const std::string& shared = cluster.settings ? with_settings : rendered_shape(shape_of(cluster));
+  std::string own;
+  if (cluster.settings || cluster.credential) {
+    own = render_shape(shape_of(cluster), cluster.settings ? *cluster.settings : ir::ClusterSettings(),
+                       cluster.credential ? &*cluster.credential : nullptr);
+  }
+  const std::string& shared = own.empty() ? rendered_shape(shape_of(cluster)) : own;
   std::string out;
   out.reserve(shared.size() + 2 * cluster.name.size() + 128);
   append_field(out, Cluster::kNameFieldNumber, cluster.name);

@@ -86,6 +86,17 @@ TEST(Cluster, WebSocketAsEnvoyGateway) {
   }
 }
 
+TEST(Cluster, CredentialAsEnvoyGateway) {
+  for (const json& proxy : parity("mergebackends-http-demerge-credential-injection")) {
+    ir::Cluster cluster{.name = "httproute/default/http-route-1/rule/0/backend/0"};
+    cluster.credential = ir::Extension{
+        .name = "envoy.filters.http.credential_injector/httproutefilter/default/credential-injection-1",
+        .filter = ir::CredentialInjector{
+            .secret = "credential_injector/credential/httproutefilter/default/credential-injection-1"}};
+    EXPECT_EQ(rendered(cluster), expected_cluster(proxy, cluster.name));
+  }
+}
+
 TEST(Cluster, DnsAndHttp2AsEnvoyGateway) {
   for (const json& proxy : parity("gateway-with-infrastructure-parametersref")) {
     ir::Cluster cluster{

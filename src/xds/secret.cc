@@ -27,6 +27,8 @@ std::string render_secret(const ir::Secret& secret) {
     certificate->mutable_certificate_chain()->set_inline_bytes(secret.certificate_pem);
     certificate->mutable_private_key()->set_inline_bytes(secret.private_key_pem);
     if (!secret.ocsp_staple.empty()) certificate->mutable_ocsp_staple()->set_inline_bytes(secret.ocsp_staple);
+  } else if (!secret.credential.empty()) {
+    to.mutable_generic_secret()->mutable_secret()->set_inline_bytes(secret.credential);
   } else if (!secret.ca_file.empty()) {
     to.mutable_validation_context()->mutable_trusted_ca()->set_filename(secret.ca_file);
   } else {
@@ -44,7 +46,8 @@ ir::Secret parse_secret(std::string_view bytes) {
           .private_key_pem = certificate.private_key().inline_bytes(),
           .ocsp_staple = certificate.ocsp_staple().inline_bytes(),
           .ca_pem = authorities.inline_bytes(),
-          .ca_file = authorities.filename()};
+          .ca_file = authorities.filename(),
+          .credential = from.generic_secret().secret().inline_bytes()};
 }
 
 std::string redact_secret(std::string_view bytes) {
@@ -58,6 +61,9 @@ std::string redact_secret(std::string_view bytes) {
     const std::string name = secret.name();
     secret.Clear();
     secret.set_name(name);
+    secret.mutable_generic_secret()->mutable_secret()->set_inline_string("[redacted]");
+  }
+  if (secret.has_generic_secret()) {
     secret.mutable_generic_secret()->mutable_secret()->set_inline_string("[redacted]");
   }
   return serialize(secret);

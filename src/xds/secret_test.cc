@@ -25,10 +25,24 @@ TEST(Secret, Authority) {
               "trustedCa": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}})"));
 }
 
+TEST(Secret, Credential) {
+  EXPECT_EQ(rendered({.name = "key", .credential = "Bearer x"}),
+            nlohmann::json::parse(
+                R"({"name": "key", "genericSecret": {"secret": {"inlineBytes": "QmVhcmVyIHg="}}})"));
+}
+
+TEST(Secret, ACredentialIsNotShown) {
+  EXPECT_EQ(
+      as_json(ResourceType::kSecret, redact_secret(render_secret({.name = "key", .credential = "Bearer x"}))),
+      nlohmann::json::parse(
+          R"({"name": "key", "genericSecret": {"secret": {"inlineString": "[redacted]"}}})"));
+}
+
 TEST(Secret, IsReadAsItWasRendered) {
   for (const ir::Secret& secret :
        {ir::Secret{.name = "web", .certificate_pem = "cert", .private_key_pem = "key", .ocsp_staple = "ocsp"},
-        ir::Secret{.name = "ca", .ca_pem = "cert"}, ir::Secret{.name = "system", .ca_file = "/etc/ca.crt"}}) {
+        ir::Secret{.name = "key", .credential = "Bearer x"}, ir::Secret{.name = "ca", .ca_pem = "cert"},
+        ir::Secret{.name = "system", .ca_file = "/etc/ca.crt"}}) {
     EXPECT_EQ(parse_secret(render_secret(secret)), secret) << secret.name;
   }
 }

@@ -10,9 +10,9 @@ import unittest
 from pathlib import Path
 
 from feature import Ask, Feature, Stage
-from rig import (GATEWAY_API, Authority, Object, Target, an_object, backend_ref, ca_map, ca_ref, endpoint_slice, gateway,
-                 http_listener, http_route, own_backend, own_backend_ref, path_rule, request, service, tls_secret,
-                 wait_answer)
+from rig import (ENVOY_GATEWAY, GATEWAY_API, Authority, Object, Target, an_object, backend_ref, ca_map, ca_ref,
+                 endpoint_slice, gateway, http_listener, http_route, own_backend, own_backend_ref, path_rule, request,
+                 service, tls_secret, wait_answer)
 
 
 # ---- backends ------------------------------------------------------------------------------------
@@ -248,9 +248,14 @@ class Anywhere:
     @classmethod
     def objects(cls, stage: Stage) -> list[Object]:
         cls.port = stage.rig.port()
-        made = http_route("anywhere", [], [path_rule("/", own_backend_ref("anywhere"))], parent="anywhere")
+        by_header = {**path_rule("/by-header", own_backend_ref("anywhere")), "filters": [
+            {"type": "ExtensionRef",
+             "extensionRef": {"group": ENVOY_GATEWAY, "kind": "HTTPRouteFilter", "name": "anywhere"}}]}
+        made = http_route("anywhere", [], [path_rule("/", own_backend_ref("anywhere")), by_header], parent="anywhere")
         del made["spec"]["hostnames"]
         return [own_backend("anywhere", type="DynamicResolver"), made,
+                an_object(f"{ENVOY_GATEWAY}/v1alpha1", "HTTPRouteFilter", "anywhere", spec={
+                    "urlRewrite": {"hostname": {"type": "Header", "header": "x-host"}}}),
                 gateway([http_listener("http", cls.port)], name="anywhere")]
 
     @classmethod
@@ -261,6 +266,11 @@ class Anywhere:
                      "0x7f000001", "0", "[::1]", "[::ffff:127.0.0.1]"):
             with test.subTest(host=host):
                 test.assertEqual(request(url, f"{host}:{blue}").status, 403)
+        # Nor by a header; nor where that is absent, or is there twice: the first is the host.
+        for host, headers in (("a.invalid", {"x-host": f"localhost:{blue}"}), (f"localhost:{blue}", {}),
+                              ("a.invalid", {"x-host": f"127.0.0.1:{blue}", "X-Host": "b.invalid"})):
+            with test.subTest(host=host, headers=headers):
+                test.assertEqual(request(url + "by-header", host, headers=headers).status, 403)
         # A name that nobody knows is looked up, and not found: no guard stands in its way.
         test.assertIn(request(url, "nobody.invalid", seconds=20).status, (503, 504))
 

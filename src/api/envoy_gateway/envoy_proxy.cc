@@ -260,8 +260,10 @@ Type envoy_proxy_type() {
                                                         enumeration({"Strict", "InsecureSyntax", "Disabled"}))
                      .doc("The same; `lua` replaces it."),
                  field("mergeBackends", object({field("selector", label_selector())
-                                                    .doc("The labels of the routes for which they do.")}))
-                     .doc("Whether rules with the same backends share a cluster."),
+                                                    .passive()
+                                                    .doc("The labels of the Services for which they do.")}))
+                     .passive()
+                     .doc("Whether rules with the same backends share a cluster: here they always do."),
                  field<&EnvoyProxySpec::merge_gateways>("mergeGateways", boolean())
                      .doc("Whether all Gateways of a class share one Envoy."),
                  field("mergeType", enumeration({"Replace", "StrategicMerge", "JSONMerge"}))

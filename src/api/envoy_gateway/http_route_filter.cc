@@ -179,7 +179,7 @@ Type http_route_filter_type() {
           .doc("What requests must have besides the matches of the rule: one of these."),
       field<&Spec::url_rewrite>("urlRewrite", url_rewrite()).doc("Changes host or path for the backend."),
   });
-  return untranslated(resource<ExtendedRouteFilter>(metadata_type(kSubdomain, 253), spec))
+  return resource<ExtendedRouteFilter>(metadata_type(kSubdomain, 253), spec)
       .doc(
           "What Gateway API has no filter for: rewrites by regular expressions, answers without a backend, "
           "credentials, cookies to match.");

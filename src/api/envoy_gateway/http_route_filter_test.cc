@@ -90,10 +90,12 @@ TEST(EnvoyPatchPolicy, IsBound) {
 }
 
 TEST(UntranslatedKinds, GiveOneWarningEach) {
-  const ReadObject filter = read("HTTPRouteFilter", "  directResponse: {statusCode: 404}\n  matches: []\n");
-  ASSERT_EQ(filter.problems.size(), 1U);
-  EXPECT_EQ(filter.problems[0].code, "support/no-effect");
-  EXPECT_EQ(filter.problems[0].path, "spec");
+  const ReadObject policy = read("EnvoyPatchPolicy",
+                                 "  type: JSONPatch\n  priority: 1\n  targetRef: "
+                                 "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}\n");
+  ASSERT_EQ(policy.problems.size(), 1U);
+  EXPECT_EQ(policy.problems[0].code, "support/no-effect");
+  EXPECT_EQ(policy.problems[0].path, "spec");
 }
 
 }  // namespace

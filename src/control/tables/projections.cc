@@ -42,6 +42,7 @@ Projections::Projections(Graph& graph, const translate::Settings& settings, cons
                       names_of(graph, "names of Services", in.objects.services),
                       names_of(graph, "names of ServiceImports", in.objects.service_imports),
                       names_of(graph, "names of Backends", in.objects.backends),
+                      names_of(graph, "names of HTTPRouteFilters", in.objects.http_route_filters),
                       names_of(graph, "names of Secrets", in.objects.secrets),
                       names_of(graph, "names of ConfigMaps", in.objects.config_maps),
                       names_of(graph, "names of ClusterTrustBundles", in.objects.cluster_trust_bundles))),

@@ -113,6 +113,16 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
             }
             return rows;
           })),
+      route_secrets(graph.map_many("secrets of routes", routes.all,
+                                   [&](const ObjectKey&, const RouteResult& result, Reads& reads) {
+                                     Rows<XdsKey, Rendered> rows;
+                                     for (const auto& [key, source] : result.secrets) {
+                                       const ir::Secret secret =
+                                           translate::read_secret(source, in.objects, projections, reads);
+                                       rows.emplace_back(key, rendered(xds::render_secret(secret)));
+                                     }
+                                     return rows;
+                                   })),
       clusters(graph.map("clusters", cluster_rows,
                          [&services](const XdsKey&, const ClusterRow& row, Reads& reads) {
                            if (row.cluster.discovery != ir::Discovery::kDns) {
@@ -137,6 +147,6 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
           })),
 
       secrets(graph.unite("secrets", flow::Part{listener_secrets, same_key},
-                          flow::Part{cluster_secrets, same_key})) {}
+                          flow::Part{cluster_secrets, same_key}, flow::Part{route_secrets, same_key})) {}
 
 }  // namespace sluice::control::tables

@@ -25,6 +25,7 @@ struct Resources {
   const Table<XdsKey, translate::ClusterRow>& socket_clusters;
   const Table<XdsKey, translate::ClusterRow>& cluster_rows;
   const RenderedTable& cluster_secrets;
+  const RenderedTable& route_secrets;
   const RenderedTable& clusters;
   const RenderedTable& endpoints;
 

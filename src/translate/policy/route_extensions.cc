@@ -36,8 +36,9 @@ std::shared_ptr<const ir::RouteAction> changed(const ir::RouteAction& action,
     changed->action = ir::DirectResponse{.status = extensions.refuse, .body = {}, .content_type = {}};
   }
   if (extensions.used.empty()) return changed;
-  std::vector<ir::ExtensionUse> uses;
-  uses.reserve(extensions.used.size());
+  std::vector<ir::ExtensionUse> uses =
+      action.extensions ? *action.extensions : std::vector<ir::ExtensionUse>();
+  uses.reserve(uses.size() + extensions.used.size());
   for (const PolicyExtension* extension : extensions.used) {
     const auto* lua = std::get_if<ir::Lua>(&extension->filter->filter);
     uses.push_back({.name = extension->filter->name, .lua_context = lua == nullptr ? "" : lua->context});

@@ -47,11 +47,9 @@ void append_loopback_guard(std::string_view host, const ir::Route& route, std::s
   rbac_v3::RBACPerRoute per_route;
   auto* matcher = per_route.mutable_rbac()->mutable_matcher();
   auto* loopback = matcher->mutable_matcher_list()->add_matchers();
-  // The host that will be resolved.
-  const bool rewritten = forward->rewrite && forward->rewrite->host_header;
-  envoy::type::matcher::v3::HttpRequestHeaderMatchInput input;
-  input.set_header_name(rewritten ? *forward->rewrite->host_header : ":authority");
-  const auto deny = [&](const char* pattern) {
+  const auto deny = [&](const char* header, const char* pattern) {
+    envoy::type::matcher::v3::HttpRequestHeaderMatchInput input;
+    input.set_header_name(header);
     auto* predicate =
         loopback->mutable_predicate()->mutable_or_matcher()->add_predicate()->mutable_single_predicate();
     predicate->mutable_input()->set_name("http_header");
@@ -60,9 +58,17 @@ void append_loopback_guard(std::string_view host, const ir::Route& route, std::s
     regex->mutable_google_re2();
     regex->set_regex(pattern);
   };
-  for (const char* pattern : kNames) deny(pattern);
+  // The host that will be resolved: that of a header, and where it is absent the request's.
+  const bool rewritten = forward->rewrite && forward->rewrite->host_header;
+  const char* header = rewritten ? forward->rewrite->host_header->c_str() : ":authority";
+  for (const char* pattern : kNames) deny(header, pattern);
+  if (rewritten) {
+    deny(header, ir::kLoopbackHost);
+    // Of several values the first is the host, but they are matched as one.
+    deny(header, ".*,.*");
+  }
   // Where requests may name any host, in any spelling.
-  if (rewritten || ir::may_be_loopback(host)) deny(ir::kLoopbackHost);
+  if (ir::may_be_loopback(host)) deny(":authority", ir::kLoopbackHost);
   fill_action("deny-loopback-host", "DENY", envoy::config::rbac::v3::RBAC::DENY,
               loopback->mutable_on_match());
   fill_action("default", "ALLOW", envoy::config::rbac::v3::RBAC::ALLOW, matcher->mutable_on_no_match());

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "ir/loopback.h"
 #include "xds/testing.h"
 
 namespace sluice::xds {
@@ -46,10 +47,31 @@ TEST(LoopbackGuard, LooksAtTheHostThatIsResolved) {
   EXPECT_EQ(guard_of(forward)["onNoMatch"]["action"]["typedConfig"]["name"], "ALLOW");
   EXPECT_EQ(guard_of(forward)["matcherList"]["matchers"][0]["onMatch"]["action"]["typedConfig"]["action"],
             "DENY");
+}
+
+TEST(LoopbackGuard, LooksAtAHeaderWhereThatIsTheHost) {
+  ir::Forward forward{.clusters = {{.cluster = "anywhere"}}};
+  forward.dynamic = true;
   forward.rewrite = ir::Rewrite{.host = {}, .host_header = "x-host"};
-  for (const json& predicate : predicates_of(guard_of(forward))) {
+  for (const json& predicate : predicates_of(guard_of(forward, "given.example"))) {
     EXPECT_EQ(predicate["singlePredicate"]["input"]["typedConfig"]["headerName"], "x-host");
   }
+}
+
+TEST(LoopbackGuard, LooksAtTheHostTooWhereTheHeaderMayBeAbsent) {
+  ir::Forward forward{.clusters = {{.cluster = "anywhere"}}};
+  forward.dynamic = true;
+  forward.rewrite = ir::Rewrite{.host = {}, .host_header = "x-host"};
+  const json last = last_of(guard_of(forward, "*"));
+  EXPECT_EQ(last["input"]["typedConfig"]["headerName"], ":authority");
+  EXPECT_EQ(last["valueMatch"]["safeRegex"]["regex"], ir::kLoopbackHost);
+}
+
+TEST(LoopbackGuard, TakesOneHostOnlyOfAHeader) {
+  ir::Forward forward{.clusters = {{.cluster = "anywhere"}}};
+  forward.dynamic = true;
+  forward.rewrite = ir::Rewrite{.host = {}, .host_header = "x-host"};
+  EXPECT_EQ(last_of(guard_of(forward, "given.example"))["valueMatch"]["safeRegex"]["regex"], ".*,.*");
 }
 
 TEST(LoopbackGuard, IsEnvoyGatewaysWhereTheHostIsGiven) {
@@ -68,7 +90,7 @@ TEST(LoopbackGuard, IsEnvoyGatewaysWhereTheHostIsGiven) {
   }
   // The host that counts is not the one that is given.
   forward.rewrite = ir::Rewrite{.host = {}, .host_header = "x-host"};
-  EXPECT_EQ(predicates_of(guard_of(forward, "gateway.envoyproxy.io")).size(), patterns + 1);
+  EXPECT_EQ(predicates_of(guard_of(forward, "gateway.envoyproxy.io")).size(), patterns + 2);
 }
 
 TEST(LoopbackGuard, KnowsEverySpellingOfThisMachine) {

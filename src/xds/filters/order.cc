@@ -6,6 +6,7 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
 #include "xds/filters/cors.h"
+#include "xds/filters/credential_injector.h"
 #include "xds/filters/dynamic_module.h"
 #include "xds/filters/ext_proc.h"
 #include "xds/filters/extension.h"
@@ -52,7 +53,7 @@ constexpr HttpFilter kFilters[] = {
     {"envoy.filters.http.bandwidth_limit", nullptr},
     {"envoy.filters.http.grpc_web", add_grpc_web},
     {"envoy.filters.http.grpc_stats", add_grpc_stats},
-    {"envoy.filters.http.credential_injector", nullptr},
+    {ir::kCredentialInjector, add_credential_injectors},
     {"envoy.filters.http.compressor", nullptr},
     {"envoy.filters.http.dynamic_forward_proxy", nullptr},
     // Sends the request on: nothing can come after it.
