@@ -198,7 +198,8 @@ PatchPolicyRow read_patch_policy(const NamespacedName& name, const api::EnvoyPat
     }
     find_own_clusters(patch.name, own_clusters);
     if (patch.operation.json_path) find_own_clusters(*patch.operation.json_path, own_clusters);
-    if (patch.operation.value) find_own_clusters(to_json(*policy.spec.json_patches[i].operation.value), own_clusters);
+    if (patch.operation.value)
+      find_own_clusters(to_json(*policy.spec.json_patches[i].operation.value), own_clusters);
     patches.push_back(std::move(patch));
   }
   row.patches = std::make_shared<const std::vector<ResourcePatch>>(std::move(patches));
