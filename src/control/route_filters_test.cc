@@ -116,6 +116,7 @@ TEST_F(RouteFilters, AConfigMapRunsTheRoutesThatAnswerWithIt) {
                             {"route tables", 1},
                             {"clusters of routes", 1},
                             {"secrets of routes", 1},
+                            {"statuses of gateways", 1},
                             {"statuses of http routes", 1}}));
   EXPECT_EQ(answer(), "200 two");
 }

@@ -198,6 +198,7 @@ TEST_F(StreamRoutes, AnEditCostsOneListener) {
                                                         {"clusters of sockets", 1},
                                                         {"clusters", 1},
                                                         {"secrets of clusters", 1},
+                                                        {"secrets of routes", 1},
                                                         {"endpoints", 1},
                                                         {"statuses of gateways", 1},
                                                         {"statuses of tls routes", 1}}));

@@ -89,14 +89,5 @@ TEST(EnvoyPatchPolicy, IsBound) {
   EXPECT_FALSE(policy.spec.json_patches[1].operation.value.has_value());
 }
 
-TEST(UntranslatedKinds, GiveOneWarningEach) {
-  const ReadObject policy = read("EnvoyPatchPolicy",
-                                 "  type: JSONPatch\n  priority: 1\n  targetRef: "
-                                 "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}\n");
-  ASSERT_EQ(policy.problems.size(), 1U);
-  EXPECT_EQ(policy.problems[0].code, "support/no-effect");
-  EXPECT_EQ(policy.problems[0].path, "spec");
-}
-
 }  // namespace
 }  // namespace sluice::api
