@@ -1,6 +1,5 @@
 // Sockets of several proxies at one port of a host.
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,25 +103,6 @@ TEST_F(Ports, AreToldOfWithBothPlaces) {
   gateway("b", "port: 81, protocol: HTTP");
   EXPECT_TRUE(pipeline_.problems().empty());
   EXPECT_EQ(sockets("b"), "0.0.0.0:81");
-}
-
-TEST_F(Ports, ThatAListenerDoesNotGetAreMissedByItsRoutes) {
-  gateway("a", kHttp);
-  gateway("b", kHttp);
-  feed(R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: r}
-spec: {parentRefs: [{name: b}], rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]}
-)");
-  pipeline_.commit();
-  const std::vector<Problem> problems = pipeline_.problems();
-  const auto of_route = std::ranges::find(problems, "HTTPRoute default/r",
-                                          [](const Problem& problem) { return problem.object.to_string(); });
-  ASSERT_NE(of_route, problems.end());
-  EXPECT_EQ(of_route->path + ": " + of_route->message + "; " + of_route->suggestion,
-            "spec.parentRefs[0]: the route is attached to web of Gateway default/b, which is not served; "
-            "mend the Gateway first");
 }
 
 TEST_F(Ports, OfDatagramsAndOfConnectionsAreTwo) {

@@ -189,17 +189,6 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
              list_names("those of the listeners are", {their_hosts.begin(), their_hosts.end()}));
     } else {
       set_condition(status.conditions, {"Accepted", true, "Accepted", "The route is accepted"});
-      if (parent.attachments.empty()) {
-        result.problems.push_back(
-            {.code = "reference/parent",
-             .severity = Severity::kWarning,
-             .where = {},
-             .object = route,
-             .path = fmt::format("spec.parentRefs[{}]", p),
-             .message = fmt::format("the route is attached to {} of {}, which is not served",
-                                    fmt::join(status.attached_listeners, ", "), target.to_string()),
-             .suggestion = fmt::format("mend the {} first", target.kind.kind())});
-      }
     }
   }
   return result;

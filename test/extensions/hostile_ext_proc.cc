@@ -40,7 +40,9 @@ class Hostile final : public extproc::Handler {
 
   void on_request(const extproc::Request& request) override {
     const Part part = request.part;
-    const std::string_view path = request.header(":path").value_or("");
+    // Only the first part has it.
+    if (const auto path = request.header(":path")) path_ = *path;
+    const std::string_view path = path_;
     if (path == "/good") {
       exchange_.send(Response{.part = part});
     } else if (path == "/late") {
@@ -66,6 +68,7 @@ class Hostile final : public extproc::Handler {
 
  private:
   Exchange& exchange_;
+  std::string path_;  // of the request
   sluice::Loop::Timer timer_;
 };
 
