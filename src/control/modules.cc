@@ -22,6 +22,14 @@ bool Modules::open() {
   return store_ != nullptr;
 }
 
+bool Modules::are_there(const NamespacedName& policy) const {
+  const std::string prefix = policy.to_string() + "/wasm/";
+  for (auto at = slots_.lower_bound(prefix); at != slots_.end() && at->first.starts_with(prefix); ++at) {
+    if (!std::holds_alternative<wasm::Ready>(at->second.told.state)) return false;
+  }
+  return true;
+}
+
 void Modules::want(const wasm::Source& source) {
   if (open()) store_->want_also(source);
 }

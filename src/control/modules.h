@@ -35,6 +35,9 @@ class Modules {
   void follow();
   // When the state of a source has changed: true where a commit is due for that.
   bool look();
+  // True where none of the modules that the policy's present version wants is still to come: what proxies
+  // serve of it is that version.
+  bool are_there(const NamespacedName& policy) const;
 
  private:
   struct Slot {

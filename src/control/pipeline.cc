@@ -307,12 +307,13 @@ std::map<NamespacedName, std::set<std::string>> Pipeline::proxies_of_changed_pol
   return proxies;
 }
 
-std::string Pipeline::plugins_of(const ObjectKey& object) const {
-  std::string plugins;
+std::vector<std::string> Pipeline::plugins_of(const ObjectKey& object) const {
+  std::vector<std::string> plugins;
   if (object.kind != api::kind_of<api::EnvoyExtensionPolicy>()) return plugins;
   const auto* policy = tables_->in.objects.envoy_extension_policies.get(object.name);
   for (std::size_t i = 0; policy != nullptr && i < policy->spec.wasm.size(); ++i) {
-    plugins += " " + translate::plugin_name(object.name, i);
+    const std::string name = policy->spec.wasm[i].name.value_or("");
+    plugins.push_back(name.empty() ? translate::plugin_name(object.name, i) : name);
   }
   return plugins;
 }

@@ -73,8 +73,8 @@ class Pipeline {
   const flow::Table<ObjectKey, translate::ServiceView>& services() const;
   const flow::Table<ObjectKey, translate::ServiceEndpoints>& endpoints_of_services() const;
 
-  // Of a policy, how a proxy calls its plugins that have no names; else empty.
-  std::string plugins_of(const ObjectKey& object) const;
+  // Of a policy, how a proxy calls its plugins; else empty.
+  std::vector<std::string> plugins_of(const ObjectKey& object) const;
   // Of a policy, the code that its present version brings (Refusal::code); else empty.
   std::string code_of(const ObjectKey& object) const;
 

@@ -346,7 +346,10 @@ void Control::handle(ads::Event event) {
              },
              event);
   for (const ObjectKey& good : isolation_.take_good()) {
-    if (const auto object = pipeline_.object(good)) good_->set(good, *object);
+    // While a module is on its way, it is the version before that proxies have accepted.
+    const bool is_whole =
+        good.kind != api::kind_of<api::EnvoyExtensionPolicy>() || modules_.are_there(good.name);
+    if (const auto object = pipeline_.object(good); object && is_whole) good_->set(good, *object);
     drop_refusal(good);
   }
   carry_out(isolation_.take());
@@ -452,16 +455,22 @@ void Control::carry_out(const std::vector<Isolation::Order>& orders) {
   }
 }
 
-// Where a message says something of the objects' texts, that is nearly always who is at fault.
+// Where a message names an object's plugin, or says something of the objects' texts, that is nearly always
+// who is at fault.
 std::vector<ObjectKey> Control::named(const std::vector<ObjectKey>& suspects,
                                       const std::string& message) const {
+  std::vector<ObjectKey> found;
+  for (const ObjectKey& suspect : suspects) {
+    const auto is_named = [&message](const std::string& plugin) { return message.contains(plugin); };
+    if (std::ranges::any_of(pipeline_.plugins_of(suspect), is_named)) found.push_back(suspect);
+  }
+  if (!found.empty()) return found;
   std::vector<std::string> texts;
   texts.reserve(suspects.size());
   for (const ObjectKey& suspect : suspects) {
     const auto object = pipeline_.object(suspect);
-    texts.push_back(object ? api::write_object(*object) + pipeline_.plugins_of(suspect) : "");
+    texts.push_back(object ? api::write_object(*object) : "");
   }
-  std::vector<ObjectKey> found;
   for (const std::size_t i : pointed_at(texts, message)) found.push_back(suspects[i]);
   return found;
 }

@@ -98,6 +98,9 @@ LOADED(curl, CURLUcode, curl_url_get, (CURLU * url, CURLUPart part, char** text,
        (url, part, text, flags))
 LOADED(curl, void, curl_free, (void* text), (text))
 
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wvarargs"  // of the enumerations before the last: so libcurl declares it
+#endif
 // What stands at the end of these two is one long, curl_off_t or pointer, and of the size of a pointer.
 extern "C" CURLcode curl_easy_setopt(CURL* easy, CURLoption option, ...) {
   static const auto function = sluice::wasm::curl().find<decltype(&curl_easy_setopt)>("curl_easy_setopt");

@@ -90,11 +90,15 @@ class Hostile(unittest.TestCase):
     def test_an_edit_to_a_module_that_traps_at_its_start_leaves_the_module_before(self) -> None:
         self.start({"edited.test": objects_of(self.rig, "wasm-cpp", "edited.test", {})})
         self.assertEqual(self.ask("edited.test").json["headers"].get("x-model"), "m")
+        # What nobody has said yes to yet is no good version.
+        wait_for(lambda: self.gateway.condition("edited.test").get("status") == "True", "it is good")
         traps = self.wasm_that_traps("edited.test", "START")
         find(traps, "EnvoyExtensionPolicy")["spec"]["wasm"][0]["code"]["http"]["url"] = gateway.url_of(
             path_of_module_that_traps(self.rig, "START"))
         self.gateway.write("edited.test", traps)
         self.wait_refused("edited.test")
+        # It comes out of the cache once more, which takes some milliseconds.
+        wait_for(lambda: self.ask("edited.test").status == 200, "the module before is served")
         for _ in range(20):
             self.assertEqual(self.ask("edited.test").json["headers"].get("x-model"), "m")
 
