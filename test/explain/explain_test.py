@@ -469,8 +469,12 @@ def explain(case: Path, requests: list[Request]) -> list[Object]:
 # ---- all of it -------------------------------------------------------------------------------------
 
 
+# Envoy 1.40 dies of a credential that is a static secret. test/features injects one by SDS.
+DIES_OF = ["httproute-with-credential-injection", "route-filters"]
+
+
 def cases_for(only: str) -> list[Path]:
-    unusable = SCOPE["refused_by_envoy"]
+    unusable = [*SCOPE["refused_by_envoy"], *DIES_OF]
     found = [case for folder in (PARITY, GOLDEN) if folder.exists() for case in sorted(folder.iterdir())
              if (case / "in.yaml").exists()]
     return [case for case in found if fnmatch.fnmatch(case.name, only)
@@ -506,10 +510,10 @@ def main() -> int:
             with socket.socket(socket.AF_UNIX) as connection:
                 try:
                     connection.connect(str(admin))
-                except OSError:
+                    connection.sendall(b"GET /ready HTTP/1.1\r\nhost: admin\r\n\r\n")
+                    return b" 200 " in connection.recv(64)
+                except OSError:  # not there yet, or no more
                     return False
-                connection.sendall(b"GET /ready HTTP/1.1\r\nhost: admin\r\n\r\n")
-                return b" 200 " in connection.recv(64)
 
         wait_for(ready, "Envoy is ready", 60)
 
