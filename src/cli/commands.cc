@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -14,6 +13,7 @@
 
 #include "base/closest.h"
 #include "base/log.h"
+#include "base/quote.h"
 #include "cli/check.h"
 #include "cli/diff.h"
 #include "cli/explain.h"
@@ -51,7 +51,57 @@ class HelpFormatter : public CLI::Formatter {
     const std::string type = option->get_type_name();
     return type.empty() ? "" : " " + type.substr(0, type.find(':'));
   }
+  std::string make_option_usage(const CLI::Option* option) const override {
+    const std::string type = option->get_type_name();
+    const std::string name = type.empty() ? option->get_name(true) : type;
+    return option->get_required() ? name : fmt::format("[{}]", name);
+  }
 };
+
+// An option that takes one of some words, each for a value.
+template <typename T>
+void add_choice(CLI::App& app, const std::string& flags, T& chosen,
+                std::vector<std::pair<std::string_view, T>> choices, const std::string& description,
+                const std::string& type) {
+  const std::string name = flags.substr(flags.find("--"));
+  const auto take = [&chosen, name, choices = std::move(choices)](const std::string& word) {
+    const auto at = std::ranges::find(choices, word, [](const auto& choice) { return choice.first; });
+    if (at == choices.end()) {
+      std::vector<std::string_view> words;
+      for (const auto& choice : choices) words.push_back(choice.first);
+      const std::string_view meant = closest(word, words);
+      throw CLI::ValidationError(
+          name, fmt::format("{} is none of {}{}", quote(word), fmt::join(words, ", "),
+                            meant.empty() ? "" : fmt::format("; did you mean `{}`?", meant)));
+    }
+    chosen = at->second;
+  };
+  app.add_option_function<std::string>(flags, take, description)->type_name(type);
+}
+
+void add_output(CLI::App& app, bool& json) {
+  add_choice<bool>(app, "-o,--output", json, {{"text", false}, {"json", true}},
+                   "text or json (default: text)", "FORMAT");
+}
+
+// What is wrong with a command line, in a sentence: words that nobody asked for come before what is missing.
+std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> extras = app.remaining();
+  if (extras.empty()) return error.what();
+  const std::string& word = extras.front();
+  if (!word.starts_with("-")) {
+    const bool takes_files = app.get_option_no_throw("--file") != nullptr;
+    return fmt::format("{} is not expected here{}", quote(word),
+                       takes_files ? fmt::format("; files are named by `-f {}`", word) : "");
+  }
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  const std::string_view meant = closest(word, {names.begin(), names.end()});
+  return fmt::format("there is no option {}{}", quote(word),
+                     meant.empty() ? "" : fmt::format("; did you mean `{}`?", meant));
+}
 
 void add_paths(CLI::App& app, std::vector<std::string>& paths) {
   app.add_option(
@@ -135,12 +185,12 @@ Action declare_run(CLI::App& app) {
       ->type_name("SECONDS")
       ->check(CLI::PositiveNumber);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
-  app.add_option("--log-level", options->level, "debug, info, warning or error (default: info)")
-      ->type_name("LEVEL")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Level>{{"debug", Level::kDebug},
-                                                                       {"info", Level::kInfo},
-                                                                       {"warning", Level::kWarning},
-                                                                       {"error", Level::kError}}));
+  add_choice<Level>(app, "--log-level", options->level,
+                    {{"debug", Level::kDebug},
+                     {"info", Level::kInfo},
+                     {"warning", Level::kWarning},
+                     {"error", Level::kError}},
+                    "debug, info, warning or error (default: info)", "LEVEL");
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->run.settings, console)) return kProblems;
     if (options->run.admin_address == "none") options->run.admin_address.clear();
@@ -153,20 +203,16 @@ Action declare_check(CLI::App& app) {
   struct Options {
     CheckOptions check;
     std::string settings_file;
-    std::string output = "text";
     bool any_host = false;
   };
   const auto options = std::make_shared<Options>();
   add_paths(app, options->check.paths);
   app.add_flag("--any-host", options->any_host, "The addresses of Gateways may be those of another machine");
-  app.add_option("-o,--output", options->output, "text or json (default: text)")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}));
+  add_output(app, options->check.json);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
   return [options](Console& console) {
     translate::Settings settings;
     if (!read_settings(options->settings_file, settings, console)) return kProblems;
-    options->check.json = options->output == "json";
     std::optional<translate::HostAddresses> host;
     if (!options->any_host) host = control::read_host_addresses();
     const Translate translate = [&](const source::Batch& batch) {
@@ -258,7 +304,6 @@ Action declare_explain(CLI::App& app) {
     ExplainOptions explain;
     RequestWords request;
     std::string settings_file;
-    std::string output = "text";
     bool batch = false;
   };
   const auto options = std::make_shared<Options>();
@@ -279,13 +324,10 @@ Action declare_explain(CLI::App& app) {
   app.add_flag("--batch", options->batch,
                "Read requests from standard input, a JSON object a line: {\"method\", \"url\",\n"
                "\"headers\": [[name, value], ...], \"sni\"}; write a JSON list a line");
-  app.add_option("-o,--output", options->output, "text or json (default: text)")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}));
+  add_output(app, options->explain.json);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->explain.settings, console)) return kProblems;
-    options->explain.json = options->output == "json";
     if (!take_from_paths(options->explain.paths, options->request, console)) return kUsage;
     if (options->batch) {
       if (std::ranges::find(options->explain.paths, "-") != options->explain.paths.end()) {
@@ -307,19 +349,16 @@ Action declare_diff(CLI::App& app) {
     DiffOptions diff;
     std::vector<std::string> paths;
     std::string settings_file;
-    std::string output = "text";
   };
   const auto options = std::make_shared<Options>();
   app.add_option("-f,--file", options->paths,
                  "A file, a folder or a pattern: first as it is, then as it will be")
       ->type_name("OLD -f NEW")
       ->required();
-  app.add_option("-o,--output", options->output, "text or json (default: text)")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}));
+  add_output(app, options->diff.json);
   app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
   return [options](Console& console) {
-    if (!read_settings(options->settings_file, options->diff.settings, console)) return kUsage;
+    if (!read_settings(options->settings_file, options->diff.settings, console)) return kProblems;
     if (options->paths.size() != 2) {
       fail(console, fmt::format("diff compares two paths, and there {} {}",
                                 options->paths.size() == 1 ? "is" : "are", options->paths.size()));
@@ -327,7 +366,6 @@ Action declare_diff(CLI::App& app) {
     }
     options->diff.before = options->paths[0];
     options->diff.after = options->paths[1];
-    options->diff.json = options->output == "json";
     return diff(options->diff, console);
   };
 }
@@ -338,13 +376,10 @@ Action declare_status(CLI::App& app) {
   options->run_dir = default_run_dir();
   app.add_option("KIND", options->kind, "Only objects of this kind: HTTPRoute, httproutes")->type_name("");
   app.add_option("NAME", options->name, "Only the one of this name: default/web, web")->type_name("");
-  app.add_option("-o,--output", options->output,
-                 "table, wide (a row for each listener and parent), json or yaml\n(default: table)")
-      ->type_name("FORMAT")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Output>{{"table", Output::kTable},
-                                                                        {"wide", Output::kWide},
-                                                                        {"json", Output::kJson},
-                                                                        {"yaml", Output::kYaml}}));
+  add_choice<Output>(
+      app, "-o,--output", options->output,
+      {{"table", Output::kTable}, {"wide", Output::kWide}, {"json", Output::kJson}, {"yaml", Output::kYaml}},
+      "table, wide (a row for each listener and parent), json or yaml\n(default: table)", "FORMAT");
   app.add_option("--run-dir", options->run_dir,
                  "The run folder of the sluice to ask\n(default: " + options->run_dir + ")")
       ->type_name("DIR");
@@ -357,7 +392,10 @@ Action declare_schema(CLI::App& app) {
                  "crd: CustomResourceDefinitions; json: JSON Schema for editors; docs: reference pages")
       ->type_name("crd|json|docs")
       ->required()
-      ->check(CLI::IsMember({"crd", "json", "docs"}));
+      ->check([](const std::string& form) {
+        const bool known = form == "crd" || form == "json" || form == "docs";
+        return known ? std::string() : fmt::format("{} is none of crd, json and docs", quote(form));
+      });
   app.add_option("kind", options->kind, "A kind: HTTPRoute, httproutes, gtw (default: all)")
       ->type_name("KIND");
   app.add_option("-o,--output", options->output,
@@ -453,7 +491,7 @@ int run_with(const Command& command, std::vector<std::string> arguments, Console
     console.out << app.help();
     return kOk;
   } catch (const CLI::ParseError& error) {
-    fail(console, error.what());
+    fail(console, explain_usage(app, error));
     console.err << fmt::format("`sluice {} --help` lists the options\n", command.name);
     return kUsage;
   }

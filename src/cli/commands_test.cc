@@ -154,9 +154,19 @@ TEST_F(Commands, WrongUsage) {
       {{"frobnicate"}, "error: unknown command `frobnicate`\n`sluice --help` lists the commands\n"},
       {{"check"}, "error: --file is required\n`sluice check --help` lists the options\n"},
       {{"check", "-f", "x", "--output", "xml"},
-       "error: --output: xml not in {text,json}\n`sluice check --help` lists the options\n"},
+       "error: --output: `xml` is none of text, json\n`sluice check --help` lists the options\n"},
+      {{"run", "-f", "x", "--log-level", "warn"},
+       "error: --log-level: `warn` is none of debug, info, warning, error\n`sluice run --help` lists the "
+       "options\n"},
       {{"check", "-f", "x", "--colour"},
-       "error: The following argument was not expected: --colour\n`sluice check --help` lists the options\n"},
+       "error: there is no option `--colour`\n`sluice check --help` lists the options\n"},
+      {{"check", "--flie", "x"},
+       "error: there is no option `--flie`; did you mean `--file`?\n`sluice check --help` lists the "
+       "options\n"},
+      {{"check", "a.yaml"},
+       "error: `a.yaml` is not expected here; files are named by `-f a.yaml`\n`sluice check --help` lists "
+       "the "
+       "options\n"},
   };
   for (const Case& c : cases) {
     const Result result = run(c.arguments);
