@@ -72,11 +72,11 @@ void Core::add(std::unique_ptr<Node> node) {
   nodes_.push_back(std::move(node));
 }
 
-// noexcept by intention: a stage function that throws would leave the graph half updated.
 void Core::forget_changes() {
   for (const auto& node : nodes_) node->forget_changes();
 }
 
+// noexcept by intention: a stage function that throws would leave the graph half updated.
 CommitStats Core::commit() noexcept {
   if (committing_) stop({"commit within a commit"});
   committing_ = true;

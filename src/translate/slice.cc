@@ -4,21 +4,15 @@
 #include <string>
 #include <utility>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include "api/gateway_api/shared.h"
 #include "base/quote.h"
 
 namespace sluice::translate {
 namespace {
 
 bool has_names(const api::EndpointSlice& slice) { return slice.address_type == "FQDN"; }
-
-bool is_ip(std::string_view text) {
-  unsigned char bytes[sizeof(in6_addr)];
-  const std::string address(text);
-  return inet_pton(AF_INET, address.c_str(), bytes) == 1 || inet_pton(AF_INET6, address.c_str(), bytes) == 1;
-}
 
 bool is_name(std::string_view text) {
   constexpr std::size_t kLongest = 253;  // RFC 1035, without the last dot
@@ -30,8 +24,8 @@ bool is_name(std::string_view text) {
 
 }  // namespace
 
-bool is_usable(const api::EndpointSlice& slice, std::string_view address) {
-  return has_names(slice) ? is_name(address) : is_ip(address);
+bool is_usable(const api::EndpointSlice& slice, const std::string& address) {
+  return has_names(slice) ? is_name(address) : api::is_ip_address(address);
 }
 
 bool is_usable(const api::EndpointPort& port) { return port.port && *port.port != 0; }

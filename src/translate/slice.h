@@ -3,7 +3,7 @@
 #pragma once
 
 #include <optional>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "api/kinds.h"
@@ -12,7 +12,7 @@
 namespace sluice::translate {
 
 // Whether requests can be sent there: an IP address, or in a slice of names (addressType FQDN) a name.
-bool is_usable(const api::EndpointSlice& slice, std::string_view address);
+bool is_usable(const api::EndpointSlice& slice, const std::string& address);
 bool is_usable(const api::EndpointPort& port);
 
 struct SliceProblems {

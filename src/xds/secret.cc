@@ -63,9 +63,6 @@ std::string redact_secret(std::string_view bytes) {
     secret.set_name(name);
     secret.mutable_generic_secret()->mutable_secret()->set_inline_string("[redacted]");
   }
-  if (secret.has_generic_secret()) {
-    secret.mutable_generic_secret()->mutable_secret()->set_inline_string("[redacted]");
-  }
   return serialize(secret);
 }
 

@@ -4,50 +4,37 @@ notices."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.server
-import io
 import json
 import sys
-import tarfile
 import threading
 import unittest
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("rig", "wasm_registry")]
 
 import gateway  # noqa: E402
 from examples import BUILT, FORMS, find  # noqa: E402
+from registry import OCI_MANIFEST, WASM_LAYER, tar_gz  # noqa: E402
 from rig import Object, Rig, request, run_tests, wait_for  # noqa: E402
 
 MODULE = (BUILT / "wasm-cpp.wasm").read_bytes()
 OTHER_DIGEST = "0" * 64
 BOMB_SIZE = 1 << 26
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-LAYER = "application/vnd.module.wasm.content.layer.v1+wasm"
 
 
 def digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def tar_gz(name: str, content: bytes) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        tar.addfile(entry, io.BytesIO(content))
-    return gzip.compress(file.getvalue())
-
-
 def manifest(layer: bytes, size: int | None = None, of: bytes | None = None) -> bytes:
     """Of an artifact with this layer; `size` and `of` are what it says of it instead."""
-    return json.dumps({"schemaVersion": 2, "mediaType": MANIFEST,
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST,
                        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2},
-                       "layers": [{"mediaType": LAYER, "digest": digest(of or layer),
+                       "layers": [{"mediaType": WASM_LAYER, "digest": digest(of or layer),
                                    "size": len(layer) if size is None else size}]}).encode()
 
 
@@ -79,7 +66,7 @@ class Server(http.server.ThreadingHTTPServer):
         pass  # clients that have had enough
 
     def add_image(self, name: str, listed: bytes, layer: bytes, layer_digest: str) -> None:
-        self.paths[f"/v2/{name}/manifests/v1"] = lambda to: to.answer(listed, kind=MANIFEST)
+        self.paths[f"/v2/{name}/manifests/v1"] = lambda to: to.answer(listed, kind=OCI_MANIFEST)
         self.paths[f"/v2/{name}/blobs/{layer_digest}"] = layer
 
 
