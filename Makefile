@@ -1,13 +1,15 @@
 # Everything is done by CMake and the scripts; these are the names to remember.
-.PHONY: help install build run test fuzz bench bench-extensions golden lint format clean
+.PHONY: help install build run test fuzz bench bench-extensions bench-llm bench-picker golden lint format clean
 
 help:
-	@echo "make run     build, and serve examples/quickstart; EXAMPLE=extensions for the other"
-	@echo "make build   install what is missing, build build/sluice"
+	@echo "make run     build, and serve examples/quickstart; EXAMPLE=extensions or EXAMPLE=llm for the others"
+	@echo "make build   install what is missing, build build/sluice and build/libsluice_picker.so"
 	@echo "make test    all tests; test/run.sh STAGE... for some (test/run.sh --list)"
 	@echo "make fuzz    ten minutes of each fuzz target; TARGET=yaml MINUTES=60 for one of them, and longer"
 	@echo "make bench   benchmarks"
 	@echo "make bench-extensions   what an extension costs, by its form"
+	@echo "make bench-llm   how decisions of the LLM picker turn out, beside others'"
+	@echo "make bench-picker   what a decision of sluice picker costs"
 	@echo "make golden  write the expected output of the golden tests and docs/reference anew: read the diff"
 	@echo "make lint    clang-format, clang-tidy, include directions"
 	@echo "make format  clang-format in place"
@@ -18,8 +20,9 @@ install:
 
 build: install
 	@scripts/build_envoy_api.sh
-	@scripts/build.sh release sluice echo
+	@scripts/build.sh release sluice picker_module echo
 	@ln -sfn release/sluice build/sluice
+	@ln -sfn release/libsluice_picker.so build/libsluice_picker.so
 	@ln -sfn release/examples/echo build/echo
 
 run: build
@@ -30,7 +33,7 @@ test:
 
 fuzz: install
 	@scripts/build_envoy_api.sh
-	@scripts/build.sh fuzz fuzz_targets
+	@scripts/build.sh asan fuzz_targets
 	@test/fuzz/run.py --minutes $(or $(MINUTES),10) $(TARGET)
 
 bench: build
@@ -39,6 +42,13 @@ bench: build
 bench-extensions: build
 	@scripts/install.sh --examples
 	@bench/extensions/run.sh
+
+bench-llm: install
+	@scripts/build_envoy_api.sh
+	@bench/llm/run.sh
+
+bench-picker: build
+	@bench/picker/run.sh
 
 golden: build
 	@test/golden/update.sh

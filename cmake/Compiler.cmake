@@ -10,10 +10,8 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
-# For the sanitizers: fast enough to run all unit tests, with frames for their reports.
-set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
-# For libFuzzer: compiled as quickly as can be. What is worth optimising, test/fuzz/CMakeLists.txt says.
-set(CMAKE_CXX_FLAGS_FUZZ "-O0 -gline-tables-only -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
+# For the sanitizers: compiling takes longer than running. What is worth optimising, test/fuzz/CMakeLists.txt says.
+set(CMAKE_CXX_FLAGS_SANITIZE "-O0 -g1 -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
 
 add_library(sluice_options INTERFACE)
 target_include_directories(sluice_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
@@ -26,6 +24,12 @@ target_compile_options(sluice_options INTERFACE
   # g++ 12 finds these in correct code of its own <string> and <optional>, at -O1 and above.
   -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread
   -Wno-array-bounds -Wno-dangling-pointer)
+# What ccache needs to know a precompiled header by its content.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(sluice_options INTERFACE -fpch-preprocess)
+else()
+  target_compile_options(sluice_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # Some of the above are of g++ alone. Its <algorithm> uses what its <memory> calls deprecated.
   target_compile_options(sluice_options INTERFACE -Wno-unknown-warning-option -Wno-deprecated-declarations)

@@ -1,14 +1,17 @@
-# sluice_module(NAME [DEPS module...] [LINK library...] [TEST_LINK library...] [EXCEPT folder...] [THREADED])
+# sluice_module(NAME [DEPS module...] [LINK library...] [TEST_LINK library...] [EXCEPT folder...]
+#               [PRECOMPILED header...] [THREADED [test...]])
 #
 # The folder src/NAME as the static library sluice_NAME, and its *_test.cc as the executable
 # NAME_test, a test of ctest that runs in the root of the repository. A folder with headers only is
 # an INTERFACE library; one that does not exist is an empty one. DEPS are the modules that NAME may
 # include: scripts/check_includes.py reads these calls, they are the table of include directions.
 # TEST_LINK is what only the tests link. EXCEPT are folders of src/NAME that are modules of their own:
-# sluice_module(NAME/folder ...) is the library sluice_NAME_folder. The tests of a THREADED module are
-# run with the thread sanitizer too.
+# sluice_module(NAME/folder ...) is the library sluice_NAME_folder. PRECOMPILED are headers that most of
+# its files include: they are read once, for the library and for the tests each. A file includes what it
+# uses all the same; `make lint` compiles without. The tests of a THREADED module are run with the thread
+# sanitizer too: those that are named, or else all.
 function(sluice_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "" "DEPS;LINK;TEST_LINK;EXCEPT")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;LINK;TEST_LINK;EXCEPT;PRECOMPILED;THREADED")
   set(dir ${PROJECT_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
   foreach(folder IN LISTS arg_EXCEPT)
@@ -33,13 +36,29 @@ function(sluice_module name)
     target_link_libraries(sluice_${name} INTERFACE ${libraries})
   endif()
 
+  list(TRANSFORM arg_PRECOMPILED REPLACE "(.+)" "<\\1>")
+  if(arg_PRECOMPILED)
+    target_precompile_headers(sluice_${name} PRIVATE ${arg_PRECOMPILED})
+  endif()
+
+  # An empty list counts as absent.
   set(threaded "")
-  if(arg_THREADED)
+  if("THREADED" IN_LIST ARGN)
     set(threaded threaded)
+  endif()
+  if(SLUICE_SANITIZE STREQUAL "thread")
+    list(TRANSFORM arg_THREADED PREPEND ${dir}/)
+    if(arg_THREADED)
+      set(tests ${arg_THREADED})
+    endif()
   endif()
   if(tests)
     sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name} ${arg_TEST_LINK}
       LABELS unit ${threaded})
+    # g++ takes as long to write a precompiled header as to read it ten times.
+    if(arg_PRECOMPILED OR CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      target_precompile_headers(${name}_test PRIVATE <gmock/gmock.h> <gtest/gtest.h> ${arg_PRECOMPILED})
+    endif()
   endif()
 endfunction()
 

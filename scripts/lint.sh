@@ -26,9 +26,10 @@ clang-format-19 --dry-run -Werror --ferror-limit=1 "${files[@]}" || {
 
 if [ "${1:-}" != --quick ]; then
   scripts/build_envoy_api.sh >/dev/null
-  if [ ! -f build/release/build.ninja ]; then cmake --preset release >/dev/null; fi
-  # The compile commands are those of g++, some of whose warnings clang does not know.
-  run-clang-tidy-19 -quiet -p build/release -j "$(nproc)" \
+  # Without precompiled headers: clang cannot read those of g++, and a file includes what it uses. The compile
+  # commands are those of g++, some of whose warnings clang does not know.
+  cmake --preset release -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
+  run-clang-tidy-19 -quiet -p build/lint -j "$(nproc)" \
     -extra-arg=-Wno-unknown-warning-option '/src/(?!.*_test\.cc).*\.cc$' 2>&1 |
     sed '/^[0-9]* warnings\? generated\.$/d; /^$/d' || failed=1
 fi

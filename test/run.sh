@@ -14,27 +14,47 @@ stages='
 install  | no     | scripts/install.sh
 build    | no     | make --no-print-directory build
 lint     | no     | scripts/lint.sh --quick && python scripts/check_includes_test.py
-unit     | no     | scripts/build.sh release unit_tests benches && run_ctest release unit
-asan     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
-tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
-fuzz     | no     | scripts/build.sh fuzz fuzz_targets && python test/fuzz/run.py
 golden   | no     | python test/golden/run.py
 rig      | no     | scripts/build.sh release sluice echo load && python test/rig/rig_test.py && PYTHONPATH=test/rig python test/change/timeline_test.py
 features | no     | scripts/build.sh release sluice echo load && python test/features/run.py && python test/lua/envoy_api.py
 observe  | no     | python test/observe/observe_test.py
 reject   | no     | python test/reject/reject_test.py
-lifetime | no     | python test/lifetime/lifetime_test.py
+lifetime | no     | scripts/build.sh release sluice echo && python test/lifetime/lifetime_test.py && python test/lifetime/quickstart_test.py
 registry | no     | scripts/build.sh release wasm_fetch && python test/wasm_registry/registry_test.py
 extensions | no | test/extensions/run.sh
+picker   | no     | scripts/build.sh release sluice sluice-vllm-sim picker_module && python test/picker/picker_test.py && python test/picker/module_test.py && python test/picker/pool_test.py && python test/picker/demo_test.py
 ports    | no     | python test/reject/ports_test.py
 change   | no     | python test/change/change_test.py
 parity   | yes    | python test/parity/run.py
+talk     | yes    | scripts/install.sh --examples && scripts/build.sh release sluice echo ext-proc-model && make --no-print-directory -C examples/extensions wasm-cpp && python test/talk/talk_test.py
 explain  | yes    | python test/explain/explain_test.py
+benches  | no     | scripts/build.sh release benches
+unit     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
+tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
+fuzz     | no     | scripts/build.sh asan fuzz_targets && python test/fuzz/run.py
 '
 # Without these there is nothing to test. They are counted only when they fail.
 needed=' install build '
 
 python() { /usr/bin/python3 "$@"; }
+
+# End-to-end tests mostly wait. While all stages run, what those with sanitizers need is compiled with the processor time
+# that is left over, until the first of them goes on from there.
+ahead=
+compile_ahead() {
+  setsid chrt --idle 0 bash -c '
+    scripts/build.sh asan unit_tests fuzz_targets
+    scripts/build.sh tsan threaded_tests' </dev/null >build/test-results/ahead.log 2>&1 &
+  ahead=$!
+}
+stop_ahead() {
+  if [ -n "$ahead" ]; then
+    kill -- "-$ahead" 2>/dev/null
+    wait "$ahead" 2>/dev/null
+    ahead=
+  fi
+}
+trap stop_ahead EXIT
 
 # run_ctest PRESET LABEL
 run_ctest() {
@@ -73,6 +93,10 @@ while IFS='|' read -r name shared command; do
     left_out+=" $name"
     continue
   fi
+  case $name in
+    golden) if [ $# = 0 ]; then compile_ahead; fi ;;
+    benches | unit | tsan | fuzz) stop_ahead ;;
+  esac
   echo "== $name"
   export RESULTS=$PWD/build/test-results/$name
   rm -rf "$RESULTS"

@@ -1,23 +1,27 @@
 #!/usr/bin/env bash
-# The quickstart with its two backends: what `make run` runs. Arguments go to `sluice run`. Ctrl-C ends it all.
+# The quickstart with its two backends: what `make run` runs. Arguments go to `sluice run`. Ctrl-C ends it all. A
+# sluice that is killed is started again, as systemd would do, and takes its Envoy over.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. examples/serving.sh
 
-# The backends are told to end when this process does, which becomes sluice: they serve until it has drained.
-exec 3< <(exec setpriv --pdeathsig TERM build/echo --listen 127.0.0.1:3000=blue --listen 127.0.0.1:3001=green)
-if ! read -r -u 3; then
-  echo "the quickstart's backends need the ports 3000 and 3001" >&2
-  exit 1
+find_ports 8080 3000 3001
+start "$build/examples/echo" --listen "127.0.0.1:${port[3000]}=blue" --listen "127.0.0.1:${port[3001]}=green"
+
+# The manifests as they are, if their ports are free.
+manifests=examples/quickstart
+if moved; then
+  manifests=$work/manifests
+  for file in examples/quickstart/*.yaml; do copy "$file" "$manifests/${file##*/}"; done
 fi
-exec 3<&-
 
-cat >&2 <<'TEXT'
+cat >&2 <<TEXT
 Try, in another terminal:
 
-  curl -H 'Host: www.example.com' http://127.0.0.1:8080/
-  curl -i -H 'Host: www.example.com' http://127.0.0.1:8080/next
+  curl -H 'Host: www.example.com' http://127.0.0.1:${port[8080]}/
+  curl -i -H 'Host: www.example.com' http://127.0.0.1:${port[8080]}/next
 
-and edit examples/quickstart/*.yaml meanwhile. Ctrl-C ends everything.
+and edit $manifests/*.yaml meanwhile. Ctrl-C ends everything.
 
 TEXT
-exec build/sluice run -f examples/quickstart "$@"
+serve -f "$manifests" "$@"

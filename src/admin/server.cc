@@ -20,6 +20,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -202,8 +203,9 @@ void Connection::handle() {
   const Request asked{.path = std::string(target.substr(0, mark)),
                       .query = std::string(target.substr(std::min(mark + 1, target.size()))),
                       .if_none_match = std::string(request[http::field::if_none_match])};
-  const auto handler = door_.options.handlers.find(asked.path);
-  if (handler == door_.options.handlers.end()) {
+  const auto at = door_.options.handlers.find(asked.path);
+  const Handler& handler = at == door_.options.handlers.end() ? door_.options.otherwise : at->second;
+  if (!handler) {
     std::string there = "there is no such page; there are";
     for (const auto& [path, each] : door_.options.handlers) there += " " + path;
     return refuse(404, std::move(there));
@@ -216,12 +218,12 @@ void Connection::handle() {
     self->waiting_ = false;
     self->refuse(503, "sluice is busy and has no answer yet: try again");
   });
-  handler->second(
-      asked, [weak = weak_from_this(), executor = stream_.get_executor(), number = requests_](Answer answer) {
-        asio::post(executor, [weak, number, answer = std::move(answer)] {
-          if (const auto self = weak.lock()) self->on_answer(number, answer);
-        });
-      });
+  handler(asked,
+          [weak = weak_from_this(), executor = stream_.get_executor(), number = requests_](Answer answer) {
+            asio::post(executor, [weak, number, answer = std::move(answer)] {
+              if (const auto self = weak.lock()) self->on_answer(number, answer);
+            });
+          });
 }
 
 void Connection::on_answer(std::uint64_t request, const Answer& answer) {
@@ -312,10 +314,10 @@ class BeastServer final : public Server {
       });
       thread_.join();  // the loop ends when nothing is open any more
     }
-    ::unlink(options_.socket_path.c_str());
+    if (!options_.socket_path.empty()) ::unlink(options_.socket_path.c_str());
   }
 
-  std::optional<Problem> start() {
+  std::optional<Problem> listen_at_path() {
     try {
       const asio::local::stream_protocol::endpoint path(options_.socket_path);  // throws if it is too long
       ::unlink(options_.socket_path.c_str());
@@ -329,7 +331,14 @@ class BeastServer final : public Server {
     } catch (const boost::system::system_error& error) {
       return problem(fmt::format("cannot listen on `{}`: {}", options_.socket_path, error.what()));
     }
-    unix_.accept();
+    return std::nullopt;
+  }
+
+  std::optional<Problem> start() {
+    if (!options_.socket_path.empty()) {
+      if (auto failed = listen_at_path()) return failed;
+      unix_.accept();
+    }
     if (!options_.tcp_address.empty()) {
       const auto address = parse_address(options_.tcp_address);
       if (!address) {

@@ -53,10 +53,11 @@ using Respond = std::function<void(Answer)>;
 using Handler = std::function<void(const Request&, Respond)>;
 
 struct Options {
-  std::string socket_path;              // created with mode 0600; a file that is there is replaced
-  std::string tcp_address;              // "127.0.0.1:0", "[::1]:9000"; empty: no TCP
-  std::vector<std::string> host_names;  // by which the TCP address may be asked for
+  std::string socket_path;  // created with mode 0600; a file that is there is replaced. Empty: none
+  std::string tcp_address;  // "127.0.0.1:0", "[::1]:9000"; empty: no TCP
+  std::vector<std::string> host_names;                   // by which the TCP address may be asked for
   std::map<std::string, Handler, std::less<>> handlers;  // by path
+  Handler otherwise;                                     // for all other paths; empty: 404
   std::size_t max_connections = 32;                      // of the socket, and of the TCP address
   std::chrono::milliseconds timeout{15'000};  // for a request, idling included, and for taking an answer
   std::chrono::milliseconds answer_timeout{5'000};

@@ -545,7 +545,7 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
                              envoy_routes("web", {{"/a", "a"}, {"/b", "b"}})},
                             {}});
   ASSERT_TRUE(events_.acknowledged(3));
-  EXPECT_THAT(get("/b"), HasSubstr("LIVE"));
+  EXPECT_THAT(until([&] { return get("/b"); }, "LIVE"), HasSubstr("LIVE"));
 
   // A cluster changes in place: without its endpoints Envoy would wait 15 seconds.
   const auto start_time = std::chrono::steady_clock::now();
@@ -559,7 +559,7 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
                             {envoy_cluster("c"), envoy_routes("web", {{"/a", "a"}, {"/c", "c"}})},
                             {{Type::kCluster, "b"}, {Type::kEndpoints, "b"}}});
   ASSERT_TRUE(events_.acknowledged(5));
-  EXPECT_THAT(get("/c"), HasSubstr("503"));
+  EXPECT_THAT(until([&] { return get("/c"); }, "503"), HasSubstr("503"));
   EXPECT_LT(std::chrono::steady_clock::now() - start_time, 10s);
   // After the grace b is gone.
   std::string clusters;
@@ -583,7 +583,7 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
   ASSERT_TRUE(rejected_cluster);
   EXPECT_EQ(rejected_cluster->name, "bad");
   ASSERT_TRUE(events_.acknowledged(6));
-  EXPECT_THAT(get("/d"), HasSubstr("LIVE"));
+  EXPECT_THAT(until([&] { return get("/d"); }, "LIVE"), HasSubstr("LIVE"));
 
   // The server restarts without a memory: nothing is pushed that Envoy has.
   std::vector<Resource> all = {envoy_cluster("a", "2s"),
@@ -611,7 +611,7 @@ TEST_P(EnvoyTest, IsServedFromStartToReconnection) {
   EXPECT_THAT(get("/d"), HasSubstr("LIVE"));
   server_->update("proxy", {2, {envoy_routes("web", {{"/e", "a"}})}, {}});
   ASSERT_TRUE(events_.acknowledged(2));
-  EXPECT_THAT(get("/e"), HasSubstr("LIVE"));
+  EXPECT_THAT(until([&] { return get("/e"); }, "LIVE"), HasSubstr("LIVE"));
 }
 
 TEST_P(EnvoyTest, WhatDoesNotExistHoldsUpNoListener) {

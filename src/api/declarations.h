@@ -1,8 +1,8 @@
 // One function a kind: its schema, bound to its struct of types.h. kinds.cc is the list that collects them.
 //
 // Names, types, limits, patterns and defaults are those of the upstream schemas: Gateway API v1.6.1
-// (experimental channel), Envoy Gateway v1.9, Kubernetes v1.33 for the core kinds. declarations_test.cc
-// compares.
+// (experimental channel), Envoy Gateway v1.9, the Inference Extension v1.6, llm-d, Kubernetes v1.33 for the
+// core kinds. declarations_test.cc compares.
 //
 // Threads: pure functions; each call builds the tables anew.
 #pragma once
@@ -26,6 +26,10 @@ schema::Type udp_route_v1alpha2_type();
 schema::Type reference_grant_type();
 schema::Type backend_tls_policy_type();
 
+// gateway.networking.x-k8s.io
+schema::Type x_backend_type();
+schema::Type x_backend_traffic_policy_type();
+
 // gateway.envoyproxy.io
 schema::Type backend_type();
 schema::Type envoy_proxy_type();
@@ -37,9 +41,17 @@ schema::Type http_route_filter_type();
 schema::Type namespace_type();
 schema::Type service_type();
 schema::Type endpoint_slice_type();
+schema::Type pod_type();
 schema::Type secret_type();
 schema::Type config_map_type();
 schema::Type cluster_trust_bundle_type();
+
+// inference.networking.k8s.io
+schema::Type inference_pool_type();
+
+// llm-d.ai
+schema::Type inference_objective_type();
+schema::Type inference_model_rewrite_type();
 
 // multicluster.x-k8s.io
 schema::Type service_import_type();

@@ -148,6 +148,14 @@ bool has_schemas() {
   return false;
 }
 
+bool is_gateway_api(const KindInfo& kind) { return kind.group == "gateway.networking.k8s.io"; }
+
+// Where the schemas of a group are.
+std::string folder_of(const KindInfo& kind) {
+  if (kind.group.starts_with("gateway.networking.")) return "gateway-api/experimental";
+  return kind.group == "gateway.envoyproxy.io" ? "envoy-gateway" : "inference";
+}
+
 std::filesystem::path schema_file(const std::string& folder, const KindInfo& kind) {
   return kSchemas / folder / fmt::format("{}_{}.yaml", kind.group, plural_of(kind));
 }
@@ -193,16 +201,16 @@ TEST(Declarations, EqualUpstream) {
   for (const KindInfo& kind : kinds()) {
     if (plural_of(kind).empty()) continue;
     SCOPED_TRACE(kind.kind);
-    const bool is_gateway_api = kind.group == "gateway.networking.k8s.io";
     const Tree ours = custom_resource_definition(kind);
-    const Tree theirs =
-        read_tree(schema_file(is_gateway_api ? "gateway-api/experimental" : "envoy-gateway", kind));
+    const Tree theirs = read_tree(schema_file(folder_of(kind), kind));
     compare_definitions(kind, ours, theirs, false);
     for (const char* const member : {"spec.group", "spec.names", "spec.scope", "metadata.name"}) {
       EXPECT_TRUE(*ours.at(member) == *theirs.at(member)) << member;
     }
-    if (is_gateway_api) {
+    if (folder_of(kind) != "envoy-gateway") {
       EXPECT_TRUE(*ours.at("metadata.annotations") == *theirs.at("metadata.annotations"));
+    }
+    if (is_gateway_api(kind)) {
       compare_definitions(kind, ours, read_tree(schema_file("gateway-api/standard", kind)), true);
     }
     ++compared;
@@ -213,7 +221,10 @@ TEST(Declarations, EqualUpstream) {
 // Kinds of our groups have a definition.
 TEST(Declarations, HaveDefinitions) {
   for (const KindInfo& kind : kinds()) {
-    const bool is_ours = kind.group == "gateway.networking.k8s.io" || kind.group == "gateway.envoyproxy.io";
+    constexpr std::string_view kOurs[] = {"gateway.networking.k8s.io", "gateway.envoyproxy.io",
+                                          "inference.networking.k8s.io", "llm-d.ai",
+                                          "gateway.networking.x-k8s.io"};
+    const bool is_ours = std::ranges::find(kOurs, kind.group) != std::end(kOurs);
     EXPECT_EQ(plural_of(kind).empty(), !is_ours) << kind.kind << ": add it to kDefinitions in definitions.cc";
   }
 }

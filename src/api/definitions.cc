@@ -40,6 +40,8 @@ constexpr Column kHostnames{"Hostnames", "string", ".spec.hostnames"};
 constexpr Column kAccepted{"Accepted", "string", R"(.status.conditions[?(@.type=="Accepted")].status)"};
 constexpr Column kProgrammed{"Programmed", "string", R"(.status.conditions[?(@.type=="Programmed")].status)"};
 
+constexpr Column kPool{"Inference Pool", "string", ".spec.poolRef.name"};
+
 constexpr Definition kDefinitions[] = {
     {"GatewayClass",
      "gatewayclasses",
@@ -88,6 +90,18 @@ constexpr Definition kDefinitions[] = {
        {"Programmed", "string", R"(.status.ancestors[0].conditions[?(@.type=="Programmed")].status)"},
        kAge}}},
     {"HTTPRouteFilter", "httproutefilters", "hrf", "v1alpha1", {}, false, {{kAge}}},
+    {"InferencePool", "inferencepools", "infpool", "v1", {}, true, {}, false},
+    {"InferenceObjective",
+     "inferenceobjectives",
+     "",
+     "v1alpha2",
+     {},
+     true,
+     {{kPool, {"Priority", "string", ".spec.priority"}, kAge}},
+     false},
+    {"InferenceModelRewrite", "inferencemodelrewrites", "", "v1alpha2", {}, true, {{kPool, kAge}}, false},
+    {"XBackend", "xbackends", "xbackend", "v1alpha1", {}, true, {{kAge}}},
+    {"XBackendTrafficPolicy", "xbackendtrafficpolicies", "xbtrafficpolicy", "v1alpha1", {}, true, {{kAge}}},
 };
 
 // Of the kinds whose definitions come from elsewhere.
@@ -104,6 +118,7 @@ constexpr Called kCalled[] = {
     {"ConfigMap", "configmaps", "cm"},
     {"ClusterTrustBundle", "clustertrustbundles", ""},
     {"ServiceImport", "serviceimports", "svcim"},
+    {"Pod", "pods", "po"},
 };
 
 const Definition* find_definition(const KindInfo& kind) {
@@ -120,7 +135,40 @@ std::string lower(std::string_view name) {
   return result;
 }
 
-bool is_gateway_api(const KindInfo& kind) { return kind.group == "gateway.networking.k8s.io"; }
+bool is_gateway_api(const KindInfo& kind) {
+  return kind.group == "gateway.networking.k8s.io" || kind.group == "gateway.networking.x-k8s.io";
+}
+
+// What the definition of a group's kinds says of where it comes from. An API server takes definitions of the
+// groups of Kubernetes only with a word of who approved them.
+struct Origin {
+  std::string_view group;
+  std::string_view key;
+  std::string_view value;
+};
+constexpr Origin kOrigins[] = {
+    {"gateway.networking.k8s.io", "api-approved.kubernetes.io",
+     "https://github.com/kubernetes-sigs/gateway-api/pull/4530"},
+    {"gateway.networking.k8s.io", "gateway.networking.k8s.io/bundle-version", "v1.6.1"},
+    {"gateway.networking.k8s.io", "gateway.networking.k8s.io/channel", "experimental"},
+    {"gateway.networking.x-k8s.io", "api-approved.kubernetes.io",
+     "https://github.com/kubernetes-sigs/gateway-api/pull/4530"},
+    {"gateway.networking.x-k8s.io", "gateway.networking.k8s.io/bundle-version", "v1.6.1"},
+    {"gateway.networking.x-k8s.io", "gateway.networking.k8s.io/channel", "experimental"},
+    {"inference.networking.k8s.io", "api-approved.kubernetes.io",
+     "https://github.com/kubernetes-sigs/gateway-api-inference-extension/pull/1173"},
+    {"inference.networking.k8s.io", "inference.networking.k8s.io/bundle-version", "v1.6.0"},
+    {"llm-d.ai", "llm-d.ai/bundle-version", "main-dev"},
+};
+
+Tree annotations_of(const KindInfo& kind) {
+  std::vector<Tree::Member> members;
+  for (const Origin& origin : kOrigins) {
+    if (origin.group == kind.group)
+      members.push_back({.key = std::string(origin.key), .value = text(origin.value)});
+  }
+  return Tree::map(std::move(members));
+}
 
 Tree names(const KindInfo& kind, const Definition& definition) {
   std::vector<Tree::Member> members;
@@ -212,15 +260,8 @@ Tree custom_resource_definition(const KindInfo& kind) {
   const Definition* const definition = find_definition(kind);
   if (definition == nullptr) return {};
   std::vector<Tree::Member> metadata;
-  if (is_gateway_api(kind)) {
-    // An API server takes definitions of the groups of Kubernetes only with a word of who approved them.
-    metadata.push_back(
-        {.key = "annotations",
-         .value = Tree::map({{.key = "api-approved.kubernetes.io",
-                              .value = text("https://github.com/kubernetes-sigs/gateway-api/pull/4530")},
-                             {.key = "gateway.networking.k8s.io/bundle-version", .value = text("v1.6.1")},
-                             {.key = "gateway.networking.k8s.io/channel", .value = text("experimental")}})});
-  }
+  if (Tree annotations = annotations_of(kind); !annotations.members().empty())
+    metadata.push_back({.key = "annotations", .value = std::move(annotations)});
   metadata.push_back(
       {.key = "name", .value = Tree::string(fmt::format("{}.{}", definition->plural, kind.group))});
   std::vector<Tree> versions;

@@ -41,6 +41,33 @@ struct Row {
 
 constexpr Row kRows[] = {
     // Names.
+    {"HTTPRoute", "  rules:\n  - name: a\n  - name: b\n  - name: b\n  - name: a\n",
+     "8 spec.rules[2]: an earlier rule has the same name (rename one of them) [7 spec.rules[1]: the earlier "
+     "one is "
+     "here]"},
+    {"HTTPRoute", "  rules:\n  - timeouts: {request: 10 seconds, backendRequest: 2s}\n",
+     "6 spec.rules[0].timeouts.request: invalid value `10 seconds`: expected a duration as in `500ms`, `10s` "
+     "or "
+     "`1h30m`: whole numbers with h, m, s or ms (did you mean `10s`?)"},
+    {"HTTPRoute", "  hostnames: [\"https://a.example/x\", \"a.example:80\"]\n",
+     "5 spec.hostnames[0]: invalid value `https://a.example/x`: expected a DNS name, with or without a "
+     "leading `*.`: "
+     "lower-case letters, digits, `-` and `.`, a letter or digit at both ends of each label (did you mean "
+     "`a.example`?)\n"
+     "5 spec.hostnames[1]: invalid value `a.example:80`: expected a DNS name, with or without a leading "
+     "`*.`: "
+     "lower-case letters, digits, `-` and `.`, a letter or digit at both ends of each label (did you mean "
+     "`a.example`?)"},
+    {"HTTPRoute",
+     "  rules:\n  - filters:\n    - type: CORS\n      cors: {allowOrigins: [a.example, "
+     "\"https://b.example/\"]}\n",
+     "8 spec.rules[0].filters[0].cors.allowOrigins[0]: invalid value `a.example`: expected `*`, or an origin "
+     "as in "
+     "`https://example.com` or `https://*.example.com:8443` (did you mean `https://a.example`?)\n"
+     "8 spec.rules[0].filters[0].cors.allowOrigins[1]: invalid value `https://b.example/`: expected `*`, or "
+     "an "
+     "origin as in `https://example.com` or `https://*.example.com:8443` (did you mean "
+     "`https://b.example`?)"},
     {"HTTPRoute", "  parentRef: [{name: eg}]\n",
      "5 spec.parentRef: unknown field `parentRef` (did you mean `parentRefs`?)"},
     {"HTTPRoute", "  ParentRefs: [{name: eg}]\n",
@@ -58,6 +85,14 @@ constexpr Row kRows[] = {
      "6 spec.rules[0].backends: unknown field `backends` (did you mean `backendRefs`?)"},
     {"HTTPRoute", "  rules:\n  - services: [{name: a, port: 80}]\n",
      "6 spec.rules[0].services: unknown field `services` (did you mean `backendRefs`?)"},
+    {"HTTPRoute", "  rules:\n  - backendRefs: [{name: a, targetPort: 80}]\n",
+     "6 spec.rules[0].backendRefs[0].targetPort: unknown field `targetPort` (did you mean `port`?)"},
+    {"HTTPRoute", "  parentRefs: [{name: eg, listener: http}]\n",
+     "5 spec.parentRefs[0].listener: unknown field `listener` (did you mean `sectionName`?)"},
+    {"Gateway",
+     "  gatewayClassName: eg\n  listeners:\n  - {name: a, port: 443, protocol: HTTPS, tls: {secretName: "
+     "c}}\n",
+     "7 spec.listeners[0].tls.secretName: unknown field `secretName` (did you mean `certificateRefs`?)"},
     {"HTTPRoute", "  hosts: [a.example]\n",
      "5 spec.hosts: unknown field `hosts` (did you mean `hostnames`?)"},
     {"HTTPRoute", "  gateways: [eg]\n",

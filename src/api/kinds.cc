@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "api/declarations.h"
 #include "base/closest.h"
@@ -35,6 +36,7 @@ struct Served {
 constexpr Served kV1{{"v1", "", ""}};
 constexpr Served kV1AndBeta{{"v1", "v1beta1", ""}};
 constexpr Served kV1Alpha1{{"v1alpha1", "", ""}};
+constexpr Served kV1Alpha2{{"v1alpha2", "", ""}};
 constexpr Served kV1Beta1AndAlpha1{{"v1beta1", "v1alpha1", ""}};
 constexpr Served kV1AndAlpha2{{"v1", "v1alpha2", ""}};
 constexpr Served kV1AndAlpha3{{"v1", "v1alpha3", ""}, "v1alpha3"};
@@ -82,6 +84,8 @@ std::optional<Object> make(const Tree& document, const schema::Type& type, const
 
 constexpr std::string_view kGatewayApi = "gateway.networking.k8s.io";
 constexpr std::string_view kEnvoyGateway = "gateway.envoyproxy.io";
+constexpr std::string_view kLlmD = "llm-d.ai";
+constexpr std::string_view kExperiments = "gateway.networking.x-k8s.io";
 
 // In the order of Object's alternatives.
 constexpr KindEntry kKinds[] = {
@@ -127,6 +131,14 @@ constexpr KindEntry kKinds[] = {
     {"certificates.k8s.io", "ClusterTrustBundle", kV1Beta1AndAlpha1, false, cluster_trust_bundle_type,
      make<ClusterTrustBundle>},
     {"multicluster.x-k8s.io", "ServiceImport", kV1Alpha1, true, service_import_type, make<ServiceImport>},
+    {"", "Pod", kV1, true, pod_type, make<Pod>},
+    {"inference.networking.k8s.io", "InferencePool", kV1, true, inference_pool_type, make<InferencePool>},
+    {kLlmD, "InferenceObjective", kV1Alpha2, true, inference_objective_type, make<InferenceObjective>},
+    {kLlmD, "InferenceModelRewrite", kV1Alpha2, true, inference_model_rewrite_type,
+     make<InferenceModelRewrite>},
+    {kExperiments, "XBackend", kV1Alpha1, true, x_backend_type, make<XBackend>},
+    {kExperiments, "XBackendTrafficPolicy", kV1Alpha1, true, x_backend_traffic_policy_type,
+     make<XBackendTrafficPolicy>},
 };
 static_assert(std::size(kKinds) == std::variant_size_v<Object>);
 
@@ -178,26 +190,6 @@ Problem problem_at(const Tree& tree, std::string code, std::string message, std:
   return problem;
 }
 
-// The text of a required member of the document's head, or nullptr and a problem.
-const std::string* head_text(const Tree& document, std::string_view name, std::vector<Problem>* problems) {
-  const Tree* const value = document.find(name);
-  if (value == nullptr || value->is_null()) {
-    problems->push_back(
-        problem_at(document, "schema/required", fmt::format("missing field `{}`", name),
-                   name == "kind" ? "add `kind` and `apiVersion`: every object says what it is"
-                                  : "add `apiVersion`, as in `apiVersion: gateway.networking.k8s.io/v1`"));
-    problems->back().path = name;
-    return nullptr;
-  }
-  if (!value->is_string()) {
-    problems->push_back(problem_at(*value, "schema/wrong-type", fmt::format("`{}` is no string", name),
-                                   "write it in quotes"));
-    problems->back().path = name;
-    return nullptr;
-  }
-  return &value->as_string();
-}
-
 const std::string* text_at(const Tree& document, std::string_view path) {
   const Tree* const value = document.at(path);
   return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
@@ -210,12 +202,71 @@ std::pair<std::string_view, std::string_view> split(std::string_view api_version
   return {api_version.substr(0, slash), api_version.substr(slash + 1)};
 }
 
+// "write `kind` instead of `Kind`", where the document has a member of nearly that name.
+std::string instead_of_near(const Tree& document, std::string_view name) {
+  std::vector<std::string_view> keys;
+  for (const Tree::Member& member : document.members()) {
+    if (member.key != "kind" && member.key != "apiVersion") keys.emplace_back(member.key);
+  }
+  const std::string_view near = closest(name, keys);
+  return near.empty() ? "" : fmt::format("write `{}` instead of {}", name, quote(near));
+}
+
+// What the other of `kind` and `apiVersion` says about the one that is missing.
+std::string missing_head(const Tree& document, std::string_view name) {
+  if (std::string near = instead_of_near(document, name); !near.empty()) return near;
+  const std::string* const kind = text_at(document, "kind");
+  const std::string* const api_version = text_at(document, "apiVersion");
+  std::vector<std::string> fitting;
+  for (const KindEntry& entry : kKinds) {
+    if (kind != nullptr && *kind == entry.kind) {
+      fitting.push_back(fmt::format("`apiVersion: {}`", api_version_of(entry, entry.versions.names[0])));
+    } else if (api_version != nullptr && split(*api_version).first == entry.group) {
+      fitting.push_back(fmt::format("`{}`", entry.kind));
+    }
+  }
+  if (kind != nullptr && !fitting.empty()) return fmt::format("add {}", fmt::join(fitting, " or "));
+  if (api_version != nullptr && !fitting.empty()) {
+    return fmt::format("add `kind`: of {} there are {}", quote(*api_version), fmt::join(fitting, ", "));
+  }
+  return name == "kind" ? "add `kind`" : "add `apiVersion`, as in `apiVersion: gateway.networking.k8s.io/v1`";
+}
+
+// The text of a required member of the document's head, or nullptr and a problem.
+const std::string* head_text(const Tree& document, std::string_view name, std::vector<Problem>* problems) {
+  const Tree* const value = document.find(name);
+  if (value == nullptr || value->is_null()) {
+    problems->push_back(problem_at(document, "schema/required", fmt::format("missing field `{}`", name),
+                                   missing_head(document, name)));
+    problems->back().path = name;
+    return nullptr;
+  }
+  if (!value->is_string()) {
+    problems->push_back(problem_at(*value, "schema/wrong-type", fmt::format("`{}` is no string", name),
+                                   "write it in quotes"));
+    problems->back().path = name;
+    return nullptr;
+  }
+  return &value->as_string();
+}
+
+// Neither says what the document is, nor does anything that may have been meant to.
+bool has_no_head(const Tree& document) {
+  const auto lacks = [&document](std::string_view name) {
+    const Tree* const value = document.find(name);
+    return (value == nullptr || value->is_null()) && instead_of_near(document, name).empty();
+  };
+  return lacks("kind") && lacks("apiVersion");
+}
+
 // Real kinds of others whose names are near ours.
 bool is_others(std::string_view group, std::string_view kind) {
   constexpr std::pair<std::string_view, std::string_view> kOthers[] = {
       {kGatewayApi, "BackendLBPolicy"},
       {"gateway.networking.x-k8s.io", "XListenerSet"},
       {"multicluster.x-k8s.io", "ServiceExport"},
+      {"inference.networking.x-k8s.io", "InferencePoolImport"},
+      {"inference.networking.x-k8s.io", "InferenceModel"},
   };
   return std::ranges::find(kOthers, std::pair{group, kind}) != std::end(kOthers);
 }
@@ -297,10 +348,25 @@ Problem deprecated_version(const Tree& document, const KindEntry& entry) {
   return problem;
 }
 
+// A namespace that an object of the whole cluster has in a file: nobody looks at it.
+Problem pointless_namespace(const Tree& place, const KindEntry& entry) {
+  Problem problem = problem_at(place, "support/no-effect", fmt::format("a {} is in no namespace", entry.kind),
+                               "remove `namespace`");
+  problem.severity = Severity::kWarning;
+  problem.path = "metadata.namespace";
+  return problem;
+}
+
 }  // namespace
 
 ReadObject read_object(const Tree& document, Trust trust) {
   ReadObject result;
+  if (document.is_map() && has_no_head(document)) {
+    result.problems.push_back(problem_at(document, "schema/required",
+                                         "the document is no object: it has neither `apiVersion` nor `kind`",
+                                         "leave the file out if it is something else"));
+    return result;
+  }
   if (!document.is_map()) {
     result.problems.push_back(
         problem_at(document, "schema/wrong-type",
@@ -338,6 +404,10 @@ ReadObject read_object(const Tree& document, Trust trust) {
       result.problems.push_back(deprecated_version(document, *entry));
     }
     if (trust == Trust::kCheck) schema::report_deprecated(document, type, &result.problems);
+    if (trust == Trust::kCheck && !entry->is_namespaced && namespace_name != nullptr &&
+        !namespace_name->empty()) {
+      result.problems.push_back(pointless_namespace(*document.at("metadata.namespace"), *entry));
+    }
     const schema::Effort effort =
         trust == Trust::kCheckBriefly ? schema::Effort::kBrief : schema::Effort::kFull;
     if (trust == Trust::kFromServer || schema::check(document, type, &result.problems, effort)) {
@@ -386,6 +456,12 @@ template const GroupKind& kind_of<Secret>();
 template const GroupKind& kind_of<ConfigMap>();
 template const GroupKind& kind_of<ClusterTrustBundle>();
 template const GroupKind& kind_of<ServiceImport>();
+template const GroupKind& kind_of<Pod>();
+template const GroupKind& kind_of<InferencePool>();
+template const GroupKind& kind_of<InferenceObjective>();
+template const GroupKind& kind_of<InferenceModelRewrite>();
+template const GroupKind& kind_of<XBackend>();
+template const GroupKind& kind_of<XBackendTrafficPolicy>();
 
 bool equal(const Object& a, const Object& b) {
   return std::visit(

@@ -17,6 +17,7 @@
 #include "api/core/types.h"
 #include "api/envoy_gateway/types.h"
 #include "api/gateway_api/types.h"
+#include "api/inference/types.h"
 #include "base/problem.h"
 #include "tree/tree.h"
 
@@ -36,7 +37,10 @@ using Object = std::variant<
     std::shared_ptr<const EnvoyPatchPolicy>, std::shared_ptr<const ExtendedRouteFilter>,
     std::shared_ptr<const Namespace>, std::shared_ptr<const Service>, std::shared_ptr<const EndpointSlice>,
     std::shared_ptr<const Secret>, std::shared_ptr<const ConfigMap>,
-    std::shared_ptr<const ClusterTrustBundle>, std::shared_ptr<const ServiceImport>>;
+    std::shared_ptr<const ClusterTrustBundle>, std::shared_ptr<const ServiceImport>,
+    std::shared_ptr<const Pod>, std::shared_ptr<const InferencePool>,
+    std::shared_ptr<const InferenceObjective>, std::shared_ptr<const InferenceModelRewrite>,
+    std::shared_ptr<const XBackend>, std::shared_ptr<const XBackendTrafficPolicy>>;
 
 struct BoundObject {
   ObjectKey key;

@@ -648,6 +648,12 @@ TEST(WriteObject, AtRandom) {
       {config_map_type(), kind_of<ConfigMap>()},
       {cluster_trust_bundle_type(), kind_of<ClusterTrustBundle>()},
       {service_import_type(), kind_of<ServiceImport>()},
+      {pod_type(), kind_of<Pod>()},
+      {inference_pool_type(), kind_of<InferencePool>()},
+      {inference_objective_type(), kind_of<InferenceObjective>()},
+      {inference_model_rewrite_type(), kind_of<InferenceModelRewrite>()},
+      {x_backend_type(), kind_of<XBackend>()},
+      {x_backend_traffic_policy_type(), kind_of<XBackendTrafficPolicy>()},
   };
   static_assert(std::size(kinds) == std::variant_size_v<Object>);
   for (const auto& [type, kind] : kinds) {

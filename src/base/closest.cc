@@ -4,6 +4,9 @@
 #include <array>
 #include <limits>
 
+#include "base/letter_case.h"
+#include "base/quote.h"
+
 namespace sluice {
 namespace {
 
@@ -19,7 +22,7 @@ class Folded {
     for (const char c : text) {
       if (c == '-' || c == '_') continue;
       if (size_ == letters_.size()) break;
-      letters_[size_++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      letters_[size_++] = lower_case(c);
     }
   }
   std::string_view text() const { return {letters_.data(), size_}; }
@@ -113,6 +116,10 @@ Near nearest(std::string_view word, const std::vector<std::string_view>& candida
 
 std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates) {
   return nearest(word, candidates).word;
+}
+
+std::string did_you_mean(std::string_view word) {
+  return word.empty() ? "" : "did you mean " + quote(word) + "?";
 }
 
 std::string_view containing(std::string_view words, const std::vector<std::string_view>& candidates) {

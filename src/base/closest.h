@@ -23,6 +23,9 @@ struct Near {
 Near nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates);
 
+// "did you mean `web`?"; empty where the word is.
+std::string did_you_mean(std::string_view word);
+
 // The only candidate in whose name these words stand together, in the singular or plural: "requestRedirect"
 // for "redirect", "backendRefs" for "backends". Empty where there is none, or several.
 std::string_view containing(std::string_view words, const std::vector<std::string_view>& candidates);

@@ -38,6 +38,9 @@ bool write_all(int file, std::string_view text) {
 std::optional<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return std::nullopt;
+  // A folder opens, and cannot be read.
+  in.peek();
+  if (in.bad()) return std::nullopt;
   return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 

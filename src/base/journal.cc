@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,8 +84,10 @@ void Journal::read() {
   for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     take_line(std::string_view(text).substr(begin, end - begin), begin);
   }
-  // A torn line ends here; where nothing but its end was missing the blank has it not count later either.
-  if (begin != text.size()) append(" \n");
+  // A torn line would be the beginning of the next one.
+  if (begin == text.size()) return;
+  if (::ftruncate(descriptor_.get(), static_cast<off_t>(begin)) != 0) return give_up(errno);
+  size_ = begin;
 }
 
 void Journal::take_line(std::string_view text, std::uint64_t offset) {
@@ -127,30 +130,32 @@ bool Journal::holds(std::string_view key, std::string_view value) const {
   return at != lines_.end() && at->second.hash == hash_of(line_of(key, value));
 }
 
-void Journal::set(std::string_view key, std::string_view value) {
-  if (!is_kept()) return;
+bool Journal::set(std::string_view key, std::string_view value) {
+  if (!is_kept()) return false;
   const std::string text = line_of(key, value);
   const std::uint64_t hash = hash_of(text);
   const auto at = lines_.find(key);
-  if (at != lines_.end() && at->second.hash == hash) return;
+  if (at != lines_.end() && at->second.hash == hash) return true;
   const std::string line = hashed(text);
   const std::uint64_t offset = size_;
-  if (!append(line)) return;
+  if (!append(line)) return false;
   Line& now = at != lines_.end() ? at->second : lines_[std::string(key)];
   live_ += line.size() - now.size;
   now = {.hash = hash, .offset = offset, .size = static_cast<std::uint32_t>(line.size())};
   rewrite_if_overtaken();
+  return true;
 }
 
-void Journal::erase(std::string_view key) {
+bool Journal::erase(std::string_view key) {
   const auto at = lines_.find(key);
-  if (at == lines_.end()) return;
+  if (at == lines_.end()) return is_kept();
   std::string line;
   append_escaped(line, key);
-  if (!append(hashed(line))) return;
+  if (!append(hashed(line))) return false;
   live_ -= at->second.size;
   lines_.erase(at);
   rewrite_if_overtaken();
+  return true;
 }
 
 void Journal::keep_only(const std::function<bool(const std::string& key)>& wanted) {
@@ -166,16 +171,24 @@ void Journal::for_each_key(const std::function<void(const std::string& key)>& vi
 }
 
 bool Journal::append(std::string_view text) {
-  if (::write(descriptor_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    give_up(errno);
-    return false;
+  const ssize_t written = ::write(descriptor_.get(), text.data(), text.size());
+  if (written == static_cast<ssize_t>(text.size())) {
+    size_ += text.size();
+    if (std::exchange(failing_, false)) log(Level::kInfo, "the journal is written again", {{"file", file_}});
+    return true;
   }
-  size_ += text.size();
-  return true;
+  // The kernel says why only when nothing could be written.
+  const int error = written < 0 ? errno : ENOSPC;
+  if (written > 0 && ::ftruncate(descriptor_.get(), static_cast<off_t>(size_)) != 0) {
+    give_up(errno);
+  } else {
+    note_failure(strerrordesc_np(error));
+  }
+  return false;
 }
 
 void Journal::rewrite_if_overtaken() {
-  if (size_ <= 2 * live_ + kSlack) return;
+  if (size_ <= 2 * live_ + kSlack || size_ < rewrite_from_) return;
   std::string text;
   text.reserve(live_);
   std::map<std::string, Line, std::less<>> lines;
@@ -185,17 +198,24 @@ void Journal::rewrite_if_overtaken() {
     if (copy.empty()) return give_up(EIO);
     text += copy;
   }
-  if (const auto written = write_file(file_, text); !written) return give_up(written.error());
+  if (const auto written = write_file(file_, text); !written) {
+    rewrite_from_ = size_ + kSlack;  // until then the old one does
+    return note_failure(written.error());
+  }
   descriptor_ = Descriptor(::open(file_.c_str(), O_RDWR | O_APPEND | O_CLOEXEC));
   if (!descriptor_) return give_up(errno);
   lines_ = std::move(lines);
   size_ = live_ = text.size();
+  rewrite_from_ = 0;
 }
 
-void Journal::give_up(int error) { give_up(std::strerror(error)); }
+void Journal::note_failure(const std::string& error) {
+  if (std::exchange(failing_, true)) return;
+  log(Level::kWarning, "the journal cannot be written", {{"file", file_}, {"error", error}});
+}
 
-void Journal::give_up(const std::string& error) {
-  log(Level::kWarning, "the journal is not kept", {{"file", file_}, {"error", error}});
+void Journal::give_up(int error) {
+  log(Level::kWarning, "the journal is not kept", {{"file", file_}, {"error", strerrordesc_np(error)}});
   lines_.clear();
   descriptor_.reset();
 }

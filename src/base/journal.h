@@ -32,8 +32,8 @@ namespace sluice {
 
 class Journal {
  public:
-  // Reads the file, or makes it. Once it cannot be read or written the journal is empty and stays so, and the
-  // file as it is; that is logged.
+  // Reads the file, or makes it. Where it cannot be read the journal is empty and stays so, and the file as
+  // it is; that is logged.
   explicit Journal(std::string file);
 
   bool is_kept() const { return static_cast<bool>(descriptor_); }
@@ -43,10 +43,12 @@ class Journal {
   // True where find(key) == value; from memory.
   bool holds(std::string_view key, std::string_view value) const;
 
-  // What says nothing new is not written.
-  void set(std::string_view key, std::string_view value);
-  void erase(std::string_view key);
-  // Erases all but those.
+  // True when it is so from now on; what says nothing new is not written. False where it cannot be written,
+  // as on a full disk: then everything is as before, and may be tried again. The first of such failures is
+  // logged, and the end of them.
+  bool set(std::string_view key, std::string_view value);
+  bool erase(std::string_view key);
+  // Erases all but those, as far as it can be written.
   void keep_only(const std::function<bool(const std::string& key)>& wanted);
 
   void for_each_key(const std::function<void(const std::string& key)>& visit) const;
@@ -64,14 +66,16 @@ class Journal {
   std::string read_line(const Line& line) const;
   bool append(std::string_view text);
   void rewrite_if_overtaken();
+  void note_failure(const std::string& error);
   void give_up(int error);
-  void give_up(const std::string& error);
 
   const std::string file_;
   Descriptor descriptor_;  // none: nothing is kept
   std::map<std::string, Line, std::less<>> lines_;
-  std::uint64_t size_ = 0;  // of the file
-  std::uint64_t live_ = 0;  // of lines_
+  std::uint64_t size_ = 0;          // of the file
+  std::uint64_t live_ = 0;          // of lines_
+  bool failing_ = false;            // the last write was in vain
+  std::uint64_t rewrite_from_ = 0;  // size_ from which it may be written anew, after that was in vain
 };
 
 }  // namespace sluice

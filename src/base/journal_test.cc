@@ -1,5 +1,6 @@
 #include "base/journal.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/file_size_limit.h"
 
 namespace sluice {
 namespace {
@@ -165,6 +167,40 @@ TEST_F(JournalTest, IsEmptyWhereThereCanBeNoFile) {
   journal.set("a", "1");
   EXPECT_FALSE(journal.find("a"));
   EXPECT_FALSE(journal.holds("a", "1"));
+}
+
+TEST_F(JournalTest, WhatCannotBeWrittenMayBeTriedAgainAndTheRestStays) {
+  {
+    Journal journal(file_);
+    EXPECT_TRUE(journal.set("a", "1"));
+    const std::string before = text();
+    for (const std::uintmax_t room : {0, 1, 10}) {  // nothing of a line is written, or some
+      const FileSizeLimit limit(before.size() + room);
+      EXPECT_FALSE(journal.set("a", "2"));
+      EXPECT_FALSE(journal.set("b", "1"));
+      EXPECT_FALSE(journal.erase("a"));
+      EXPECT_TRUE(journal.set("a", "1"));  // no news
+      EXPECT_TRUE(journal.is_kept());
+      EXPECT_EQ(all(journal), "a=1");
+      EXPECT_EQ(text(), before);
+    }
+    EXPECT_TRUE(journal.set("b", "1"));
+    EXPECT_EQ(all(journal), "a=1 b=1");
+  }
+  EXPECT_EQ(all(Journal(file_)), "a=1 b=1");
+}
+
+TEST_F(JournalTest, WhereItCannotBeWrittenAnewItGoesOnAsItIs) {
+  Journal journal(file_);
+  fs::create_directory(file_ + ".new");  // what is written anew has that name at first
+  const std::string large(100'000, 'x');
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(journal.set("a", large + std::to_string(i)));
+  EXPECT_GT(fs::file_size(file_), 2'900'000U);
+  EXPECT_EQ(journal.find("a"), large + "29");
+  fs::remove(file_ + ".new");
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(journal.set("a", large + std::to_string(i)));
+  EXPECT_LT(fs::file_size(file_), 1'500'000U);
+  EXPECT_EQ(all(Journal(file_)), "a=" + large + "29");
 }
 
 // Against a map, over restarts.

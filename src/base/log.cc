@@ -6,6 +6,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 namespace sluice {
@@ -18,6 +19,8 @@ constexpr std::string_view kNames[] = {"debug", "info", "warning", "error"};
 }  // namespace
 
 void set_log_level(Level level) { threshold = level; }
+
+void log(Level level, std::string_view message) { log(level, message, nlohmann::ordered_json{}); }
 
 void log(Level level, std::string_view message, const nlohmann::ordered_json& fields) {
   if (level < threshold) return;

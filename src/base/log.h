@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace sluice {
 
@@ -21,6 +21,7 @@ enum class Level : std::uint8_t { kDebug, kInfo, kWarning, kError };
 // Lines below the level are dropped. kInfo at the start of the program.
 void set_log_level(Level level);
 
-void log(Level level, std::string_view message, const nlohmann::ordered_json& fields = {});
+void log(Level level, std::string_view message);
+void log(Level level, std::string_view message, const nlohmann::ordered_json& fields);  // an object
 
 }  // namespace sluice

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/interned.h"
+
 namespace sluice {
 
 class GroupKind {
@@ -36,7 +38,7 @@ class GroupKind {
 
 // Namespace and name. The namespace of a cluster-scoped object is empty.
 struct NamespacedName {
-  std::string namespace_;
+  Interned namespace_;
   std::string name;
 
   bool operator==(const NamespacedName&) const = default;

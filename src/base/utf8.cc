@@ -19,4 +19,15 @@ std::size_t utf8_size(std::string_view text) {
   return size;
 }
 
+std::string as_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t size = utf8_size(text);
+    result += size == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, size);
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return result;
+}
+
 }  // namespace sluice

@@ -1,10 +1,12 @@
 #include "cli/commands.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -12,16 +14,20 @@
 #include <unistd.h>
 
 #include "base/closest.h"
+#include "base/letter_case.h"
 #include "base/log.h"
 #include "base/quote.h"
 #include "cli/check.h"
 #include "cli/diff.h"
 #include "cli/explain.h"
+#include "cli/picker.h"
+#include "cli/report.h"
 #include "cli/schema.h"
 #include "cli/status.h"
 #include "cli/translate.h"
 #include "control/dump.h"
 #include "control/host_addresses.h"
+#include "control/options.h"
 #include "control/run.h"
 #include "version.h"
 
@@ -70,9 +76,8 @@ void add_choice(CLI::App& app, const std::string& flags, T& chosen,
       std::vector<std::string_view> words;
       for (const auto& choice : choices) words.push_back(choice.first);
       const std::string_view meant = closest(word, words);
-      throw CLI::ValidationError(
-          name, fmt::format("{} is none of {}{}", quote(word), fmt::join(words, ", "),
-                            meant.empty() ? "" : fmt::format("; did you mean `{}`?", meant)));
+      throw CLI::ValidationError(name, fmt::format("{} is none of {}{}", quote(word), fmt::join(words, ", "),
+                                                   meant.empty() ? "" : "; " + did_you_mean(meant)));
     }
     chosen = at->second;
   };
@@ -99,8 +104,7 @@ std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
   const std::string_view meant = closest(word, {names.begin(), names.end()});
-  return fmt::format("there is no option {}{}", quote(word),
-                     meant.empty() ? "" : fmt::format("; did you mean `{}`?", meant));
+  return fmt::format("there is no option {}{}", quote(word), meant.empty() ? "" : "; " + did_you_mean(meant));
 }
 
 void add_paths(CLI::App& app, std::vector<std::string>& paths) {
@@ -128,6 +132,18 @@ std::string default_envoy() {
   return "envoy";
 }
 
+// The module with our own picker, beside this program or where installations have libraries; empty: there is
+// none.
+std::string default_picker_module() {
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const std::string_view folder : {".", "../lib", "../lib/sluice"}) {
+    const std::filesystem::path path = (here / folder / "libsluice_picker.so").lexically_normal();
+    if (access(path.c_str(), R_OK) == 0) return path.string();
+  }
+  return "";
+}
+
 std::string default_run_dir() {
   if (const char* const dir = std::getenv("XDG_RUNTIME_DIR"); dir != nullptr && *dir != '\0') {
     return std::string(dir) + "/sluice";
@@ -135,16 +151,35 @@ std::string default_run_dir() {
   return geteuid() == 0 ? "/run/sluice" : fmt::format("/tmp/sluice-{}", geteuid());
 }
 
+void add_log_level(CLI::App& app, Level& level) {
+  add_choice<Level>(app, "--log-level", level,
+                    {{"debug", Level::kDebug},
+                     {"info", Level::kInfo},
+                     {"warning", Level::kWarning},
+                     {"error", Level::kError}},
+                    "debug, info, warning or error (default: info)", "LEVEL");
+}
+
+void add_settings(CLI::App& app, std::string& file) {
+  app.add_option("--options", file, "A YAML file of controller options")->type_name("FILE");
+}
+
 // False, and said so, where the file is no good. An empty name gives the defaults.
 bool read_settings(const std::string& file, translate::Settings& settings, Console& console) {
   if (file.empty()) return true;
-  auto read = control::read_settings(file);
-  if (!read) {
-    fail(console, fmt::format("{}: {}", file, read.error().message));
-    return false;
+  control::ReadOptions read = control::read_options_file(file);
+  if (read.problems.empty()) {
+    settings = *std::move(read.settings);
+    return true;
   }
-  settings = *std::move(read);
-  return true;
+  const LineOf line_of = [&read](const std::string&, unsigned line) {
+    std::istringstream lines(read.text);
+    std::string text;
+    for (unsigned i = 0; i < line; ++i) std::getline(lines, text);
+    return text;
+  };
+  console.err << print_problems(read.problems, line_of, console.err_color);
+  return false;
 }
 
 Action declare_run(CLI::App& app) {
@@ -155,6 +190,7 @@ Action declare_run(CLI::App& app) {
   };
   const auto options = std::make_shared<Options>();
   options->run.envoy_path = default_envoy();
+  options->run.picker_module = default_picker_module();
   options->run.run_dir = default_run_dir();
   add_paths(app, options->run.paths);
   app.add_option("--envoy", options->run.envoy_path,
@@ -184,13 +220,14 @@ Action declare_run(CLI::App& app) {
                  "(default: 600)")
       ->type_name("SECONDS")
       ->check(CLI::PositiveNumber);
-  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
-  add_choice<Level>(app, "--log-level", options->level,
-                    {{"debug", Level::kDebug},
-                     {"info", Level::kInfo},
-                     {"warning", Level::kWarning},
-                     {"error", Level::kError}},
-                    "debug, info, warning or error (default: info)", "LEVEL");
+  app.add_option("--modules", options->run.modules_address,
+                 "Serve fetched modules here, by their digests, for Envoys that are not\non this machine")
+      ->type_name("ADDRESS:PORT");
+  app.add_option("--modules-url", options->run.modules_url,
+                 "By which those Envoys reach it (default: that of the address)")
+      ->type_name("URL");
+  add_settings(app, options->settings_file);
+  add_log_level(app, options->level);
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->run.settings, console)) return kProblems;
     if (options->run.admin_address == "none") options->run.admin_address.clear();
@@ -209,14 +246,15 @@ Action declare_check(CLI::App& app) {
   add_paths(app, options->check.paths);
   app.add_flag("--any-host", options->any_host, "The addresses of Gateways may be those of another machine");
   add_output(app, options->check.json);
-  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  add_settings(app, options->settings_file);
   return [options](Console& console) {
     translate::Settings settings;
     if (!read_settings(options->settings_file, settings, console)) return kProblems;
     std::optional<translate::HostAddresses> host;
     if (!options->any_host) host = control::read_host_addresses();
     const Translate translate = [&](const source::Batch& batch) {
-      return control::translate_all(batch, settings, control::Secrets::kShown, host ? &*host : nullptr)
+      return control::translate_all(batch, settings, control::Secrets::kShown, host ? &*host : nullptr,
+                                    std::chrono::system_clock::now())
           .problems;
     };
     return check(options->check, translate, console);
@@ -230,7 +268,7 @@ Action declare_translate(CLI::App& app) {
   };
   const auto options = std::make_shared<Options>();
   add_paths(app, options->translate.paths);
-  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  add_settings(app, options->settings_file);
   app.add_option("-o,--output", options->translate.output,
                  "A folder for xds/<proxy>.json and status.yaml, or - for standard output\n(default: -)")
       ->type_name("DIR");
@@ -290,7 +328,7 @@ std::optional<explain::Request> read_request(const RequestWords& words, Console&
   for (const std::string& header : words.headers) {
     if (const auto added = explain::add_header(header, *request); !added) return bad(added.error());
   }
-  if (!words.sni.empty()) request->sni = explain::lower_case(words.sni);
+  if (!words.sni.empty()) request->sni = lower_case(words.sni);
   if (!words.gateway.empty()) {
     const std::size_t slash = words.gateway.find('/');
     if (slash == std::string::npos) return bad("--gateway takes a namespace and a name: 'default/web'");
@@ -325,7 +363,7 @@ Action declare_explain(CLI::App& app) {
                "Read requests from standard input, a JSON object a line: {\"method\", \"url\",\n"
                "\"headers\": [[name, value], ...], \"sni\"}; write a JSON list a line");
   add_output(app, options->explain.json);
-  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  add_settings(app, options->settings_file);
   return [options](Console& console) {
     if (!read_settings(options->settings_file, options->explain.settings, console)) return kProblems;
     if (!take_from_paths(options->explain.paths, options->request, console)) return kUsage;
@@ -356,9 +394,10 @@ Action declare_diff(CLI::App& app) {
       ->type_name("OLD -f NEW")
       ->required();
   add_output(app, options->diff.json);
-  app.add_option("--options", options->settings_file, "A YAML file of controller options")->type_name("FILE");
+  add_settings(app, options->settings_file);
   return [options](Console& console) {
-    if (!read_settings(options->settings_file, options->diff.settings, console)) return kProblems;
+    // As with diff(1), 1 says that something differs.
+    if (!read_settings(options->settings_file, options->diff.settings, console)) return kUsage;
     if (options->paths.size() != 2) {
       fail(console, fmt::format("diff compares two paths, and there {} {}",
                                 options->paths.size() == 1 ? "is" : "are", options->paths.size()));
@@ -384,6 +423,101 @@ Action declare_status(CLI::App& app) {
                  "The run folder of the sluice to ask\n(default: " + options->run_dir + ")")
       ->type_name("DIR");
   return [options](Console& console) { return status(*options, console); };
+}
+
+// An option that may be there several times, with one word each time.
+CLI::Option* add_words(CLI::App& app, const std::string& flags, std::vector<std::string>& words,
+                       const std::string& description) {
+  return app.add_option(flags, words, description)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+Action declare_picker(CLI::App& app) {
+  struct Options {
+    PickerOptions picker;
+    Level level = Level::kInfo;
+  };
+  const auto options = std::make_shared<Options>();
+  PickerOptions& picker = options->picker;
+  app.add_option("--listen", picker.listen,
+                 "Where Envoy asks: IP:PORT, [IPv6]:PORT or unix:PATH\n(default: " + picker.listen + ")")
+      ->type_name("ADDRESS");
+  add_words(app, "-e,--endpoints", picker.endpoints, "The model servers: 10.0.0.1:8000,10.0.0.2:8000")
+      ->type_name("IP:PORT,...");
+  app.add_option("--endpoints-file", picker.endpoints_file,
+                 "A file of them, one a line, with labels: 10.0.0.1:8000 role=decode;\n"
+                 "read again when it changes")
+      ->type_name("FILE");
+  auto* const files =
+      add_words(app, "-f,--file", picker.paths,
+                "Files and folders with an InferencePool, its Pods, objectives and rewrites,\n"
+                "instead of endpoints; read again when they change; may be repeated")
+          ->type_name("PATH");
+  app.add_option("--pool", picker.pool, "Which InferencePool of these files (default: the only one)")
+      ->type_name("[NAMESPACE/]NAME")
+      ->needs(files);
+  app.add_option("--config", picker.config_file,
+                 "An EndpointPickerConfig of llm-d (default: costs, without tuning)")
+      ->type_name("FILE");
+  app.add_option("--metrics-interval", picker.metrics_interval_ms,
+                 "How often servers are asked for their metrics (default: 50)")
+      ->type_name("MS")
+      ->check(CLI::Range(1, 3'600'000));
+  app.add_option("--metrics-idle-interval", picker.metrics_idle_interval_ms,
+                 "The same where there has been no request for 5 s (default: 1000)")
+      ->type_name("MS")
+      ->check(CLI::Range(1, 3'600'000));
+  add_words(app, "--metric", picker.metrics,
+            "A metric of the servers instead of the usual ones; may be repeated:\n"
+            "waiting=my_queue, running=a{kind=busy}, blocks=info@blocks")
+      ->type_name("WHAT=NAME");
+  add_words(app, "--objective", picker.objectives,
+            "The priority of requests with this objective; may be repeated: batch=-1")
+      ->type_name("NAME=NUMBER");
+  app.add_flag("--refuse-unknown", picker.refuse_unknown,
+               "Answer with 400 where the body names no model; otherwise any server may\nhave it");
+  app.add_flag("--buffered", picker.buffered,
+               "Bodies come as a whole (BUFFERED) from gateways that do not say how;\n"
+               "otherwise in FULL_DUPLEX_STREAMED mode");
+  app.add_option("--max-body", picker.max_body_mib, "The largest body of a request (default: 16)")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, 1024));
+  auto* const certificate =
+      app.add_option("--certificate", picker.certificate, "PEM file: speak TLS, with this chain")
+          ->type_name("FILE");
+  auto* const key =
+      app.add_option("--key", picker.key, "PEM file: the certificate's private key")->type_name("FILE");
+  certificate->needs(key);
+  key->needs(certificate);
+  app.add_option("--client-ca", picker.client_ca,
+                 "PEM file: who signs the certificates of clients, which need one then")
+      ->type_name("FILE")
+      ->needs(certificate);
+  app.add_option(
+         "--admin", picker.admin_address,
+         "Where metrics and health are; none: nowhere\n(default: " + picker.admin_address + ", a free port)")
+      ->type_name("ADDRESS:PORT");
+  add_log_level(app, options->level);
+  return [options](Console& console) {
+    const PickerOptions& given = options->picker;
+    const bool named = !given.endpoints.empty() || !given.endpoints_file.empty();
+    if (!named && given.paths.empty()) {
+      fail(console,
+           "there are no endpoints: --endpoints or --endpoints-file names them, or -f a pool's files");
+      return kUsage;
+    }
+    if (!given.paths.empty() && (named || !given.objectives.empty())) {
+      fail(console,
+           "with -f, endpoints and objectives come from files: leave out --endpoints, --endpoints-file "
+           "and --objective");
+      return kUsage;
+    }
+    if (options->picker.admin_address == "none") options->picker.admin_address.clear();
+    set_log_level(options->level);
+    return serve_picker(options->picker, console);
+  };
 }
 
 Action declare_schema(CLI::App& app) {
@@ -440,6 +574,11 @@ constexpr Command kCommands[] = {
      "  sluice status HTTPRoute default/web -o wide\n"
      "  sluice status -o json | jq '.problems[].message'\n",
      declare_status},
+    {"picker", "Pick the model server for each request, for an Envoy that asks (ext_proc)",
+     "  sluice picker --endpoints 10.0.0.1:8000,10.0.0.2:8000\n"
+     "  sluice picker --endpoints-file pool.txt --listen unix:/run/picker.sock --objective batch=-1\n"
+     "  sluice picker -f pools/ --pool llama\n",
+     declare_picker},
     {"schema", "Print the schemas of all kinds: for API servers, editors and readers",
      "  sluice schema crd | kubectl apply --server-side -f -\n"
      "  sluice schema json > sluice.schema.json\n"
@@ -473,8 +612,7 @@ int unknown_command(const std::string& name, Console& console) {
   for (const Command& command : kCommands) names.push_back(command.name);
   const std::string_view meant = closest(name, names);
   fail(console, fmt::format("unknown command `{}`", name));
-  console.err << (meant.empty() ? "`sluice --help` lists the commands\n"
-                                : fmt::format("did you mean `{}`?\n", meant));
+  console.err << (meant.empty() ? "`sluice --help` lists the commands\n" : did_you_mean(meant) + "\n");
   return kUsage;
 }
 

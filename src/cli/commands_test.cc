@@ -71,6 +71,7 @@ TEST_F(Commands, Overview) {
       "  explain     Tell the way of a request: listener, route, filters, backends, and why not others\n"
       "  diff        Tell what a change of files does to what is served\n"
       "  status      Print the conditions of objects that a running sluice serves\n"
+      "  picker      Pick the model server for each request, for an Envoy that asks (ext_proc)\n"
       "  schema      Print the schemas of all kinds: for API servers, editors and readers\n"
       "  version     Print the versions of sluice and of the Envoy it was made for\n"
       "\n"
@@ -87,7 +88,7 @@ TEST_F(Commands, Overview) {
 
 TEST_F(Commands, EveryCommandHelps) {
   for (const std::string command :
-       {"run", "check", "translate", "explain", "diff", "status", "schema", "version"}) {
+       {"run", "check", "translate", "explain", "diff", "status", "picker", "schema", "version"}) {
     const Result result = run({command, "--help"});
     EXPECT_EQ(result.code, 0) << command;
     EXPECT_NE(result.out.find("Usage: sluice " + command), std::string::npos) << result.out;
@@ -197,7 +198,7 @@ TEST_F(Commands, CheckOfBadFiles) {
   EXPECT_NE(result.out.find("/c.yaml: error: no such file or folder [syntax/no-such-file]\n"),
             std::string::npos)
       << result.out;
-  EXPECT_TRUE(result.out.ends_with("\n3 errors in 0 objects\n")) << result.out;
+  EXPECT_TRUE(result.out.ends_with("\n3 errors in 1 object, 1 of which is not used\n")) << result.out;
 }
 
 TEST_F(Commands, CheckAsksTranslation) {
@@ -313,6 +314,76 @@ spec:
       << json.out;
 }
 
+TEST_F(Commands, ExplainIsNotContentWithARuleWithoutABackend) {
+  const std::string file = write("a.yaml", kServed + R"(
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: nothing}
+spec:
+  parentRefs: [{name: web}]
+  rules: [{}]
+)");
+  const Result result = run({"explain", "-f", file, "http://a.example:8080/x"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.out.find("\nis answered with 500: the rule has no backend that requests could go to\n"),
+            std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("warning: the rule has no backend: every request that it takes is answered with "
+                            "500 (" +
+                            file),
+            std::string::npos)
+      << result.out;
+}
+
+TEST_F(Commands, ExplainIsContentWithAnAnswerThatAFilterGives) {
+  const std::string file = write("a.yaml", kServed + R"(
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: HTTPRouteFilter
+metadata: {name: broken}
+spec: {directResponse: {statusCode: 500}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: broken}
+spec:
+  parentRefs: [{name: web}]
+  rules:
+  - filters:
+    - {type: ExtensionRef, extensionRef: {group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: broken}}
+)");
+  const Result result = run({"explain", "-f", file, "http://a.example:8080/x"});
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_NE(result.out.find("\nis answered with 500: the rule answers so\n"), std::string::npos)
+      << result.out;
+}
+
+TEST_F(Commands, CheckSaysThatWhatIsReferredToHasAMistakeItself) {
+  const std::string file = write("a.yaml", kServed + R"(
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: bad}
+spec: {endpoints: [{}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: web}]
+  rules: [{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: bad}]}]
+)");
+  const Result result = run({"check", "-f", file});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.out.find("error: there is no Backend default/bad [reference/not-found]\n"),
+            std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("      = it is in the files, and a mistake of its own keeps it out\n"),
+            std::string::npos)
+      << result.out;
+}
+
 TEST_F(Commands, Translate) {
   const std::string file = write("a.yaml", std::string(kGood));
   std::filesystem::create_directories(folder_ + "/out/xds");
@@ -325,7 +396,31 @@ TEST_F(Commands, Translate) {
   EXPECT_TRUE(run({"translate", "-f", file}).out.starts_with("---\n"));
   const Result missing = run({"translate", "-f", file, "--options", folder_ + "/none"});
   EXPECT_EQ(missing.code, 1);
-  EXPECT_EQ(missing.err, "error: " + folder_ + "/none: the file cannot be read\n");
+  EXPECT_EQ(missing.err, folder_ + "/none: error: the file cannot be read [syntax/options]\n");
+}
+
+TEST_F(Commands, MistakesInOptions) {
+  const std::string file = write("a.yaml", std::string(kGood));
+  const std::string options = write("options.yaml", "# mine\nmergeGateway: true\nbackendEnabled: 1\n");
+  for (const std::string command : {"run", "check", "translate", "explain", "diff"}) {
+    std::vector<std::string> words{command, "-f", file, "--options", options};
+    if (command == "diff") words.insert(words.end(), {"-f", file});
+    if (command == "explain") words.push_back("http://a.example/");
+    const Result result = run(words);
+    EXPECT_EQ(result.code, command == "diff" ? 2 : 1) << command;
+    EXPECT_EQ(result.out, "") << command;
+    EXPECT_EQ(result.err,
+              options +
+                  ":2:1: error: unknown field `mergeGateway` [schema/unknown-field]\n"
+                  "    2 | mergeGateway: true\n"
+                  "      | ^\n"
+                  "      = did you mean `mergeGateways`?\n" +
+                  options +
+                  ":3:17: error: expected true or false, found the number `1` [schema/wrong-type]\n"
+                  "    3 | backendEnabled: 1\n"
+                  "      |                 ^\n")
+        << command;
+  }
 }
 
 }  // namespace

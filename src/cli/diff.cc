@@ -82,6 +82,7 @@ struct Side {
   Side(const std::string& path, const translate::Settings& settings)
       : source(source::read_files({path}, &batch)), pipeline(settings) {
     for (const api::BoundObject& object : batch.upserted) pipeline.upsert(object);
+    pipeline.set_unusable(batch.problems);
     pipeline.commit();
     problems = pipeline.problems();
     problems.insert(problems.end(), batch.problems.begin(), batch.problems.end());

@@ -1,6 +1,7 @@
 #include "cli/explain.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/letter_case.h"
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "control/pipeline.h"
@@ -153,6 +155,18 @@ class Story {
     if (e_.virtual_host) tell_host();
     if (!e_.virtual_host && e_.rule) tell_rule(2);
     if (!e_.rule) tell_problems(1);
+    tell_patches();
+  }
+
+  // Of one policy in a line.
+  void tell_patches() {
+    std::map<NamespacedName, std::vector<std::string>> changed;
+    for (const Explanation::Patch& patch : e_.patches) changed[patch.policy].push_back(patch.of);
+    for (const auto& [policy, what] : changed) {
+      const ObjectKey object{.kind = api::kind_of<api::EnvoyPatchPolicy>(), .name = policy};
+      line(1, fmt::format("{} {}{} changes {}: Envoy may do otherwise", paint("patched:", kMagenta, color_),
+                          object.to_string(), at({object, ""}), fmt::join(what, ", ")));
+    }
   }
 
   void tell_host() {
@@ -327,6 +341,10 @@ Json json_of(const Explanation& e, const PlaceOf& place_of) {
   }
   Json destinations = Json::array();
   for (const Destination& to : e.destinations) destinations.push_back(json_of(to));
+  Json patches = Json::array();
+  for (const Explanation::Patch& patch : e.patches) {
+    patches.push_back({{"policy", patch.policy.to_string()}, {"of", patch.of}});
+  }
   Json problems = Json::array();
   for (const Problem& problem : e.problems) {
     problems.push_back({{"code", problem.code}, {"message", problem.message}});
@@ -343,6 +361,7 @@ Json json_of(const Explanation& e, const PlaceOf& place_of) {
   json.update({{"steps", json_of(e.steps)},
                {"destinations", std::move(destinations)},
                {"responseSteps", json_of(e.response_steps)},
+               {"patches", std::move(patches)},
                {"problems", std::move(problems)},
                {"nearMisses", std::move(misses)},
                {"thereAre", e.there_are}});
@@ -373,7 +392,7 @@ std::expected<explain::Request, std::string> read_request(const std::string& tex
   auto request = explain::read_url(text_of("url"));
   if (!request) return request;
   if (json.contains("method")) request->method = text_of("method");
-  if (json.contains("sni")) request->sni = explain::lower_case(text_of("sni"));
+  if (json.contains("sni")) request->sni = lower_case(text_of("sni"));
   if (const auto headers = json.find("headers"); headers != json.end()) {
     for (const Json& header : *headers) {
       const bool pair =
@@ -398,7 +417,7 @@ void answer_batch(const explain::Snapshot& snapshot, const PlaceOf& place_of, st
 
 bool is_answered(const Explanation& e) {
   return e.outcome == Outcome::kForwarded || e.outcome == Outcome::kRedirected ||
-         e.outcome == Outcome::kConnected || (e.rule && e.problems.empty() && e.destinations.empty());
+         e.outcome == Outcome::kConnected || e.as_wanted;
 }
 
 }  // namespace
@@ -416,6 +435,7 @@ int explain_request(const ExplainOptions& options, Console& console) {
   }
   control::Pipeline pipeline(options.settings);
   for (const api::BoundObject& object : batch.upserted) pipeline.upsert(object);
+  pipeline.set_unusable(batch.problems);
   pipeline.commit();
   const explain::Snapshot snapshot(pipeline);
   const PlaceOf place_of = [&source](const explain::Place& place) {

@@ -15,6 +15,16 @@ namespace {
 
 bool is_error(const Problem& problem) { return problem.severity == Severity::kError; }
 
+// Without what a terminal would obey: names are whatever a file has, escapes of YAML included.
+std::string harmless(std::string_view text) {
+  std::string shown;
+  for (std::size_t bytes = 1; !text.empty(); text.remove_prefix(bytes)) {
+    bytes = 1;
+    shown += text.front() == '\n' ? text.substr(0, 1) : first_glyph(text, &bytes).text;
+  }
+  return shown;
+}
+
 // Printed in front of the message, for places that no line stands for.
 std::string field_name(const ObjectKey& object, const std::string& path) {
   if (object.name.name.empty()) return path;
@@ -42,7 +52,7 @@ void print_place(const Where& where, const ObjectKey& object, const std::string&
     if (!place.empty() && !field.empty()) place += ": ";
     place += field;
   }
-  if (!place.empty()) out += paint(place + ":", kBold, color) + " ";
+  if (!place.empty()) out += paint(harmless(place) + ":", kBold, color) + " ";
 }
 
 // The line and a caret under the column.
@@ -61,12 +71,12 @@ using Json = nlohmann::ordered_json;
 void print_problem(const Problem& problem, const LineOf& line_of, bool color, std::string& out) {
   print_place(problem.where, problem.object, problem.path, color, out);
   out += is_error(problem) ? paint("error:", kRed, color) : paint("warning:", kMagenta, color);
-  out += fmt::format(" {} {}\n", problem.message, paint("[" + problem.code + "]", kDim, color));
+  out += fmt::format(" {} {}\n", harmless(problem.message), paint("[" + problem.code + "]", kDim, color));
   print_line(problem.where, problem.object, problem.path, line_of, color, out);
-  if (!problem.suggestion.empty()) out += fmt::format("      = {}\n", problem.suggestion);
+  if (!problem.suggestion.empty()) out += fmt::format("      = {}\n", harmless(problem.suggestion));
   for (const Related& also : problem.also) {
     print_place(also.where, also.object, also.path, color, out);
-    out += fmt::format("{} {}\n", paint("note:", kCyan, color), also.message);
+    out += fmt::format("{} {}\n", paint("note:", kCyan, color), harmless(also.message));
     print_line(also.where, also.object, also.path, line_of, color, out);
   }
 }

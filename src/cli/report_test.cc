@@ -66,6 +66,17 @@ TEST(Report, Tabs) {
             "      | \t     \t^\n");
 }
 
+TEST(Report, WhatATerminalWouldObeyIsReplaced) {
+  EXPECT_EQ(print({.code = "x/y",
+                   .where = {"conf/\x1B.yaml", 0, 0},
+                   .message = "there is no \x1B[31mred",
+                   .suggestion = "write \a",
+                   .also = {{.where = {"conf/b.yaml", 0, 0}, .object = {}, .path = "", .message = "\x7F"}}}),
+            "conf/\uFFFD.yaml: error: there is no \uFFFD[31mred [x/y]\n"
+            "      = write \uFFFD\n"
+            "conf/b.yaml: note: \uFFFD\n");
+}
+
 TEST(Report, WideCharacters) {
   EXPECT_EQ(print({.code = "x/y", .where = {"日本.yaml", 1, 5}, .message = "no"}),
             "日本.yaml:1:5: error: no [x/y]\n"

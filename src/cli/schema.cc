@@ -70,8 +70,7 @@ int unknown_kind(const std::string& name, Console& console) {
   std::string known;
   for (const std::string_view one : names) known += fmt::format("{}{}", known.empty() ? "" : ", ", one);
   console.err << paint("error:", kRed, console.err_color) << fmt::format(" unknown kind `{}`\n", name)
-              << (meant.empty() ? fmt::format("the kinds are {}\n", known)
-                                : fmt::format("did you mean `{}`?\n", meant));
+              << (meant.empty() ? fmt::format("the kinds are {}\n", known) : did_you_mean(meant) + "\n");
   return kUsage;
 }
 

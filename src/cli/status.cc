@@ -244,16 +244,15 @@ std::optional<std::pair<std::string, std::string>> choose(json& answer, const St
     if (means_name(options.name, object)) problems.push_back(std::move(problem));
   }
   if (objects.empty() && problems.empty()) {
-    const auto did_you_mean = [](const std::string& asked, const std::set<std::string>& all) {
-      const std::string_view meant = closest(asked, std::vector<std::string_view>(all.begin(), all.end()));
-      return meant.empty() ? std::string() : fmt::format("did you mean `{}`?", meant);
+    const auto near = [](const std::string& asked, const std::set<std::string>& all) {
+      return did_you_mean(closest(asked, std::vector<std::string_view>(all.begin(), all.end())));
     };
     if (names.empty()) {
       return std::pair{fmt::format("no object of kind {} has a status", options.kind),
-                       did_you_mean(options.kind, kinds)};
+                       near(options.kind, kinds)};
     }
     return std::pair{fmt::format("there is no {} {} with a status", options.kind, options.name),
-                     did_you_mean(options.name, names)};
+                     near(options.name, names)};
   }
   answer["objects"] = std::move(objects);
   answer["problems"] = std::move(problems);

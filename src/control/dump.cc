@@ -1,13 +1,14 @@
 #include "control/dump.h"
 
+#include <algorithm>
 #include <array>
-#include <fstream>
-#include <sstream>
+#include <iterator>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "control/expiry.h"
 #include "status/document.h"
-#include "tree/parse.h"
 
 namespace sluice::control {
 namespace {
@@ -28,19 +29,15 @@ std::string file_name(std::string proxy) {
   return proxy;
 }
 
-NamespacedName split(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string::npos) return {"", text};
-  return {text.substr(0, slash), text.substr(slash + 1)};
-}
-
 }  // namespace
 
 Dump translate_all(const source::Batch& batch, const translate::Settings& settings, Secrets secrets,
-                   const translate::HostAddresses* host) {
+                   const translate::HostAddresses* host,
+                   std::optional<std::chrono::system_clock::time_point> now) {
   Pipeline pipeline(settings);
   if (host != nullptr) pipeline.set_host(*host);
   for (const api::BoundObject& object : batch.upserted) pipeline.upsert(object);
+  pipeline.set_unusable(batch.problems);
   pipeline.commit();
 
   Dump dump;
@@ -79,60 +76,8 @@ Dump translate_all(const source::Batch& batch, const translate::Settings& settin
   }
   dump.status_yaml = status::to_yaml(statuses);
   dump.problems = pipeline.problems();
+  if (now) std::ranges::move(expired_certificates(pipeline, *now), std::back_inserter(dump.problems));
   return dump;
-}
-
-std::expected<translate::Settings, Problem> read_settings(const std::string& file) {
-  const auto failed = [&file](std::string message) {
-    return std::unexpected(Problem{.code = "syntax/options",
-                                   .severity = Severity::kError,
-                                   .where = {.file = file, .line = 0, .column = 0},
-                                   .object = {},
-                                   .path = "",
-                                   .message = std::move(message),
-                                   .suggestion = ""});
-  };
-  std::ifstream in(file);
-  if (!in) return failed("the file cannot be read");
-  std::ostringstream text;
-  text << in.rdbuf();
-  std::vector<Problem> problems;
-  const std::vector<Document> documents = parse(text.str(), file, &problems);
-  if (!problems.empty()) return std::unexpected(problems.front());
-  if (documents.size() != 1 || !documents.front().tree.is_map()) return failed("options are one YAML map");
-  const Tree& tree = documents.front().tree;
-
-  translate::Settings settings;
-  const auto flag = [&tree](std::string_view name, bool otherwise) {
-    const Tree* value = tree.find(name);
-    return value != nullptr && value->type() == Tree::Type::kBool ? value->as_bool() : otherwise;
-  };
-  const auto text_of = [&tree](std::string_view name) {
-    const Tree* value = tree.find(name);
-    return value != nullptr && value->is_string() ? value->as_string() : std::string();
-  };
-  settings.implied_class = text_of("gatewayClassName");
-  if (const std::string name = text_of("gatewayControllerName"); !name.empty())
-    settings.controller_name = name;
-  if (const std::string name = text_of("envoyProxyForGatewayClass"); !name.empty()) {
-    settings.class_envoy_proxy = split(name);
-  }
-  settings.merge_gateways = flag("mergeGateways", settings.merge_gateways);
-  settings.backend_enabled = flag("backendEnabled", settings.backend_enabled);
-  settings.on_host = flag("runningOnHost", settings.on_host);
-  settings.endpoint_routing_disabled = flag("endpointRoutingDisabled", settings.endpoint_routing_disabled);
-  settings.lua_enabled = !flag("luaEnvoyExtensionPolicyDisabled", !settings.lua_enabled);
-  settings.patch_policies_enabled = flag("envoyPatchPolicyEnabled", settings.patch_policies_enabled);
-  if (const Tree* modules = tree.find("wasmModules"); modules != nullptr && modules->is_map()) {
-    for (const Tree::Member& module : modules->members()) {
-      const Tree* path = module.value.is_map() ? module.value.find("path") : nullptr;
-      const Tree* sha256 = module.value.is_map() ? module.value.find("sha256") : nullptr;
-      if (path == nullptr || !path->is_string() || sha256 == nullptr || !sha256->is_string()) continue;
-      settings.known_modules[module.key] = {
-          .path = path->as_string(), .sha256 = sha256->as_string(), .warning = {}};
-    }
-  }
-  return settings;
 }
 
 }  // namespace sluice::control

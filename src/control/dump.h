@@ -1,9 +1,10 @@
 // One commit as files: what ADS would serve, and the statuses.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <expected>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,10 @@ struct Dump {
 
 enum class Secrets : std::uint8_t { kShown, kRedacted };
 
-// Runs the whole of a batch through a new pipeline. `host` is null where it is to hold for any host.
+// Runs the whole of a batch through a new pipeline. `host` is null where it is to hold for any host; without
+// `now` it is to hold for any time.
 Dump translate_all(const source::Batch& batch, const translate::Settings& settings,
-                   Secrets secrets = Secrets::kShown, const translate::HostAddresses* host = nullptr);
-
-// The settings in a file of options (YAML); unknown ones are left alone, because the file may be another
-// program's.
-std::expected<translate::Settings, Problem> read_settings(const std::string& file);
+                   Secrets secrets = Secrets::kShown, const translate::HostAddresses* host = nullptr,
+                   std::optional<std::chrono::system_clock::time_point> now = std::nullopt);
 
 }  // namespace sluice::control

@@ -1,7 +1,10 @@
 // EnvoyExtensionPolicies: which filters the routes have, on which listeners, and what the policies' statuses
 // say.
 
+#include <algorithm>
+#include <chrono>
 #include <map>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -91,6 +94,13 @@ spec:
                        section.empty() ? "" : ", sectionName: " + section);
   }
 
+  // "lua/default/p/0" of "envoy.filters.http.lua/envoyextensionpolicy/default/p/lua/0".
+  static std::string short_name(const std::string& filter) {
+    static const std::regex kName(
+        "envoy\\.filters\\.http\\.(\\w+)/envoyextensionpolicy/([^/]+/[^/]+)/[a-z]+/([0-9]+)");
+    return std::regex_replace(filter, kName, "$1/$2/$3");
+  }
+
   // The policies whose filters each rule has on each listener: "a/one: p; …". A rule without is left out; one
   // that answers an error by itself has its status.
   std::string filters() {
@@ -107,8 +117,9 @@ spec:
           words.push_back(fmt::format("{}: {}", place, answer->status));
         }
         if (!route.action->extensions) continue;
-        words.push_back(
-            fmt::format("{}: {}", place, fmt::join(ir::short_names(*route.action->extensions), " ")));
+        std::vector<std::string> names;
+        for (const ir::ExtensionUse& use : *route.action->extensions) names.push_back(short_name(use.name));
+        words.push_back(fmt::format("{}: {}", place, fmt::join(names, " ")));
       }
     }
     return fmt::format("{}", fmt::join(words, "; "));
@@ -345,6 +356,156 @@ TEST_F(ExtensionPolicies, WithATargetThatIsNotThereSuggestTheNearest) {
   EXPECT_EQ(status_of("p"), "");
   EXPECT_EQ(status_of("q"),
             "Gateway/gw Accepted=False/TargetNotFound; ListenerSet/more Accepted=False/TargetNotFound");
+}
+
+// ---- scripts ---------------------------------------------------------------------------------------------
+
+TEST_F(ExtensionPolicies, HaveScriptsThatAreTriedAsTheProxySays) {
+  feed_gateway_with_proxy();
+  const auto status_with = [&](const std::string& spec, const std::string& script) {
+    feed_proxy(spec);
+    policy_with("p", at("Gateway", "gw"), fmt::format(R"(lua: [{{type: Inline, inline: "{}"}}])", script));
+    return status_of("p");
+  };
+  constexpr char kFails[] = "function envoy_on_request(handle) handle:there_is_none() end";
+  constexpr char kNone[] = "function envoy_on_request(handle) if end";
+  constexpr char kAccepted[] = "Gateway/gw Accepted=True/Accepted";
+  constexpr char kInvalid[] = "Gateway/gw Accepted=False/Invalid";
+  EXPECT_EQ(status_with("", kFails), kInvalid);
+  EXPECT_EQ(status_with("lua: {validationType: Strict}", kFails), kInvalid);
+  EXPECT_EQ(status_with("lua: {validationType: InsecureSyntax}", kFails), kAccepted);
+  EXPECT_EQ(status_with("luaValidation: InsecureSyntax", kFails), kAccepted);
+  EXPECT_EQ(status_with("lua: {validationType: InsecureSyntax}", kNone), kInvalid);
+  EXPECT_EQ(status_with("lua: {validationType: Disabled}", kNone), kAccepted);
+}
+
+// ---- libraries -----------------------------------------------------------------------------------------
+
+class LibrariesOfPolicies : public ExtensionPolicies {
+ protected:
+  LibrariesOfPolicies() {
+    feed_gateway_with_proxy();
+    feed_library("https://modules.example/model.so");
+  }
+
+  void becomes(wasm::State state) {
+    now_ = std::move(state);
+    pipeline_.look_at_module("default/proxy/dynamicModules/model");
+  }
+  static wasm::Ready library() { return {.path = "/m.so", .sha256 = kLibraryDigest, .warning = ""}; }
+};
+
+TEST_F(LibrariesOfPolicies, AnswerForTheirRoutesUntilTheyAreThere) {
+  policy_with("p", at("HTTPRoute", "web", "one"), "dynamicModule: [{name: model, filterName: model}]");
+  EXPECT_EQ(filters(), "a/one: 503");
+  EXPECT_EQ(status_of("p"), "Gateway/gw Accepted=False/Pending");
+  EXPECT_EQ(problems(), "");
+  becomes(library());
+  EXPECT_EQ(filters(), "a/one: dynamic_modules/default/p/0");
+  EXPECT_EQ(status_of("p"), "Gateway/gw Accepted=True/Accepted");
+}
+
+TEST_F(LibrariesOfPolicies, ThatCannotBeHadSayWhy) {
+  policy_with("p", at("HTTPRoute", "web", "one"), "dynamicModule: [{name: model, filterName: model}]");
+  becomes(
+      wasm::Failed{.failure = {wasm::Reason::kNotFound, "`https://modules.example/model.so` is not there"},
+                   .retry_at = std::chrono::system_clock::now()});
+  EXPECT_EQ(filters(), "a/one: 503");
+  EXPECT_EQ(status_of("p"), "Gateway/gw Accepted=False/Invalid");
+  EXPECT_EQ(problems(),
+            "p spec.dynamicModule[0].name: dynamic module `model`: `https://modules.example/model.so` is not "
+            "there; it is tried again");
+}
+
+TEST_F(LibrariesOfPolicies, BalanceOnceTheyAreThere) {
+  service("judge");
+  policy_with("p", at("HTTPRoute", "web", "one"),
+              "extProc: [{backendRefs: [{name: judge, port: 80}], backendSettings: {loadBalancer: {type: "
+              "DynamicModule, dynamicModule: {name: model, lbPolicyName: nearest}}}}]");
+  EXPECT_EQ(filters(), "a/one: 503");
+  becomes(library());
+  EXPECT_EQ(filters(), "a/one: ext_proc/default/p/0");
+  const translate::ClusterRow* row = pipeline_.cluster_rows().get(
+      {.proxy = "default/gw", .name = "envoyextensionpolicy/default/p/extproc/0"});
+  ASSERT_NE(row, nullptr);
+  EXPECT_EQ(row->cluster.settings->load_balancing->module->path, "/m.so");
+}
+
+// ---- proxies on other machines ----------------------------------------------------------------------------
+
+class ModulesOfAFleet : public YamlPipeline {
+ protected:
+  static translate::Settings with() {
+    translate::Settings settings = YamlPipeline::settings();
+    settings.on_host = false;
+    settings.module_server = "http://10.0.0.1:18002";
+    return settings;
+  }
+  ModulesOfAFleet() : YamlPipeline(with()) {
+    pipeline_.set_modules([](const std::string& slot, const wasm::Source&) {
+      const char* path = slot.contains("/wasm/") ? "/run/wasm/1.wasm" : "/run/wasm/2.so";
+      return translate::ModuleState{.state = wasm::Ready{.path = path, .sha256 = "1", .warning = ""},
+                                    .stand_in = {}};
+    });
+    feed_library("https://modules.example/model.so");
+    feed_gateway_with_proxy();
+    feed("{apiVersion: v1, kind: Namespace, metadata: {name: default}}");
+    feed(
+        "{apiVersion: v1, kind: Service, metadata: {name: blue, namespace: default}, spec: {ports: [{port: "
+        "80}]}}");
+    feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: default}
+spec:
+  parentRefs: [{name: gw}]
+  rules: [{backendRefs: [{name: blue, port: 80}]}]
+)");
+  }
+
+  void policy(const std::string& extensions) {
+    feed(fmt::format(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {{name: p, namespace: default}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: gw}}]
+  {}
+)",
+                     extensions));
+    pipeline_.commit();
+  }
+};
+
+TEST_F(ModulesOfAFleet, AreFetchedFromUsByTheirDigests) {
+  policy(R"(dynamicModule: [{name: model, filterName: model}]
+  wasm: [{code: {type: HTTP, http: {url: "https://modules.example/m.wasm"}}}])");
+  const translate::RouteResult* web =
+      pipeline_.routes().get({api::kind_of<api::HTTPRoute>(), {"default", "web"}});
+  ASSERT_EQ(web->extensions.size(), 2);
+  for (const auto& [table, extension] : web->extensions) {
+    if (const auto* wasm = std::get_if<ir::Wasm>(&extension->filter)) {
+      EXPECT_EQ(wasm->path, "");
+      EXPECT_EQ(wasm->uri, "http://10.0.0.1:18002/1.wasm");
+      EXPECT_EQ(wasm->cluster, "remote/10.0.0.1:18002");
+    } else {
+      const auto& module = std::get<ir::DynamicModule>(extension->filter);
+      EXPECT_EQ(module.path, "");
+      EXPECT_EQ(module.uri, "http://10.0.0.1:18002/2.so");
+      EXPECT_EQ(module.sha256, "1");
+    }
+  }
+  EXPECT_NE(pipeline_.cluster_rows().get({.proxy = "default/gw", .name = "remote/10.0.0.1:18002"}), nullptr);
+}
+
+TEST_F(ModulesOfAFleet, AreNoLoadBalancers) {
+  policy(
+      "extProc: [{backendRefs: [{name: blue, port: 80}], backendSettings: {loadBalancer: {type: "
+      "DynamicModule, "
+      "dynamicModule: {name: model, lbPolicyName: nearest}}}}]");
+  std::vector<std::string> messages;
+  for (const Problem& problem : pipeline_.problems()) messages.push_back(problem.message);
+  EXPECT_NE(std::ranges::find(messages, "Envoy fetches no library for a load balancer"), messages.end());
 }
 
 }  // namespace

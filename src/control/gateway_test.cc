@@ -266,6 +266,27 @@ TEST_F(ClientCertificates, ReferencesThatLeadNowhere) {
             "no ReferenceGrant in namespace other lets Gateways of default use ConfigMap ca");
 }
 
+TEST_F(ClientCertificates, OfAPortWithoutAListenerNobodyIsAsked) {
+  constexpr std::string_view kCheck =
+      "validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: missing}]}";
+  feed_gateway(
+      fmt::format("  tls: {{frontend: {{default: {{}}, perPort: [{{port: 9, tls: {{}}}}, {{port: 10, tls: "
+                  "{{{0}}}}}]}}}}",
+                  kCheck));
+  std::vector<Problem> problems = pipeline_.problems();
+  std::erase_if(problems, [](const Problem& problem) { return problem.code != "reference/listener"; });
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].path, "spec.tls.frontend.perPort[1].port");
+  EXPECT_EQ(problems[0].message,
+            "no listener of protocol HTTPS is at port 10: nobody is asked for a certificate");
+  // A ListenerSet may bring one.
+  feed_gateway(
+      fmt::format("  allowedListeners: {{namespaces: {{from: Same}}}}\n"
+                  "  tls: {{frontend: {{default: {{}}, perPort: [{{port: 10, tls: {{{}}}}}]}}}}",
+                  kCheck));
+  for (const Problem& problem : pipeline_.problems()) EXPECT_NE(problem.code, "reference/listener");
+}
+
 // Files of which a GatewayClass has to say that it is ours.
 class Classes : public YamlPipeline {
  protected:

@@ -78,16 +78,14 @@ void GoodVersions::keep_only(const std::function<bool(const ObjectKey&)>& wanted
 }
 
 bool GoodVersions::save() {
-  for (int n = 0; n < kSlice && !unsaved_.empty() && journal_.is_kept(); ++n) {
+  for (int n = 0; n < kSlice && !unsaved_.empty(); ++n) {
     const auto& [key, object] = *unsaved_.begin();
-    if (object) {
-      journal_.set(line_key(key), api::write_object(*object));
-    } else {
-      journal_.erase(line_key(key));
-    }
-    if (journal_.is_kept()) unsaved_.erase(unsaved_.begin());
+    const bool saved =
+        object ? journal_.set(line_key(key), api::write_object(*object)) : journal_.erase(line_key(key));
+    if (!saved) return false;  // the next call tries again
+    unsaved_.erase(unsaved_.begin());
   }
-  return journal_.is_kept() && !unsaved_.empty();
+  return !unsaved_.empty();
 }
 
 }  // namespace sluice::control

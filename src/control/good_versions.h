@@ -21,7 +21,7 @@ namespace sluice::control {
 
 class GoodVersions {
  public:
-  // Where the file cannot be read or written, versions last as long as the process.
+  // What cannot be written, for the disk is full or there is no file, lasts as long as the process.
   explicit GoodVersions(std::string file);
 
   // The last good version of an object.
@@ -34,7 +34,8 @@ class GoodVersions {
   // Erases all but those.
   void keep_only(const std::function<bool(const ObjectKey&)>& wanted);
 
-  // Writes some of what is new since the last call, so that no call takes long. True: there is more.
+  // Writes some of what is new since the last call, so that no call takes long. True: there is more, and it
+  // can be written now.
   bool save();
 
  private:

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/file_size_limit.h"
 #include "source/scratch_folder.h"
 
 namespace sluice::control {
@@ -73,6 +74,27 @@ TEST_F(GoodVersionsTest, TheLastVersionOfEachIsThereAfterARestart) {
   const GoodVersions again(file_);
   EXPECT_FALSE(again.find(key(1)));
   expect(again, 2, "a");
+}
+
+TEST_F(GoodVersionsTest, NothingIsForgottenWhileItCannotBeWritten) {
+  {
+    GoodVersions good(file_);
+    good.set(key(1), version(1, "a"));
+    save(good);
+    {
+      const FileSizeLimit full(text().size() + 10);
+      good.set(key(1), version(1, "b"));
+      good.set(key(2), version(2, "a"));
+      EXPECT_FALSE(good.save());
+      expect(good, 1, "b");
+      expect(good, 2, "a");
+      expect(GoodVersions(file_), 1, "a");
+    }
+    save(good);
+  }
+  const GoodVersions good(file_);
+  expect(good, 1, "b");
+  expect(good, 2, "a");
 }
 
 TEST_F(GoodVersionsTest, WhatIsThereAlreadyIsNotWrittenAgain) {

@@ -173,6 +173,12 @@ Isolation::Objects Isolation::choose(const Objects& suspects, const Hunt& hunt) 
                          [this](const ObjectKey& object) { return !clues_.known_good(object); });
   }
   if (chosen.empty()) chosen = suspects;
+  if (clues_.carries) {
+    Objects carried;
+    std::ranges::copy_if(chosen, std::back_inserter(carried),
+                         [this](const ObjectKey& object) { return !clues_.carries(object); });
+    if (!carried.empty()) chosen = std::move(carried);
+  }
   if (clues_.named && chosen.size() > 1 && hunt.refusals <= kChoicesByWords) {
     if (Objects named = clues_.named(chosen, hunt.message); !named.empty()) return named;
   }

@@ -12,6 +12,9 @@
 //                  largest group first, for most wait there. Of a group that is refused one half is tried; if
 //                  it is taken, the other is guilty without trial
 //
+// Some objects carry others: without a Gateway there is no listener, and what is in no listener is not
+// refused, which would acquit whoever is at fault. So a carrier is suspect only where nothing else is.
+//
 // Held back or guilty, an object is served as its last good version, or hardly at all (translate/refusal.h).
 //
 // That a proxy refuses a set of objects means here that it refuses every larger one too. Where it takes
@@ -46,6 +49,8 @@ class Isolation {
     std::function<bool(const ObjectKey&)> known_good;
     // Those of the objects to which a refusal's words point; none where they tell nothing.
     std::function<std::vector<ObjectKey>(const std::vector<ObjectKey>&, const std::string& message)> named;
+    // What other objects bring is served only where this one is.
+    std::function<bool(const ObjectKey&)> carries;
   };
 
   Isolation() = default;

@@ -1,6 +1,7 @@
 #include "control/isolation.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -82,6 +83,7 @@ class World {
   }
 
   bool refuses(const std::string& table) const {
+    if (carrier_ && held_.contains(*carrier_)) return false;
     return std::ranges::any_of(bad_,
                                [&](int i) { return !held_.contains(i) && tables_of(i).contains(table); });
   }
@@ -95,6 +97,7 @@ class World {
   std::set<int> guilty_;
   std::set<int> changed_;
   std::set<ObjectKey> good_;
+  std::optional<int> carrier_;  // without which there is nothing to refuse
   std::uint64_t commit_ = 0;
 };
 
@@ -214,6 +217,22 @@ TEST(Isolation, AVersionThatWasGoodIsSuspectOnlyWhereNoOtherIs) {
   EXPECT_EQ(world.guilty_, std::set<int>{8});
 }
 
+TEST(Isolation, WhatCarriesOthersIsNotBlamedForThem) {
+  for (const int bad : {0, 1, 2}) {
+    for (const int objects : {2, 3, 20}) {
+      if (bad >= objects) continue;
+      World world({.known_good = {}, .named = {}, .carries = [](const ObjectKey& object) {
+                     return number(object) == 0;
+                   }});
+      world.carrier_ = 0;
+      world.change(upto(objects), {bad});
+      world.settle();
+      EXPECT_EQ(world.guilty_, std::set<int>{bad}) << "of " << objects;
+      EXPECT_EQ(world.held_, world.guilty_);
+    }
+  }
+}
+
 TEST(Isolation, WhereNothingHelpsNobodyIsToBlame) {
   World world;
   world.change(upto(10), {});
@@ -276,6 +295,7 @@ TEST(Isolation, EndsWithExactlyTheBadHeldWhateverComesWhen) {
         return some;
       };
     }
+    if (seed % 5 == 1) clues.carries = [](const ObjectKey& object) { return number(object) % 7 == 0; };
     World world(std::move(clues));
     if (seed % 2 == 1) world.tables_ = {"a", "b"};
     world.change(upto(40), {});

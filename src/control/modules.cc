@@ -1,5 +1,6 @@
 #include "control/modules.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -11,15 +12,31 @@ Modules::Modules(Pipeline& pipeline, OpenStore open) : pipeline_(pipeline), open
 }
 
 bool Modules::open() {
-  if (store_ == nullptr && !failure_) {
-    auto opened = open_store_();
-    if (opened) {
-      store_ = *std::move(opened);
-    } else {
-      failure_ = std::move(opened).error();
-    }
-  }
+  if (store_ == nullptr && !retry_at_) try_to_open(Clock::now());
   return store_ != nullptr;
+}
+
+void Modules::try_to_open(Clock::time_point now) {
+  auto opened = open_store_();
+  retry_at_.reset();
+  if (opened) {
+    store_ = *std::move(opened);
+    return;
+  }
+  delay_ = std::clamp(2 * delay_, kFirstRetry, kLongestRetry);
+  retry_at_ = now + delay_;
+  failed_ = {.failure = std::move(opened).error(), .retry_at = std::chrono::system_clock::now() + delay_};
+}
+
+bool Modules::retry(Clock::time_point now) {
+  if (!retry_at_ || now < *retry_at_) return false;
+  if (slots_.empty()) {
+    retry_at_.reset();
+    return false;
+  }
+  try_to_open(now);
+  if (store_ != nullptr) want_what_slots_have();
+  return look();
 }
 
 bool Modules::are_there(const NamespacedName& policy) const {
@@ -27,7 +44,10 @@ bool Modules::are_there(const NamespacedName& policy) const {
   for (auto at = slots_.lower_bound(prefix); at != slots_.end() && at->first.starts_with(prefix); ++at) {
     if (!std::holds_alternative<wasm::Ready>(at->second.told.state)) return false;
   }
-  return true;
+  return std::ranges::all_of(pipeline_.libraries_of(policy), [this](const std::string& slot) {
+    const auto at = slots_.find(slot);
+    return at != slots_.end() && std::holds_alternative<wasm::Ready>(at->second.told.state);
+  });
 }
 
 void Modules::want(const wasm::Source& source) {
@@ -45,8 +65,7 @@ void Modules::want_what_slots_have() {
 }
 
 wasm::State Modules::state_of(const wasm::Source& source) const {
-  if (failure_) return wasm::Failed{.failure = *failure_, .retry_at = std::nullopt};
-  return store_->state(source);
+  return store_ == nullptr ? wasm::State(failed_) : store_->state(source);
 }
 
 translate::ModuleState Modules::state_of(const Slot& slot) const {

@@ -1,5 +1,7 @@
 #include "control/modules.h"
 
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -82,7 +84,9 @@ spec:
       return fmt::format("{}", answer->status);
     }
     if (web->extensions.empty()) return "";
-    return std::get<ir::Wasm>(web->extensions.at(0).second->filter).path;
+    const auto& filter = web->extensions.at(0).second->filter;
+    if (const auto* wasm = std::get_if<ir::Wasm>(&filter)) return wasm->path;
+    return std::get<ir::DynamicModule>(filter).path;
   }
 
   static wasm::Ready at(const std::string& path) { return {.path = path, .sha256 = "", .warning = ""}; }
@@ -147,10 +151,30 @@ TEST_F(ModulesTest, OneMoreModuleDoesNotNameThoseBefore) {
   EXPECT_EQ(store_.times, 0);
 }
 
-TEST_F(ModulesTest, WithoutAStoreNoModuleCanBeHad) {
-  Modules without(pipeline_, [] { return wasm::fail(wasm::Reason::kStorage, "the disk is gone"); });
+TEST_F(ModulesTest, AStoreThatCannotBeOpenedIsTriedAgainEverMoreRarely) {
+  store_.states["https://modules.example/a.wasm"] = at("/a");
+  bool full = true;
+  int attempts = 0;
+  Modules modules(pipeline_, [&]() -> wasm::Result<std::unique_ptr<wasm::Store>> {
+    ++attempts;
+    if (full) return wasm::fail(wasm::Reason::kStorage, "the disk is full");
+    return std::move(owned_);
+  });
+  EXPECT_EQ(modules.retry_at(), std::nullopt);
   policy("https://modules.example/a.wasm");
-  EXPECT_EQ(served(), "500");
+  EXPECT_EQ(served(), "503");
+  EXPECT_FALSE(modules.retry(Modules::Clock::now())) << "it is not due";
+  std::chrono::milliseconds delay = Modules::kFirstRetry;
+  for (int i = attempts; i < 12; ++i, delay = std::min(2 * delay, Modules::kLongestRetry)) {
+    const auto due = *modules.retry_at();
+    modules.retry(due);
+    EXPECT_EQ(*modules.retry_at() - due, std::min(2 * delay, Modules::kLongestRetry));
+  }
+  EXPECT_EQ(served(), "503");
+  full = false;
+  EXPECT_TRUE(modules.retry(*modules.retry_at()));
+  EXPECT_EQ(modules.retry_at(), std::nullopt);
+  EXPECT_EQ(served(), "/a");
 }
 
 TEST_F(ModulesTest, WithoutAPolicyNothingIsWanted) {
@@ -159,6 +183,61 @@ TEST_F(ModulesTest, WithoutAPolicyNothingIsWanted) {
   pipeline_.erase({api::kind_of<api::EnvoyExtensionPolicy>(), {"default", "p"}});
   EXPECT_EQ(served(), "");
   EXPECT_EQ(store_.wanted, std::vector<std::string>());
+}
+
+// ---- libraries that an EnvoyProxy registers ---------------------------------------------------------------
+
+class LibrariesTest : public ModulesTest {
+ protected:
+  LibrariesTest() { feed_gateway_with_proxy(); }
+
+  void policy() {
+    feed(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: p, namespace: default}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]
+  dynamicModule: [{name: model, filterName: model}]
+)");
+  }
+};
+
+TEST_F(LibrariesTest, ALibraryIsFetchedOnceItIsRegisteredAndServedOnceItIsThere) {
+  feed_library("https://modules.example/a.so");
+  EXPECT_EQ(served(), "");
+  EXPECT_EQ(store_.wanted, std::vector<std::string>{"https://modules.example/a.so"});
+  policy();
+  EXPECT_EQ(served(), "503");
+  EXPECT_FALSE(modules_.are_there({"default", "p"}));
+
+  store_.states["https://modules.example/a.so"] = at("/a");
+  EXPECT_TRUE(modules_.look());
+  EXPECT_EQ(served(), "/a");
+  EXPECT_TRUE(modules_.are_there({"default", "p"}));
+}
+
+TEST_F(LibrariesTest, TheLibraryBeforeStandsInUntilTheNextOneIsThere) {
+  store_.states["https://modules.example/a.so"] = at("/a");
+  feed_library("https://modules.example/a.so");
+  policy();
+  EXPECT_EQ(served(), "/a");
+
+  feed_library("https://modules.example/b.so");
+  EXPECT_EQ(served(), "/a");
+  EXPECT_FALSE(modules_.are_there({"default", "p"}));
+  store_.states["https://modules.example/b.so"] = at("/b");
+  EXPECT_TRUE(modules_.look());
+  EXPECT_EQ(served(), "/b");
+  EXPECT_EQ(store_.wanted, std::vector<std::string>{"https://modules.example/b.so"});
+}
+
+TEST_F(LibrariesTest, OneThatNoGatewayHasIsNotFetched) {
+  feed_library("https://modules.example/a.so");
+  pipeline_.erase({.kind = api::kind_of<api::Gateway>(), .name = {"default", "gw"}});
+  pipeline_.commit();
+  modules_.follow();
+  EXPECT_EQ(store_.wanted, std::vector<std::string>{});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // EnvoyPatchPolicies: what becomes of the resources that they change, whom they harm, and what their statuses
 // say.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -189,6 +190,171 @@ TEST_F(PatchPolicies, GiveARuleAClusterOfItsOwn) {
   EXPECT_EQ(conditions("one"), kInForce);
 }
 
+TEST_F(PatchPolicies, GiveAMirrorAClusterOfItsOwn) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: default}
+spec:
+  parentRefs: [{name: gw}]
+  hostnames: [web.example]
+  rules:
+    - backendRefs: [{name: blue, port: 80}]
+      filters:
+      - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: b}]}}
+      - {type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}}}
+)");
+  const std::string mirror = fmt::format("{}-mirror-1", kRule);
+  policy("one", {{kCluster, fmt::format("name: {}, operation: {{op: add, path: /connect_timeout, value: 3s}}",
+                                        mirror)}});
+  EXPECT_THAT(problems(), IsEmpty());
+  EXPECT_EQ(resource(ResourceType::kCluster, mirror)["connectTimeout"], "3s");
+  for (const json& host : routes()["virtualHosts"]) {
+    if (host["domains"][0] != "web.example") continue;
+    EXPECT_EQ(host["routes"][0]["route"]["requestMirrorPolicies"][0]["cluster"], mirror);
+  }
+  EXPECT_EQ(cluster_of("other.example"), "service/default/blue:80");
+  EXPECT_NE(resource(ResourceType::kCluster, "service/default/blue:80")["connectTimeout"], "3s");
+}
+
+TEST_F(PatchPolicies, GiveARouteOfConnectionsAClusterOfItsOwn) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  gatewayClassName: class
+  listeners:
+  - {name: tcp, port: 9001, protocol: TCP}
+  - {name: tls, port: 9002, protocol: TLS, tls: {mode: Passthrough}}
+  - {name: udp, port: 9003, protocol: UDP}
+)");
+  feed(R"(
+apiVersion: v1
+kind: Service
+metadata: {name: blue, namespace: default}
+spec: {ports: [{name: tcp, port: 80}, {name: udp, port: 80, protocol: UDP}]}
+)");
+  const std::map<std::string, std::string> kinds{
+      {"tcp", "TCPRoute"}, {"tls", "TLSRoute"}, {"udp", "UDPRoute"}};
+  for (const auto& [listener, kind] : kinds) {
+    for (const char* name : {"one", "two"}) {
+      feed(fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/{}
+kind: {}
+metadata: {{name: {}-{}, namespace: default}}
+spec:
+  parentRefs: [{{name: gw, sectionName: {}}}]
+  {}
+  rules: [{{backendRefs: [{{name: blue, port: 80, weight: 3}}]}}]
+)",
+                       kind == "TLSRoute" ? "v1" : "v1alpha2", kind, listener, name, listener,
+                       kind == "TLSRoute" ? fmt::format("hostnames: [{}.example]", name) : ""));
+    }
+    const std::string cluster = fmt::format("{}route/default/{}-one/rule/-1", listener, listener);
+    policy(listener,
+           {{kCluster,
+             fmt::format("name: {}, operation: {{op: add, path: /connect_timeout, value: 3s}}", cluster)}});
+    EXPECT_EQ(conditions(listener), kInForce) << kind;
+    EXPECT_EQ(resource(ResourceType::kCluster, cluster)["connectTimeout"], "3s") << kind;
+    // The listener sends there.
+    const std::string socket = fmt::format("default/gw:900{}{}",
+                                           kind == "TCPRoute"   ? 1
+                                           : kind == "TLSRoute" ? 2
+                                                                : 3,
+                                           kind == "UDPRoute" ? "/udp" : "");
+    EXPECT_NE(resource(ResourceType::kListener, socket).dump().find('"' + cluster + '"'), std::string::npos)
+        << kind << resource(ResourceType::kListener, socket).dump(1);
+  }
+  // Another route to the same Service keeps the shared one.
+  EXPECT_NE(resource(ResourceType::kCluster, "service/default/blue:80"), json());
+  EXPECT_NE(resource(ResourceType::kCluster, "service/default/blue:80")["connectTimeout"], "3s");
+}
+
+TEST_F(PatchPolicies, AConnectionsOwnClusterHasAllBackendsWithTheirWeights) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  gatewayClassName: class
+  listeners: [{name: tcp, port: 9001, protocol: TCP}]
+)");
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: TCPRoute
+metadata: {name: many, namespace: default}
+spec:
+  parentRefs: [{name: gw}]
+  rules:
+  - backendRefs:
+    - {name: blue, port: 80, weight: 3}
+    - {name: green, port: 80, weight: 1}
+    - {name: nobody, port: 80, weight: 1}
+)");
+  feed(R"(
+apiVersion: v1
+kind: Service
+metadata: {name: green, namespace: default}
+spec: {ports: [{port: 80}]}
+)");
+  feed(R"(
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: green, namespace: default, labels: {kubernetes.io/service-name: green}}
+addressType: IPv4
+ports: [{port: 80}]
+endpoints: [{addresses: [10.0.0.2]}]
+)");
+  policy("one", {{kCluster,
+                  "name: tcproute/default/many/rule/-1, operation: {op: add, path: /connect_timeout, "
+                  "value: 3s}"}});
+  const json endpoints = resource(ResourceType::kEndpoints, "tcproute/default/many/rule/-1");
+  ASSERT_EQ(endpoints["endpoints"].size(), 2u) << endpoints.dump(1);
+  EXPECT_EQ(endpoints["endpoints"][0]["loadBalancingWeight"], 3);
+  EXPECT_EQ(endpoints["endpoints"][1]["loadBalancingWeight"], 1);
+  // What leads nowhere keeps its share.
+  const std::string listener = resource(ResourceType::kListener, "default/gw:9001").dump();
+  EXPECT_THAT(listener, HasSubstr(R"("name":"tcproute/default/many/rule/-1","weight":4)"));
+}
+
+TEST_F(PatchPolicies, KnowASharedClusterByItsNameInEnvoyGateway) {
+  policy("one", {{kCluster,
+                  "name: service/default/blue/80/http, operation: {op: add, path: /connect_timeout, "
+                  "value: 3s}"}});
+  EXPECT_EQ(conditions("one"), kInForce);
+  EXPECT_EQ(resource(ResourceType::kCluster, "service/default/blue:80")["connectTimeout"], "3s");
+}
+
+TEST_F(PatchPolicies, FindExtensionsAndTheirServicesByTheirNamesInEnvoyGateway) {
+  feed(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: p, namespace: default}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: web}]
+  lua: [{type: Inline, inline: "function envoy_on_request(handle) end"}]
+  extProc: [{backendRefs: [{name: blue, port: 80}]}]
+)");
+  policy("one",
+         {{kListener,
+           "name: default/gw/http, operation: {op: add, path: /typed_config/stat_prefix, value: patched, "
+           "jsonPath: "
+           "\"..http_filters[?(@.name == 'envoy.filters.http.lua/envoyextensionpolicy/default/p/lua/0')]\"}"},
+          {kListener,
+           "name: default/gw/http, operation: {op: add, path: /typed_config/stat_prefix, value: patched, "
+           "jsonPath: "
+           "\"..http_filters[?(@.name == "
+           "'envoy.filters.http.ext_proc/envoyextensionpolicy/default/p/extproc/0')]\"}"},
+          {kCluster,
+           "name: envoyextensionpolicy/default/p/extproc/0, operation: {op: add, path: /connect_timeout, "
+           "value: 3s}"}});
+  EXPECT_THAT(problems(), IsEmpty());
+  EXPECT_EQ(conditions("one"), kInForce);
+  EXPECT_EQ(resource(ResourceType::kCluster, "envoyextensionpolicy/default/p/extproc/0")["connectTimeout"],
+            "3s");
+}
+
 TEST_F(PatchPolicies, AnOwnClusterFollowsTheEndpointsOfItsService) {
   policy("one",
          {{kEndpoints, fmt::format("name: {}, operation: {{op: add, path: /policy/overprovisioning_factor, "
@@ -306,6 +472,28 @@ TEST_F(PatchPolicies, SayWhichResourceWasMeant) {
               ::testing::ElementsAre("spec.jsonPatches[0].name: there is no Listener `default/gw/htp` in "
                                      "the proxy of `default/gw`; did you mean `default/gw/http`? "
                                      "[reference/not-found]"));
+}
+
+TEST_F(PatchPolicies, SayWhichRouteWasMeant) {
+  policy("one",
+         {{kCluster, "name: httproute/default/wep/rule/0, operation: {op: remove, path: /name}"},
+          {kRoutes,
+           "name: default/gw/http, operation: {op: add, path: /stat_prefix, value: b, jsonPath: "
+           "\"..routes[?match(@.name, 'httproute/default/othe/.*')]\"}"},
+          {kRoutes,
+           "name: default/gw/http, operation: {op: replace, path: '/virtual_hosts/0/routes/0/route/cluster', "
+           "value: httproute/default/othr/rule/0}"},
+          {kCluster, "name: tcproute/default/web/rule/-1, operation: {op: remove, path: /name}"}});
+  EXPECT_THAT(problems(),
+              ::testing::UnorderedElementsAre(
+                  "spec.jsonPatches[0].name: there is no Cluster `httproute/default/wep/rule/0`: there is no "
+                  "HTTPRoute "
+                  "default/wep [reference/not-found]",
+                  HasSubstr("finds nothing: `/virtual_hosts/0/routes` has 2 entries; did you mean "
+                            "`httproute/default/other/`? [value/patch]"),
+                  "spec.jsonPatches[2].operation.value: there is no HTTPRoute default/othr "
+                  "[reference/not-found]",
+                  HasSubstr("there is no TCPRoute default/web")));
 }
 
 TEST_F(PatchPolicies, SayHowManyRulesARouteHas) {

@@ -11,6 +11,7 @@
 #include "control/tables/inputs.h"
 #include "control/tables/patches.h"
 #include "control/tables/policies.h"
+#include "control/tables/pools.h"
 #include "control/tables/projections.h"
 #include "control/tables/resources.h"
 #include "control/tables/route_tables.h"
@@ -97,8 +98,9 @@ struct Pipeline::Tables {
 
   const tables::Inputs in{graph};
   const tables::Projections projected{graph, settings, in, projections};
-  const tables::Services services{graph, in};
+  const tables::Services services{graph, in, projections};
   const tables::Policies policies{graph, settings, in, projections};
+  const tables::Pools pools{graph, settings, in, projections};
   const tables::Filters filters{graph, in, projections};
   // What stages of translate read of the above. Those above read it too, but not before they run.
   const translate::Projections projections{.classes = projected.classes,
@@ -109,9 +111,13 @@ struct Pipeline::Tables {
                                            .services = services.services,
                                            .readiness = services.readiness,
                                            .backends = policies.backends,
+                                           .x_backends = policies.x_backends,
+                                           .pools = pools.views,
                                            .extended_filters = filters.extended,
                                            .backend_tls_policies_of = policies.backend_tls_of,
+                                           .traffic_policies_of = policies.traffic_of,
                                            .names = projected.names,
+                                           .unusable = in.unusable,
                                            .host = in.host_addresses};
   const tables::Gateways gateways{graph, settings, in, projections};
   const tables::Patches patches{graph, settings, in, projections, gateways};
@@ -121,8 +127,9 @@ struct Pipeline::Tables {
   const tables::RouteTables route_tables{graph, gateways, routes};
   const tables::Resources resources{graph, in, projections, services, gateways, routes, route_tables};
   const tables::PatchedResources patched{graph, in, projections, gateways, patches, route_tables, resources};
-  const tables::Statuses statuses{graph,   settings, in,         projected, policies,    gateways,
-                                  patches, patched,  extensions, routes,    route_tables};
+  const tables::PickedPools picked{graph, settings, in, services, pools, routes};
+  const tables::Statuses statuses{graph,   settings,   in,     projected,    policies, gateways, patches,
+                                  patched, extensions, routes, route_tables, pools,    picked};
 
   // Calls f with each table whose rows have problems.
   template <typename F>
@@ -134,11 +141,20 @@ struct Pipeline::Tables {
     f(extensions.policies);
     f(extensions.filter_orders);
     f(routes.all);
+    f(route_tables.problems_of_lost);
     f(services.problems_of_slices);
+    f(services.problems_of_pods);
+    f(pools.views);
+    f(pools.problems_of_members);
+    f(pools.objectives);
+    f(pools.rewrites);
     f(filters.extended);
     f(policies.backends);
     f(policies.backend_tls);
     f(policies.backend_tls_targets);
+    f(policies.x_backends);
+    f(policies.traffic);
+    f(policies.traffic_targets);
     f(resources.sockets);
     f(patches.policies);
     f(patched.problems);
@@ -199,6 +215,20 @@ const flow::Table<std::string, wasm::Source>& Pipeline::wanted_modules() const {
   return tables_->extensions.wanted_modules;
 }
 
+void Pipeline::set_unusable(const std::vector<Problem>& of_source) {
+  std::set<ObjectKey> now;
+  for (const Problem& problem : of_source) {
+    if (problem.severity == Severity::kError && !problem.object.name.name.empty()) now.insert(problem.object);
+  }
+  for (const ObjectKey& object : unusable_) {
+    if (!now.contains(object)) tables_->in.unusable.erase(object);
+  }
+  for (const ObjectKey& object : now) {
+    if (!unusable_.contains(object)) tables_->in.unusable.set(object, translate::Named());
+  }
+  unusable_ = std::move(now);
+}
+
 void Pipeline::set_host(translate::HostAddresses addresses) {
   tables_->in.host_addresses.set(translate::kHost, std::move(addresses));
 }
@@ -242,6 +272,9 @@ const flow::Table<ObjectKey, translate::ServiceView>& Pipeline::services() const
 }
 const flow::Table<ObjectKey, translate::ServiceEndpoints>& Pipeline::endpoints_of_services() const {
   return tables_->services.endpoints_of;
+}
+const flow::Table<NamespacedName, translate::PickerPlan>& Pipeline::pickers() const {
+  return tables_->picked.pickers;
 }
 const std::vector<KindStatuses>& Pipeline::statuses() const { return tables_->statuses.all; }
 
@@ -315,6 +348,17 @@ std::vector<std::string> Pipeline::plugins_of(const ObjectKey& object) const {
     const std::string name = policy->spec.wasm[i].name.value_or("");
     plugins.push_back(name.empty() ? translate::plugin_name(object.name, i) : name);
   }
+  // The library of a dynamic module stands in the EnvoyProxy.
+  const auto* row = tables_->extensions.policies.get(object.name);
+  if (row == nullptr) return plugins;
+  for (const auto& [terms, set] : row->sets) {
+    for (const translate::PolicyExtension& extension :
+         set->by_kind[static_cast<std::size_t>(translate::ExtensionKind::kDynamicModule)]) {
+      if (extension.filter == nullptr) continue;
+      const auto& module = std::get<ir::DynamicModule>(extension.filter->filter);
+      if (!module.path.empty()) plugins.push_back(module.path);
+    }
+  }
   return plugins;
 }
 
@@ -326,10 +370,26 @@ std::string Pipeline::code_of(const ObjectKey& object) const {
   return refusal != nullptr ? refusal->code : translate::code_of(*row);
 }
 
+std::set<std::string> Pipeline::libraries_of(const NamespacedName& policy) const {
+  std::set<std::string> slots;
+  const translate::ExtensionPolicyRow* row = tables_->extensions.policies.get(policy);
+  if (row == nullptr) return slots;
+  for (const auto& [terms, set] : row->sets) slots.insert(set->libraries.begin(), set->libraries.end());
+  return slots;
+}
+
 std::optional<std::string> Pipeline::aggregate_of(ResourceType type, const XdsKey& resource) const {
   const bool always = type == ResourceType::kListener || type == ResourceType::kRoutes;
   if (!always && tables_->patched.of(type).in_place.get(resource) == nullptr) return std::nullopt;
   return tables::aggregate_of(type, resource);
+}
+
+std::vector<NamespacedName> Pipeline::patches_of(ResourceType type, const XdsKey& resource) const {
+  const auto& patched = tables_->patched.of(type);
+  std::vector<NamespacedName> policies;
+  if (patched.in_place.get(resource) == nullptr) return policies;
+  for (const auto& [policy, placed] : patched.patches_of.group(resource)) policies.push_back(policy);
+  return policies;
 }
 
 std::string Pipeline::patched_aggregate(const ir::ProxyKey& proxy) {

@@ -45,7 +45,11 @@ class Pipeline {
 
   // Without, every address counts as one of the host.
   void set_host(translate::HostAddresses addresses);
-  // Who has the modules that policies want. To be set before the first commit; without, none is there.
+  // What the source found wrong, all of it: whoever refers to an object that is not there for a mistake of
+  // its own is told so.
+  void set_unusable(const std::vector<Problem>& of_source);
+  // Who has the modules that policies and EnvoyProxies want. To be set before the first commit; without, none
+  // is there.
   void set_modules(ModuleResolver resolve);
   // What became of that of a slot has changed.
   void look_at_module(const std::string& slot);
@@ -60,7 +64,7 @@ class Pipeline {
   const RenderedTable& resources(xds::ResourceType type) const;
   // The object that a cluster is there for; null where there is no such cluster.
   const ObjectKey* owner_of_cluster(const translate::XdsKey& cluster) const;
-  // The modules that policies want now, by slot (translate::ModuleState).
+  // The modules that policies and EnvoyProxies want now, by slot (translate::ModuleState).
   const flow::Table<std::string, wasm::Source>& wanted_modules() const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
   // Of all kinds.
@@ -73,10 +77,16 @@ class Pipeline {
   const flow::Table<ObjectKey, translate::ServiceView>& services() const;
   const flow::Table<ObjectKey, translate::ServiceEndpoints>& endpoints_of_services() const;
 
+  // Our own pickers, by the pool that each is for. A pool that no Gateway sends to has none.
+  const flow::Table<NamespacedName, translate::PickerPlan>& pickers() const;
+
   // Of a policy, how a proxy calls its plugins; else empty.
   std::vector<std::string> plugins_of(const ObjectKey& object) const;
   // Of a policy, the code that its present version brings (Refusal::code); else empty.
   std::string code_of(const ObjectKey& object) const;
+
+  // Of a policy, the slots of the libraries that it names and that are fetched.
+  std::set<std::string> libraries_of(const NamespacedName& policy) const;
 
   // The object as it went in.
   std::optional<api::Object> object(const ObjectKey& key) const;
@@ -92,6 +102,8 @@ class Pipeline {
   std::vector<Contributor> changed_contributors() const;
   // The aggregate that a resource is in, which its proxy refused; nothing where the object is known at once.
   std::optional<std::string> aggregate_of(xds::ResourceType type, const translate::XdsKey& resource) const;
+  // The EnvoyPatchPolicies that change a resource; none where their patches have no effect on it.
+  std::vector<NamespacedName> patches_of(xds::ResourceType type, const translate::XdsKey& resource) const;
   // That of a proxy's clusters, endpoints and secrets, as far as they are patched.
   static std::string patched_aggregate(const ir::ProxyKey& proxy);
 
@@ -114,6 +126,7 @@ class Pipeline {
   std::map<NamespacedName, std::set<std::string>> proxies_of_changed_policies() const;
 
   std::unique_ptr<Tables> tables_;
+  std::set<ObjectKey> unusable_;  // as last set
 };
 
 }  // namespace sluice::control

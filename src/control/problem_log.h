@@ -12,7 +12,7 @@
 #include <set>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "base/problem.h"
 

@@ -1,6 +1,7 @@
 #include "control/problem_log.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace sluice::control {
 namespace {

@@ -113,6 +113,7 @@ TEST_F(RouteFilters, AConfigMapRunsTheRoutesThatAnswerWithIt) {
                             {"route filters", 1},
                             {"http routes", 1},
                             {"hosts", 1},
+                            {"lost matches", 1},
                             {"route tables", 1},
                             {"clusters of routes", 1},
                             {"secrets of routes", 1},

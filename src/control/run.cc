@@ -1,48 +1,47 @@
 #include "control/run.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
-#include <set>
 #include <variant>
 
-#include <fmt/format.h>
 #include <malloc.h>
+#include <nlohmann/json.hpp>
 
 #include "admin/server.h"
 #include "ads/server.h"
 #include "base/log.h"
-#include "control/clues.h"
-#include "control/good_versions.h"
-#include "control/handover.h"
+#include "control/expiry.h"
 #include "control/host_addresses.h"
-#include "control/isolation.h"
 #include "control/mailbox.h"
+#include "control/module_server.h"
 #include "control/module_store.h"
 #include "control/modules.h"
+#include "control/pickers.h"
 #include "control/pipeline.h"
 #include "control/problem_log.h"
-#include "control/refusal_memory.h"
+#include "control/proxies.h"
 #include "control/retries.h"
 #include "control/signals.h"
+#include "control/status_file.h"
+#include "control/verdicts.h"
 #include "observe/observer.h"
 #include "proxy/proxy.h"
 #include "source/files.h"
-#include "status/document.h"
 #include "translate/proxy_plan.h"
 #include "translate/unserved.h"
+#include "wasm/http.h"
 #include "xds/bootstrap.h"
 
 namespace sluice::control {
 namespace {
 
-using nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 using translate::XdsKey;
 using xds::ResourceType;
@@ -80,30 +79,33 @@ std::uint64_t thread_cpu_us() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
 }
 
+translate::Settings settings_of(const RunOptions& options) {
+  translate::Settings settings = options.settings;
+  // Envoys look for what is there, from whatever folder they run in.
+  settings.picker_folder = (std::filesystem::absolute(options.run_dir) / "pickers").lexically_normal();
+  settings.picker_module = options.picker_module;
+  settings.module_server = options.modules_url;
+  if (settings.module_server.empty() && !options.modules_address.empty()) {
+    settings.module_server = "http://" + options.modules_address;
+  }
+  return settings;
+}
+
 class Control {
  public:
-  explicit Control(const RunOptions& options)
-      : options_(options), pipeline_(options.settings), refusals_(options.run_dir + "/refusals.json") {}
+  explicit Control(const RunOptions& options) : options_(options), pipeline_(settings_of(options)) {}
 
   int run();
 
  private:
-  // What a proxy has been told, and how far it is.
-  struct Proxy {
-    ir::Proxy process;
-    bool ready = false;
-    std::uint64_t acknowledged = 0;
-    std::optional<Problem> problem;    // as its last event had it
-    std::set<std::string> aggregates;  // its route tables, itself for its listeners, and what is patched
-  };
-
   bool start();
   std::expected<void, Problem> start_admin();
+  std::expected<void, Problem> start_modules();
   void handle(source::Batch batch);
   void handle(ads::Event event);
   void handle(proxy::Event event);
   void handle(translate::HostAddresses host);
-  void set_problem(Proxy& proxy, std::optional<Problem> problem);
+  void set_problem(Proxies::Proxy& proxy, std::optional<Problem> problem);
   void handle(const Look& look);
   void handle(Stop stop);
   void handle(Stopped) { stopped_ = true; }
@@ -111,29 +113,19 @@ class Control {
   void note_refusal(const ads::Rejected& rejected);
   void note_retries();
   std::optional<std::uint64_t> version_of(const Retries::Resource& resource) const;
-  void carry_out(const std::vector<Isolation::Order>& orders);
-  void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
-  void drop_refusal(const ObjectKey& object);
-  std::vector<ObjectKey> named(const std::vector<ObjectKey>& suspects, const std::string& message) const;
   void commit();
   void hand_over();
-  void note_changes();
   std::vector<ir::ProxyKey> serve();
-  void end_orphans();
   void report_problems();
   void write_statuses();
   std::optional<Clock::time_point> wake_at() const;
 
+  // Of the store, and of what is served from it.
+  std::string modules_folder() const { return options_.run_dir + "/wasm"; }
+
   const RunOptions& options_;
   Pipeline pipeline_;
-  Isolation isolation_{{.known_good =
-                            [this](const ObjectKey& object) {
-                              const auto present = pipeline_.object(object);
-                              return present && good_->holds(object, *present);
-                            },
-                        .named = [this](const std::vector<ObjectKey>& suspects,
-                                        const std::string& message) { return named(suspects, message); }}};
-  RefusalMemory refusals_;
+  Pickers pickers_;
   Retries retries_{std::random_device()()};
   Mailbox<Message> mailbox_;
   std::unique_ptr<ads::Server> ads_;
@@ -142,7 +134,7 @@ class Control {
   std::unique_ptr<source::Source> source_;
   Modules modules_{pipeline_, [this] {
                      return start_module_store(
-                         {.cache{.folder = options_.run_dir + "/wasm"},
+                         {.cache{.folder = modules_folder()},
                           .look_again = std::chrono::seconds(options_.look_again_seconds)},
                          [this] { mailbox_.post(ModulesChanged{}); });
                    }};
@@ -151,39 +143,31 @@ class Control {
       .locate = [this](Problem& problem) { source_->locate(problem); },
       .ask_envoy = [this](const ir::ProxyKey& proxy,
                           auto done) { runner_->ask(proxy, "/clusters?format=json", std::move(done)); },
+      .more_metrics = [this] { return pickers_.metrics(); },
   }};
+  std::unique_ptr<admin::Server> module_server_;
   std::unique_ptr<admin::Server> admin_;  // its thread uses the rest: it is the first to end
 
   std::uint64_t commit_ = 0;
   bool dirty_ = false;
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
-  // Held back or let go since the last commit, with the version that was committed then.
-  std::map<ObjectKey, std::optional<api::Object>> ordered_;
-  std::map<ir::ProxyKey, Proxy> proxies_;
-  Handover handover_;
-  std::map<ir::ProxyKey, Proxy> leaving_;  // those that are not wanted, and wait in handover_
-  std::optional<GoodVersions> good_;       // from the start on, when the folder is ours
-  // Clusters, endpoints and secrets that a proxy refused, by version: it keeps what it had, and nothing else
-  // suffers.
-  struct RefusedResource {
-    ResourceType type;
-    XdsKey key;
-    std::uint64_t version;
-    Problem problem;
-  };
-  std::vector<RefusedResource> refused_;
+  Proxies proxies_;
   std::vector<Problem> source_problems_;
   bool partial_ = false;  // as the last batch said
   ProblemLog problem_log_;
+  ExpiryWatch expiry_{pipeline_, problem_log_};
+  std::optional<Verdicts> verdicts_;                            // from the start on, when the folder is ours
   std::shared_ptr<const std::vector<Problem>> known_problems_;  // null: to be made for who looks next
   std::optional<Clock::time_point> statuses_due_;
+  std::optional<StatusFile> status_file_;  // from the start on
   bool stopping_ = false;
   bool stopped_ = false;
 };
 
 bool Control::start() {
   Problem problem;
+  bool all = false;
   const std::string xds_socket = options_.run_dir + "/xds.sock";
   proxy::Options proxies;
   proxies.envoy_path = options_.envoy_path;
@@ -206,14 +190,24 @@ bool Control::start() {
         &problem);
   }
   if (ads_ != nullptr) {
-    if (auto started = start_admin(); !started) problem = std::move(started).error();
+    auto started = start_admin();
+    if (started) started = start_modules();
+    if (!started) problem = std::move(started).error();
+    all = started.has_value();
   }
-  if (admin_ == nullptr) {
+  if (!all) {
     log(Level::kError, "cannot start",
         {{"code", problem.code}, {"problem", problem.message}, {"suggestion", problem.suggestion}});
     return false;
   }
-  good_.emplace(options_.run_dir + "/good.journal");
+  verdicts_.emplace(options_.run_dir, pipeline_, problem_log_,
+                    Verdicts::Hooks{.is_whole =
+                                        [this](const ObjectKey& object) {
+                                          return object.kind != api::kind_of<api::EnvoyExtensionPolicy>() ||
+                                                 modules_.are_there(object.name);
+                                        },
+                                    .held_back = [this](const ObjectKey& o) { observer_.held_back(o); }});
+  status_file_.emplace(options_.run_dir + "/status.yaml", options_.settings.controller_name);
   translate::HostAddresses host;
   host_watch_ =
       watch_host_addresses(&host, [this](translate::HostAddresses now) { mailbox_.post(std::move(now)); });
@@ -224,16 +218,37 @@ bool Control::start() {
                                 [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
   const bool nothing = first.upserted.empty();
   handle(std::move(first));
-  for (const auto& [object, refusal] : refusals_.refusals()) {
-    pipeline_.refuse(object, refusal);
-    if (refusal->last_good && !good_->find(object)) good_->set(object, *refusal->last_good);
-  }
+  verdicts_->restore();
   if (nothing) log(Level::kWarning, "no resources yet", {{"paths", options_.paths}});
   dirty_ = true;
   commit();
-  if (!partial_)
-    good_->keep_only([this](const ObjectKey& object) { return pipeline_.object(object).has_value(); });
+  if (!partial_) verdicts_->keep_only_present();
   return true;
+}
+
+std::expected<void, Problem> Control::start_modules() {
+  const std::string& address = options_.modules_address;
+  if (address.empty()) return {};
+  const bool anywhere = address.starts_with("0.0.0.0:") || address.starts_with("[::]:");
+  if (options_.modules_url.empty() && (anywhere || address.ends_with(":0"))) {
+    Problem nameless;
+    nameless.code = "value/modules-address";
+    nameless.message = "no Envoy can reach `" + address + "` by that name";
+    nameless.suggestion = "say with --modules-url by which URL they do, as http://sluice.example:18002";
+    return std::unexpected(std::move(nameless));
+  }
+  if (options_.settings.on_host) {
+    log(Level::kWarning, "nobody fetches modules from here: Envoys of this machine are told files",
+        {{"address", address}, {"suggestion", "set `runningOnHost: false` in the options"}});
+  }
+  const std::string url = settings_of(options_).module_server;
+  std::string name = wasm::host_of(url);
+  name.resize(std::min(name.find(':'), name.size()));
+  auto server = start_module_server(address, {std::move(name)}, modules_folder());
+  if (!server) return std::unexpected(std::move(server).error());
+  module_server_ = *std::move(server);
+  log(Level::kInfo, "modules", {{"address", module_server_->tcp_address()}, {"url", url}});
+  return {};
 }
 
 std::expected<void, Problem> Control::start_admin() {
@@ -245,7 +260,8 @@ std::expected<void, Problem> Control::start_admin() {
   admin_ = *std::move(server);
   const std::string address = admin_->tcp_address();
   const std::string file = options_.run_dir + "/admin.address";
-  std::filesystem::remove(file);
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
   if (!address.empty()) std::ofstream(file) << address << "\n";
   log(Level::kInfo, "admin", {{"socket", options_.run_dir + "/admin.sock"}, {"address", address}});
   return {};
@@ -265,12 +281,15 @@ int Control::run() {
     for (const Retries::Resource& resource : retries_.take_due(Clock::now())) {
       ads_->retry(resource.key.proxy, resource.type, resource.key.name);
     }
+    dirty_ = modules_.retry(Clock::now()) || dirty_;
+    dirty_ = verdicts_->take_dirty() || dirty_;
     if (dirty_) commit();
+    if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
     hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
-    unsaved = good_->save();
+    unsaved = verdicts_->save_good_versions();
   }
-  while (good_->save()) {
+  while (verdicts_->save_good_versions()) {
   }
   write_statuses();
   return 0;
@@ -292,13 +311,12 @@ void Control::handle(source::Batch batch) {
   }
   for (const ObjectKey& object : batch.deleted) {
     pipeline_.erase(object);
-    isolation_.forget(object);
-    good_->erase(object);
-    drop_refusal(object);
+    verdicts_->deleted(object);
     changed_.push_back(object.to_string());
   }
   problem_log_.remove_all(source_problems_);
   problem_log_.add_all(batch.problems);
+  pipeline_.set_unusable(batch.problems);
   source_problems_ = std::move(batch.problems);
   partial_ = batch.partial;
   dirty_ = true;
@@ -317,15 +335,13 @@ void Control::handle(ads::Event event) {
                  [this](const ads::Acknowledged& e) {
                    log(Level::kInfo, "acknowledged",
                        {{"proxy", e.proxy}, {"node", e.node}, {"commit", e.commit}});
-                   const auto proxy = proxies_.find(e.proxy);
-                   if (proxy == proxies_.end()) return;
-                   const bool first = proxy->second.acknowledged == 0;
-                   proxy->second.acknowledged = std::max(proxy->second.acknowledged, e.commit);
-                   if (proxy->second.ready) handover_.serves(e.proxy, e.commit);
-                   isolation_.acknowledged(proxy->second.aggregates, e.commit);
+                   const Proxies::Proxy* proxy = proxies_.find(e.proxy);
+                   if (proxy == nullptr) return;
+                   const bool first = proxies_.acknowledge(e.proxy, e.commit);
+                   verdicts_->acknowledged(proxy->aggregates, e.commit);
                    retries_.acknowledged(e, [this](const auto& resource) { return version_of(resource); });
                    if (first) {
-                     pipeline_.set_proxy_state(e.proxy, {proxy->second.ready, true, ""});
+                     pipeline_.set_proxy_state(e.proxy, {proxy->ready, true, ""});
                      dirty_ = true;
                    }
                  },
@@ -345,14 +361,7 @@ void Control::handle(ads::Event event) {
                  [](const ads::Sent&) {},  // was counted where it came from
              },
              event);
-  for (const ObjectKey& good : isolation_.take_good()) {
-    // While a module is on its way, it is the version before that proxies have accepted.
-    const bool is_whole =
-        good.kind != api::kind_of<api::EnvoyExtensionPolicy>() || modules_.are_there(good.name);
-    if (const auto object = pipeline_.object(good); object && is_whole) good_->set(good, *object);
-    drop_refusal(good);
-  }
-  carry_out(isolation_.take());
+  verdicts_->conclude();
   note_retries();
 }
 
@@ -374,7 +383,7 @@ void Control::note_refusal(const ads::Rejected& rejected) {
     std::optional<translate::Unserved> why;
     if (listener) why = translate::read_bind_failure(rejected.message);
     if (!why &&
-        !isolation_.rejected(listener ? rejected.proxy : rejected.name, rejected.commit, rejected.message)) {
+        !verdicts_->rejected(listener ? rejected.proxy : rejected.name, rejected.commit, rejected.message)) {
       why = translate::Unserved{.address = "", .words = rejected.message};
     }
     if (why) why->another = rejected.holds_another;
@@ -385,22 +394,7 @@ void Control::note_refusal(const ads::Rejected& rejected) {
     return;
   }
   say(Level::kError);
-  // What a patch did to it is the policy's doing.
-  const std::optional<std::string> aggregate = pipeline_.aggregate_of(rejected.type, key);
-  if (aggregate && isolation_.rejected(*aggregate, rejected.commit, rejected.message)) return;
-  const ObjectKey* owner = pipeline_.owner_of_cluster(key);
-  refused_.push_back({rejected.type,
-                      key,
-                      rejected.version,
-                      {.code = "value/rejected",
-                       .severity = Severity::kError,
-                       .where = {},
-                       .object = owner == nullptr ? ObjectKey{} : *owner,
-                       .path = "",
-                       .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
-                       .suggestion = ""}});
-  problem_log_.add(refused_.back().problem);
-  dirty_ = true;
+  verdicts_->rejected(rejected);
 }
 
 std::optional<std::uint64_t> Control::version_of(const Retries::Resource& resource) const {
@@ -416,65 +410,6 @@ void Control::note_retries() {
   }
 }
 
-void Control::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
-  refusals_.set(object, refusal);
-  pipeline_.refuse(object, std::move(refusal));
-  dirty_ = true;
-}
-
-// For the object is gone, or a later version of it is good: going back to what was refused then is another
-// try, and the last good version is not that of then.
-void Control::drop_refusal(const ObjectKey& object) {
-  if (refusals_.refusals().contains(object)) refuse(object, nullptr);
-}
-
-void Control::carry_out(const std::vector<Isolation::Order>& orders) {
-  std::array<std::vector<std::string>, 3> said;
-  for (const Isolation::Order& order : orders) {
-    const std::optional<api::Object> present = pipeline_.object(order.object);
-    ordered_[order.object] = present;
-    std::shared_ptr<const Refusal> refusal;
-    if (order.hold && present) {
-      refusal = std::make_shared<const Refusal>(Refusal{.refused = *present,
-                                                        .last_good = good_->find(order.object),
-                                                        .message = order.message,
-                                                        .guilty = order.guilty,
-                                                        .code = pipeline_.code_of(order.object)});
-    }
-    refuse(order.object, std::move(refusal));
-    if (order.hold && order.guilty) observer_.held_back(order.object);
-    said[!order.hold ? 0 : order.guilty ? 2 : 1].push_back(order.object.to_string());
-  }
-  constexpr std::pair<Level, std::string_view> kWords[] = {
-      {Level::kInfo, "let go"}, {Level::kInfo, "held back"}, {Level::kError, "refused"}};
-  for (std::size_t i = 0; i < said.size(); ++i) {
-    const std::size_t all = said[i].size();
-    if (all == 0) continue;
-    if (all > kNamed) said[i].resize(kNamed);
-    log(kWords[i].first, kWords[i].second, {{"objects", all}, {"changed", said[i]}});
-  }
-}
-
-// Where a message names an object's plugin, or says something of the objects' texts, that is nearly always
-// who is at fault.
-std::vector<ObjectKey> Control::named(const std::vector<ObjectKey>& suspects,
-                                      const std::string& message) const {
-  std::vector<ObjectKey> found;
-  for (const ObjectKey& suspect : suspects) {
-    const auto is_named = [&message](const std::string& plugin) { return message.contains(plugin); };
-    if (std::ranges::any_of(pipeline_.plugins_of(suspect), is_named)) found.push_back(suspect);
-  }
-  if (!found.empty()) return found;
-  std::vector<std::string> texts;
-  texts.reserve(suspects.size());
-  for (const ObjectKey& suspect : suspects) {
-    const auto object = pipeline_.object(suspect);
-    texts.push_back(object ? api::write_object(*object) : "");
-  }
-  for (const std::size_t i : pointed_at(texts, message)) found.push_back(suspects[i]);
-  return found;
-}
-
 void Control::handle(proxy::Event event) {
   observer_.happened(event);
   log(Level::kInfo, "proxy",
@@ -483,19 +418,16 @@ void Control::handle(proxy::Event event) {
        {"pid", event.pid},
        {"message", event.message}});
   const bool ready = event.state == proxy::State::kReady;
-  if (const auto leaving = leaving_.find(event.proxy); leaving != leaving_.end())
-    leaving->second.ready = ready;
-  const auto proxy = proxies_.find(event.proxy);
-  if (proxy == proxies_.end()) return;
+  proxies_.set_ready(event.proxy, ready);
+  Proxies::Proxy* const proxy = proxies_.find(event.proxy);
+  if (proxy == nullptr) return;
   const translate::ProxyPlan* plan = pipeline_.proxies().get(event.proxy);
   if (event.problem && !event.problem->path.empty() && plan != nullptr) {
     event.problem->object = translate::configured_by(*plan);
   }
-  set_problem(proxy->second, event.problem);
-  proxy->second.ready = ready;
-  if (ready) handover_.serves(event.proxy, proxy->second.acknowledged);
-  pipeline_.set_proxy_state(event.proxy, {proxy->second.ready, proxy->second.acknowledged > 0,
-                                          event.problem ? event.problem->message : event.message});
+  set_problem(*proxy, event.problem);
+  pipeline_.set_proxy_state(
+      event.proxy, {ready, proxy->acknowledged > 0, event.problem ? event.problem->message : event.message});
   dirty_ = true;
 }
 
@@ -505,7 +437,7 @@ void Control::handle(translate::HostAddresses host) {
   dirty_ = true;
 }
 
-void Control::set_problem(Proxy& proxy, std::optional<Problem> problem) {
+void Control::set_problem(Proxies::Proxy& proxy, std::optional<Problem> problem) {
   if (proxy.problem) problem_log_.remove(*proxy.problem);
   if (problem) problem_log_.add(*problem);
   proxy.problem = std::move(problem);
@@ -515,10 +447,7 @@ void Control::handle(const Look& look) {
   auto snapshot = std::make_shared<observe::Snapshot>();
   snapshot->commit = commit_;
   snapshot->controller_name = options_.settings.controller_name;
-  for (const KindStatuses& kind : pipeline_.statuses()) {
-    auto& rows = snapshot->statuses.emplace_back(kind.kind).rows;
-    kind.table.for_each_shared([&](const auto& name, const auto& row) { rows.emplace_back(name, row); });
-  }
+  snapshot->statuses = status_rows(pipeline_);
   pipeline_.routes().for_each_shared(
       [&](const ObjectKey& route, const auto& row) { snapshot->routes.emplace_back(route, row); });
   for (const ir::ProxyKey& proxy : pipeline_.proxies().sorted_keys()) {
@@ -537,24 +466,19 @@ void Control::commit() {
   const flow::CommitStats stats = pipeline_.commit();
   ++commit_;
   runs_since_trim_ += stats.runs;
-  isolation_.trial_committed(commit_);
   modules_.follow();
-  note_changes();
+  pickers_.follow(pipeline_);
+  verdicts_->committed(commit_);
   retries_.committed([this](const auto& resource) { return version_of(resource); });
   note_retries();
-  refusals_.save();  // before any proxy is sent what depends on it
+  verdicts_->save_refusals();  // before any proxy is sent what depends on it
   const std::vector<ir::ProxyKey> served = serve();
-  if (!partial_) end_orphans();
+  if (!partial_) proxies_.leave_orphans(runner_->adopted(), commit_, Clock::now());
   observer_.served(commit_, served, Clock::now());
   const std::uint64_t cpu_us = thread_cpu_us() - before;
   observer_.committed(commit_, stats, std::chrono::microseconds(cpu_us));
   observer_.objects(pipeline_.count_objects());
-  // Refusals of versions that are no more are kept: going back to one is no news.
-  observer_.held_back(
-      static_cast<std::size_t>(std::ranges::count_if(refusals_.refusals(), [this](const auto& refusal) {
-        const std::optional<api::Object> present = pipeline_.object(refusal.first);
-        return refusal.second->guilty && present && refusals_.holds(refusal.first, *present);
-      })));
+  observer_.held_back(verdicts_->count_held_back());
   if (!changed_.empty()) {
     const std::size_t all = changed_.size();
     if (all > kNamed) changed_.resize(kNamed);
@@ -567,31 +491,18 @@ void Control::commit() {
          {"cpu_us", cpu_us}});
     changed_.clear();
   }
+  expiry_.committed(std::chrono::system_clock::now());
   report_problems();
   pipeline_.forget_changes();
   if (!statuses_due_) statuses_due_ = Clock::now() + kStatusInterval;
 }
 
-// Tells isolation which objects bring what is new: not those of which isolation's order is all that is new,
-// nor those of which the version is refused already.
-void Control::note_changes() {
-  for (const Pipeline::Contributor& contributor : pipeline_.changed_contributors()) {
-    const std::optional<api::Object> present = pipeline_.object(contributor.object);
-    const auto order = ordered_.find(contributor.object);
-    if (order != ordered_.end() && order->second == present) continue;
-    if (contributor.refused) continue;
-    isolation_.changed(commit_, contributor.object, contributor.aggregates);
-  }
-  ordered_.clear();
-}
-
-// Hands ADS and the runner what the commit changed. The proxies for which it changed something: they will
-// acknowledge.
-std::vector<ir::ProxyKey> Control::serve() {
+// What the last commit changed for each proxy.
+std::map<ir::ProxyKey, ads::Update> changed_resources(const Pipeline& pipeline) {
   std::map<ir::ProxyKey, ads::Update> updates;
   for (const ResourceType type : {ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kSecret,
                                   ResourceType::kListener, ResourceType::kRoutes}) {
-    for (const auto& change : pipeline_.resources(type).changes()) {
+    for (const auto& change : pipeline.resources(type).changes()) {
       ads::Update& update = updates[change.key.proxy];
       if (change.after == nullptr) {
         update.removed.emplace_back(type, change.key.name);
@@ -610,40 +521,31 @@ std::vector<ir::ProxyKey> Control::serve() {
       update.changed.push_back(std::move(resource));
     }
   }
-  std::vector<ir::ProxyKey> removed;
-  for (const auto& change : pipeline_.proxies().changes()) {
-    if (change.after == nullptr) {
-      log(Level::kInfo, "proxy removed", {{"proxy", change.key}});
-      observer_.removed(change.key);
-      ads_->remove(change.key);
-      handover_.gone(change.key);
-      set_problem(proxies_[change.key], std::nullopt);
-      removed.push_back(change.key);
-      updates.erase(change.key);
-      continue;
-    }
-    const bool fresh = !proxies_.contains(change.key);
-    Proxy& proxy = proxies_[change.key];
-    if (handover_.stay(change.key)) {
-      const auto back = leaving_.extract(change.key);
-      proxy.process = back.mapped().process;
-      proxy.ready = back.mapped().ready;
-    }
-    proxy.aggregates = {change.key, Pipeline::patched_aggregate(change.key)};
-    for (const translate::RouteTablePlan& table : change.after->route_tables)
-      proxy.aggregates.insert(table.name);
-    const ir::Proxy& process = change.after->proxy;
-    if (fresh || !(proxy.process == process)) {
-      proxy.process = process;
-      updates[change.key];
-      runner_->ensure(process);
-    }
-    if (fresh) {
-      pipeline_.set_proxy_state(change.key, {proxy.ready, false, ""});
-      dirty_ = true;
-      log(Level::kInfo, "proxy added", {{"proxy", change.key}, {"ports", process.ports}});
-      observer_.added(change.key, process.ports);
-    }
+  return updates;
+}
+
+// Hands ADS and the runner what the commit changed. The proxies for which it changed something: they will
+// acknowledge.
+std::vector<ir::ProxyKey> Control::serve() {
+  std::map<ir::ProxyKey, ads::Update> updates = changed_resources(pipeline_);
+  Proxies::Changes changes = proxies_.follow(pipeline_.proxies());
+  for (auto& [key, proxy] : changes.removed) {
+    log(Level::kInfo, "proxy removed", {{"proxy", key}});
+    observer_.removed(key);
+    ads_->remove(key);
+    set_problem(proxy, std::nullopt);
+    updates.erase(key);
+  }
+  for (const ir::ProxyKey& key : changes.to_run) {
+    updates[key];
+    runner_->ensure(proxies_.find(key)->process);
+  }
+  for (const ir::ProxyKey& key : changes.added) {
+    const Proxies::Proxy& proxy = *proxies_.find(key);
+    pipeline_.set_proxy_state(key, {proxy.ready, false, ""});
+    dirty_ = true;
+    log(Level::kInfo, "proxy added", {{"proxy", key}, {"ports", proxy.process.ports}});
+    observer_.added(key, proxy.process.ports);
   }
   std::vector<ir::ProxyKey> served;
   for (auto& [proxy, update] : updates) {
@@ -651,46 +553,15 @@ std::vector<ir::ProxyKey> Control::serve() {
     update.commit = commit_;
     ads_->update(proxy, std::move(update));
   }
-  for (const ir::ProxyKey& proxy : removed) {
-    auto left = proxies_.extract(proxy);
-    std::set<ir::ProxyKey> heirs;
-    for (const ir::ProxyKey& other : served) {
-      const auto takes = [&](std::uint16_t port) {
-        return std::ranges::find(proxies_.at(other).process.ports, port) !=
-               proxies_.at(other).process.ports.end();
-      };
-      if (std::ranges::any_of(left.mapped().process.ports, takes)) heirs.insert(other);
-    }
-    handover_.leave(proxy, commit_, std::move(heirs), Clock::now());
-    leaving_.insert(std::move(left));
-  }
+  proxies_.leave(std::move(changes.removed), commit_, served, Clock::now());
   return served;
 }
 
-// Ends the Envoys that the last sluice has left and that nothing wants. Which ports they have is not known:
-// they wait for all that serve now.
-void Control::end_orphans() {
-  for (const ir::ProxyKey& orphan : runner_->adopted()) {
-    if (proxies_.contains(orphan) || leaving_.contains(orphan)) continue;
-    std::set<ir::ProxyKey> heirs;
-    for (const auto& [key, proxy] : proxies_) {
-      if (!proxy.ready || proxy.acknowledged == 0) heirs.insert(key);
-    }
-    handover_.leave(orphan, commit_, std::move(heirs), Clock::now());
-    leaving_.emplace(orphan, Proxy{});
-  }
-}
-
 void Control::report_problems() {
+  observer_.certificates(expiry_.nearest());
   const Pipeline::ProblemChanges changes = pipeline_.problem_changes();
   problem_log_.remove_all(changes.removed);
   problem_log_.add_all(changes.added);
-  std::erase_if(refused_, [this](const RefusedResource& r) {
-    const Rendered* present = pipeline_.resources(r.type).get(r.key);
-    if (present != nullptr && present->version == r.version) return false;
-    problem_log_.remove(r.problem);
-    return true;
-  });
   const ProblemLog::News news = problem_log_.report([this](Problem& problem) { source_->locate(problem); });
   if (news.empty()) return;
   known_problems_ = nullptr;
@@ -699,43 +570,31 @@ void Control::report_problems() {
 
 // Ends the Envoys of proxies that are no more and wait for nobody.
 void Control::hand_over() {
-  for (const ir::ProxyKey& proxy : handover_.take(Clock::now())) {
-    leaving_.erase(proxy);
-    runner_->remove(proxy);
-  }
+  for (const ir::ProxyKey& proxy : proxies_.take_ended(Clock::now())) runner_->remove(proxy);
 }
 
 // When there is something to do though nobody has said anything.
 std::optional<Clock::time_point> Control::wake_at() const {
   std::optional<Clock::time_point> wake = statuses_due_;
-  for (const auto& at : {retries_.wake_at(), handover_.wake_at()}) {
+  for (const auto& at : {retries_.wake_at(), proxies_.wake_at(), modules_.retry_at()}) {
     if (at) wake = wake ? std::min(*wake, *at) : *at;
+  }
+  if (const auto wait = expiry_.wait(std::chrono::system_clock::now())) {
+    const Clock::time_point at = Clock::now() + *wait;
+    wake = wake ? std::min(*wake, at) : at;
   }
   return wake;
 }
 
-// Writes <run_dir>/status.yaml, whole.
+// Has <run_dir>/status.yaml written, whole.
 void Control::write_statuses() {
   statuses_due_.reset();
-  const std::string file = options_.run_dir + "/status.yaml";
-  {
-    std::ofstream out(file + ".new", std::ios::trunc);
-    for (const KindStatuses& kind : pipeline_.statuses()) {
-      for (const NamespacedName& name : kind.table.sorted_keys()) {
-        const ObjectKey object{kind.kind, name};
-        // A list of one after the other is one list.
-        out << status::to_yaml(nlohmann::json::array(
-            {status::document(object, *kind.table.get(name), options_.settings.controller_name)}));
-      }
-    }
-  }
-  std::error_code error;
-  std::filesystem::rename(file + ".new", file, error);
-  if (error) log(Level::kWarning, "cannot write statuses", {{"file", file}, {"error", error.message()}});
+  std::function<void()> then;
   if (runs_since_trim_ > kRunsWorthATrim) {
-    malloc_trim(0);  // what reading and sending so much has taken
+    then = [] { malloc_trim(0); };  // what reading and sending so much has taken
     runs_since_trim_ = 0;
   }
+  status_file_->write(status_rows(pipeline_), std::move(then));
 }
 
 }  // namespace

@@ -16,10 +16,15 @@ struct RunOptions {
   // Sockets, bootstraps, logs, state. Created with mode 0700; one that others may write to is refused. One
   // sluice a folder.
   std::string run_dir;
+  std::string
+      picker_module;  // the path of libsluice_picker.so; empty: pools are picked from beside Envoy only
   translate::Settings settings;
   std::string admin_address = "127.0.0.1:0";  // of the admin pages, beside the socket; empty: none
   std::vector<std::string> admin_hosts;       // names by which that may be asked for
   std::uint32_t look_again_seconds = 600;     // at modules that may change where they are from
+  // Of the server from which proxies that are not on this machine get modules (module_server.h); empty: none.
+  std::string modules_address;
+  std::string modules_url;  // by which they reach it; empty: that of the address
 };
 
 // Serves until a signal ends it (signals.h), then drains and ends the Envoys. The exit code: 0, or 1 when it

@@ -6,11 +6,16 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -81,6 +86,15 @@ class RunTest : public testing::Test {
   bool answers(const std::string& path, const std::string& part) const {
     for (int i = 0; i < 2'000; ++i) {
       if (contains(ask(path), part)) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  // Waits until there is an answer of which it is no part.
+  bool ceases(const std::string& path, const std::string& part) const {
+    for (int i = 0; i < 2'000; ++i) {
+      const std::string answer = ask(path);
+      if (!answer.empty() && !contains(answer, part)) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return false;
@@ -160,6 +174,65 @@ TEST_F(RunTest, WhyEnvoyDoesNotStartStaysSaid) {
     EXPECT_TRUE(contains(ask("/api/state"), R"("code":"value/bootstrap")"));
     EXPECT_TRUE(contains(ask("/api/status"), "Envoy does not start with this configuration: exited"));
   }
+}
+
+template <typename Write>
+std::string pem_of(Write write) {
+  const std::unique_ptr<BIO, decltype(&BIO_free_all)> out(BIO_new(BIO_s_mem()), &BIO_free_all);
+  write(out.get());
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+// A Gateway with a certificate that is valid for so long from now on.
+std::string https_gateway(std::chrono::seconds valid) {
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), &EVP_PKEY_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
+  X509_set_version(certificate.get(), X509_VERSION_3);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), valid.count());
+  X509_set_pubkey(certificate.get(), key.get());
+  X509_sign(certificate.get(), key.get(), EVP_sha256());
+  std::string pems[] = {pem_of([&](BIO* out) { PEM_write_bio_X509(out, certificate.get()); }),
+                        pem_of([&](BIO* out) {
+                          PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+                        })};
+  for (std::string& pem : pems) {
+    for (std::size_t at = 0; (at = pem.find('\n', at)) != std::string::npos; at += 2)
+      pem.replace(at, 1, "\\n");
+  }
+  return fmt::format(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: web, namespace: default}}
+spec:
+  gatewayClassName: class
+  listeners: [{{name: https, port: 8443, protocol: HTTPS, tls: {{certificateRefs: [{{name: soon}}]}}}}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: soon, namespace: default}}
+type: kubernetes.io/tls
+stringData: {{tls.crt: "{}", tls.key: "{}"}}
+)",
+                     pems[0], pems[1]);
+}
+
+TEST_F(RunTest, ACertificateThatRunsOutWhileItServesIsAProblem) {
+  folder_.write("files/gateway.yaml", https_gateway(std::chrono::seconds(4)));
+  const auto began = std::chrono::steady_clock::now();
+  start();
+  EXPECT_TRUE(answers("/metrics", "sluice_certificate_nearest_expiry_timestamp_seconds "));
+  const bool early = contains(ask("/api/status"), "value/certificate-expired");
+  if (std::chrono::steady_clock::now() - began < std::chrono::seconds(4)) {
+    EXPECT_FALSE(early);
+  }
+  EXPECT_TRUE(answers("/api/status", R"("code":"value/certificate-expired","severity":"warning")"));
+  // Another certificate mends it.
+  folder_.write("files/gateway.yaml", https_gateway(std::chrono::hours(1)));
+  EXPECT_TRUE(ceases("/api/status", "value/certificate-expired"));
 }
 
 TEST_F(RunTest, ItEndsWhileSomebodyLooks) {

@@ -219,13 +219,17 @@ TEST_F(StreamRoutes, TheOlderOneWinsAServerName) {
   pipeline_.commit();
   EXPECT_EQ(forwards(8443), (std::map<std::string, std::string>{{"x.example", "service/default/b:53"},
                                                                 {"y.example", "service/default/a:53"}}));
-  EXPECT_EQ(problems(), "");
+  EXPECT_EQ(problems(),
+            "conflict/route TLSRoute default/younger spec.hostnames: listener default/gw/tls forwards "
+            "`x.example` to TLSRoute default/older, which is older: this route gets the rest of it\n");
+  ASSERT_EQ(pipeline_.problems()[0].also.size(), 1U);
+  EXPECT_EQ(pipeline_.problems()[0].also[0].object.to_string(), "TLSRoute default/older");
   route("TLSRoute", "younger", "a", "hostnames: [x.example],", "2026-02-01T00:00:00Z");
   pipeline_.commit();
   EXPECT_EQ(forwards(8443).size(), 1U);
   EXPECT_EQ(problems(),
-            "conflict/route TLSRoute default/younger spec.parentRefs: listener default/gw/tls forwards to "
-            "TLSRoute default/older, which is older: this route gets nothing of it\n");
+            "conflict/route TLSRoute default/younger spec.hostnames: listener default/gw/tls forwards "
+            "`x.example` to TLSRoute default/older, which is older: this route gets nothing of it\n");
   pipeline_.erase({.kind = api::kind_of<api::TLSRoute>(), .name = {"default", "older"}});
   pipeline_.commit();
   EXPECT_EQ(forwards(8443).at("x.example"), "service/default/a:53");
@@ -242,7 +246,10 @@ TEST_F(StreamRoutes, OneRouteATcpListener) {
   route("TCPRoute", "a", "a");
   pipeline_.commit();
   EXPECT_EQ(forwards(9000), (std::map<std::string, std::string>{{"*", "service/default/a:53"}}));
-  EXPECT_NE(problems().find("conflict/route TCPRoute default/b"), std::string::npos) << problems();
+  EXPECT_EQ(
+      problems(),
+      "conflict/route TCPRoute default/b spec.parentRefs: listener default/gw/tcp forwards all that comes "
+      "to TCPRoute default/a, whose name comes first: this route gets nothing of it\n");
   EXPECT_EQ(status("Gateway", "gw")->listeners[0].attached_routes, 2U);
 }
 
@@ -468,7 +475,12 @@ TEST_F(StreamRoutes, MisdirectedRequests) {
   http("three", "wild", "hostnames: ['*.wildcard.org', fourth-example.wildcard.org],");
   http("four", "fourth", "");
   pipeline_.commit();
-  EXPECT_EQ(problems(), "");
+  for (const Problem& problem : pipeline_.problems()) {
+    EXPECT_EQ(problem.severity, Severity::kWarning) << problem.message;
+  }
+  EXPECT_NE(problems().find("reference/hostname HTTPRoute default/three spec.hostnames[1]: no listener that "
+                            "the route is attached to takes hostname `fourth-example.wildcard.org`\n"),
+            std::string::npos);
 
   // As Envoy looks a host up.
   const auto status_of = [this](const std::string& table, const std::string& host) {

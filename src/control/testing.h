@@ -36,6 +36,36 @@ class YamlPipeline : public testing::Test {
     return object.key;
   }
 
+  // The Gateway default/gw with the listener `a`, for which the EnvoyProxy default/proxy is.
+  void feed_gateway_with_proxy() {
+    feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  gatewayClassName: class
+  infrastructure: {parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy}}
+  listeners: [{name: a, port: 8001, protocol: HTTP}]
+)");
+  }
+  // That EnvoyProxy: `spec` is what is in its braces.
+  void feed_proxy(std::string_view spec) {
+    feed(fmt::format(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyProxy
+metadata: {{name: proxy, namespace: default}}
+spec: {{{}}}
+)",
+                     spec));
+  }
+  // ... which registers the dynamic module `model`, to be fetched from here.
+  static constexpr char kLibraryDigest[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+  void feed_library(std::string_view url) {
+    feed_proxy(fmt::format(
+        R"(dynamicModules: [{{name: model, source: {{type: Remote, remote: {{url: "{}", sha256: {}}}}}}}])",
+        url, kLibraryDigest));
+  }
+
   const translate::ObjectStatus* status(const GroupKind& kind, const NamespacedName& name) const {
     for (const KindStatuses& of_kind : pipeline_.statuses()) {
       if (of_kind.kind == kind) return of_kind.table.get(name);

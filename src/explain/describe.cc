@@ -7,7 +7,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <re2/re2.h>
 
+#include "base/letter_case.h"
+#include "base/socket_address.h"
 #include "explain/rewrite.h"
 
 namespace sluice::explain {
@@ -32,14 +35,22 @@ std::string describe_protocol(const ir::Cluster& cluster) {
 }
 
 std::string short_name(const std::string& extension) {
-  return ir::short_names({{.name = extension, .lua_context = {}}}).front();
+  static const re2::RE2 kPolicy(R"(/envoyextensionpolicy/([^/]+/[^/]+)/[a-z]+/)");
+  std::string name = ir::short_names({{.name = extension, .lua_context = {}}}).front();
+  re2::RE2::Replace(&name, kPolicy, R"(/\1/)");
+  return name;
+}
+
+std::vector<std::string> extension_names(const std::vector<ir::ExtensionUse>& uses) {
+  std::vector<std::string> names;
+  names.reserve(uses.size());
+  for (const ir::ExtensionUse& use : uses) names.push_back(short_name(use.name));
+  return names;
 }
 
 std::string describe_endpoint(const ir::Endpoint& endpoint) {
   if (!endpoint.unix_path.empty()) return endpoint.unix_path;
-  const bool v6 = endpoint.address.find(':') != std::string::npos;
-  return v6 ? fmt::format("[{}]:{}", endpoint.address, endpoint.port)
-            : fmt::format("{}:{}", endpoint.address, endpoint.port);
+  return host_and_port(endpoint.address, endpoint.port);
 }
 
 std::string describe_duration(ir::Duration duration) {
@@ -52,6 +63,20 @@ std::string describe_duration(ir::Duration duration) {
   }
   if (duration % seconds(1) == ir::Duration::zero()) return fmt::format("{}s", duration / seconds(1));
   return fmt::format("{}ms", duration.count());
+}
+
+std::string describe_auth(const ir::ExtAuthz& auth) {
+  std::vector<std::string> parts{auth.http ? "by HTTP" : "by gRPC"};
+  const auto names = [](const std::vector<std::string>& headers) {
+    return fmt::format("{}", fmt::join(headers, " "));
+  };
+  if (auth.http && !auth.http->path.empty()) parts.push_back("path behind " + auth.http->path);
+  if (!auth.request_headers.empty()) parts.push_back("shown " + names(auth.request_headers));
+  if (auth.http && !auth.http->response_headers.empty()) {
+    parts.push_back("taken " + names(auth.http->response_headers));
+  }
+  if (auth.max_body > 0) parts.push_back(fmt::format("bodies of up to {} bytes", auth.max_body));
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, std::vector<Step>& steps) {
@@ -67,11 +92,20 @@ void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, s
   }
 }
 
-std::vector<ir::ExtensionUse> add_credential_steps(const std::vector<ir::ExtensionUse>& uses,
-                                                   std::vector<Step>& steps) {
+std::vector<ir::ExtensionUse> add_own_steps(const std::vector<ir::ExtensionUse>& uses,
+                                            std::vector<Step>& steps) {
   constexpr std::string_view kFilter = "/httproutefilter/";
   std::vector<ir::ExtensionUse> code;
   for (const ir::ExtensionUse& use : uses) {
+    if (use.name.starts_with(ir::kEndpointPicker)) {
+      const std::string_view pool = std::string_view(use.name).substr(ir::kEndpointPicker.size() + 1);
+      steps.push_back(
+          {"picker",
+           fmt::format("the endpoint picker of InferencePool {} says which of its endpoints gets it, "
+                       "or refuses it",
+                       pool)});
+      continue;
+    }
     if (!use.name.starts_with(ir::kCredentialInjector)) {
       code.push_back(use);
       continue;
@@ -118,8 +152,9 @@ void add_limit_steps(const ir::Forward& forward, std::vector<Step>& steps) {
   }
   if (!forward.retry) return;
   const ir::Retry& retry = *forward.retry;
-  std::string text = fmt::format("failed attempts are repeated up to {} time{}", retry.attempts,
-                                 retry.attempts == 1 ? "" : "s");
+  std::string text = fmt::format("{} are repeated up to {} time{}",
+                                 retry.only_unsent ? "attempts that reach no endpoint" : "failed attempts",
+                                 retry.attempts, retry.attempts == 1 ? "" : "s");
   if (!retry.codes.empty()) text += fmt::format(", on status {} too", fmt::join(retry.codes, ", "));
   if (retry.per_try_timeout)
     text += fmt::format(", each within {}", describe_duration(*retry.per_try_timeout));

@@ -26,6 +26,7 @@ std::string describe_protocol(const ir::Cluster& cluster);
 
 // Of an extension of a policy: "lua/default/p/0".
 std::string short_name(const std::string& extension);
+std::vector<std::string> extension_names(const std::vector<ir::ExtensionUse>& uses);
 
 // "127.0.0.1:8080", "[::1]:80", "/run/app.sock".
 std::string describe_endpoint(const ir::Endpoint& endpoint);
@@ -33,11 +34,14 @@ std::string describe_endpoint(const ir::Endpoint& endpoint);
 // "1.5s", "250ms", "2h".
 std::string describe_duration(ir::Duration duration);
 
+// How a service is asked whether requests may pass: "by HTTP, path behind /check, bodies of up to 100 bytes".
+std::string describe_auth(const ir::ExtAuthz& auth);
+
 // One step for each of set, add and remove. `kind` is "request-headers" or "response-headers".
 void add_header_steps(std::string_view kind, const ir::HeaderChanges& changes, std::vector<Step>& steps);
-// One for each credential among the filters; returns the others.
-std::vector<ir::ExtensionUse> add_credential_steps(const std::vector<ir::ExtensionUse>& uses,
-                                                   std::vector<Step>& steps);
+// One for each credential and endpoint picker among the filters; returns the others, which are users' code.
+std::vector<ir::ExtensionUse> add_own_steps(const std::vector<ir::ExtensionUse>& uses,
+                                            std::vector<Step>& steps);
 // What the request's host and path become.
 void add_rewrite_steps(const ir::Rewrite& rewrite, const ir::PathMatch& match, const Arrival& arrival,
                        std::vector<Step>& steps);

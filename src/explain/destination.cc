@@ -1,5 +1,6 @@
 #include "explain/destination.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -36,6 +37,20 @@ void add_destinations(const Snapshot& snapshot, const translate::ClusterRow& clu
     if (member.priority > 0) one.steps.push_back({"fallback", "only while the backends before it are down"});
     add_destinations(snapshot, *member.row, std::move(one), destinations);
   }
+}
+
+void add_patches(const Snapshot& snapshot, xds::ResourceType type, const std::string& name,
+                 const std::string& of, Explanation& e) {
+  for (NamespacedName& policy : snapshot.pipeline().patches_of(type, {.proxy = *e.proxy, .name = name})) {
+    Explanation::Patch patch{.policy = std::move(policy), .of = of};
+    if (std::ranges::find(e.patches, patch) == e.patches.end()) e.patches.push_back(std::move(patch));
+  }
+}
+
+void add_cluster_patches(const Snapshot& snapshot, const std::string& cluster, Explanation& e) {
+  const std::string backend = e.destinations.back().backend->to_string();
+  add_patches(snapshot, xds::ResourceType::kCluster, cluster, "the cluster of " + backend, e);
+  add_patches(snapshot, xds::ResourceType::kEndpoints, cluster, "the endpoints of " + backend, e);
 }
 
 }  // namespace sluice::explain

@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "explain/describe.h"
+#include "explain/destination.h"
 #include "explain/match.h"
 #include "explain/near_misses.h"
 #include "explain/route.h"
@@ -75,6 +76,8 @@ class Explainer {
   bool choose_host(const ProxyPlan& plan);
   bool choose_route();
   void close(std::string why);
+  void blame(const ObjectKey& object, std::string_view field);
+  void look_for_listener_sets_outside();
   std::string listener_name() const;
 
   const Snapshot& snapshot_;
@@ -135,6 +138,7 @@ bool Explainer::choose_chain(const ProxyPlan& plan, const ir::Listener& socket) 
       }
     }
   }
+  if (tls) find_stream_misses(snapshot_, {.proxy = plan.proxy.key, .name = socket.name}, e_);
   return false;
 }
 
@@ -252,6 +256,7 @@ Explanation Explainer::through(const ProxyPlan& plan, const ir::Listener& socket
                                  ? "the client has to show a certificate, of whomever"
                                  : "the client has to show a certificate that is trusted";
   }
+  add_patches(snapshot_, xds::ResourceType::kListener, socket.name, "the listener", e_);
   if (e_.request.http()) arrival_ = arrive(e_.request);
   choose_listener(plan);
   if (!e_.request.http()) {
@@ -269,15 +274,42 @@ Explanation Explainer::through(const ProxyPlan& plan, const ir::Listener& socket
   } else if (arrival_.status != 0) {
     e_.answer(arrival_.status, arrival_.why);
   } else {
+    add_patches(snapshot_, xds::ResourceType::kRoutes, e_.route_table, "the routes", e_);
     if (choose_host(plan)) choose_route();
     e_.near_misses = find_near_misses(snapshot_, plan, e_, arrival_);
   }
   return std::move(e_);
 }
 
+// What is wrong with that field of an object, and what is in it.
+void Explainer::blame(const ObjectKey& object, std::string_view field) {
+  for (const Problem& problem : snapshot_.pipeline().problems()) {
+    if (problem.object == object && is_in(problem.path, field)) e_.problems.push_back(problem);
+  }
+}
+
+// A ListenerSet that its Gateway does not let in is in no plan.
+void Explainer::look_for_listener_sets_outside() {
+  const control::Pipeline& pipeline = snapshot_.pipeline();
+  for (const control::KindStatuses& kind : pipeline.statuses()) {
+    if (kind.kind != api::kind_of<api::ListenerSet>()) continue;
+    for (const NamespacedName& name : kind.table.sorted_keys()) {
+      const ObjectKey key{.kind = kind.kind, .name = name};
+      const std::optional<api::Object> object = pipeline.object(key);
+      if (!object) continue;
+      const auto& set = *std::get<std::shared_ptr<const api::ListenerSet>>(*object);
+      const auto at = std::ranges::find(set.spec.listeners, e_.request.port, &api::Listener::port);
+      if (at == set.spec.listeners.end()) continue;
+      e_.why = fmt::format("listener {} of {} is not served", at->name, key.to_string());
+      blame(key, "spec.parentRef");
+    }
+  }
+}
+
 Explanation Explainer::refused(const std::vector<const ProxyPlan*>& plans) {
   e_.outcome = Outcome::kRefused;
   e_.why = fmt::format("nothing listens on port {}", e_.request.port);
+  bool planned = false;
   for (const ProxyPlan* plan : plans) {
     for (const GatewayPlan& gateway : plan->gateways) {
       if (e_.request.gateway && gateway.gateway != *e_.request.gateway) continue;
@@ -286,15 +318,14 @@ Explanation Explainer::refused(const std::vector<const ProxyPlan*>& plans) {
           e_.there_are.push_back(describe_listener(listener));
         } else if (listener.port == e_.request.port) {
           const Place place = place_of(listener);
-          e_.why = fmt::format("listener {} of Gateway {} is not served", listener.name,
-                               gateway.gateway.to_string());
-          for (const Problem& problem : gateway.problems) {
-            if (is_in(problem.path, place.path)) e_.problems.push_back(problem);
-          }
+          planned = true;
+          e_.why = fmt::format("listener {} of {} is not served", listener.name, place.object.to_string());
+          blame(place.object, place.path);
         }
       }
     }
   }
+  if (!planned) look_for_listener_sets_outside();
   if (plans.empty()) {
     e_.why = e_.request.gateway
                  ? fmt::format("there is no Gateway {} of ours", e_.request.gateway->to_string())

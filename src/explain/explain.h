@@ -88,6 +88,7 @@ struct Explanation {
   Outcome outcome = Outcome::kRefused;
   std::uint16_t status = 0;  // of kRedirected and kAnswered
   std::string why;           // of all but kForwarded and kRedirected: one sentence
+  bool as_wanted = false;    // of kAnswered: a filter of the rule, or CORS, answers so
   std::string location;      // of kRedirected
   // What there is instead: listeners, server names, hosts.
   std::vector<std::string> there_are;
@@ -121,6 +122,16 @@ struct Explanation {
   std::vector<Step> steps;  // in the order in which they run
   std::vector<Destination> destinations;
   std::vector<Step> response_steps;
+
+  // EnvoyPatchPolicies that change something on the way. What they do to the request is not looked at: Envoy
+  // may do otherwise than is said here.
+  struct Patch {
+    NamespacedName policy;
+    std::string of;  // what it changes: "the listener", "the routes", "the cluster of Service default/web"
+
+    bool operator==(const Patch&) const = default;
+  };
+  std::vector<Patch> patches;
 
   std::vector<Problem> problems;  // of what the way goes through
   std::vector<NearMiss> near_misses;

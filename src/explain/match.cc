@@ -9,6 +9,8 @@
 #include <fmt/ranges.h>
 #include <re2/re2.h>
 
+#include "base/letter_case.h"
+
 namespace sluice::explain {
 
 namespace {

@@ -177,11 +177,13 @@ class Finder {
         const bool here = std::ranges::find(plan_.gateways, parent.gateway,
                                             &translate::GatewayPlan::gateway) != plan_.gateways.end();
         if (!here || accepted == nullptr || accepted->status || shown == kShown) continue;
-        found_.push_back({.kind = NearMiss::Kind::kDetached,
-                          .place = {.object = route.key, .path = "spec.parentRefs"},
-                          .rule_name = "",
-                          .match = "",
-                          .reasons = {accepted->message}});
+        found_.push_back(
+            {.kind = NearMiss::Kind::kDetached,
+             .place = {.object = route.key,
+                       .path = parent.by_default ? "spec.useDefaultGateways" : "spec.parentRefs"},
+             .rule_name = "",
+             .match = "",
+             .reasons = {accepted->message}});
         ++shown;
       }
     }

@@ -8,6 +8,8 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include "base/letter_case.h"
+
 namespace sluice::explain {
 
 namespace {
@@ -29,8 +31,6 @@ constexpr std::string_view kMethods[] = {
     "MERGE",     "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",   "MSEARCH",    "NOTIFY", "OPTIONS", "PATCH",
     "POST",      "PROPFIND",   "PROPPATCH",  "PURGE",  "PUT",    "REBIND",     "REPORT", "SEARCH",  "SOURCE",
     "SUBSCRIBE", "TRACE",      "UNBIND",     "UNLINK", "UNLOCK", "UNSUBSCRIBE"};
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -74,7 +74,7 @@ std::string sni_for(std::string_view host) { return is_address(host) ? "" : lowe
 
 int hex(char c) {
   if (c >= '0' && c <= '9') return c - '0';
-  if (lower(c) >= 'a' && lower(c) <= 'f') return lower(c) - 'a' + 10;
+  if (lower_case(c) >= 'a' && lower_case(c) <= 'f') return lower_case(c) - 'a' + 10;
   return -1;
 }
 
@@ -236,12 +236,6 @@ void read_query(Arrival& arrival) {
 }
 
 }  // namespace
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return lower(c); });
-  return out;
-}
 
 bool is_known_method(std::string_view method) { return std::ranges::binary_search(kMethods, method); }
 

@@ -58,9 +58,6 @@ std::string to_string(const Request& request);
 // A method that Envoy's parser of HTTP/1.1 takes with a path. Letter case counts.
 bool is_known_method(std::string_view method);
 
-// ASCII only, as header names and hosts are.
-std::string lower_case(std::string_view text);
-
 // What routes are compared with.
 struct Arrival {
   std::string host;   // lower case, without a port

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <re2/re2.h>
 
+#include "base/letter_case.h"
 #include "explain/describe.h"
 #include "explain/destination.h"
 #include "explain/rewrite.h"
@@ -42,12 +44,16 @@ class Follower {
 
  private:
   bool is_preflight() const;
+  static std::vector<ir::ExtensionUse> uses_of_all(const std::vector<const ir::Route*>& shares);
+  std::vector<ir::ExtensionUse> add_auth_steps(const std::vector<ir::ExtensionUse>& uses,
+                                               std::vector<Step>& steps) const;
   void add_extension_steps(const std::vector<ir::ExtensionUse>& uses);
   void add_service_steps(const ir::Extension& extension, const ir::ExtProc& asking);
   void share_out(const std::vector<const ir::Route*>& shares);
   void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
   void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
   void judge_destinations();
+  void answer_directly(std::uint16_t status);
 
   const Snapshot& snapshot_;
   const Arrival& arrival_;
@@ -68,15 +74,15 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
   if (action.cors) {
     if (is_preflight()) {
       e_.answer(200, "CORS answers preflights itself");
+      e_.as_wanted = true;
       return;
     }
     e_.steps.push_back({"cors", fmt::format("CORS lets pages of {} read the answers",
                                             fmt::join(action.cors->origins, ", "))});
   }
-  if (action.extensions) {
-    const std::vector<ir::ExtensionUse> code = add_credential_steps(*action.extensions, e_.steps);
-    if (!code.empty()) add_extension_steps(code);
-  }
+  const std::vector<ir::ExtensionUse> uses = uses_of_all(shares);
+  const std::vector<ir::ExtensionUse> code = add_own_steps(add_auth_steps(uses, e_.steps), e_.steps);
+  if (!code.empty()) add_extension_steps(code);
   if (shares.size() > 1) {
     share_out(shares);
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
@@ -84,7 +90,7 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     e_.status = redirect->status;
     e_.location = location(*redirect, shares.front()->match.path, e_.request, arrival_);
   } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
-    e_.answer(response->status, e_.problems.empty() ? "the rule answers so" : "the rule cannot be served");
+    answer_directly(response->status);
   } else {
     const auto& forward = std::get<ir::Forward>(action.action);
     add_forward_steps(forward, *shares.front(), e_.steps);
@@ -97,9 +103,48 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
   add_header_steps("response-headers", action.response_headers.or_default(), e_.response_steps);
 }
 
+// Filters that are on for each of the shares.
+std::vector<ir::ExtensionUse> Follower::uses_of_all(const std::vector<const ir::Route*>& shares) {
+  std::vector<ir::ExtensionUse> uses = shares.front()->action->extensions.or_default();
+  std::erase_if(uses, [&shares](const ir::ExtensionUse& use) {
+    return !std::ranges::all_of(shares, [&use](const ir::Route* route) {
+      const std::vector<ir::ExtensionUse>& its = route->action->extensions.or_default();
+      return std::ranges::find(its, use) != its.end();
+    });
+  });
+  return uses;
+}
+
+// A step for each service that is asked whether the request may pass; returns the other filters.
+std::vector<ir::ExtensionUse> Follower::add_auth_steps(const std::vector<ir::ExtensionUse>& uses,
+                                                       std::vector<Step>& steps) const {
+  std::vector<ir::ExtensionUse> others;
+  std::vector<const ir::Extension*> auths;
+  const Snapshot::Route* route = e_.rule ? snapshot_.route(e_.rule->place.object) : nullptr;
+  for (const ir::ExtensionUse& use : uses) {
+    if (!use.name.starts_with(ir::kExtAuthz) || route == nullptr) {
+      others.push_back(use);
+      continue;
+    }
+    for (const auto& [table, extension] : route->result->extensions) {
+      if (table == e_.route_table && extension->name == use.name) auths.push_back(extension.get());
+    }
+  }
+  std::ranges::sort(auths, {}, [](const ir::Extension* auth) { return std::tie(auth->index, auth->name); });
+  for (const ir::Extension* extension : auths) {
+    const auto& auth = std::get<ir::ExtAuthz>(extension->filter);
+    const translate::ClusterRow* cluster = snapshot_.cluster(*e_.proxy, auth.cluster);
+    steps.push_back(
+        {"auth", fmt::format("{} is asked whether it may pass, {}",
+                             cluster == nullptr ? "a service" : snapshot_.backend(*cluster).to_string(),
+                             describe_auth(auth))});
+  }
+  return others;
+}
+
 void Follower::add_extension_steps(const std::vector<ir::ExtensionUse>& uses) {
   e_.steps.push_back({"extensions", fmt::format("code of EnvoyExtensionPolicies may change or answer it: {}",
-                                                fmt::join(ir::short_names(uses), ", "))});
+                                                fmt::join(extension_names(uses), ", "))});
   const Snapshot::Route* route = e_.rule ? snapshot_.route(e_.rule->place.object) : nullptr;
   if (route == nullptr) return;
   for (const auto& [table, extension] : route->result->extensions) {
@@ -134,12 +179,18 @@ void Follower::add_service_steps(const ir::Extension& extension, const ir::ExtPr
 // Routes of one match with rising fractions, the last without one.
 void Follower::share_out(const std::vector<const ir::Route*>& shares) {
   const std::uint32_t whole = shares.front()->match.below->denominator;
+  const std::vector<ir::ExtensionUse> of_all = uses_of_all(shares);
   std::uint32_t before = 0;
   for (const ir::Route* route : shares) {
     const std::uint32_t end = route->match.below ? route->match.below->numerator : whole;
     Share share{.part = end - before, .whole = whole, .steps = {}};
     before = end;
     const ir::RouteAction& action = *route->action;
+    std::vector<ir::ExtensionUse> own = action.extensions.or_default();
+    std::erase_if(own, [&of_all](const ir::ExtensionUse& use) {
+      return std::ranges::find(of_all, use) != of_all.end();
+    });
+    add_own_steps(add_auth_steps(own, share.steps), share.steps);
     if (const auto* forward = std::get_if<ir::Forward>(&action.action)) {
       add_forward_steps(*forward, *route, share.steps);
       split(*forward, *route, share);
@@ -148,6 +199,7 @@ void Follower::share_out(const std::vector<const ir::Route*>& shares) {
     Destination& to = e_.destinations.emplace_back();
     to.weight = share.part;
     to.weights = share.whole;
+    to.steps = share.steps;
     if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
       to.status = redirect->status;
       to.location = location(*redirect, route->match.path, e_.request, arrival_);
@@ -191,7 +243,7 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
     const translate::ClusterRow* cluster =
         part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
     if (cluster != nullptr && cluster->cluster.credential) {
-      add_credential_steps({{.name = cluster->cluster.credential->name, .lua_context = {}}}, to.steps);
+      add_own_steps({{.name = cluster->cluster.credential->name, .lua_context = {}}}, to.steps);
     }
     if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
     add_header_steps("response-headers", part.response_headers.or_default(), to.steps);
@@ -201,9 +253,22 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
       e_.destinations.push_back(std::move(to));
     } else {
       add_destinations(snapshot_, *cluster, std::move(to), e_.destinations);
+      add_cluster_patches(snapshot_, part.cluster, e_);
       e_.destinations.back().names_itself = forward.dynamic;
     }
   }
+}
+
+// By a filter of the rule, or because of what is wrong with it.
+void Follower::answer_directly(std::uint16_t status) {
+  const auto is_error = [](const Problem& problem) { return problem.severity == Severity::kError; };
+  const auto has_no_backend = [](const Problem& problem) { return problem.code == "value/no-backend"; };
+  const bool no_backend = std::ranges::any_of(e_.problems, has_no_backend);
+  const bool error = std::ranges::any_of(e_.problems, is_error);
+  e_.answer(status, error        ? "the rule cannot be served"
+                    : no_backend ? "the rule has no backend that requests could go to"
+                                 : "the rule answers so");
+  e_.as_wanted = !error && !no_backend;
 }
 
 // Where nobody can answer, Envoy does.

@@ -124,8 +124,9 @@ std::string describe(const ir::CircuitBreakers& from) {
   words.add("{} that wait", from.pending);
   words.add("{} retries", from.retries);
   if (from.retry_budget) {
-    words.add(
-        fmt::format("retries of {} %, {} at least", from.retry_budget->percent, from.retry_budget->min));
+    const std::optional<ir::Duration>& interval = from.retry_budget->interval;
+    words.add(fmt::format("retries of {} %{}, {} at least", from.retry_budget->percent,
+                          interval ? " within " + describe_duration(*interval) : "", from.retry_budget->min));
   }
   return words.take();
 }

@@ -27,6 +27,7 @@ Snapshot::Snapshot(const control::Pipeline& pipeline) : pipeline_(pipeline) {
       std::visit(
           [&route](const auto& of_kind) {
             if constexpr (requires { of_kind->spec.hostnames; }) route.hostnames = of_kind->spec.hostnames;
+            if constexpr (requires { of_kind->spec.rules; }) route.rules = of_kind->spec.rules.size();
           },
           *object);
     }

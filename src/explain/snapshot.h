@@ -6,6 +6,7 @@
 // Threads: one at a time, that of the pipeline.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,6 +25,7 @@ class Snapshot {
     ObjectKey key;
     const translate::RouteResult* result;
     std::vector<std::string> hostnames;  // as written; none: every host
+    std::size_t rules = 0;
   };
   // What routes bring to one host of a route table.
   using Contributions = std::vector<std::pair<ObjectKey, const translate::Contribution*>>;

@@ -1,7 +1,9 @@
 #include "explain/stream.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +41,11 @@ void set_listener(const translate::ProxyPlan& plan, const std::string& stream, E
   }
 }
 
+// The backends of all rules are one list. Where there are several rules, no one of them is the way.
+Place place_of(const Snapshot::Route& route) {
+  return {.object = route.key, .path = route.rules == 1 ? "spec.rules[0]" : "spec.rules"};
+}
+
 void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContribution& brings,
              Explanation& e) {
   e.outcome = Outcome::kForwarded;
@@ -56,6 +63,7 @@ void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContr
       e.destinations.push_back(std::move(to));
     } else {
       add_destinations(snapshot, *cluster, std::move(to), e.destinations);
+      add_cluster_patches(snapshot, share.cluster, e);
       e.destinations.back().names_itself = brings.dynamic;
     }
   }
@@ -69,7 +77,45 @@ void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContr
   }
   if (std::ranges::any_of(e.destinations, &Destination::has_endpoints)) return;
   e.outcome = Outcome::kClosed;
-  e.why = "no backend has an endpoint that is ready";
+  const auto no_backend = [](const Problem& problem) { return problem.code == "value/no-backend"; };
+  const bool none = std::ranges::any_of(e.problems, no_backend);
+  if (none) e.destinations.clear();
+  e.why = none ? "the route has no backend that gets any of it" : "no backend has an endpoint that is ready";
+}
+
+// A route of the socket that does not take the connection.
+using Other = std::pair<const Snapshot::Route*, const StreamContribution*>;
+
+// How many characters at the ends of the names are the same, of the nearest of them.
+std::size_t likeness(const Other& other, std::string_view sni) {
+  std::size_t best = 0;
+  for (const std::string& name : other.second->server_names) {
+    const auto [a, b] = std::mismatch(sni.rbegin(), sni.rend(), name.rbegin(), name.rend());
+    best = std::max(best, static_cast<std::size_t>(a - sni.rbegin()));
+  }
+  return best;
+}
+
+// Of many, those whose names are nearest.
+void add_misses(std::vector<Other> others, Explanation& e) {
+  constexpr std::size_t kShown = 3;
+  std::ranges::stable_sort(others, std::greater(),
+                           [&e](const Other& other) { return likeness(other, e.request.sni); });
+  if (others.size() > kShown) others.resize(kShown);
+  for (const auto& [route, brings] : others) {
+    NearMiss miss{.kind = NearMiss::Kind::kDiffers,
+                  .place = place_of(*route),
+                  .rule_name = "",
+                  .match = names_of(*brings),
+                  .reasons = {}};
+    if (brings->server_names.empty() || (e.rule && e.request.sni.empty())) {
+      miss.reasons.emplace_back("another route of the listener is more precise, older, or first by name");
+    } else {
+      miss.reasons.push_back(e.request.sni.empty() ? "the client names no server"
+                                                   : fmt::format("the server name is {}", e.request.sni));
+    }
+    e.near_misses.push_back(std::move(miss));
+  }
 }
 
 }  // namespace
@@ -77,13 +123,14 @@ void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContr
 void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, const ir::Listener& socket,
                    const ir::TcpChain* chain, Explanation& e) {
   const translate::XdsKey here{.proxy = plan.proxy.key, .name = socket.name};
-  std::vector<std::pair<const Snapshot::Route*, const StreamContribution*>> others;
+  std::vector<Other> others;
   if (chain != nullptr) {
     e.chain = chain->name;
     e.server_names = chain->server_names;
     // A chain without a route keeps its listener's hostname from wider ones.
     set_listener(plan, chain->name, e);
   }
+  add_patches(snapshot, xds::ResourceType::kListener, socket.name, "the listener", e);
   for (const Snapshot::Route& route : snapshot.routes()) {
     for (const auto& [key, brings] : route.result->streams) {
       if (key != here) continue;
@@ -96,7 +143,7 @@ void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, c
       }
       set_listener(plan, brings.stream, e);
       e.rule = {.positions = {},
-                .place = {.object = route.key, .path = "spec.rules[0]"},
+                .place = place_of(route),
                 .name = "",
                 .match = chain == nullptr ? "every datagram" : names_of(brings)};
       e.problems = route.result->problems;
@@ -111,19 +158,17 @@ void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, c
     e.outcome = Outcome::kClosed;
     e.why = chain == nullptr ? "no route takes the datagrams" : "no route takes the connection";
   }
-  for (const auto& [route, brings] : others) {
-    NearMiss miss{.kind = NearMiss::Kind::kDiffers,
-                  .place = {.object = route->key, .path = "spec.rules[0]"},
-                  .rule_name = "",
-                  .match = names_of(*brings),
-                  .reasons = {}};
-    if (e.request.sni.empty() || brings->server_names.empty()) {
-      miss.reasons.emplace_back("another route of the listener is more precise, older, or first by name");
-    } else {
-      miss.reasons.push_back(fmt::format("the server name is {}", e.request.sni));
+  add_misses(std::move(others), e);
+}
+
+void find_stream_misses(const Snapshot& snapshot, const translate::XdsKey& socket, Explanation& e) {
+  std::vector<Other> others;
+  for (const Snapshot::Route& route : snapshot.routes()) {
+    for (const auto& [key, brings] : route.result->streams) {
+      if (key == socket) others.emplace_back(&route, &brings);
     }
-    e.near_misses.push_back(std::move(miss));
   }
+  add_misses(std::move(others), e);
 }
 
 }  // namespace sluice::explain

@@ -13,4 +13,7 @@ namespace sluice::explain {
 void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, const ir::Listener& socket,
                    const ir::TcpChain* chain, Explanation& e);
 
+// Where no chain takes the connection: the routes of the socket that come nearest.
+void find_stream_misses(const Snapshot& snapshot, const translate::XdsKey& socket, Explanation& e);
+
 }  // namespace sluice::explain

@@ -125,7 +125,18 @@ class Viewer {
     view.exact.route_table.clear();
     view.exact.stat_prefix.clear();
     if (view.exact.tls) view.exact.tls->certificate_secrets.clear();
-    for (const ir::ExtensionPtr& extension : chain.extensions) look_at_service(*extension);
+    auths_.clear();
+    for (const ir::ExtensionPtr& extension : chain.extensions) {
+      look_at_service(*extension);
+      if (const auto* auth = std::get_if<ir::ExtAuthz>(&extension->filter)) {
+        auths_.emplace(extension->name,
+                       fmt::format("{} {}", name_backend(auth->cluster), describe_auth(*auth)));
+      }
+    }
+    // Routes tell of these.
+    std::erase_if(view.exact.extensions, [](const ir::ExtensionPtr& extension) {
+      return std::holds_alternative<ir::ExtAuthz>(extension->filter);
+    });
     for (const auto& [host, contributions] : snapshot_.hosts(chain.route_table)) {
       look_at_host(chain.route_table, host, view.hosts[host].routes);
     }
@@ -193,8 +204,10 @@ class Viewer {
   // What an extension asks.
   void look_at_service(const ir::Extension& extension) {
     const auto* asking = std::get_if<ir::ExtProc>(&extension.filter);
-    if (asking == nullptr) return;
-    const translate::ClusterRow* row = snapshot_.cluster(plan_->proxy.key, asking->cluster);
+    const auto* picking = std::get_if<ir::EndpointPicker>(&extension.filter);
+    if (asking == nullptr && picking == nullptr) return;
+    const std::string& cluster = asking != nullptr ? asking->cluster : picking->cluster;
+    const translate::ClusterRow* row = snapshot_.cluster(plan_->proxy.key, cluster);
     if (row == nullptr) return;
     BackendView& view = view_.backends["service of " + short_name(extension.name)];
     view.settings["backends"].insert(name_backends(*row));
@@ -297,7 +310,14 @@ class Viewer {
       }
       if (!mirrors.empty()) settings["mirrors"] = words(mirrors);
     }
-    if (action.extensions) settings["extensions"] = words(ir::short_names(*action.extensions));
+    std::vector<ir::ExtensionUse> code;
+    std::vector<std::string> auths;
+    for (const ir::ExtensionUse& use : action.extensions.or_default()) {
+      const auto auth = auths_.find(use.name);
+      auth == auths_.end() ? code.push_back(use) : auths.push_back(auth->second);
+    }
+    if (!auths.empty()) settings["ExternalAuth"] = fmt::format("{}", fmt::join(auths, "; "));
+    if (!code.empty()) settings["extensions"] = words(extension_names(code));
     if (action.cors) settings["CORS"] = "origins " + words(action.cors->origins);
     put_steps(steps, settings);
     return settings;
@@ -354,6 +374,7 @@ class Viewer {
   const SecretOf secret_of_ = [this](const std::string& name) { return secret(name); };
   const ProxyPlan* plan_ = nullptr;
   std::string title_;
+  std::map<std::string, std::string> auths_;            // of the chain, by name: who is asked, and how
   std::set<std::pair<std::string, std::string>> seen_;  // proxy and cluster
   View view_;
 };

@@ -13,6 +13,9 @@ enum : std::uint8_t {
   kRequestMetadataContext = 8,
   kRequestAttributes = 9,
   kRequestObservabilityMode = 10,
+  kRequestProtocolConfig = 11,
+  kProtocolRequestBodyMode = 1,
+  kProtocolResponseBodyMode = 2,
 
   kHttpHeadersHeaders = 1,
   kHttpHeadersEndOfStream = 3,
@@ -105,6 +108,20 @@ bool read_part(std::string_view bytes, Request& request) {
     }
   }
   return fields.ok();
+}
+
+// A mode that is none leaves it open, as a client that says nothing does.
+void read_body_modes(std::string_view protocol, Request& request) {
+  const auto mode = [](std::uint64_t value) -> std::optional<BodyMode> {
+    if (value > static_cast<std::uint64_t>(BodyMode::kGrpc)) return std::nullopt;
+    return static_cast<BodyMode>(value);
+  };
+  request.request_body_mode = request.response_body_mode = BodyMode::kNone;  // which has no field
+  FieldReader fields(protocol);
+  while (fields.next()) {
+    if (fields.number() == kProtocolRequestBodyMode) request.request_body_mode = mode(fields.integer());
+    if (fields.number() == kProtocolResponseBodyMode) request.response_body_mode = mode(fields.integer());
+  }
 }
 
 // The value of a map's entry if its key is this one.
@@ -264,6 +281,7 @@ bool decode(std::string_view bytes, Request& request) {
   request.body = {};
   request.encoded_metadata = {};
   request.end_of_stream = request.observability_mode = false;
+  request.request_body_mode = request.response_body_mode = std::nullopt;
   std::optional<std::string_view> part;
   FieldReader fields(bytes);
   while (fields.next()) {
@@ -278,6 +296,8 @@ bool decode(std::string_view bytes, Request& request) {
       request.encoded_attributes.push_back(fields.bytes());
     } else if (number == kRequestObservabilityMode) {
       request.observability_mode = fields.integer() != 0;
+    } else if (number == kRequestProtocolConfig) {
+      read_body_modes(fields.bytes(), request);
     }
   }
   return fields.ok() && part && read_part(*part, request);

@@ -39,6 +39,16 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
+// How the filter sends bodies (envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode).
+enum class BodyMode : std::uint8_t {
+  kNone = 0,
+  kStreamed = 1,
+  kBuffered = 2,
+  kBufferedPartial = 3,
+  kFullDuplexStreamed = 4,
+  kGrpc = 5,
+};
+
 // A google.protobuf.Value as it lies in the message.
 class ValueView {
  public:
@@ -62,6 +72,9 @@ struct Request {
   std::string_view body;            // of a body part
   bool end_of_stream = false;       // of headers and body: nothing follows in this direction
   bool observability_mode = false;  // Envoy does not wait for answers, and ignores them
+  // Said by a stream's first message alone, and not by every client.
+  std::optional<BodyMode> request_body_mode;
+  std::optional<BodyMode> response_body_mode;
 
   // The value of the first header of this name (in lower case), or nothing.
   std::optional<std::string_view> header(std::string_view name) const;

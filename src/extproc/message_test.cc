@@ -54,6 +54,19 @@ TEST(Decode, HeadersInTheirOrderWithEitherKindOfValue) {
   EXPECT_EQ(request.header("absent"), std::nullopt);
 }
 
+TEST(Decode, HowBodiesAreSent) {
+  using Mode = envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
+  pb::ProcessingRequest message;
+  message.mutable_request_headers();
+  std::string bytes;
+  EXPECT_EQ(read(message, bytes).request_body_mode, std::nullopt);
+  message.mutable_protocol_config()->set_request_body_mode(Mode::FULL_DUPLEX_STREAMED);
+  EXPECT_EQ(read(message, bytes).request_body_mode, BodyMode::kFullDuplexStreamed);
+  EXPECT_EQ(read(message, bytes).response_body_mode, BodyMode::kNone);
+  message.mutable_protocol_config()->set_response_body_mode(Mode::BUFFERED);
+  EXPECT_EQ(read(message, bytes).response_body_mode, BodyMode::kBuffered);
+}
+
 TEST(Decode, EveryPart) {
   std::string bytes;
   pb::ProcessingRequest message;

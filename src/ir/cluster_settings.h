@@ -94,6 +94,7 @@ struct LoadBalancing {
   Boxed<Utilization> utilization;             // of kUtilization
   Boxed<BalancingModule> module;              // of kModule
   std::vector<std::string> override_headers;  // a request that names an endpoint in one of these goes there
+  bool picked = false;                        // a picker has chosen the endpoint (ir::EndpointPicker)
   std::optional<PreferLocal> prefer_local;    // at most one of the two
   std::vector<ZoneWeight> zone_weights;       // sorted by zone
 
@@ -186,10 +187,11 @@ struct OutlierDetection {
 
 // ---- limits ----------------------------------------------------------------------------------
 
-// Retries that may run at once: a share of the requests.
+// Retries that may run at once: a share of the requests, of those that run or that came within the interval.
 struct RetryBudget {
   double percent = 20;
   std::uint32_t min = 3;
+  std::optional<Duration> interval = {};
 
   bool operator==(const RetryBudget&) const = default;
 };

@@ -1,5 +1,5 @@
-// HTTP filters of the users' own: what an EnvoyExtensionPolicy adds to the way of a request, or the
-// credential of an HTTPRouteFilter.
+// HTTP filters of the users' own: what an EnvoyExtensionPolicy adds to the way of a request, the credential
+// of an HTTPRouteFilter, or the service that an ExternalAuth filter asks.
 //
 // A chain has each of them once, switched off; a route that wants some switches them on by their names, so
 // that the others pay nothing. Which filters a route has is in ir::RouteAction, what they are in
@@ -51,6 +51,35 @@ struct ExtProc {
   bool operator==(const ExtProc&) const = default;
 };
 
+// Where the Inference Extension's endpoint picker protocol (docs/proposals/004) has what is picked: a header,
+// and a key of this namespace of metadata. What the proxy made of it is under the other key.
+inline constexpr std::string_view kPickedNamespace = "envoy.lb";
+inline constexpr std::string_view kPickedEndpoint = "x-gateway-destination-endpoint";
+inline constexpr std::string_view kServedEndpoint = "x-gateway-destination-endpoint-served";
+// Of which endpoints to pick.
+inline constexpr std::string_view kSubsetNamespace = "envoy.lb.subset_hint";
+
+// Who decides which endpoint of an InferencePool gets a request: a service that is asked, or a module inside
+// the proxy. It is the last that a request meets: what it reserves is not refused afterwards.
+inline constexpr std::string_view kEndpointPicker = "envoy.filters.http.ext_proc.endpoint_picker";
+struct EndpointPicker {
+  std::string cluster;
+  std::string authority;
+  // While nobody answers, requests go to any endpoint of the pool; else they are answered with 503.
+  bool fail_open = false;
+  // Bodies are streamed through it, as the protocol has it: a request of whose body it has been sent
+  // something fails with it, and so does a response that is under way. Else Envoy keeps the request until it
+  // has an answer, and shows it the response: then everything can go on without it.
+  bool streamed = true;
+
+  // Inside the proxy: the path of our own dynamic module, and its configuration, JSON. Then nobody is asked,
+  // and nothing of the above counts.
+  std::string module;
+  std::string config;
+
+  bool operator==(const EndpointPicker&) const = default;
+};
+
 struct Lua {
   std::string source;
   std::string context;  // JSON, an object; empty: none. Routes say it: see ExtensionUse
@@ -87,7 +116,6 @@ struct DynamicModule {
   std::string config;  // JSON; may be empty
   bool do_not_close = false;
   bool load_globally = false;
-  bool terminal = false;  // it answers itself
 
   bool operator==(const DynamicModule&) const = default;
 };
@@ -103,11 +131,37 @@ struct CredentialInjector {
   bool operator==(const CredentialInjector&) const = default;
 };
 
+// A service that is asked before each request whether it may pass, and what it is to have besides. Without an
+// answer it may not.
+inline constexpr std::string_view kExtAuthz = "envoy.filters.http.ext_authz";
+struct ExtAuthz {
+  // It is asked by HTTP, with the method and the headers of the request; else by gRPC
+  // (envoy.service.auth.v3.Authorization).
+  struct Http {
+    std::string path;  // in front of the request's: "/auth"; empty: nothing
+    // Headers of the answer that the request is to have, in lower case; none: all that do not concern the
+    // answer alone.
+    std::vector<std::string> response_headers;
+
+    bool operator==(const Http&) const = default;
+  };
+
+  std::string cluster;
+  std::string authority;
+  std::optional<Http> http;
+  // Headers of the request that it is shown, in lower case. None: by gRPC all, by HTTP those that say what
+  // the request is about.
+  std::vector<std::string> request_headers;
+  std::uint32_t max_body = 0;  // bytes that it is shown, larger requests are refused; 0: none
+
+  bool operator==(const ExtAuthz&) const = default;
+};
+
 struct Extension {
   std::string name;         // in the chain: "<Envoy's type>/<anything>"
   std::uint32_t index = 0;  // among those of its kind of one policy: the order of a request
   NamespacedName policy;    // that it is of; empty where it is of none
-  std::variant<Lua, ExtProc, Wasm, DynamicModule, CredentialInjector> filter;
+  std::variant<Lua, ExtProc, Wasm, DynamicModule, CredentialInjector, EndpointPicker, ExtAuthz> filter;
 
   bool operator==(const Extension&) const = default;
 };

@@ -241,6 +241,7 @@ struct WeightedCluster {
 
 struct Retry {
   std::uint32_t attempts = 2;
+  bool only_unsent = false;  // only of what no endpoint has got: nothing is done twice
   std::vector<std::uint32_t> codes;
   std::optional<Duration> backoff;
   std::optional<Duration> per_try_timeout;
@@ -276,6 +277,8 @@ struct Forward {
   bool missing_is_500 = false;
   // None of the clusters has an endpoint, and none is asked: the answer is 503.
   bool nobody_ready = false;
+  // How many bytes a filter may keep of a request's body; 0: as many as of all of a connection.
+  std::uint64_t body_limit = 0;
 
   bool operator==(const Forward&) const = default;
 };

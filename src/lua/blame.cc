@@ -77,7 +77,7 @@ std::vector<std::string_view> methods_of(const Kind& kind) {
 
 std::string did_you_mean(std::string_view name, const std::vector<std::string_view>& candidates) {
   const std::string_view near = closest(name, candidates);
-  return near.empty() ? "" : fmt::format("; did you mean `{}`?", near);
+  return near.empty() ? "" : "; " + sluice::did_you_mean(near);
 }
 
 // Where the nil is a method that an object of Envoy's does not have.

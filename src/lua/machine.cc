@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <nlohmann/json.hpp>
+
 #include "lua/validate.h"
 
 namespace sluice::lua {

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/socket_address.h"
+
 namespace sluice::observe {
 namespace {
 
@@ -36,7 +38,7 @@ std::string address_of(const json& host) {
     const json* port = find(*socket, "port_value");
     const std::string ip = text_of(find(*socket, "address"));
     const int number = port != nullptr && port->is_number() ? port->get<int>() : 0;
-    return ip.find(':') == ip.npos ? fmt::format("{}:{}", ip, number) : fmt::format("[{}]:{}", ip, number);
+    return host_and_port(ip, number);
   }
   if (const json* pipe = find(*address, "pipe")) return text_of(find(*pipe, "path"));
   return {};

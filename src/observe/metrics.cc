@@ -65,6 +65,8 @@ constexpr Definition kRows{"sluice_table_rows", "Rows of a table"};
 constexpr Definition kProblems{"sluice_problems", "Problems by severity and code"};
 constexpr Definition kHeldBack{"sluice_objects_held_back",
                                "Objects in whose place an older version is served"};
+constexpr Definition kExpiry{"sluice_certificate_nearest_expiry_timestamp_seconds",
+                             "When the first of the certificates that are shown runs out, since the epoch"};
 constexpr Definition kState{"sluice_proxy_state", "1 for the state that the process of a proxy is in"};
 constexpr Definition kStarts{"sluice_proxy_starts_total", "Processes that a proxy has had"};
 constexpr Definition kFailures{"sluice_proxy_failures_total",
@@ -80,11 +82,12 @@ constexpr Definition kStartTime{"process_start_time_seconds", "When sluice was s
 constexpr Definition kFiles{"process_open_fds", "Open files of sluice"};
 
 constexpr std::array kAll{
-    kBatches,       kChanges,       kCommits,   kCommitCpu, kRuns,       kRowsChanged,
-    kArrival,       kResponses,     kResources, kBytes,     kRejections, kObjectRejections,
-    kBuild,         kReady,         kBusy,      kObjects,   kRows,       kProblems,
-    kHeldBack,      kState,         kStarts,    kFailures,  kNodes,      kAcknowledged,
-    kCommitsBehind, kSecondsBehind, kCpu,       kMemory,    kStartTime,  kFiles};
+    kBatches,      kChanges,       kCommits,       kCommitCpu, kRuns,       kRowsChanged,
+    kArrival,      kResponses,     kResources,     kBytes,     kRejections, kObjectRejections,
+    kBuild,        kReady,         kBusy,          kObjects,   kRows,       kProblems,
+    kHeldBack,     kExpiry,        kState,         kStarts,    kFailures,   kNodes,
+    kAcknowledged, kCommitsBehind, kSecondsBehind, kCpu,       kMemory,     kStartTime,
+    kFiles};
 
 const Buckets kCpuBuckets{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                           0.025,  0.05,    0.1,    0.25,  0.5,    1,     5};
@@ -222,6 +225,7 @@ std::string Metrics::text(const Now& now) const {
   Made(all, kReady).add(now.ready ? 1 : 0);
   Made(all, kBusy).add(seconds(now.busy));
   Made(all, kHeldBack).add(static_cast<double>(now.held_back));
+  if (now.nearest_expiry) Made(all, kExpiry).add(static_cast<double>(*now.nearest_expiry));
   {
     Made objects(all, kObjects);
     for (const auto& [kind, count] : now.objects)

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +38,7 @@ struct Now {
   std::vector<std::pair<std::string_view, std::size_t>> rows;        // by table
   std::map<std::pair<Severity, std::string>, std::size_t> problems;  // by severity and code
   std::size_t held_back = 0;                                         // objects
+  std::optional<std::int64_t> nearest_expiry;                        // of certificates, in Unix time
   std::vector<Fleet::Proxy> proxies;
 };
 

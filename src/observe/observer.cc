@@ -105,6 +105,11 @@ void Observer::problems(const std::vector<Problem>& added, const std::vector<Pro
   }
 }
 
+void Observer::certificates(std::optional<std::int64_t> nearest_expiry) {
+  const std::lock_guard lock(mutex_);
+  nearest_expiry_ = nearest_expiry;
+}
+
 std::vector<std::string> Observer::lacks(std::uint64_t commit,
                                          const std::vector<Fleet::Proxy>& proxies) const {
   if (stopping_) return {"sluice is stopping"};
@@ -121,6 +126,7 @@ Now Observer::look(Time now) const {
           .rows = rows_,
           .problems = problems_,
           .held_back = held_back_,
+          .nearest_expiry = nearest_expiry_,
           .proxies = fleet_.proxies()};
   all.ready = lacks(commit_, all.proxies).empty();
   return all;
@@ -160,7 +166,7 @@ admin::Response Observer::readyz(bool verbose) const {
 
 admin::Response Observer::metrics() const {
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = metrics_.text(look(Clock::now()))};
+          .body = metrics_.text(look(Clock::now())) + (ways_.more_metrics ? ways_.more_metrics() : "")};
 }
 
 Snapshot Observer::located(const Snapshot& snapshot) {

@@ -43,6 +43,9 @@ class Observer {
     std::function<void(Take)> snapshot;    // asks the control thread for one; must not block
     std::function<void(Problem&)> locate;  // fills in where a problem is; from any thread
     HealthWatch::Ask ask_envoy;
+    // More of the page for Prometheus, of families that are not ours. Null: none. On the admin server's
+    // thread.
+    std::function<std::string()> more_metrics = nullptr;
   };
 
   explicit Observer(Ways ways) : ways_(std::move(ways)), health_(ways_.ask_envoy) {}
@@ -65,6 +68,9 @@ class Observer {
   void held_back(std::size_t objects);
   // What has come and what has gone.
   void problems(const std::vector<Problem>& added, const std::vector<Problem>& removed);
+  // When the first of the certificates that are shown runs out, in seconds of Unix time; nothing: there is
+  // none.
+  void certificates(std::optional<std::int64_t> nearest_expiry);
   // From now on it is not ready: the Envoys drain.
   void stopping() { stopping_ = true; }
 
@@ -102,6 +108,7 @@ class Observer {
   std::vector<std::pair<std::string_view, std::size_t>> rows_;  // by table; names live as long as the graph
   std::map<std::pair<Severity, std::string>, std::size_t> problems_;
   std::size_t held_back_ = 0;
+  std::optional<std::int64_t> nearest_expiry_;
 };
 
 }  // namespace sluice::observe

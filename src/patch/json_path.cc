@@ -1,11 +1,16 @@
 #include "patch/json_path.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
+#include "base/closest.h"
 #include "base/quote.h"
 #include "patch/json_path_query.h"
 
@@ -52,6 +57,30 @@ class Search {
     return pointer;
   }
   const json& value(std::size_t node) const { return *nodes_[node].value; }
+
+  // What a name in the step was probably meant to be, where the step finds nothing below these: "did you mean
+  // `default/web/http`?", or nothing.
+  std::string meant(const Step& step, const Found& from) {
+    Found within;
+    for (const std::size_t node : from) {
+      Found here{node};
+      if (step.descends) add_below(here);
+      within.insert(within.end(), here.begin(), here.end());
+    }
+    for (const Selector& selector : step.selectors) {
+      std::string_view near;
+      if (const auto* name = std::get_if<std::string>(&selector)) {
+        near = nearest_member(*name, within);
+      } else if (const auto* filter = std::get_if<std::shared_ptr<const Condition>>(&selector)) {
+        Found children;
+        for (const std::size_t node : within) select(Everything(), node, children);
+        near = nearest_text(**filter, children);
+      }
+      if (!complete()) return "";
+      if (!near.empty()) return did_you_mean(near);
+    }
+    return "";
+  }
 
  private:
   std::size_t add(const json& value, std::size_t parent, const std::string* name, std::size_t index) {
@@ -202,6 +231,80 @@ class Search {
     }
   }
 
+  // ---- what was meant
+
+  std::string_view nearest_member(std::string_view name, const Found& within) const {
+    std::set<std::string_view> names;
+    for (const std::size_t node : within) {
+      if (!value(node).is_object()) continue;
+      for (auto member = value(node).begin(); member != value(node).end(); ++member) {
+        names.insert(member.key());
+      }
+    }
+    return closest(name, {names.begin(), names.end()});
+  }
+
+  // Of the texts that the condition compares with one that is written down, or whose beginning it wants.
+  std::string_view nearest_text(const Condition& condition, const Found& children) {
+    switch (condition.kind) {
+      case Condition::Kind::kAnd:
+      case Condition::Kind::kOr:
+        for (const Condition& part : condition.parts) {
+          if (const std::string_view near = nearest_text(part, children); !near.empty()) return near;
+        }
+        return {};
+      case Condition::Kind::kCompare: {
+        if (condition.comparison != Condition::Comparison::kEqual) return {};
+        const auto* left = std::get_if<json>(&condition.left.what);
+        const auto* right = std::get_if<json>(&condition.right.what);
+        if ((left == nullptr) == (right == nullptr)) return {};
+        const json& literal = left != nullptr ? *left : *right;
+        if (!literal.is_string()) return {};
+        keep_texts(left != nullptr ? condition.right : condition.left, children);
+        return closest_of(literal.get_ref<const std::string&>());
+      }
+      case Condition::Kind::kRegex: {
+        // As far as the last slash in front of what stands for something else.
+        const std::string_view pattern = condition.regex->pattern();
+        const auto slash = pattern.substr(0, pattern.find_first_of(R"(.*+?()[]{}|\^$)")).rfind('/');
+        if (slash == std::string_view::npos) return {};
+        const std::string_view beginning = pattern.substr(0, slash + 1);
+        keep_texts(condition.left, children);
+        const auto slashes = std::ranges::count(beginning, '/');
+        std::set<std::string> beginnings;
+        for (const std::string& text : texts_) {
+          std::size_t end = 0;
+          for (std::ptrdiff_t i = 0; i < slashes && end != std::string::npos; ++i) {
+            end = text.find('/', end);
+            if (end != std::string::npos) ++end;
+          }
+          if (end != std::string::npos) beginnings.insert(text.substr(0, end));
+        }
+        texts_ = std::move(beginnings);
+        return closest_of(beginning);
+      }
+      case Condition::Kind::kNot:
+      case Condition::Kind::kExists:
+        return {};
+    }
+    return {};
+  }
+
+  void keep_texts(const Operand& operand, const Found& children) {
+    texts_.clear();
+    for (const std::size_t child : children) {
+      if (!complete()) return;
+      for (const json& value : values_of(operand, *nodes_[child].value)) {
+        if (value.is_string()) texts_.insert(value.get<std::string>());
+      }
+    }
+  }
+
+  std::string_view closest_of(std::string_view word) const {
+    const std::string_view near = closest(word, {texts_.begin(), texts_.end()});
+    return near == word ? std::string_view() : near;
+  }
+
   std::vector<json> values_of(const Operand& operand, const json& current) {
     std::vector<json> values;
     if (const auto* literal = std::get_if<json>(&operand.what)) {
@@ -231,6 +334,7 @@ class Search {
   const json& root_;
   std::vector<Node> nodes_;
   std::size_t looks_ = 0;
+  std::set<std::string> texts_;  // that nearest_text() looks among
 };
 
 }  // namespace
@@ -267,8 +371,11 @@ Result<std::vector<Pointer>> JsonPath::locate(const json& document) const {
   const std::size_t end = query_->steps[good].end;
   if (!again.complete()) return fail(fmt::format("{} finds nothing", quote(text)));
   const Pointer pointer = again.pointer_to(last.front());
-  return fail(fmt::format("{} finds nothing: {}", quote(text.substr(0, end)),
-                          describe(again.value(last.front()), pointer, pointer.size())));
+  std::string message = fmt::format("{} finds nothing: {}", quote(text.substr(0, end)),
+                                    describe(again.value(last.front()), pointer, pointer.size()));
+  return std::unexpected(Failure{.field = "jsonPath",
+                                 .message = std::move(message),
+                                 .suggestion = again.meant(query_->steps[good], last)});
 }
 
 }  // namespace sluice::patch

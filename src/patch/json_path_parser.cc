@@ -2,6 +2,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/quote.h"
 #include "patch/json_path_query.h"

@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include <nlohmann/json.hpp>
 
 namespace sluice::patch {
 namespace {
@@ -89,6 +90,26 @@ TEST(JsonPath, NothingFoundSaysHowFarTheWayGoes) {
               ElementsAre("`$.chains[7]` finds nothing: `/chains` has 3 entries"));
   EXPECT_THAT(places("$.chains[?@.name == 'z']"),
               ElementsAre("`$.chains[?@.name == 'z']` finds nothing: `/chains` has 3 entries"));
+}
+TEST(JsonPath, NothingFoundSaysWhatWasProbablyMeant) {
+  const auto meant = [](std::string_view expression) {
+    const auto table = json::parse(R"({"virtual_hosts": [
+      {"name": "default/web/http/www_example_com",
+       "routes": [{"name": "httproute/default/cart/rule/0/match/0/www_example_com", "route": {"cluster": "a"}}]},
+      {"name": "default/web/http/shop_example_com", "routes": []}]})");
+    const auto found = JsonPath::parse(expression)->locate(table);
+    return found ? "found" : found.error().suggestion;
+  };
+  EXPECT_EQ(meant("$.virtual_hosts[?(@.name == 'default/web/http/www_exmaple_com')]"),
+            "did you mean `default/web/http/www_example_com`?");
+  EXPECT_EQ(meant("$.virtual_hosts[?('default/web/htp/shop_example_com' == @.name && @.routes)]"),
+            "did you mean `default/web/http/shop_example_com`?");
+  EXPECT_EQ(meant("..routes[?match(@.name, 'httproute/default/carts/.*')].route.cluster"),
+            "did you mean `httproute/default/cart/`?");
+  EXPECT_EQ(meant("$.virtual_hosts[*].route[0]"), "did you mean `routes`?");
+  EXPECT_EQ(meant("$.virtual_hosts[?(@.name == 'another')]"), "");
+  // The name is right; what else is asked for is not.
+  EXPECT_EQ(meant("$.virtual_hosts[?(@.name == 'default/web/http/shop_example_com' && @.cors)]"), "");
 }
 TEST(JsonPath, WhatIsNoExpressionIsToldWithTheColumn) {
   EXPECT_THAT(

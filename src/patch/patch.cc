@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/quote.h"
 #include "patch/json_path.h"
@@ -192,6 +193,12 @@ Result<std::vector<Pointer>> places_of(const Operation& operation, const json& d
 }
 
 }  // namespace
+
+bool Operation::operator==(const Operation& other) const {
+  const bool same_value = value == other.value || (value && other.value && *value == *other.value);
+  return op == other.op && path == other.path && json_path == other.json_path && from == other.from &&
+         same_value;
+}
 
 std::optional<Failure> check(const Operation& operation) {
   const std::string_view op = name_of(operation.op);

@@ -10,11 +10,13 @@
 // Threads: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "patch/failure.h"
 
@@ -27,9 +29,9 @@ struct Operation {
   std::optional<std::string> path = {};
   std::optional<std::string> json_path = {};
   std::optional<std::string> from = {};
-  std::optional<nlohmann::json> value = {};
+  std::shared_ptr<const nlohmann::json> value = {};  // null: has none
 
-  bool operator==(const Operation&) const = default;
+  bool operator==(const Operation& other) const;  // compares values, not pointers
 };
 
 // What is wrong with the operation whatever the document.

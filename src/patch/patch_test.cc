@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include <nlohmann/json.hpp>
 
 namespace sluice::patch {
 namespace {
@@ -21,12 +22,18 @@ json after(const char* document, const Operation& operation) {
          (done.error().suggestion.empty() ? "" : " (" + done.error().suggestion + ")");
 }
 
-Operation add(std::string path, json value) { return {.op = Op::kAdd, .path = path, .value = value}; }
+std::shared_ptr<const json> boxed(json value) { return std::make_shared<const json>(std::move(value)); }
+
+Operation add(std::string path, json value) { return {.op = Op::kAdd, .path = path, .value = boxed(value)}; }
 Operation remove(std::string path) { return {.op = Op::kRemove, .path = path}; }
-Operation replace(std::string path, json value) { return {.op = Op::kReplace, .path = path, .value = value}; }
+Operation replace(std::string path, json value) {
+  return {.op = Op::kReplace, .path = path, .value = boxed(value)};
+}
 Operation move(std::string from, std::string path) { return {.op = Op::kMove, .path = path, .from = from}; }
 Operation copy(std::string from, std::string path) { return {.op = Op::kCopy, .path = path, .from = from}; }
-Operation test(std::string path, json value) { return {.op = Op::kTest, .path = path, .value = value}; }
+Operation test(std::string path, json value) {
+  return {.op = Op::kTest, .path = path, .value = boxed(value)};
+}
 
 // ---- what RFC 6902 says of each operation ----------------------------------------------------------
 
@@ -75,12 +82,13 @@ TEST(Patch, AddMakesWhatIsMissingOnTheWay) {
   EXPECT_EQ(after(R"({"a":[1]})", add("/a/1/b", 1)), parsed(R"({"a":[1,{"b":1}]})"));
 }
 TEST(Patch, AnExpressionFindsThePlacesAndThePathGoesOn) {
-  const Operation operation{.op = Op::kAdd, .path = "/on", .json_path = "$.l[?(@.n != 'b')]", .value = true};
+  const Operation operation{
+      .op = Op::kAdd, .path = "/on", .json_path = "$.l[?(@.n != 'b')]", .value = boxed(true)};
   EXPECT_EQ(after(R"({"l":[{"n":"a"},{"n":"b"},{"n":"c"}]})", operation),
             parsed(R"({"l":[{"n":"a","on":true},{"n":"b"},{"n":"c","on":true}]})"));
 }
 TEST(Patch, ThePathBehindAnExpressionNeedsNoSlash) {
-  const Operation operation{.op = Op::kReplace, .path = "x", .json_path = "$.a", .value = 2};
+  const Operation operation{.op = Op::kReplace, .path = "x", .json_path = "$.a", .value = boxed(2)};
   EXPECT_EQ(after(R"({"a":{"x":1}})", operation), parsed(R"({"a":{"x":2}})"));
 }
 TEST(Patch, RemovesAllEntriesThatAreFound) {
@@ -146,7 +154,7 @@ TEST(Patch, ReplaceNeedsAValue) {
   EXPECT_EQ(after("{}", {.op = Op::kReplace, .path = "/a"}), "value: `replace` needs a `value`");
 }
 TEST(Patch, RemoveHasNoValue) {
-  EXPECT_EQ(after("{}", {.op = Op::kRemove, .path = "/a", .value = 1}),
+  EXPECT_EQ(after("{}", {.op = Op::kRemove, .path = "/a", .value = boxed(1)}),
             "value: `remove` has no `value` (remove it)");
 }
 TEST(Patch, MoveNeedsFrom) {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include "base/closest.h"
 #include "base/quote.h"
@@ -33,7 +34,7 @@ Failure missing(const json& container, const Pointer& pointer, std::size_t lengt
   if (near.empty()) return failure;
   Pointer meant(pointer.begin(), pointer.begin() + static_cast<std::ptrdiff_t>(length));
   meant.emplace_back(near);
-  failure.suggestion = fmt::format("did you mean {}?", quote(to_string(meant)));
+  failure.suggestion = did_you_mean(to_string(meant));
   return failure;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/utf8.h"
 
 namespace sluice::proxy {
 
@@ -47,7 +48,7 @@ std::string last_lines(const std::string& path, std::uint64_t from, int lines) {
   }
   text.erase(0, begin);
   if (text.starts_with('\n')) text.erase(0, 1);
-  return text;
+  return as_utf8(text);
 }
 
 }  // namespace sluice::proxy

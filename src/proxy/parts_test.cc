@@ -1,14 +1,21 @@
 // Loop, records, command lines, log files, processes: each by itself.
 #include <fstream>
+#include <set>
 #include <thread>
+#include <vector>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <nlohmann/json.hpp>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/file.h"
 #include "base/loop.h"
 #include "proxy/command_line.h"
@@ -16,6 +23,7 @@
 #include "proxy/log_file.h"
 #include "proxy/process.h"
 #include "proxy/record.h"
+#include "proxy/shared_ports.h"
 #include "proxy/testing.h"
 
 namespace sluice::proxy {
@@ -221,6 +229,16 @@ TEST(Process, LeavesBehindHowItEnded) {
   EXPECT_FALSE(read_exit(folder.file("none")));
 }
 
+// It begins when it is known.
+TEST(Process, OneThatEndsAtOnceIsKnownWhateverDescriptorsAreFree) {
+  std::vector<Descriptor> taken;
+  do {
+    const auto started = start_process({.arguments = {"/bin/true"}});
+    EXPECT_TRUE(started) << "with " << taken.size() << " more: " << started.error();
+    taken.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  } while (taken.back().get() < 110);
+}
+
 TEST(Process, IsNotOurChild) {
   auto started = start_process({.arguments = {"/bin/sleep", "60"}});
   ASSERT_TRUE(started) << started.error();
@@ -271,6 +289,8 @@ TEST(LogFile, LastLines) {
   EXPECT_EQ(last_lines(path, 1'000, 1), "four") << "it was rotated meanwhile";
   std::ofstream(path) << std::string(5'000, 'x') << "\nlast\n";
   EXPECT_EQ(last_lines(path, 0, 3), "last") << "no half lines";
+  std::ofstream(path) << "any \xFF byte\n";
+  EXPECT_EQ(last_lines(path, 0, 3), "any \xEF\xBF\xBD byte") << "they are for messages, which are UTF-8";
 }
 
 TEST(LogFile, RotationKeepsTheEnd) {
@@ -285,6 +305,92 @@ TEST(LogFile, RotationKeepsTheEnd) {
   EXPECT_EQ(read_file(path + ".1"), std::string(100, 'b'));
   writer << "more" << std::flush;
   EXPECT_EQ(read_file(path), "more") << "whoever appends goes on";
+}
+
+// A socket that listens on a port of 127.0.0.1, as Envoys' do; 0: any that is free.
+class Listening {
+ public:
+  explicit Listening(std::uint16_t port = 0, bool listens = true)
+      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int yes = 1;
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+    sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_TRUE(!listens || ::listen(socket_.get(), 1) == 0);
+    socklen_t size = sizeof address;
+    ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  std::uint16_t port() const { return port_; }
+
+ private:
+  Descriptor socket_;
+  std::uint16_t port_ = 0;
+};
+
+// Runs in a process of its own, until this one closes the pipe.
+class Elsewhere {
+ public:
+  explicit Elsewhere(std::uint16_t port) {
+    int ends[2];
+    EXPECT_EQ(::pipe(ends), 0);
+    int ready[2];
+    EXPECT_EQ(::pipe(ready), 0);
+    if ((pid_ = ::fork()) == 0) {
+      const Listening listening(port);
+      ::close(ends[1]);
+      char byte = 0;
+      [[maybe_unused]] const auto told = ::write(ready[1], &byte, 1);
+      [[maybe_unused]] const auto ended = ::read(ends[0], &byte, 1);
+      ::_exit(0);
+    }
+    ::close(ends[0]);
+    ::close(ready[1]);
+    char byte = 0;
+    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    ::close(ready[0]);
+    alive_ = Descriptor(ends[1]);
+  }
+  Elsewhere(const Elsewhere&) = delete;
+  Elsewhere& operator=(const Elsewhere&) = delete;
+  ~Elsewhere() {
+    alive_.reset();
+    ::waitpid(pid_, nullptr, 0);
+  }
+  int pid() const { return pid_; }
+
+ private:
+  int pid_ = 0;
+  Descriptor alive_;
+};
+
+TEST(SharedPorts, AreThoseWithASocketOfOursAndOneOfOthers) {
+  const Listening listening;
+  const std::set<std::uint16_t> port{listening.port()};
+  const std::vector<int> ours{::getpid()};
+  const std::set<std::uint16_t> none;
+  SharedPorts shared;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(shared.look(port, ours), none);
+  {
+    const Elsewhere other(listening.port());
+    EXPECT_EQ(shared.look(port, ours), none) << "it may be on its way";
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(shared.look(port, ours), port);
+    SharedPorts of_both;
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(of_both.look(port, {::getpid(), other.pid()}), none);
+    SharedPorts of_nobody;
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(of_nobody.look(port, {}), none);
+  }
+  EXPECT_EQ(shared.look(port, ours), none);
+}
+
+TEST(SharedPorts, WhoHoldsAPortAndDoesNotListenIsInNobodysWay) {
+  const Listening held(0, false);
+  const Listening listening(held.port());
+  SharedPorts shared;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(shared.look({held.port()}, {::getpid()}), std::set<std::uint16_t>());
+  }
 }
 
 TEST(HotRestart, MemoryOfAnUnknownLayoutIsLeftAlone) { EXPECT_FALSE(forget_failed_epoch(choose_base_id())); }

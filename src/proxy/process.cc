@@ -62,13 +62,12 @@ constexpr int kPidDescriptor = 3;
 constexpr int kKnownDescriptor = 4;
 
 // The outer shell ends at once, so that the keeper belongs to init. The keeper starts $3 and following with
-// $1 in their environment, tells its pid, waits for descriptor 4 to be closed (until then even a dead one
-// keeps its pid) and for the end, and writes the exit status (of a signal: 128 and its number) into $2.
+// $1 in their environment, tells its pid, waits for the end, and writes the exit status (of a signal: 128 and
+// its number) into $2. What it starts begins when descriptor 4 is closed: it cannot end before it is known.
 constexpr char kKeeper[] = R"({
-  { [ -z "$1" ] || export "$1"; shift 2; exec "$@"; } 3>&- 4<&- &
+  { read -r _ <&4; exec 4<&-; [ -z "$1" ] || export "$1"; shift 2; exec "$@"; } 3>&- &
   echo $! >&3
-  exec 3>&-
-  read -r _ <&4
+  exec 3>&- 4<&-
   wait $!
   code=$?
   umask 077
@@ -219,11 +218,11 @@ std::expected<Started, std::string> start_process(const Start& start) {
     if (!path->empty()) ::posix_spawn_file_actions_addopen(&spawn.actions, fd, path->c_str(), append, 0600);
   }
   // By way of numbers that neither has: the one must not close the other.
-  constexpr int kAway = 100;
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, tells.get(), kAway);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, waits.get(), kAway + 1);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, kAway, kPidDescriptor);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, kAway + 1, kKnownDescriptor);
+  const int away = std::max({tells.get(), waits.get(), kKnownDescriptor}) + 1;
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, tells.get(), away);
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, waits.get(), away + 1);
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, away, kPidDescriptor);
+  ::posix_spawn_file_actions_adddup2(&spawn.actions, away + 1, kKnownDescriptor);
   ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, kKnownDescriptor + 1);
   sigset_t none;
   sigset_t all;
@@ -248,7 +247,7 @@ std::expected<Started, std::string> start_process(const Start& start) {
   std::from_chars(line.data(), line.data() + line.size(), pid);
   if (pid <= 0) return std::unexpected("/bin/sh did not start " + start.arguments[0]);
   Started started{.process = {pid, start_time_of(pid).value_or(0)}, .pidfd = Descriptor(open_pidfd(pid))};
-  if (!started.pidfd) return std::unexpected(fmt::format("{} ended at once", start.arguments[0]));
+  if (!started.pidfd) return std::unexpected(error_text(start.arguments[0] + " ended at once", errno));
   return started;
 }
 

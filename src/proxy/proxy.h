@@ -45,9 +45,11 @@ struct Options {
   // thread, and equal arguments must give equal texts.
   std::function<std::expected<std::string, Problem>(const ir::Proxy&, const xds::BootstrapPlaces&)> render;
   LogTo log_to = LogTo::kFiles;
-  std::uint64_t log_max_bytes = 64u << 20;  // a log file is looked at every few seconds and cut at this size
+  std::uint64_t log_max_bytes = 64u << 20;  // a log file is cut at this size
   // A new epoch that is not ready by then is killed, and the old one goes on serving.
   std::chrono::milliseconds hot_restart_timeout{60'000};
+  // How often it is looked whether log files are too long, and whether others have the ports of Envoys too.
+  std::chrono::milliseconds look_around{5'000};
 };
 
 // Of a proxy as a whole, not of one process: while a hot restart is under way, or has failed, a proxy is
@@ -61,8 +63,9 @@ struct Event {
   std::string message;  // exit status, last lines on stderr, …; for people
   // What keeps the proxy from running as it is wanted: the bootstrap cannot be rendered, an Envoy did not
   // come up with it, or none can be started. What was there goes on. It is in every event until a process
-  // that is as wanted has become ready. It has no object: if it has a path, that is one of whatever says how
-  // the proxy is started.
+  // that is as wanted has become ready. Of proxies that run as they are wanted: that its record cannot be
+  // written, or that other processes listen on its ports too, until that is over. It has no object: if it has
+  // a path, that is one of whatever says how the proxy is started.
   std::optional<Problem> problem;
 };
 

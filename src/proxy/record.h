@@ -3,7 +3,8 @@
 // A process is recorded before it is started, with a mark that will be in its environment, and once more with
 // its pid afterwards: whenever sluice dies, every Envoy it has started can be found, by pid or by mark. A
 // machine that crashes takes the Envoys with it, but not the records: they have to be whole after that too
-// (base/file.h). Where one cannot be read all the same, it is made anew from the processes.
+// (base/file.h). Where one cannot be read all the same, or is older than the processes because the disk was
+// full, it is made anew from the processes.
 //
 // Threads: plain values.
 #pragma once

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -8,6 +9,7 @@
 #include <set>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -18,6 +20,7 @@
 #include "base/file.h"
 #include "proxy/hot_restart.h"
 #include "proxy/proxy.h"
+#include "proxy/shared_ports.h"
 #include "proxy/supervisor.h"
 
 namespace sluice::proxy {
@@ -28,7 +31,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLongestSocketPath = 107;
 constexpr std::size_t kShortName = 10;
 constexpr std::string_view kStateEnd = ".state";
-constexpr std::chrono::seconds kLogCheck{5};
 
 Problem problem(std::string code, std::string message, std::string suggestion = {}) {
   return {.code = std::move(code), .message = std::move(message), .suggestion = std::move(suggestion)};
@@ -89,21 +91,16 @@ class ThreadedRunner final : public Runner {
     for (const fs::directory_entry& entry : fs::directory_iterator(options_.run_dir, error)) {
       const std::string name = entry.path().stem();
       if (entry.path().extension() != kStateEnd || !is_short_name(name)) continue;
-      std::optional<ProxyRecord> record = decode_record(read_file(entry.path()).value_or(""));
-      // Of another version, or cut off: then the processes tell.
-      if (!record) record = recover_record(options_.run_dir, name);
-      if (!record || short_name(record->proxy) != name) {
+      std::unique_ptr<Supervisor> supervisor =
+          take_over(decode_record(read_file(entry.path()).value_or("")), name);
+      // Of another version, cut off, or older than the processes: then they tell.
+      if (!supervisor) supervisor = take_over(recover_record(options_.run_dir, name), name);
+      if (!supervisor) {
         fs::remove(entry.path(), error);
         continue;
       }
-      const ir::ProxyKey key = record->proxy;
-      auto supervisor = std::make_unique<Supervisor>(around_, *std::move(record));
-      if (!supervisor->has_processes()) {
-        fs::remove(entry.path(), error);
-        continue;
-      }
-      adopted_.insert(key);
-      supervisors_.emplace(key, std::move(supervisor));
+      adopted_.insert(supervisor->proxy());
+      supervisors_.emplace(supervisor->proxy(), std::move(supervisor));
     }
     if (error) {
       return problem("value/run-dir", fmt::format("cannot read `{}`: {}", options_.run_dir, error.message()));
@@ -111,7 +108,7 @@ class ThreadedRunner final : public Runner {
     remove_old_files();
     loop_.post([this] {
       for (const auto& [key, supervisor] : supervisors_) supervisor->resume();
-      check_logs();
+      look_around();
     });
     return std::nullopt;
   }
@@ -173,6 +170,13 @@ class ThreadedRunner final : public Runner {
   }
 
  private:
+  // Null where none of its processes lives.
+  std::unique_ptr<Supervisor> take_over(std::optional<ProxyRecord> record, const std::string& name) const {
+    if (!record || short_name(record->proxy) != name) return nullptr;
+    auto supervisor = std::make_unique<Supervisor>(around_, *std::move(record));
+    return supervisor->has_processes() ? std::move(supervisor) : nullptr;
+  }
+
   void no_longer_adopted(const ir::ProxyKey& proxy) {
     const std::lock_guard lock(mutex_);
     adopted_.erase(proxy);
@@ -192,9 +196,21 @@ class ThreadedRunner final : public Runner {
     std::exchange(stopped_, nullptr)();
   }
 
-  void check_logs() {
-    for (const auto& [key, supervisor] : supervisors_) supervisor->rotate_logs();
-    log_check_ = loop_.after(kLogCheck, [this] { check_logs(); });
+  void look_around() {
+    std::set<std::uint16_t> ports;
+    std::vector<int> pids;
+    for (const auto& [key, supervisor] : supervisors_) {
+      supervisor->rotate_logs();
+      ports.merge(supervisor->ports());
+      for (const int pid : supervisor->pids()) pids.push_back(pid);
+    }
+    const std::set<std::uint16_t>& shared = shared_ports_.look(ports, pids);
+    for (const auto& [key, supervisor] : supervisors_) {
+      std::set<std::uint16_t> its = supervisor->ports();
+      std::erase_if(its, [&shared](std::uint16_t port) { return !shared.contains(port); });
+      supervisor->set_shared_ports(its);
+    }
+    next_look_ = loop_.after(options_.look_around, [this] { look_around(); });
   }
 
   // Bootstraps and sockets of processes that are no more.
@@ -220,7 +236,8 @@ class ThreadedRunner final : public Runner {
   std::map<ir::ProxyKey, std::unique_ptr<Supervisor>> supervisors_;  // of the loop's thread
   bool stopping_ = false;                                            // of the loop's thread
   std::function<void()> stopped_;                                    // of the loop's thread
-  Loop::Timer log_check_;
+  SharedPorts shared_ports_;                                         // of the loop's thread
+  Loop::Timer next_look_;
 
   mutable std::mutex mutex_;
   std::set<ir::ProxyKey> adopted_;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -551,6 +552,38 @@ TEST_F(FakeRunnerTest, ARecordThatCannotBeReadIsMadeAnewFromTheProcesses) {
     EXPECT_EQ(argument(before, "--base-id"), argument(before - 1, "--base-id"));
     stop();
   }
+}
+
+TEST_F(FakeRunnerTest, AProcessThatIsInNoRecordIsFound) {
+  start();
+  const int first = start_ready(proxy());
+  const std::string before = read_file(state_file()).value_or("");
+  int from = events_.size();
+  ::kill(first, SIGKILL);
+  const int pid = events_.at(events_.wait(State::kReady, from)).pid;
+  abandon();
+  ASSERT_TRUE(write_file(state_file(), before));  // as if there had been no room for the newer one
+  from = events_.size();
+  start();
+  EXPECT_THAT(runner_->adopted(), ElementsAre(kKey));
+  EXPECT_EQ(events_.at(events_.wait(State::kReady, from)).pid, pid);
+  stop();
+}
+
+TEST_F(FakeRunnerTest, ARecordThatCannotBeWrittenIsAProblemUntilItCan) {
+  start();
+  const std::string in_the_way = state_file() + ".new";
+  ASSERT_TRUE(std::filesystem::create_directory(in_the_way));
+  const int pid = start_ready(proxy());
+  const Event ready = events_.at(events_.wait(State::kReady, 0));
+  ASSERT_TRUE(ready.problem);
+  EXPECT_EQ(ready.problem->code, "value/run-dir");
+  EXPECT_THAT(ready.problem->message, HasSubstr(state_file()));
+  EXPECT_TRUE(record().processes.empty());
+  EXPECT_TRUE(std::filesystem::remove(in_the_way));
+  EXPECT_FALSE(events_.at(wait_for_message("its record is written again")).problem);
+  ASSERT_EQ(record().processes.size(), 1u);
+  EXPECT_EQ(record().processes[0].process.pid, pid);
 }
 
 TEST_F(FakeRunnerTest, ARecordOfNobodyIsDropped) {

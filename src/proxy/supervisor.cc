@@ -34,6 +34,7 @@ constexpr milliseconds kExitPoll{1};
 constexpr seconds kAdminTimeout{2};
 constexpr seconds kKillAfter{5};  // SIGTERM to SIGKILL
 constexpr seconds kOldEpochGrace{5};
+constexpr seconds kSaveAgain{1};
 constexpr int kMostUnanswered = 3;
 constexpr int kQuotedLines = 5;
 
@@ -498,7 +499,7 @@ void Supervisor::current_failed(const Running& process, const std::string& reaso
                        .state = State::kExited,
                        .pid = process.record.process.pid,
                        .message = reason,
-                       .problem = problem_});
+                       .problem = problem()});
   if (!wanted_) {
     if (!has_processes()) finish();
     return;
@@ -522,6 +523,7 @@ void Supervisor::remove() {
   ensured_.reset();
   wanted_.reset();
   problem_.reset();
+  shared_.reset();
   restart_.reset();
   next_change_.reset();
   if (!has_processes()) return finish();
@@ -585,6 +587,8 @@ void Supervisor::end_all() {
 
 void Supervisor::finish() {
   finished_ = true;
+  save_again_.reset();
+  unsaved_.reset();
   ::unlink(path_of(name_ + ".state").c_str());
   around_.report(Event{.proxy = record_.proxy, .state = State::kExited, .message = "ended"});
   around_.finished(record_.proxy);
@@ -604,6 +608,17 @@ bool Supervisor::base_id_in_use(std::uint32_t base_id) const {
   return std::ranges::any_of(all(), [&](const Running* each) { return each->record.base_id == base_id; });
 }
 
+std::set<std::uint16_t> Supervisor::ports() const {
+  if (!ensured_) return {};
+  return {ensured_->ports.begin(), ensured_->ports.end()};
+}
+
+std::vector<int> Supervisor::pids() const {
+  std::vector<int> result;
+  for (const Running* each : all()) result.push_back(each->record.process.pid);
+  return result;
+}
+
 std::vector<std::string> Supervisor::files_in_use() const {
   std::vector<std::string> result;
   for (const Running* each : all()) result.push_back(each->record.files);
@@ -615,7 +630,17 @@ void Supervisor::save() {
   for (const Running* each : all()) record_.processes.push_back(each->record);
   const std::expected<void, std::string> written =
       write_file(path_of(name_ + ".state"), encode_record(record_));
-  if (!written) report(state(), written.error());
+  if (written) {
+    save_again_.reset();
+    if (std::exchange(unsaved_, std::nullopt)) report(state(), "its record is written again");
+    return;
+  }
+  save_again_ = around_.loop.after(kSaveAgain, [this] { save(); });
+  if (unsaved_) return;
+  unsaved_ = Problem{.code = "value/run-dir",
+                     .message = written.error(),
+                     .suggestion = "make room; if sluice dies before, the next one may not find its Envoys"};
+  report(state(), unsaved_->message);
 }
 
 void Supervisor::forget_files(const ProcessRecord& process) {
@@ -631,6 +656,26 @@ void Supervisor::rotate_logs() {
   rotate_log(log_path("err"), around_.options.log_max_bytes);
 }
 
+void Supervisor::set_shared_ports(const std::set<std::uint16_t>& ports) {
+  std::optional<Problem> now;
+  if (!ports.empty()) {
+    now = Problem{
+        .code = "conflict/port",
+        .severity = Severity::kWarning,
+        .message = fmt::format("on port {} of {} another process listens too: each connection goes to "
+                               "one of the two, whichever the kernel draws",
+                               fmt::join(ports, ", "), record_.proxy),
+        .suggestion = "end that process (`ss -ltnp` lists them), or use another port"};
+  }
+  if (now == shared_ || finished_) return;
+  shared_ = std::move(now);
+  report(state(), shared_ ? shared_->message : "its ports are its alone again");
+}
+
+std::optional<Problem> Supervisor::problem() const {
+  return problem_ ? problem_ : unsaved_ ? unsaved_ : shared_;
+}
+
 State Supervisor::state() const {
   if (record_.removing) return State::kDraining;
   if (!current_) return restart_.pending() ? State::kBackingOff : State::kExited;
@@ -642,7 +687,7 @@ void Supervisor::report(State state, std::string message) {
                        .state = state,
                        .pid = current_ ? current_->record.process.pid : 0,
                        .message = std::move(message),
-                       .problem = problem_});
+                       .problem = problem()});
 }
 
 }  // namespace sluice::proxy

@@ -13,7 +13,7 @@
 //
 // A refused configuration is not tried again until another one was wanted; a proxy that dies meanwhile is
 // started with the last one that worked. Every change of the processes is on disk before the next one
-// happens.
+// happens; where it cannot be written, as on a full disk, serving goes on, and it is written later.
 //
 // Threads: the loop's; the constructor and the destructor also while the loop does not run.
 #pragma once
@@ -24,6 +24,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,12 +68,18 @@ class Supervisor {
   // thread.
   void resume();
   void rotate_logs();
+  // Of its ports, those on which processes of others listen too.
+  void set_shared_ports(const std::set<std::uint16_t>& ports);
   // See Runner::ask.
   void ask(const std::string& target, std::function<void(std::optional<std::string>)> done);
 
+  const ir::ProxyKey& proxy() const { return record_.proxy; }
   bool has_processes() const { return current_ || successor_ || !draining_.empty(); }
   // No process is left and none will be: remove() is done, or an adopted proxy that nobody wanted has died.
   bool finished() const { return finished_; }
+  // The TCP ports that it is to listen on; empty of an adopted proxy that nobody wants yet.
+  std::set<std::uint16_t> ports() const;
+  std::vector<int> pids() const;
   // What its files in run_dir begin with, for every process that lives.
   std::vector<std::string> files_in_use() const;
 
@@ -150,6 +157,8 @@ class Supervisor {
   void forget_files(const ProcessRecord& process);
   State state() const;
   void report(State state, std::string message);
+  // The one of them that matters most.
+  std::optional<Problem> problem() const;
 
   const Surroundings& around_;
   const std::string name_;
@@ -160,6 +169,8 @@ class Supervisor {
   std::optional<Wanted> good_;            // the last one that became ready
   std::optional<Configuration> refused_;  // an Envoy did not come up with it
   std::optional<Problem> problem_;        // see Event::problem
+  std::optional<Problem> unsaved_;        // the record could not be written
+  std::optional<Problem> shared_;         // a port is not its alone
   RunningPtr current_;
   RunningPtr successor_;
   std::vector<RunningPtr> draining_;
@@ -168,6 +179,7 @@ class Supervisor {
   Loop::Timer restart_;
   Clock::time_point taken_over_;
   Loop::Timer next_change_;
+  Loop::Timer save_again_;
 
   bool finished_ = false;
   Clock::time_point drain_start_;

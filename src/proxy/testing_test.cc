@@ -7,6 +7,7 @@
 #include <iterator>
 #include <thread>
 
+#include <nlohmann/json.hpp>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -10,17 +10,20 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include "base/closest.h"
+#include "base/letter_case.h"
 #include "base/quote.h"
 #include "schema/cel/cel.h"
 #include "schema/codec.h"
+#include "schema/engine.h"
 #include "schema/path.h"
+#include "schema/plain_check.h"
 
 namespace sluice::schema {
 
@@ -85,16 +88,15 @@ std::string wanted_form(const Pattern& pattern) {
                                  : std::string(pattern.meaning);
 }
 
-std::string did_you_mean(std::string_view word) { return fmt::format("did you mean `{}`?", word); }
-
 bool is_absent(const Tree* value, const Type& type) {
   return value == nullptr || (value->is_null() && !type.is_nullable && type.kind != Kind::kAny);
 }
 
 class Checker {
  public:
-  Checker(std::vector<Problem>* problems, Effort effort)
-      : problems_(problems), first_(problems->size()), effort_(effort) {}
+  // `engine` may be null where no Type has a pattern or a rule in CEL.
+  Checker(std::vector<Problem>* problems, Effort effort, const Engine* engine)
+      : problems_(problems), first_(problems->size()), effort_(effort), engine_(engine) {}
 
   void check(const Path& path) {
     if (is_full()) return;
@@ -103,6 +105,7 @@ class Checker {
     const bool secret_outside = secret_;
     secret_ = secret_ || type.is_secret;
     const std::size_t before = shapeless_;
+    const std::size_t wrong = problems_->size();
     switch (type.kind) {
       case Kind::kAny:
         break;
@@ -145,8 +148,10 @@ class Checker {
         break;
     }
     if (shapeless_ == before) {
+      const std::size_t first = problems_->size();
       for (const Rule& rule : type.rules) {
-        check_rule(path, rule);
+        check_rule(path, rule, wrong < first);
+        forget_repeated(first);
       }
     }
     secret_ = secret_outside;
@@ -162,6 +167,17 @@ class Checker {
                                              explained_.contains(problem.path);
                                     }),
                      problems_->end());
+    // What a merge key or an alias stands for is in several places, and written in one.
+    std::set<std::tuple<std::uint32_t, std::uint32_t, std::string, std::string>> said;
+    problems_->erase(
+        std::remove_if(problems_->begin() + static_cast<std::ptrdiff_t>(first_), problems_->end(),
+                       [&said](const Problem& problem) {
+                         return problem.where.line != 0 &&
+                                !said.emplace(problem.where.line, problem.where.column, problem.code,
+                                              problem.message)
+                                     .second;
+                       }),
+        problems_->end());
     return !was_full_ &&
            std::all_of(problems_->begin() + static_cast<std::ptrdiff_t>(first_), problems_->end(),
                        [](const Problem& problem) { return problem.code.starts_with(kValueCode); });
@@ -187,6 +203,18 @@ class Checker {
     return problem;
   }
 
+  // Rules of one name say the same of different values: "needs an address", "has exactly one address". Of
+  // those that blame one place the first is enough.
+  void forget_repeated(std::size_t first) {
+    if (problems_->size() <= first + 1) return;
+    const Problem& last = problems_->back();
+    const auto begin = problems_->begin() + static_cast<std::ptrdiff_t>(first);
+    const bool repeated = std::any_of(begin, problems_->end() - 1, [&last](const Problem& problem) {
+      return problem.code == last.code && problem.path == last.path;
+    });
+    if (repeated) problems_->pop_back();
+  }
+
   // The place of `other` beside that of the problem.
   static void relate(Problem& problem, const Path& other, std::string message) {
     Related& related = problem.also.emplace_back();
@@ -196,7 +224,9 @@ class Checker {
     related.message = std::move(message);
   }
 
-  void check_rule(const Path& path, const Rule& rule) {
+  // `is_wrong`: something else is wrong with the value. A rule that cannot be told then, as that of two
+  // durations of which one is none, has nothing to add.
+  void check_rule(const Path& path, const Rule& rule, bool is_wrong) {
     const Value self(path.tree, path.type);
     if (rule.fault != nullptr) {
       const std::optional<Fault> fault = rule.fault(self);
@@ -205,11 +235,11 @@ class Checker {
     }
     cel::Verdict verdict;
     if (rule.program != nullptr) {
-      verdict = rule.program->evaluate(self);
+      verdict = engine_->evaluate(*rule.program, self);
     } else {
       verdict.holds = rule.holds(self);
     }
-    if (verdict.holds) return;
+    if (verdict.holds || (is_wrong && !verdict.error.empty())) return;
     Problem& problem = report(path, "schema/" + rule.name, rule.message, rule.suggestion);
     if (!verdict.error.empty() && !secret_) problem.message += ": " + verdict.error;
     const Tree* blamed = path.tree;
@@ -225,7 +255,7 @@ class Checker {
       blamed = next;
     };
     if (rule.program != nullptr) {
-      const cel::Culprit culprit = rule.program->culprit(self);
+      const cel::Culprit culprit = engine_->culprit(*rule.program, self);
       if (culprit.item != nullptr) step_to(path_below(*path.tree, culprit.item));
       if (culprit.earlier != nullptr) {
         const std::string below = path_below(*path.tree, culprit.earlier);
@@ -262,19 +292,35 @@ class Checker {
            type_suggestion(tree, *path.type, text));
   }
 
-  static bool takes(const Type& type, std::string_view text) {
-    return type.regex == nullptr ||
-           re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *type.regex);
+  bool takes(const Type& type, std::string_view text) const {
+    return type.regex == nullptr || engine_->found(*type.regex, text);
   }
 
-  // A form of the text that the type takes, if a small change makes one: a unit behind a number, lower case.
-  static std::string mended_form(const Type& type, const std::string& text) {
-    std::string lower = text;
-    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    for (const std::string& form : {text + "s", lower}) {
-      // Names take a letter more, too.
-      const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-      if (form != text && (form == lower || is_number) && !takes(type, text) && takes(type, form))
+  // A form of the text that the type takes, if a small change makes one.
+  std::string mended_form(const Type& type, const std::string& text) const {
+    // What is written in place of what is meant, in the order in which it is tried.
+    struct Mend {
+      const char* pattern;
+      const char* replacement;
+    };
+    static constexpr Mend kMends[] = {
+        {"^([0-9]+)$", R"(\1s)"},                           // a number for a duration
+        {R"(^([0-9]+) *(?:s|secs?|seconds?)$)", R"(\1s)"},  // … and other units
+        {R"(^([0-9]+) *(?:m|mins?|minutes?)$)", R"(\1m)"},
+        {R"(^([0-9]+) *(?:h|hrs?|hours?)$)", R"(\1h)"},
+        {R"(^([0-9]+) *(?:ms|millis(?:econds)?)$)", R"(\1ms)"},
+        {R"(^[ \t]*(.*?)[ \t:/.]+$)", R"(\1)"},                       // something behind it
+        {R"(^[a-z]+://([^/:?#]+)(?:[:/?#].*)?$)", R"(\1)"},           // a URL for a host
+        {R"(^(.+):[0-9]+$)", R"(\1)"},                                // a host with a port
+        {R"(^([^/:]+(?:\.[^/:]+)+(?::[0-9]+)?)$)", R"(https://\1)"},  // a host for an origin
+    };
+    if (text.empty() || takes(type, text)) return "";
+    const std::string lower = lower_case(text);
+    if (lower != text && takes(type, lower)) return lower;
+    // Names take a letter more, too: a number is meant to be a duration where it is none as it stands.
+    for (const Mend& mend : kMends) {
+      std::string form = lower;
+      if (engine_->replace(&form, mend.pattern, mend.replacement) && form != text && takes(type, form))
         return form;
     }
     return "";
@@ -282,11 +328,17 @@ class Checker {
 
   // A string in flow style: as it is, in quotes, or empty where it takes more than that or is long.
   static std::string flow_text(const std::string& text) {
-    static const auto* const plain = new re2::RE2(R"((?i)[a-z/_^][-a-z0-9/._~^$+=@?*()|;]*)");
-    static const auto* const no_string = new re2::RE2("(?i)true|false|null|yes|no|on|off|y|n");
+    constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz";
+    constexpr std::string_view kMore = "-0123456789.~$+=@?*()|;";  // not at the beginning
+    static constexpr std::string_view kNoStrings[] = {"true", "false", "null", "yes", "no",
+                                                      "on",   "off",   "y",    "n"};
     constexpr std::size_t kMaxFlow = 60;
     if (text.size() > kMaxFlow) return "";
-    if (re2::RE2::FullMatch(text, *plain) && !re2::RE2::FullMatch(text, *no_string)) return text;
+    const std::string lower = lower_case(text);
+    const auto begins = [&](char c) { return kLetters.contains(c) || c == '/' || c == '_' || c == '^'; };
+    const bool plain = !text.empty() && begins(lower.front()) &&
+                       std::ranges::all_of(lower, [&](char c) { return begins(c) || kMore.contains(c); });
+    if (plain && std::ranges::find(kNoStrings, lower) == std::end(kNoStrings)) return text;
     return text.find_first_of("\"\\") == std::string::npos ? fmt::format("\"{}\"", text) : "";
   }
 
@@ -594,7 +646,7 @@ class Checker {
                       .tree = &member.value,
                       .type = type.item.get(),
                       .is_key = true};
-      if (type.key_regex != nullptr && !re2::RE2::PartialMatch(member.key, *type.key_regex)) {
+      if (type.key_regex != nullptr && !engine_->found(*type.key_regex, member.key)) {
         Problem& problem = report(
             here, "schema/pattern",
             fmt::format("invalid key {}: expected {}", quote(member.key), wanted_form(*type.key_pattern)));
@@ -741,14 +793,7 @@ class Checker {
     const Type& type = *path.type;
     const Tree& tree = *path.tree;
     std::int64_t value = 0;
-    if (!store_int64(&value, tree, type)) {
-      // An integer beyond 64 bits is read as a float.
-      if (tree.type() == Tree::Type::kFloat && std::trunc(tree.as_float()) == tree.as_float()) {
-        report(path, "schema/range", fmt::format("{} is no number of 64 bits", tree.as_float()));
-        return;
-      }
-      return wrong_type(path);
-    }
+    if (!store_int64(&value, tree, type)) return is_beyond(tree) ? beyond(path) : wrong_type(path);
     if (!type.int_values.empty()) {
       if (std::find(type.int_values.begin(), type.int_values.end(), value) == type.int_values.end()) {
         report(path, "schema/enum",
@@ -759,39 +804,61 @@ class Checker {
     check_range(path, value);
   }
 
-  void check_range(const Path& path, std::int64_t value) {
-    const Type& type = *path.type;
+  // An integer beyond 64 bits, which is read as a float.
+  static bool is_beyond(const Tree& tree) {
+    return tree.type() == Tree::Type::kFloat && std::isfinite(tree.as_float()) &&
+           std::trunc(tree.as_float()) == tree.as_float();
+  }
+
+  void beyond(const Path& path) {
+    const double value = path.tree->as_float();
+    const auto [min, max] = limits_of(*path.type);
+    out_of_range(path, fmt::format("{}", value), value < 0, value < 0 ? min : max);
+  }
+
+  static std::pair<std::int64_t, std::int64_t> limits_of(const Type& type) {
     std::int64_t min = type.minimum.value_or(std::numeric_limits<std::int64_t>::min());
     std::int64_t max = type.maximum.value_or(std::numeric_limits<std::int64_t>::max());
     if (type.format == "int32") {
       min = std::max<std::int64_t>(min, std::numeric_limits<std::int32_t>::min());
       max = std::min<std::int64_t>(max, std::numeric_limits<std::int32_t>::max());
     }
-    const std::string number = secret_ ? "the number" : fmt::format("{}", value);
-    if (value < min)
-      report(path, "schema/range", fmt::format("{} is too small: at least {} is allowed", number, min));
-    if (value > max)
-      report(path, "schema/range", fmt::format("{} is too large: at most {} is allowed", number, max));
+    return {min, max};
+  }
+
+  void out_of_range(const Path& path, const std::string& number, bool small, std::int64_t limit) {
+    report(path, "schema/range",
+           fmt::format("{} is too {} {} is allowed", secret_ ? "the number" : number,
+                       small ? "small: at least" : "large: at most", limit));
+  }
+
+  void check_range(const Path& path, std::int64_t value) {
+    const auto [min, max] = limits_of(*path.type);
+    if (value < min) out_of_range(path, fmt::format("{}", value), true, min);
+    if (value > max) out_of_range(path, fmt::format("{}", value), false, max);
   }
 
   void check_int_or_string(const Path& path) {
     if (path.tree->is_string()) {
       const Type& type = *path.type;
       const std::string& text = path.tree->as_string();
-      if (type.regex != nullptr && !re2::RE2::PartialMatch(text, *type.regex)) {
+      if (!takes(type, text)) {
         report(path, "schema/pattern",
                fmt::format("invalid value{}: expected {}", shown(text), wanted_form(*type.pattern)));
       }
       return;
     }
     std::int64_t value = 0;
-    if (!store_int64(&value, *path.tree, *path.type)) return wrong_type(path);
+    if (!store_int64(&value, *path.tree, *path.type)) {
+      return is_beyond(*path.tree) ? beyond(path) : wrong_type(path);
+    }
     check_range(path, value);
   }
 
   std::vector<Problem>* problems_;
   const std::size_t first_;  // of *problems_ that is ours
   const Effort effort_;
+  const Engine* const engine_;
   bool secret_ = false;
   std::size_t shapeless_ = 0;        // problems of kShapeCodes
   bool is_refused_ = false;          // not for values alone
@@ -801,10 +868,15 @@ class Checker {
 
 }  // namespace
 
-bool check(const Tree& tree, const Type& type, std::vector<Problem>* problems, Effort effort) {
-  Checker checker(problems, effort);
+bool check_with(const Engine* engine, const Tree& tree, const Type& type, std::vector<Problem>* problems,
+                Effort effort) {
+  Checker checker(problems, effort, engine);
   checker.check({.tree = &tree, .type = &type});
   return checker.finish();
+}
+
+bool check_plain(const Tree& tree, const Type& type, std::vector<Problem>* problems) {
+  return check_with(nullptr, tree, type, problems, Effort::kFull);
 }
 
 }  // namespace sluice::schema

@@ -1,36 +1,10 @@
 #include "schema/type.h"
 
-#include <cstdio>
-#include <cstdlib>
-#include <map>
-#include <mutex>
 #include <utility>
-
-#include <re2/re2.h>
-
-#include "schema/cel/cel.h"
 
 namespace sluice::schema {
 
 namespace {
-
-// Types share the compiled form of equal expressions: there are some thirty, used hundreds of times.
-std::shared_ptr<const re2::RE2> compile(const std::string& regex) {
-  static std::mutex mutex;
-  static auto* const compiled = new std::map<std::string, std::shared_ptr<const re2::RE2>>();
-  const std::lock_guard lock(mutex);
-  std::shared_ptr<const re2::RE2>& entry = (*compiled)[regex];
-  if (entry == nullptr) {
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    entry = std::make_shared<const re2::RE2>(regex, options);
-    if (!entry->ok()) {
-      std::fprintf(stderr, "schema: bad pattern %s: %s\n", regex.c_str(), entry->error().c_str());
-      std::abort();
-    }
-  }
-  return entry;
-}
 
 Type of_kind(Type::Kind kind) {
   Type type;
@@ -106,18 +80,6 @@ Type Type::at_least(std::int64_t min) && {
   return std::move(*this);
 }
 
-Type Type::matches(const Pattern& wanted) && {
-  pattern = std::make_shared<const Pattern>(wanted);
-  regex = compile(std::string(wanted.regex));
-  return std::move(*this);
-}
-
-Type Type::keys_match(const Pattern& wanted) && {
-  key_pattern = std::make_shared<const Pattern>(wanted);
-  key_regex = compile(std::string(wanted.regex));
-  return std::move(*this);
-}
-
 Type Type::formatted(std::string name) && {
   format = std::move(name);
   return std::move(*this);
@@ -136,17 +98,6 @@ Type Type::keyed_by(std::initializer_list<std::string> keys) && {
 
 Type Type::as_set() && {
   list_kind = ListKind::kSet;
-  return std::move(*this);
-}
-
-Type Type::with(Rule rule) && {
-  if (!rule.cel.empty()) rule.program = cel::Program::of(rule.cel);
-  rules.push_back(std::move(rule));
-  return std::move(*this);
-}
-
-Type Type::with(std::vector<Rule> more) && {
-  for (Rule& rule : more) *this = std::move(*this).with(std::move(rule));
   return std::move(*this);
 }
 

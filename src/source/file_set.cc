@@ -167,6 +167,7 @@ std::optional<Batch> FileSet::take() {
 std::vector<Problem> FileSet::duplicates() const {
   std::vector<Problem> problems;
   for (const ObjectKey& key : contested_) {
+    if (key.kind.kind().empty()) continue;  // of documents that do not say what they are
     const std::vector<Claim>& claims = entries_.at(key).claims;
     const Claim& winner = claims.front();
     for (std::size_t i = 1; i < std::min(claims.size(), kMaxDuplicates); ++i) {

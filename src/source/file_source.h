@@ -125,11 +125,13 @@ class LiveFiles final : public FileSource, private FileWatch::Listener {
   std::map<std::string, FoundFile> known_;
   bool any_name_ = false;
 
-  // Since the last update_last_good().
-  std::vector<std::string> good_;    // files to remember: they were read and have no errors
+  // Since the last update_last_good(), or what it could not write.
+  // To remember, for they were read and have no errors; and what was read, which is not there any more by
+  // then.
+  std::map<std::string, Text> good_;
   std::map<std::string, int> bad_;   // other files that were read, and errno
   std::vector<std::string> unseen_;  // remembered files that are unknown at the start
-  std::vector<std::string> gone_;    // files to forget
+  std::set<std::string> gone_;       // files to forget
   bool starting_ = true;
 
   // Events since the last refresh.

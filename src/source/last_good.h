@@ -32,8 +32,11 @@ class LastGood {
   // A file as if it had its last good text; nothing when it never had one.
   std::optional<LoadedFile> load(const std::string& file) const;
 
-  void set(const std::string& file, const std::string& text) { journal_.set(file, text); }
-  void erase(const std::string& file) { journal_.erase(file); }
+  // False where it cannot be written now.
+  bool set(const std::string& file, const std::string& text) { return journal_.set(file, text); }
+  bool erase(const std::string& file) { return journal_.erase(file); }
+  // Whether anything can be remembered at all.
+  bool is_kept() const { return journal_.is_kept(); }
   // Erases all but those.
   void keep_only(const std::function<bool(const std::string& file)>& wanted) { journal_.keep_only(wanted); }
 

@@ -225,7 +225,13 @@ std::optional<Batch> LiveFiles::refresh() {
       if (!LastGood::is_good(file)) {
         bad_[file.file] = file.error;
       } else {
-        (LastGood::has_secret(file) ? gone_ : good_).push_back(file.file);
+        if (LastGood::has_secret(file)) {
+          good_.erase(file.file);
+          gone_.insert(file.file);
+        } else {
+          good_.insert_or_assign(file.file, file.text);
+          gone_.erase(file.file);
+        }
       }
     }
   }
@@ -272,13 +278,17 @@ void LiveFiles::update_last_good() {
   const bool starting = std::exchange(starting_, false);
   bad_.clear();
   unseen_.clear();
-  const std::vector<std::string> good = std::exchange(good_, {});
-  const std::vector<std::string> gone = std::exchange(gone_, {});
+  const std::map<std::string, Text> good = std::exchange(good_, {});
+  const std::set<std::string> gone = std::exchange(gone_, {});
   if (journal_.empty() || (!starting && good.empty() && gone.empty())) return;
   if (starting) last_good().keep_only([this](const std::string& file) { return known_.contains(file); });
-  for (const std::string& file : gone) last_good().erase(file);
-  for (const std::string& file : good) {
-    if (const Text now = text(file)) last_good().set(file, *now);
+  if (!last_good().is_kept()) return;
+  // What cannot be written now, on a full disk, is tried again with the next change.
+  for (const std::string& file : gone) {
+    if (!last_good().erase(file)) gone_.insert(file);
+  }
+  for (const auto& [file, text] : good) {
+    if (!last_good().set(file, *text)) good_.emplace(file, text);
   }
 }
 
@@ -317,7 +327,8 @@ std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {
       found.files.emplace(file, was);
     } else {
       removed.push_back(file);
-      gone_.push_back(file);
+      good_.erase(file);
+      gone_.insert(file);
     }
   }
   if (starting_ && !journal_.empty() && !found.unknown.empty()) {

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file_size_limit.h"
 #include "source/file_source.h"
 #include "source/files.h"
 #include "source/last_good.h"
@@ -602,6 +603,32 @@ TEST_F(Restarts, WhatABrokenFileLeavesOutOnPurposeIsGone) {
   start();
   folder_.write("conf/a.yaml", bad_config_map("a"));
   EXPECT_EQ(start()->history(), History{"a=1"});
+}
+
+TEST_F(Restarts, WhatCannotBeRememberedIsWithTheNextChange) {
+  folder_.write("conf/a.yaml", config_map("a"));
+  folder_.write("conf/b", config_map("b"));
+  {
+    const FileSizeLimit full(0);
+    const auto watched = start();
+    folder_.rename("conf/b", "conf/b.yaml");
+    EXPECT_EQ(watched->objects("a=1 b=1"), "a=1 b=1");
+  }
+  folder_.write("conf/c", config_map("c"));
+  {
+    const auto watched = [this] {
+      const FileSizeLimit full(0);
+      auto started = start();
+      folder_.rename("conf/c", "conf/c.yaml");
+      EXPECT_EQ(started->objects("a=1 b=1 c=1"), "a=1 b=1 c=1");
+      return started;
+    }();
+    folder_.write("conf/d.yaml", config_map("d"));
+    EXPECT_EQ(watched->objects("a=1 b=1 c=1 d=1"), "a=1 b=1 c=1 d=1");
+  }
+  for (const char* file : {"conf/a.yaml", "conf/b.yaml", "conf/c.yaml", "conf/d.yaml"})
+    folder_.write(file, "]");
+  EXPECT_EQ(start()->history(), History{"a=1 b=1 c=1 d=1"});
 }
 
 TEST_F(Restarts, WhatAMissingPathLedToIsThereUntilItIsBack) {

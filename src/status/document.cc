@@ -1,8 +1,9 @@
 #include "status/document.h"
 
-#include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "api/kinds.h"
+#include "tree/write.h"
 
 namespace sluice::status {
 namespace {
@@ -45,20 +46,12 @@ json reference(const api::ParentReference& ref) {
   return out;
 }
 
-bool plain(const std::string& text) {
-  if (text.empty()) return false;
-  static constexpr std::string_view kWords[] = {"true", "false", "null", "yes",   "no",
-                                                "on",   "off",   "True", "False", "~"};
-  if (std::ranges::find(kWords, text) != std::end(kWords)) return false;
-  const auto is_plain = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '/';
-  };
-  return std::isalpha(static_cast<unsigned char>(text.front())) != 0 && std::ranges::all_of(text, is_plain);
-}
-
 std::string scalar(const json& value) {
-  if (value.is_string() && plain(value.get_ref<const std::string&>())) return value.get<std::string>();
-  return value.dump();  // a JSON scalar is a YAML scalar
+  if (value.is_string() && is_plain_in_yaml(value.get_ref<const std::string&>())) {
+    return value.get<std::string>();
+  }
+  // A JSON scalar is a YAML scalar. What an Envoy said need not be UTF-8.
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 void write(const json& value, std::size_t indent, bool in_list, std::string& out) {

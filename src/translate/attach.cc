@@ -1,7 +1,10 @@
 #include "translate/attach.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -50,6 +53,48 @@ std::string namespaces_of(const AttachPoint& listener, const std::string& own) {
   return fmt::format("listener `{}` takes none: set its `allowedRoutes.namespaces`", listener.name);
 }
 
+// Which of several hostnames of a route are served anywhere. Of a single one the parents say so themselves.
+class ServedHostnames {
+ public:
+  explicit ServedHostnames(const std::vector<std::string>& hostnames)
+      : hostnames_(hostnames), served_(hostnames.size() > 1 ? hostnames.size() : 0) {}
+
+  void take(const AttachPoint& listener) {
+    for (std::size_t i = 0; i < served_.size(); ++i) {
+      if (!served_[i]) {
+        served_[i] = !served_hosts({hostnames_[i]}, listener.hostname, listener.sibling_hostnames).empty();
+        if (!served_[i] && intersect(hostnames_[i], listener.hostname)) claimed_.insert(hostnames_[i]);
+      }
+    }
+    if (!served_.empty() && !listener.hostname.empty()) theirs_.insert(listener.hostname);
+  }
+
+  void report(const ObjectKey& route, std::vector<Problem>& problems) const {
+    if (std::ranges::find(served_, true) == served_.end()) return;
+    for (std::size_t i = 0; i < served_.size(); ++i) {
+      if (served_[i]) continue;
+      problems.push_back(
+          {.code = "reference/hostname",
+           .severity = Severity::kWarning,
+           .where = {},
+           .object = route,
+           .path = fmt::format("spec.hostnames[{}]", i),
+           .message =
+               fmt::format("no listener that the route is attached to takes hostname `{}`", hostnames_[i]),
+           .suggestion = claimed_.contains(hostnames_[i])
+                             ? "another listener of the port has it: attach the route to that one, too"
+                             : list_names("those of the listeners are", {theirs_.begin(), theirs_.end()}),
+           .also = {}});
+    }
+  }
+
+ private:
+  const std::vector<std::string>& hostnames_;
+  std::vector<bool> served_;
+  std::set<std::string> theirs_;
+  std::set<std::string> claimed_;  // by listeners with narrower hostnames
+};
+
 // No listener is the one that the parentRef names by section or port.
 template <typename Refuse>
 void refuse_listener(const api::ParentReference& ref, const ObjectKey& target, const AttachPoints& points,
@@ -76,11 +121,45 @@ void refuse_listener(const api::ParentReference& ref, const ObjectKey& target, c
   }
 }
 
+// The default Gateways that the route asks for, as refs: but those that it names as a whole itself.
+std::vector<api::ParentReference> default_parents(const ObjectKey& route, const WantedParents& wanted,
+                                                  const RouteEnvironment& environment, flow::Reads& reads) {
+  std::vector<api::ParentReference> refs;
+  if (wanted.default_gateways != kDefaultScope) return refs;
+  for (const auto& [gateway, _] : reads.group(environment.default_gateways, wanted.default_gateways)) {
+    api::ParentReference ref;
+    ref.namespace_ = gateway.namespace_;
+    ref.name = gateway.name;
+    const bool named = std::ranges::any_of(wanted.refs, [&](const api::ParentReference& other) {
+      return other.group == ref.group && other.kind == ref.kind && other.name == ref.name &&
+             other.namespace_.value_or(route.name.namespace_) == *ref.namespace_ && !other.section_name &&
+             !other.port;
+    });
+    if (!named) refs.push_back(std::move(ref));
+  }
+  return refs;
+}
+
+// Where nothing that the route could attach to is named, or there.
+std::optional<Problem> no_parent(const ObjectKey& route, const WantedParents& wanted, bool any_default) {
+  if (!wanted.refs.empty() || any_default) return std::nullopt;
+  const bool asks = wanted.default_gateways == kDefaultScope;
+  return Problem{.code = "reference/parent",
+                 .severity = Severity::kWarning,
+                 .where = {},
+                 .object = route,
+                 .path = asks ? "spec.useDefaultGateways" : "spec.parentRefs",
+                 .message = asks ? "there is no default Gateway: the route is attached to nothing"
+                                 : "the route has no parentRefs: it is attached to nothing",
+                 .suggestion = asks ? "set `defaultScope: All` on a Gateway, or name one in `parentRefs`"
+                                    : "name a Gateway in `parentRefs`",
+                 .also = {}};
+}
+
 }  // namespace
 
-Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& refs,
-               const std::vector<std::string>& hostnames, const RouteEnvironment& environment,
-               flow::Reads& reads) {
+Parents attach(const ObjectKey& route, const WantedParents& wanted, const std::vector<std::string>& hostnames,
+               const RouteEnvironment& environment, flow::Reads& reads) {
   Parents result;
   const Settings& settings = environment.settings;
   const Inputs& inputs = environment.inputs;
@@ -91,18 +170,20 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
   // On a host it is there with what is in it; in a cluster it is an object, and its labels are known.
   const bool has_namespace =
       settings.on_host || reads.get(tables.namespace_labels, NamespacedName{"", namespace_}) != nullptr;
-  if (refs.empty()) {
-    result.problems.push_back({.code = "reference/parent",
-                               .severity = Severity::kWarning,
-                               .where = {},
-                               .object = route,
-                               .path = "spec.parentRefs",
-                               .message = "the route has no parentRefs: it is attached to nothing",
-                               .suggestion = "name a Gateway in `parentRefs`"});
+  const std::vector<api::ParentReference>& named = wanted.refs;
+  const std::vector<api::ParentReference> defaults = default_parents(route, wanted, environment, reads);
+  if (auto problem = no_parent(route, wanted, !defaults.empty())) {
+    result.problems.push_back(*std::move(problem));
   }
-  result.parents.reserve(refs.size());
-  for (std::size_t p = 0; p < refs.size(); ++p) {
-    const api::ParentReference& ref = refs[p];
+  result.parents.reserve(named.size() + defaults.size());
+  ServedHostnames served(hostnames);
+  bool all_known = true;  // no parent is another controller's, or missing
+  // Of a default Gateway that does not take the route, while others may.
+  std::vector<Problem> of_defaults;
+  bool any_default = false;
+  for (std::size_t p = 0; p < named.size() + defaults.size(); ++p) {
+    const bool by_default = p >= named.size();
+    const api::ParentReference& ref = by_default ? defaults[p - named.size()] : named[p];
     const ObjectKey target{.kind = GroupKind(ref.group, ref.kind),
                            .name = {ref.namespace_.value_or(namespace_), ref.name}};
     const bool is_set = target.kind == api::kind_of<api::ListenerSet>();
@@ -110,10 +191,12 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
       auto problem =
           near_parent(route, fmt::format("spec.parentRefs[{}]", p), target.kind, {"Gateway", "ListenerSet"});
       if (problem) result.problems.push_back(*std::move(problem));
+      all_known = false;
       continue;
     }
     const AttachPoints* points = reads.get(attach_points, target);
     if (points == nullptr) {
+      all_known = false;
       // Another controller's Gateway is none of our business, and a ListenerSet that its Gateway does not let
       // in says so itself; one that does not exist is a slip.
       const bool exists = is_set ? reads.get(inputs.listener_sets, target.name) != nullptr
@@ -134,17 +217,22 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
     ParentStatus& status = parent.status;
     parent.points = points;
     status.parent_ref = ref;
+    status.by_default = by_default;
     status.parent = target;
     status.gateway = points->gateway;
+    const std::string parent_name = (by_default ? "the default " : "") + target.to_string();
+    const char* const selects = by_default ? "" : " that this parentRef selects";
     const auto refuse = [&](std::string reason, std::string field, std::string message,
                             std::string suggestion = "") {
-      result.problems.push_back({.code = "reference/parent",
-                                 .severity = Severity::kError,
-                                 .where = {},
-                                 .object = route,
-                                 .path = fmt::format("spec.parentRefs[{}]{}", p, field),
-                                 .message = message,
-                                 .suggestion = std::move(suggestion)});
+      (by_default ? of_defaults : result.problems)
+          .push_back({.code = "reference/parent",
+                      .severity = Severity::kError,
+                      .where = {},
+                      .object = route,
+                      .path = by_default ? "spec.useDefaultGateways"
+                                         : fmt::format("spec.parentRefs[{}]{}", p, field),
+                      .message = message,
+                      .suggestion = std::move(suggestion)});
       set_condition(status.conditions, {"Accepted", false, std::move(reason), std::move(message)});
     };
 
@@ -166,6 +254,7 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
       std::vector<std::string> hosts = served_hosts(hostnames, listener.hostname, listener.sibling_hostnames);
       if (hosts.empty()) continue;
       status.attached_listeners.push_back(listener.name);
+      served.take(listener);
       if (listener.ready) parent.attachments.push_back({&listener, std::move(hosts)});
     }
     if (!any_selected) {
@@ -176,21 +265,27 @@ Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& 
              "add the Namespace");
     } else if (of_kind == nullptr) {
       refuse("NotAllowedByListeners", "",
-             fmt::format("no listener of {} that this parentRef selects takes {}s", target.to_string(), kind),
+             fmt::format("no listener of {}{} takes {}s", parent_name, selects, kind),
              listeners_of_kind(*points, route.kind));
     } else if (!any_allowed) {
       refuse("NotAllowedByListeners", "",
-             fmt::format("no listener of {} that this parentRef selects takes {}s of namespace {}",
-                         target.to_string(), kind, namespace_),
+             fmt::format("no listener of {}{} takes {}s of namespace {}", parent_name, selects, kind,
+                         namespace_),
              namespaces_of(*of_kind, target.name.namespace_));
     } else if (!parent.accepted()) {
       refuse("NoMatchingListenerHostname", "",
-             fmt::format("no hostname of the route is one of a listener of {}", target.to_string()),
+             fmt::format("no hostname of the route is one of a listener of {}", parent_name),
              list_names("those of the listeners are", {their_hosts.begin(), their_hosts.end()}));
     } else {
-      set_condition(status.conditions, {"Accepted", true, "Accepted", "The route is accepted"});
+      any_default = any_default || by_default;
+      set_condition(status.conditions,
+                    {"Accepted", true, "Accepted",
+                     by_default ? "The route is accepted: it asks for default Gateways, and this is one"
+                                : "The route is accepted"});
     }
   }
+  if (!any_default) std::ranges::move(of_defaults, std::back_inserter(result.problems));
+  if (all_known) served.report(route, result.problems);
   return result;
 }
 

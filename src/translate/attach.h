@@ -1,5 +1,7 @@
-// Where a route attaches: parentRefs → listeners that take it, the hosts that it has there, conditions.
-// The same for the routes of every kind.
+// Where a route attaches: parentRefs and default Gateways → listeners that take it, the hosts that it has
+// there, conditions. The same for the routes of every kind.
+//
+// A route that asks for default Gateways (GEP-3793) attaches to each of them as if it had a parentRef to it.
 #pragma once
 
 #include <string>
@@ -17,12 +19,18 @@ using ExtensionPolicyIndex = flow::Index<ObjectKey, NamespacedName, ExtensionPol
 // By the Gateway or ListenerSet.
 using AttachTable = flow::Table<ObjectKey, AttachPoints>;
 
+// Default Gateways, ours and others', by their scope. A row says nothing else of a Gateway, so that routes
+// which do not ask for default ones need not know which are.
+using DefaultGatewayIndex = flow::Index<std::string, NamespacedName, Named>;
+inline constexpr char kDefaultScope[] = "All";  // the only one that there is
+
 // What every translation of a route may read, besides the route.
 struct RouteEnvironment {
   const Settings& settings;
   const Inputs& inputs;
   const Projections& tables;
   const AttachTable& parents;
+  const DefaultGatewayIndex& default_gateways;
   const ExtensionPolicyIndex& extension_policies;
   const OwnClusterIndex& own_clusters;
 };
@@ -33,7 +41,13 @@ struct Attachment {
   std::vector<std::string> hosts;
 };
 
-// A parentRef that is ours.
+// What a route wants to attach to.
+struct WantedParents {
+  const std::vector<api::ParentReference>& refs;
+  const std::string& default_gateways;  // their scope; empty, or "None": none
+};
+
+// A parentRef, or a default Gateway, that is ours.
 struct Parent {
   ParentStatus status;  // the Accepted condition is set
   const AttachPoints* points;
@@ -43,14 +57,13 @@ struct Parent {
 };
 
 struct Parents {
-  std::vector<Parent> parents;  // in the order of the refs
+  std::vector<Parent> parents;  // in the order of the refs, then of the default Gateways' names
   std::vector<Problem> problems;
 };
 
 // `hostnames` are the route's; none: all that the listeners have. What is returned points into the tables: it
 // is for the stage that reads them.
-Parents attach(const ObjectKey& route, const std::vector<api::ParentReference>& refs,
-               const std::vector<std::string>& hostnames, const RouteEnvironment& environment,
-               flow::Reads& reads);
+Parents attach(const ObjectKey& route, const WantedParents& wanted, const std::vector<std::string>& hostnames,
+               const RouteEnvironment& environment, flow::Reads& reads);
 
 }  // namespace sluice::translate

@@ -8,19 +8,21 @@
 #include <fmt/format.h>
 
 #include "translate/ca_bundle.h"
+#include "translate/inference_pool.h"
 #include "translate/near.h"
 #include "translate/policy/precedence.h"
+#include "translate/policy/traffic.h"
 #include "translate/reference.h"
 #include "translate/slice.h"
 #include "translate/upstream_tls.h"
+#include "translate/x_backend.h"
 
 namespace sluice::translate {
 namespace {
 
 constexpr std::string_view kBackendGroup = "gateway.envoyproxy.io";
 constexpr std::string_view kImportGroup = "multicluster.x-k8s.io";
-constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-name";
-constexpr std::string_view kImportNameLabel = "multicluster.kubernetes.io/service-name";  // KEP-1645
+constexpr std::string_view kExperimentalGroup = "gateway.networking.x-k8s.io";
 
 // https://kubernetes.io/docs/reference/networking/service-protocols/ and KEP-3726.
 ir::UpstreamProtocol protocol_of(std::string_view app_protocol) {
@@ -199,6 +201,49 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_own_backend(const api::Back
   return resolved;
 }
 
+std::expected<ResolvedPtr, ReferenceFailure> resolve_x_backend(const api::BackendObjectReference& ref,
+                                                               const ObjectKey& key,
+                                                               const BackendReader& reader,
+                                                               flow::Reads& reads,
+                                                               std::vector<PolicyUse>& policies) {
+  const api::XBackend* backend = reads.get(reader.inputs.x_backends, key.name);
+  const BackendRow* row = reads.get(reader.tables.x_backends, key.name);
+  if (backend == nullptr || row == nullptr) {
+    return std::unexpected(failure("BackendNotFound", "reference/not-found", "name",
+                                   fmt::format("there is no {}", key.to_string()),
+                                   near_object(key, backend_kinds(), reader.tables, reads)));
+  }
+  policies.push_back({.policy = key, .ancestor = {}, .beaten_by = {}});
+  if (row->refused) return std::unexpected(*row->refused);
+  if (ref.port && *ref.port != backend->spec.port) {
+    return std::unexpected(failure("PortNotFound", "reference/port", "port",
+                                   fmt::format("{} has port {} only", key.to_string(), backend->spec.port),
+                                   "leave out `port`"));
+  }
+  auto resolved = std::make_shared<ResolvedBackend>();
+  ir::Cluster& cluster = resolved->row.cluster;
+  cluster.name = "xbackend/" + key.name.to_string();
+  cluster.owner = key;
+  fill_x_backend(backend->spec, cluster);
+  if (auto good = add_tls(key, "", row, reader, reads, policies, resolved->row); !good) {
+    return std::unexpected(good.error());
+  }
+  return resolved;
+}
+
+// What the traffic policy of the backend says, if there is one.
+void apply_traffic_policy(const ObjectKey& key, const BackendReader& reader, flow::Reads& reads,
+                          std::vector<PolicyUse>& policies, ResolvedBackend& backend) {
+  const TrafficPolicyRow* policy = traffic_policy_of(key, reader.tables, reads, policies);
+  if (policy == nullptr) return;
+  backend.session = policy->session;
+  if (!policy->retry_budget) return;
+  ir::ClusterSettings settings = backend.row.cluster.settings.or_default();
+  if (!settings.circuit_breakers) settings.circuit_breakers.emplace();
+  settings.circuit_breakers->retry_budget = policy->retry_budget;
+  backend.row.cluster.settings = std::move(settings);
+}
+
 // Why an endpoint of a Backend cannot be one, or nothing.
 std::optional<ReferenceFailure> check_endpoint(const api::BackendEndpoint& endpoint,
                                                const Settings& settings) {
@@ -240,31 +285,42 @@ std::expected<BackendPtr, ReferenceFailure> resolve_backend(const api::BackendOb
   const bool service = ref.group.empty() && ref.kind == "Service";
   const bool imported = ref.group == kImportGroup && ref.kind == "ServiceImport";
   const bool own = ref.group == kBackendGroup && ref.kind == "Backend";
-  if (!service && !imported && !own) {
+  const bool experimental = ref.group == kExperimentalGroup && ref.kind == "XBackend";
+  const bool pool = reader.pools && ref.group == kPoolGroup && ref.kind == "InferencePool";
+  if (!service && !imported && !own && !experimental && !pool) {
     std::string suggestion = "use a Service, a ServiceImport, or a Backend of group gateway.envoyproxy.io";
     if (ref.kind == "Service") suggestion = "leave out `group`: a Service is of the core group";
     if (ref.kind == "ServiceImport") suggestion = "its group is multicluster.x-k8s.io";
     if (ref.kind == "Backend") suggestion = "its group is gateway.envoyproxy.io";
+    if (ref.kind == "XBackend") suggestion = "its group is gateway.networking.x-k8s.io";
+    if (ref.kind == "InferencePool")
+      suggestion = reader.pools ? "its group is inference.networking.k8s.io"
+                                : "only HTTPRoutes and GRPCRoutes can send to one";
     return std::unexpected(failure(
         "InvalidKind", "reference/kind", "kind",
         fmt::format("`{}{}{}` is no kind of backend", ref.group, ref.group.empty() ? "" : "/", ref.kind),
         std::move(suggestion)));
   }
-  const GroupKind& kind = own        ? api::kind_of<api::Backend>()
-                          : imported ? api::kind_of<api::ServiceImport>()
-                                     : api::kind_of<api::Service>();
+  const GroupKind& kind = own            ? api::kind_of<api::Backend>()
+                          : experimental ? api::kind_of<api::XBackend>()
+                          : pool         ? api::kind_of<api::InferencePool>()
+                          : imported     ? api::kind_of<api::ServiceImport>()
+                                         : api::kind_of<api::Service>();
   const ObjectKey key{kind, {ref.namespace_.value_or(reader.namespace_), ref.name}};
   if (!permitted({reader.from, reader.namespace_}, key.kind, key.name, reader.tables, reads)) {
     return std::unexpected(
         failure("RefNotPermitted", "reference/not-permitted", "namespace",
                 fmt::format("no ReferenceGrant in namespace {} lets {} of {} refer to {} {}",
                             key.name.namespace_, reader.from.kind(), reader.namespace_, ref.kind, ref.name),
-                fmt::format("add a ReferenceGrant to namespace {}", key.name.namespace_)));
+                missing_grant({reader.from, reader.namespace_}, key.kind, key.name, reader.tables, reads)));
   }
-  auto resolved = own ? resolve_own_backend(ref, key, reader, reads, policies)
-                      : resolve_service(ref, key, reader, reads, policies);
+  auto resolved = own            ? resolve_own_backend(ref, key, reader, reads, policies)
+                  : experimental ? resolve_x_backend(ref, key, reader, reads, policies)
+                  : pool         ? resolve_pool(key, reader, reads, policies)
+                                 : resolve_service(ref, key, reader, reads, policies);
   if (!resolved) return std::unexpected(std::move(resolved.error()));
   ResolvedBackend& backend = **resolved;
+  if (!pool) apply_traffic_policy(key, reader, reads, policies, backend);
   ir::Cluster& cluster = backend.row.cluster;
   if (reader.grpc && cluster.protocol != ir::UpstreamProtocol::kHttp2) {
     cluster.protocol = ir::UpstreamProtocol::kHttp2;

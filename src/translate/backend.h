@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -20,6 +21,12 @@ struct ResolvedBackend {
   std::size_t base_size = 0;  // of the cluster's name: without what its TLS adds
   bool has_endpoints = true;  // false: known, but nothing is ready to answer
   bool fallback = false;      // it is there for when the others of its rule are down
+  // Of an InferencePool: who says which endpoint a request goes to, and its cluster. Null: nobody does.
+  ir::ExtensionPtr picker;
+  std::shared_ptr<const ClusterRow> picker_cluster;
+  bool no_picker = false;  // ... and no request may do without: 503
+  // Of rules that have none of their own: that of its XBackendTrafficPolicy.
+  Boxed<api::SessionPersistence> session;
 
   const std::string& cluster() const { return row.cluster.name; }
 };
@@ -43,6 +50,7 @@ struct BackendReader {
   std::string_view transport = "TCP";  // of the Service's port
   bool passes_tls = false;             // what is sent is the client's TLS: there is none of ours around it
   bool unix_sockets = false;           // a Backend may be one
+  bool pools = false;                  // InferencePools count
 };
 
 // `policies` takes those that the reference meets, wherever it leads.
@@ -63,6 +71,9 @@ ServiceView view_import(const api::ServiceImport& import);
 // What a Backend is besides its endpoints, and whether routes may use it.
 BackendRow read_backend(const NamespacedName& name, const api::Backend& backend, const Settings& settings,
                         const Inputs& inputs, const Projections& tables, flow::Reads& reads);
+
+inline constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-name";
+inline constexpr std::string_view kImportNameLabel = "multicluster.kubernetes.io/service-name";  // KEP-1645
 
 // The Service and the ServiceImport that a slice belongs to.
 absl::InlinedVector<ObjectKey, 2> services_of(const api::EndpointSlice& slice);

@@ -1,6 +1,8 @@
 #include "translate/certificate.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -51,6 +53,11 @@ std::vector<std::string> dns_names(X509* certificate) {
   std::ranges::sort(names);
   names.erase(std::ranges::unique(names).begin(), names.end());
   return names;
+}
+
+std::int64_t seconds_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
 }
 
 // Without this OpenSSL would ask at the terminal, and wait.
@@ -106,6 +113,8 @@ CertificateRow read_certificate(const api::Secret& secret) {
   row.private_key_pem = key_text;
   row.ocsp_staple = field("tls.ocsp-staple");
   row.dns_names = dns_names(leaf.get());
+  row.not_before = seconds_of(X509_get0_notBefore(leaf.get()));
+  row.not_after = seconds_of(X509_get0_notAfter(leaf.get()));
   return row;
 }
 

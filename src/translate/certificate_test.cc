@@ -32,7 +32,8 @@ std::string pem_of(Write write) {
 
 // A certificate of its own with these DNS names, which may be any bytes, and its key.
 api::Secret secret(const std::vector<std::string>& dns_names) {
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), &EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
   X509_set_version(certificate.get(), X509_VERSION_3);
   X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
@@ -67,6 +68,12 @@ TEST(Certificate, DnsNamesAreSortedAndEachStandsOnce) {
   const CertificateRow row = read_certificate(secret({"b.example.com", "*.a.example.com", "b.example.com"}));
   EXPECT_EQ(row.error, "");
   EXPECT_EQ(row.dns_names, (std::vector<std::string>{"*.a.example.com", "b.example.com"}));
+}
+
+TEST(Certificate, SaysForHowLongItIsValid) {
+  const CertificateRow row = read_certificate(secret({"a.example.com"}));
+  EXPECT_EQ(row.not_after - row.not_before, 86'400);
+  EXPECT_GT(row.not_before, 1'700'000'000);
 }
 
 TEST(Certificate, ANameThatIsNoDnsNameIsLeftOut) {

@@ -1,5 +1,6 @@
 #include "translate/client_validation.h"
 
+#include <algorithm>
 #include <expected>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "translate/ca_bundle.h"
+#include "translate/near.h"
 #include "translate/reference.h"
 
 namespace sluice::translate {
@@ -66,7 +68,7 @@ class ChecksReader {
     ObjectKey target{.kind = GroupKind(ref.group, ref.kind),
                      .name = {ref.namespace_.value_or(gateway_.name.namespace_), ref.name}};
     const bool is_bundle = target.kind == api::kind_of<api::ClusterTrustBundle>();
-    if (is_bundle) target.name.namespace_.clear();
+    if (is_bundle) target.name.namespace_ = {};
     if (!is_bundle && target.kind != api::kind_of<api::ConfigMap>() &&
         target.kind != api::kind_of<api::Secret>()) {
       return std::unexpected(Failure{.reason = "InvalidCACertificateKind",
@@ -85,7 +87,8 @@ class ChecksReader {
                   .message = fmt::format("no ReferenceGrant in namespace {} lets Gateways of {} use {} {}",
                                          target.name.namespace_, gateway_.name.namespace_, target.kind.kind(),
                                          target.name.name),
-                  .suggestion = ""});
+                  .suggestion = missing_grant({gateway_.kind, gateway_.name.namespace_}, target.kind,
+                                              target.name, tables_, reads_)});
     }
     auto pem = read_ca(target, inputs_, tables_, reads_);
     if (pem) return *std::move(pem);
@@ -103,6 +106,34 @@ class ChecksReader {
   std::vector<Problem>& problems_;
 };
 
+// A port of which no listener ends TLS, so that nobody is asked for a certificate there. ListenerSets, which
+// are not known here, may bring one.
+void warn_of_ports_without_listeners(const api::Gateway& gateway, GatewayPlan& plan) {
+  const auto& allowed = gateway.spec.allowed_listeners;
+  if (allowed && allowed->namespaces.from != api::FromNamespaces::kNone) return;
+  std::vector<std::string> ports;
+  const auto ends_tls = [](const api::Listener& listener) { return listener.protocol == "HTTPS"; };
+  for (const api::Listener& listener : gateway.spec.listeners) {
+    const std::string port = fmt::to_string(listener.port);
+    if (ends_tls(listener) && std::ranges::find(ports, port) == ports.end()) ports.push_back(port);
+  }
+  const auto& per_port = gateway.spec.tls->frontend->per_port;
+  for (std::size_t i = 0; i < per_port.size(); ++i) {
+    const std::string port = fmt::to_string(per_port[i].port);
+    if (!per_port[i].tls.validation || std::ranges::find(ports, port) != ports.end()) continue;
+    plan.problems.push_back(
+        {.code = "reference/listener",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = {.kind = api::kind_of<api::Gateway>(), .name = plan.gateway},
+         .path = fmt::format("spec.tls.frontend.perPort[{}].port", i),
+         .message = fmt::format(
+             "no listener of protocol HTTPS is at port {}: nobody is asked for a certificate", port),
+         .suggestion = list("those of HTTPS are at", ports),
+         .also = {}});
+  }
+}
+
 }  // namespace
 
 void plan_client_checks(const api::Gateway& gateway, const Inputs& inputs, const Projections& tables,
@@ -117,6 +148,8 @@ void plan_client_checks(const api::Gateway& gateway, const Inputs& inputs, const
     checks.by_port[static_cast<std::uint16_t>(port.port)] =
         reader.read(port.tls, fmt::format("spec.tls.frontend.perPort[{}].tls", i), fmt::to_string(port.port));
   }
+
+  warn_of_ports_without_listeners(gateway, plan);
 
   bool insecure = false;
   std::string wrong;

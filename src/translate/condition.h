@@ -7,12 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "base/interned.h"
+
 namespace sluice::translate {
 
 struct Condition {
-  std::string type;
+  Interned type;
   bool status = true;
-  std::string reason;
+  Interned reason;
   std::string message;
 
   bool operator==(const Condition&) const = default;

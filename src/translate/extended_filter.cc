@@ -26,9 +26,6 @@ constexpr std::int64_t kMinStatus = 200;
 constexpr std::int64_t kMaxStatus = 599;
 constexpr std::size_t kMaxBodySize = 1'048'576;
 
-// What a name of a header may have besides letters and digits (RFC 9110, 5.6.2).
-constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-
 // What is wrong with a part of the filter.
 struct Fault {
   std::string code;
@@ -114,11 +111,7 @@ bool Reader::check_replacement(const api::RegexReplacement& replacement, const s
 }
 
 bool Reader::check_header_name(const std::string& name, const std::string& path) {
-  const auto of_token = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           kMarks.find(c) != std::string_view::npos;
-  };
-  if (!name.empty() && std::ranges::all_of(name, of_token)) return true;
+  if (is_header_name(name)) return true;
   fail({.code = "value/header",
         .path = path,
         .message = name.empty() ? "a header has a name" : fmt::format("`{}` is no name of a header", name),
@@ -265,13 +258,14 @@ void Reader::read_response(const api::DirectResponse& from) {
     return;
   }
   if (from.header) {
-    if (auto fault = fault_of_header_changes(*from.header)) {
+    std::vector<HeaderChangeFault> faults = faults_of_header_changes(*from.header);
+    for (HeaderChangeFault& fault : faults) {
       fail({.code = "value/header",
-            .path = fmt::format("directResponse.header{}{}", fault->field.empty() ? "" : ".", fault->field),
-            .message = std::move(fault->message),
-            .suggestion = std::move(fault->suggestion)});
-      return;
+            .path = "directResponse.header." + fault.field,
+            .message = std::move(fault.message),
+            .suggestion = std::move(fault.suggestion)});
     }
+    if (!faults.empty()) return;
     add_header_changes(*from.header, row_.response_headers);
   }
   row_.response = std::move(response);
@@ -305,7 +299,8 @@ void Reader::read_credential(const api::CredentialInjection& from) {
                  .message = fmt::format("no ReferenceGrant in namespace {} lets {}s of {} use {}",
                                         secret.name.namespace_, self_.kind.kind(), self_.name.namespace_,
                                         secret.to_string()),
-                 .suggestion = fmt::format("add a ReferenceGrant to namespace {}", secret.name.namespace_)});
+                 .suggestion = missing_grant({self_.kind, self_.name.namespace_}, secret.kind, secret.name,
+                                             tables_, reads_)});
   }
   const api::Secret* found = reads_.get(inputs_.secrets, secret.name);
   if (found == nullptr) {

@@ -8,6 +8,7 @@
 
 #include "base/closest.h"
 #include "translate/addresses.h"
+#include "translate/attach.h"
 #include "translate/client_validation.h"
 #include "translate/listener.h"
 #include "translate/near.h"
@@ -32,8 +33,16 @@ std::vector<Problem> check_controller(const NamespacedName& name, const std::str
            .object = {.kind = api::kind_of<api::GatewayClass>(), .name = name},
            .path = "spec.controllerName",
            .message = "the GatewayClass is another controller's, and none is sluice's: no Gateway is served",
-           .suggestion = is_near ? fmt::format("did you mean `{}`?", settings.controller_name)
+           .suggestion = is_near ? did_you_mean(settings.controller_name)
                                  : fmt::format("write `{}`", settings.controller_name)}};
+}
+
+// What of the Gateway's EnvoyProxy, or else the options, has rules share clusters.
+std::optional<api::MergeBackends> merge_backends_of(const GatewayPlan& plan, const Settings& settings) {
+  if (plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.merge_backends) {
+    return plan.envoy_proxy->spec.merge_backends;
+  }
+  return settings.merge_backends ? std::optional(api::MergeBackends()) : std::nullopt;
 }
 
 }  // namespace
@@ -108,6 +117,8 @@ bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projec
   return gateway.spec.gateway_class_name == settings.implied_class || (row != nullptr && row->ours);
 }
 
+bool is_default(const api::Gateway& gateway) { return gateway.spec.default_scope == kDefaultScope; }
+
 std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::Gateway& gateway,
                                         const Settings& settings, const Inputs& inputs,
                                         const Projections& tables, flow::Reads& reads) {
@@ -155,6 +166,13 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
 
   const bool merged = settings.merge_gateways || (class_proxy != nullptr && class_proxy->spec.merge_gateways);
   plan.proxy = merged ? class_name : name.to_string();
+  if (merged && merge_backends_of(plan, settings)) {
+    const std::string message = "`mergeGateways` and `mergeBackends` cannot both be enabled";
+    problem("conflict/merge", "spec.gatewayClassName", message,
+            "remove one of them from the EnvoyProxies and options that the Gateway has");
+    plan.conditions.push_back({"Accepted", false, "InvalidParameters", message});
+    plan.accepted = false;
+  }
 
   plan_backend_tls(gateway, tables, reads, plan);
   if (gateway.spec.infrastructure) {
@@ -164,6 +182,7 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   const bool asks = settings.on_host && !gateway.spec.addresses.empty();
   plan_addresses(gateway, settings, asks ? reads.get(tables.host, kHost) : nullptr, plan);
   plan_client_checks(gateway, inputs, tables, reads, plan);
+  plan.takes_defaults = is_default(gateway);
   for (std::size_t i = 0; i < gateway.spec.listeners.size(); ++i) {
     plan.listeners.push_back(read_listener(self, i, gateway.spec.listeners[i], tables, reads, plan.problems));
   }
@@ -184,6 +203,13 @@ ExtensionTerms extension_terms(const GatewayPlan& plan, const Settings& settings
     terms.lua.validation_type = *spec.lua_validation;
   }
   terms.modules = spec.dynamic_modules;
+  const auto is_fetched = [](const api::DynamicModuleEntry& entry) {
+    return entry.source.remote.has_value();
+  };
+  if (std::ranges::any_of(terms.modules, is_fetched)) {
+    const api::ObjectMeta& metadata = plan.envoy_proxy->metadata;
+    terms.envoy_proxy = NamespacedName{metadata.namespace_, metadata.name};
+  }
   return terms;
 }
 
@@ -193,6 +219,8 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
   offered.proxy = plan.proxy;
   offered.gateway = plan.gateway;
   offered.terms = extension_terms(plan, settings);
+  const auto merge_backends = merge_backends_of(plan, settings);
+  offered.merges_backends = merge_backends && !merge_backends->selector;
   offered.preserve_route_order = plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.preserve_route_order;
   // A Gateway or ListenerSet without listeners is a parent all the same.
   std::map<ObjectKey, AttachPoints> by_owner;

@@ -28,6 +28,9 @@ std::optional<ClasslessGateway> find_classless(const NamespacedName& name, const
 bool is_ours(const api::Gateway& gateway, const Settings& settings, const Projections& tables,
              flow::Reads& reads);
 
+// Routes that ask for default Gateways attach to it, whoever serves it.
+bool is_default(const api::Gateway& gateway);
+
 // Nothing where the Gateway is none of ours.
 std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::Gateway& gateway,
                                         const Settings& settings, const Inputs& inputs,

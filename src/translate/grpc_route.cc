@@ -36,7 +36,7 @@ RouteResult translate_grpc_route(const NamespacedName& name, const api::GRPCRout
                                  const RouteEnvironment& environment, flow::Reads& reads) {
   RouteParts parts{.key = {.kind = api::kind_of<api::GRPCRoute>(), .name = name},
                    .creation_timestamp = route.metadata.creation_timestamp,
-                   .parent_refs = route.spec.parent_refs,
+                   .parents = {route.spec.parent_refs, route.spec.use_default_gateways},
                    .hostnames = route.spec.hostnames,
                    .rules = {},
                    .grpc = true};

@@ -1,60 +1,64 @@
 #include "translate/header_changes.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/letter_case.h"
 #include "translate/header_value.h"
 
 namespace sluice::translate {
 namespace {
 
-const std::string* unchangeable(const api::HTTPHeaderFilter& filter) {
-  for (const auto* list : {&filter.add, &filter.set}) {
-    for (const api::HTTPHeader& h : *list) {
-      if (!may_change(h.name)) return &h.name;
-    }
-  }
-  for (const std::string& name : filter.remove) {
-    if (!may_change(name)) return &name;
-  }
-  return nullptr;
+HeaderChangeFault unchangeable(const std::string& name, std::string field) {
+  return {.field = std::move(field),
+          .message = fmt::format("the header `{}` cannot be changed by a filter", name),
+          .suggestion = same_name(name, "host") ? "use a filter URLRewrite with a hostname" : ""};
 }
 
 }  // namespace
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+bool same_name(std::string_view a, std::string_view b) { return equal_but_for_case(a, b); }
+
+bool is_header_name(std::string_view name) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  const auto of_token = [kMarks](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kMarks.find(c) != std::string_view::npos;
+  };
+  return !name.empty() && std::ranges::all_of(name, of_token);
 }
 
 bool may_change(std::string_view header) {
   return !same_name(header, "host") && header.find_first_of(":/") == std::string_view::npos;
 }
 
-std::optional<HeaderChangeFault> fault_of_header_changes(const api::HTTPHeaderFilter& filter) {
-  if (const std::string* name = unchangeable(filter)) {
-    return HeaderChangeFault{
-        .field = {},
-        .message = fmt::format("the header `{}` cannot be changed by a filter", *name),
-        .suggestion = same_name(*name, "host") ? "use a filter URLRewrite with a hostname" : ""};
-  }
+std::vector<HeaderChangeFault> faults_of_header_changes(const api::HTTPHeaderFilter& filter) {
+  std::vector<HeaderChangeFault> faults;
   const std::pair<std::string_view, const std::vector<api::HTTPHeader>*> lists[] = {{"set", &filter.set},
                                                                                     {"add", &filter.add}};
-  for (const auto& [name, headers] : lists) {
+  for (const auto& [list, headers] : lists) {
     for (std::size_t i = 0; i < headers->size(); ++i) {
-      auto fault = fault_of_header_value((*headers)[i].value);
-      if (!fault) continue;
-      return HeaderChangeFault{.field = fmt::format("{}[{}].value", name, i),
-                               .message = std::move(fault->message),
-                               .suggestion = std::move(fault->suggestion)};
+      const api::HTTPHeader& header = (*headers)[i];
+      if (!may_change(header.name)) {
+        faults.push_back(unchangeable(header.name, fmt::format("{}[{}].name", list, i)));
+      }
+      if (auto fault = fault_of_header_value(header.value)) {
+        faults.push_back({.field = fmt::format("{}[{}].value", list, i),
+                          .message = std::move(fault->message),
+                          .suggestion = std::move(fault->suggestion)});
+      }
     }
   }
-  return std::nullopt;
+  for (std::size_t i = 0; i < filter.remove.size(); ++i) {
+    if (!may_change(filter.remove[i])) {
+      faults.push_back(unchangeable(filter.remove[i], fmt::format("remove[{}]", i)));
+    }
+  }
+  return faults;
 }
 
 void add_header_changes(const api::HTTPHeaderFilter& filter, ir::HeaderChanges& changes) {

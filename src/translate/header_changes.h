@@ -3,9 +3,9 @@
 // Threads: pure functions.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/kinds.h"
 #include "ir/ir.h"
@@ -15,14 +15,17 @@ namespace sluice::translate {
 // Names of headers compare without case.
 bool same_name(std::string_view a, std::string_view b);
 
+// A token of RFC 9110, 5.6.2.
+bool is_header_name(std::string_view name);
+
 struct HeaderChangeFault {
-  std::string field;  // of the filter: "set[0].value"; empty: the filter as a whole
+  std::string field;  // of the filter: "set[0].value"
   std::string message;
   std::string suggestion;
 };
 
-// Why the filter cannot be; nothing: it can.
-std::optional<HeaderChangeFault> fault_of_header_changes(const api::HTTPHeaderFilter& filter);
+// All reasons why the filter cannot be; none: it can.
+std::vector<HeaderChangeFault> faults_of_header_changes(const api::HTTPHeaderFilter& filter);
 
 // Whether users may change it: the host is no header like others, nor are names that Envoy keeps for itself.
 bool may_change(std::string_view header);

@@ -237,7 +237,7 @@ std::optional<HeaderFault> fault_of(const Written& written) {
     return HeaderFault{.message = fmt::format("`%{}%` is no command of Envoy's", written.name),
                        .suggestion = near.empty()
                                          ? fmt::format("write `%%{}%%` for the text itself", written.name)
-                                         : fmt::format("did you mean `%{}%`?", near)};
+                                         : did_you_mean(fmt::format("%{}%", near))};
   }
   if (known->argument == Argument::kRequired && !written.has_argument) {
     return HeaderFault{.message = fmt::format("the command `%{}%` needs an argument", written.name),

@@ -35,7 +35,7 @@ RouteResult translate_http_route(const NamespacedName& name, const api::HTTPRout
                                  const RouteEnvironment& environment, flow::Reads& reads) {
   RouteParts parts{.key = {.kind = api::kind_of<api::HTTPRoute>(), .name = name},
                    .creation_timestamp = route.metadata.creation_timestamp,
-                   .parent_refs = route.spec.parent_refs,
+                   .parents = {route.spec.parent_refs, route.spec.use_default_gateways},
                    .hostnames = route.spec.hostnames,
                    .rules = {}};
   parts.rules.reserve(route.spec.rules.size());

@@ -97,4 +97,10 @@ std::shared_ptr<ResolvedBackend> join_backends(std::string name, ObjectKey owner
   return joined;
 }
 
+BackendPtr renamed(const ResolvedBackend& backend, std::string name) {
+  auto other = std::make_shared<ResolvedBackend>(backend);
+  other->row.cluster.name = std::move(name);
+  return other;
+}
+
 }  // namespace sluice::translate

@@ -34,4 +34,7 @@ std::string joined_name(std::string_view what, const ObjectKey& owner, std::stri
 std::shared_ptr<ResolvedBackend> join_backends(std::string name, ObjectKey owner,
                                                std::span<const WeightedBackend> members, bool alike);
 
+// The backend with a cluster of this name.
+BackendPtr renamed(const ResolvedBackend& backend, std::string name);
+
 }  // namespace sluice::translate

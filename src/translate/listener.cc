@@ -6,6 +6,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/closest.h"
+#include "base/letter_case.h"
+#include "translate/hostname.h"
 #include "translate/near.h"
 #include "translate/reference.h"
 
@@ -13,6 +16,24 @@ namespace sluice::translate {
 namespace {
 
 constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
+
+// Whether a certificate with this name is one for hosts of the listener: RFC 9525, where `*` is one label.
+// Of a listener with a wildcard it may be for some host only.
+bool is_good_for(std::string_view name, std::string_view hostname) {
+  const std::string certified = lower_case(name);
+  if (hostname.starts_with("*.")) return covers(hostname, certified);
+  if (certified == hostname) return true;
+  if (!certified.starts_with("*.")) return false;
+  const std::size_t dot = hostname.find('.');
+  return dot != std::string_view::npos && hostname.substr(dot) == std::string_view(certified).substr(1);
+}
+
+std::string near_protocol(std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const Protocol& protocol : protocols()) names.push_back(protocol.name);
+  const std::string_view near = closest(word, names);
+  return near.empty() ? "use HTTP, HTTPS, TLS, TCP or UDP" : did_you_mean(near);
+}
 
 // Reads one listener by itself.
 class ListenerReader {
@@ -34,7 +55,7 @@ class ListenerReader {
     if (protocol == nullptr) {
       fail("Accepted", "UnsupportedProtocol", "value/protocol", "protocol",
            fmt::format("`{}` is no protocol of a listener", listener_.protocol),
-           "use HTTP, HTTPS, TLS, TCP or UDP");
+           near_protocol(listener_.protocol));
       return std::move(plan_);
     }
     read_kinds(*protocol);
@@ -92,7 +113,7 @@ class ListenerReader {
     if (namespaces.from != api::FromNamespaces::kSelector) return;
     if (!namespaces.selector) {
       fail("Programmed", "Invalid", "value/selector", "allowedRoutes.namespaces",
-           "`from: Selector` needs a `selector`");
+           "`from: Selector` needs a `selector`", "add `selector`, or write `from: Same` or `from: All`");
     } else if (const auto good = check_selector(*namespaces.selector); !good) {
       fail("Programmed", "Invalid", "value/selector", "allowedRoutes.namespaces.selector", good.error());
     }
@@ -119,7 +140,22 @@ class ListenerReader {
       return;
     }
     plan_.ends_tls = true;
+    warn_of_options();
     read_certificates();
+  }
+
+  // They are each implementation's own, and sluice has none.
+  void warn_of_options() {
+    for (const auto& [name, value] : listener_.tls->options) {
+      problems_.push_back({.code = "support/no-effect",
+                           .severity = Severity::kWarning,
+                           .where = {},
+                           .object = plan_.owner,
+                           .path = fmt::format("spec.listeners[{}].tls.options[{}]", plan_.index, name),
+                           .message = fmt::format("no option `{}` is known: it has no effect", name),
+                           .suggestion = "",
+                           .also = {}});
+    }
   }
 
   void read_certificates() {
@@ -155,8 +191,10 @@ class ListenerReader {
         reason = "RefNotPermitted";
         not_permitted_ = true;
         bad(i, "reference/not-permitted",
-            fmt::format("no ReferenceGrant in namespace {} lets Gateways of {} use Secret {}",
-                        secret.namespace_, plan_.owner.name.namespace_, secret.name));
+            fmt::format("no ReferenceGrant in namespace {} lets {}s of {} use Secret {}", secret.namespace_,
+                        plan_.owner.kind.kind(), plan_.owner.name.namespace_, secret.name),
+            missing_grant({plan_.owner.kind, plan_.owner.name.namespace_}, api::kind_of<api::Secret>(),
+                          secret, tables_, reads_));
         continue;
       }
       const CertificateRow* certificate = reads_.get(tables_.certificates, secret);
@@ -169,6 +207,7 @@ class ListenerReader {
         plan_.certificates.emplace_back(secret, *certificate);
       }
     }
+    check_names();
     if (messages.empty()) return;
     const bool some = !plan_.certificates.empty();
     if (some) reason = "PartiallyInvalidCertificateRef";
@@ -183,6 +222,33 @@ class ListenerReader {
       set_condition(plan_.conditions, {"Programmed", true, "Programmed",
                                        "The listener is served with the certificates that are valid"});
     }
+  }
+
+  // Clients turn away from a certificate that is not for the host that they asked for.
+  void check_names() {
+    if (plan_.certificates.empty() || plan_.hostname.empty()) return;
+    std::vector<std::string> names;
+    for (const auto& [secret, certificate] : plan_.certificates) {
+      for (const std::string& name : certificate.dns_names) {
+        if (is_good_for(name, plan_.hostname)) return;
+        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+      }
+    }
+    const bool one = plan_.certificates.size() == 1;
+    problems_.push_back(
+        {.code = "value/certificate",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = plan_.owner,
+         .path = fmt::format("spec.listeners[{}].tls.certificateRefs", plan_.index),
+         .message = fmt::format(
+             "{} is not for `{}`: clients will refuse it",
+             one ? fmt::format("the certificate of Secret {}", plan_.certificates.front().first.to_string())
+                 : std::string("each of the certificates"),
+             plan_.hostname),
+         .suggestion = names.empty() ? "it has no DNS name among its subject alternative names"
+                                     : list_names(one ? "it is for" : "they are for", names),
+         .also = {}});
   }
 
   const api::Listener& listener_;

@@ -63,7 +63,8 @@ std::optional<ListenerSetPlan> plan_listener_set(const NamespacedName& name, con
     refuse("reference/parent", "NotAllowed", "",
            fmt::format("Gateway {} lets in no ListenerSets of namespace {}", plan.gateway.to_string(),
                        name.namespace_),
-           "its `spec.allowedListeners` says from which namespaces");
+           fmt::format("set its `spec.allowedListeners.namespaces`, as in `{{from: {}}}`",
+                       plan.gateway.namespace_ == name.namespace_ ? "Same" : "All"));
     return plan;
   }
   plan.attached = true;

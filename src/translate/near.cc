@@ -43,13 +43,13 @@ std::vector<std::string_view> neighbours(std::string_view word, std::vector<std:
 }  // namespace
 
 std::string near_among(std::string_view missing, std::vector<std::string_view> names) {
-  const std::string_view near = closest(missing, neighbours(missing, std::move(names)));
-  return near.empty() ? "" : fmt::format("did you mean `{}`?", near);
+  return did_you_mean(closest(missing, neighbours(missing, std::move(names))));
 }
 
 Kinds backend_kinds() {
   static const GroupKind kKinds[] = {api::kind_of<api::Service>(), api::kind_of<api::Backend>(),
-                                     api::kind_of<api::ServiceImport>()};
+                                     api::kind_of<api::XBackend>(), api::kind_of<api::ServiceImport>(),
+                                     api::kind_of<api::InferencePool>()};
   return kKinds;
 }
 
@@ -66,6 +66,9 @@ Kinds authority_kinds() {
 
 std::string near_object(const ObjectKey& missing, Kinds as_well, const Projections& tables,
                         flow::Reads& reads) {
+  if (reads.get(tables.unusable, missing) != nullptr) {
+    return "it is in the files, and a mistake of its own keeps it out";
+  }
   if (std::string other = as_another_kind(missing, as_well, tables, reads); !other.empty()) return other;
   std::vector<std::string_view> beside;
   for (const auto& [object, _] : reads.group(
@@ -88,7 +91,7 @@ std::string near_object(const ObjectKey& missing, Kinds as_well, const Projectio
 std::string near_name(std::string_view missing, std::string_view it_has,
                       const std::vector<std::string>& names) {
   const std::string_view near = closest(missing, {names.begin(), names.end()});
-  return near.empty() ? list_names(it_has, names) : fmt::format("did you mean `{}`?", near);
+  return near.empty() ? list_names(it_has, names) : did_you_mean(near);
 }
 
 std::optional<Problem> near_parent(const ObjectKey& object, std::string_view path, const GroupKind& parent,
@@ -106,7 +109,7 @@ std::optional<Problem> near_parent(const ObjectKey& object, std::string_view pat
                                         parent.group().empty() ? "" : "/", parent.kind()),
                  .suggestion = group_is_wrong ? fmt::format("its group is {}", group)
                                : kind.empty() ? fmt::format("use a {}", fmt::join(kinds, " or a "))
-                                              : fmt::format("did you mean `{}`?", kind)};
+                                              : did_you_mean(kind)};
 }
 
 std::string list(std::string_view it_has, const std::vector<std::string>& items) {

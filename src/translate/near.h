@@ -13,9 +13,9 @@
 
 namespace sluice::translate {
 
-// For an object that does not exist: one of that name of another kind that the reference could name as well,
-// the nearest name of its kind in its namespace, or the namespace in which there is one of that name. Empty:
-// nothing is near. Of the kinds in Projections::names.
+// For an object that does not exist: that it is written and has mistakes, one of that name of another kind
+// that the reference could name as well, the nearest name of its kind in its namespace, or the namespace in
+// which there is one of that name. Empty: nothing is near. Of the kinds in Projections::names.
 using Kinds = std::span<const GroupKind>;
 std::string near_object(const ObjectKey& missing, Kinds as_well, const Projections& tables,
                         flow::Reads& reads);

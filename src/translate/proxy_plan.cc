@@ -80,14 +80,18 @@ class Conflicts {
     bool status;
     std::string_view reason;
     std::string_view message;
+    std::string_view suggestion;
   };
   // Their clients could not be told apart: nothing in a request says which port its sender meant.
   static constexpr Reason kPort{"Accepted", false, "PortUnavailable",
-                                "ports below 1024 are bound 10000 higher, where another listener is too"};
+                                "ports below 1024 are bound 10000 higher, where another listener is too",
+                                "give one of them another port"};
   static constexpr Reason kProtocol{"Conflicted", true, "ProtocolConflict",
-                                    "the listeners of one port need compatible protocols"};
+                                    "the listeners of one port need compatible protocols",
+                                    "give those of one protocol another port"};
   static constexpr Reason kHostname{"Conflicted", true, "HostnameConflict",
-                                    "the listeners of one port need different hostnames"};
+                                    "the listeners of one port need different hostnames",
+                                    "give one of them another hostname or port, or remove it"};
 
   // HTTPS and TLS share a socket by server name; HTTP and TCP have one each.
   static std::string_view family(const Ref& ref) {
@@ -186,7 +190,7 @@ class Conflicts {
                                      .object = ref.listener->owner,
                                      .path = fmt::format("spec.listeners[{}]", ref.listener->index),
                                      .message = text,
-                                     .suggestion = "",
+                                     .suggestion = std::string(reason.suggestion),
                                      .also = std::move(also)});
     const std::string why(reason.reason);
     set_condition(ref.listener->conditions, {std::string(reason.type), reason.status, why, text});

@@ -17,6 +17,14 @@ struct ReferenceFrom {
 bool permitted(const ReferenceFrom& from, const GroupKind& to_kind, const NamespacedName& to,
                const Projections& tables, flow::Reads& reads);
 
+// What would have a reference permitted that is not: the one field of a ReferenceGrant that differs, the
+// namespace that the grant has to be in, or a grant that there is not.
+std::string missing_grant(const ReferenceFrom& from, const GroupKind& to_kind, const NamespacedName& to,
+                          const Projections& tables, flow::Reads& reads);
+
+// How a service that is referred to from a namespace is called in requests to it: "name.namespace:port".
+std::string authority_of(const api::BackendObjectReference& ref, const std::string& namespace_);
+
 // Nothing, or why the selector is none: an unknown operator, values where there must be none, and so on.
 std::expected<void, std::string> check_selector(const api::LabelSelector& selector);
 

@@ -32,9 +32,27 @@ BackendPtr RouteBackends::look_up(const api::BackendObjectReference& ref, const 
     }
     known = known_.emplace(known_.end(), &ref, *std::move(resolved));
   }
-  const BackendPtr& backend = known->second;
-  if (!backend->has_endpoints) without_endpoints_.insert(backend->row.cluster.owner.to_string());
-  return backend;
+  note_endpoints(*known->second);
+  return known->second;
+}
+
+BackendPtr RouteBackends::look_up_service(const api::BackendObjectReference& ref, bool grpc,
+                                          const Place& place) {
+  BackendReader reader = reader_;
+  reader.grpc = grpc;
+  reader.unix_sockets = true;
+  reader.pools = false;
+  auto resolved = resolve_backend(ref, reader, reads_, policies_);
+  if (!resolved) {
+    refuse(std::move(resolved.error()), place);
+    return nullptr;
+  }
+  note_endpoints(**resolved);
+  return *std::move(resolved);
+}
+
+void RouteBackends::note_endpoints(const ResolvedBackend& backend) {
+  if (!backend.has_endpoints) without_endpoints_.insert(backend.row.cluster.owner.to_string());
 }
 
 void RouteBackends::add_cluster(std::shared_ptr<const ClusterRow> row) {

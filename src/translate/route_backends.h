@@ -39,6 +39,9 @@ class RouteBackends {
   BackendPtr resolve(const api::BackendObjectReference& ref, const Place& place);
   // The same without the cluster.
   BackendPtr look_up(const api::BackendObjectReference& ref, const Place& place);
+  // Of a service that is asked about requests, by HTTP/2 where it speaks gRPC: it may be behind a Unix
+  // socket, and no InferencePool.
+  BackendPtr look_up_service(const api::BackendObjectReference& ref, bool grpc, const Place& place);
   void add_cluster(std::shared_ptr<const ClusterRow> row);
 
   // Null: there is none.
@@ -64,6 +67,8 @@ class RouteBackends {
   std::optional<Condition> backends_available() const;
 
  private:
+  void note_endpoints(const ResolvedBackend& backend);
+
   const ObjectKey& route_;
   const BackendReader& reader_;
   flow::Reads& reads_;

@@ -7,7 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "translate/external_auth.h"
 #include "translate/header_changes.h"
+#include "translate/joined_backend.h"
+#include "translate/upstream_names.h"
 
 namespace sluice::translate {
 namespace {
@@ -52,8 +55,9 @@ ir::Cors translate_cors(const api::HTTPCORSFilter& filter) {
 class FilterReader {
  public:
   // Without `failures` the filters are those of a backendRef.
-  FilterReader(const Place& place, RouteBackends& backends, std::vector<RuleFailure>* failures)
-      : place_(place), backends_(backends), failures_(failures) {}
+  FilterReader(const Place& place, RouteBackends& backends, std::vector<RuleFailure>* failures,
+               std::optional<std::size_t> own_rule = std::nullopt)
+      : place_(place), backends_(backends), failures_(failures), own_rule_(own_rule) {}
 
   void read(const api::HTTPRouteFilter& filter, std::size_t index);
   RouteFilters finish();
@@ -64,9 +68,10 @@ class FilterReader {
   void fail_unsupported(std::string message, const Place& place, std::string suggestion = "");
   void read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field, const Place& place,
                     ir::HeaderChanges& changes);
-  void read_mirror(const api::HTTPRequestMirrorFilter& filter, const Place& place);
+  void read_mirror(const api::HTTPRequestMirrorFilter& filter, std::size_t index, const Place& place);
   void add_rewrite(ir::Rewrite rewrite, bool extended, const Place& place);
   void read_extension(const api::LocalObjectReference& ref, const Place& place);
+  void read_auth(const Boxed<api::HTTPExternalAuthFilter>& filter, const Place& place);
   void apply(const ExtendedFilterRow& filter, const Place& place);
   void apply_to_rule(const ExtendedFilterRow& filter, const Place& place);
   void warn(std::string code, std::string message, std::string suggestion, const Place& place);
@@ -74,6 +79,7 @@ class FilterReader {
   const Place& place_;
   RouteBackends& backends_;
   std::vector<RuleFailure>* failures_;
+  std::optional<std::size_t> own_rule_;
   RouteFilters out_;
   bool extended_rewrite_ = false;  // some HTTPRouteFilter rewrites
   std::optional<bool> append_x_forwarded_host_;
@@ -113,24 +119,28 @@ void FilterReader::fail_unsupported(std::string message, const Place& place, std
 void FilterReader::read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field,
                                 const Place& place, ir::HeaderChanges& changes) {
   if (!filter) return;
-  if (auto fault = fault_of_header_changes(*filter)) {
+  std::vector<HeaderChangeFault> faults = faults_of_header_changes(*filter);
+  for (HeaderChangeFault& fault : faults) {
     fail({.reason = "UnsupportedValue",
           .code = "value/header",
-          .field = fmt::format("{}{}{}", field, fault->field.empty() ? "" : ".", fault->field),
-          .message = std::move(fault->message),
-          .suggestion = std::move(fault->suggestion)},
+          .field = fmt::format("{}.{}", field, fault.field),
+          .message = std::move(fault.message),
+          .suggestion = std::move(fault.suggestion)},
          place);
-    return;
   }
+  if (!faults.empty()) return;
   add_header_changes(*filter, changes);
 }
 
-void FilterReader::read_mirror(const api::HTTPRequestMirrorFilter& filter, const Place& place) {
-  const auto backend = backends_.resolve(filter.backend_ref, {&place, "requestMirror.backendRef"});
+void FilterReader::read_mirror(const api::HTTPRequestMirrorFilter& filter, std::size_t index,
+                               const Place& place) {
+  BackendPtr backend = backends_.look_up(filter.backend_ref, {&place, "requestMirror.backendRef"});
   if (!backend) {
     out_.failed = true;
     return;
   }
+  if (own_rule_) backend = renamed(*backend, upstream_mirror_name(backends_.route(), *own_rule_, index));
+  backends_.add_cluster(row_of(backend));
   ir::Mirror mirror{.cluster = backend->cluster(), .numerator = 100, .denominator = 100};
   if (filter.percent) {
     mirror.numerator = static_cast<std::uint32_t>(*filter.percent);
@@ -169,6 +179,24 @@ void FilterReader::add_rewrite(ir::Rewrite rewrite, bool extended, const Place& 
   if (!rewrites_host(rewrite)) return;
   rewrite.path = std::move(out_.rewrite->path);
   out_.rewrite = std::move(rewrite);
+}
+
+// Whatever is wrong with it, no request passes.
+void FilterReader::read_auth(const Boxed<api::HTTPExternalAuthFilter>& filter, const Place& place) {
+  if (!filter) {
+    fail_unsupported("the filter ExternalAuth does not say whom to ask", place, "add `externalAuth`");
+    return;
+  }
+  // Those of a rule come before those of its backends.
+  constexpr std::uint32_t kOfBackends = 16;
+  const auto rank = static_cast<std::uint32_t>(out_.auths.size()) + (of_rule() ? 0 : kOfBackends);
+  ExternalAuth auth = read_external_auth(*filter, rank, place, backends_);
+  for (ReferenceFailure& failure : auth.failures) fail(std::move(failure), place);
+  if (auth.filter) {
+    out_.auths.push_back(std::move(auth.filter));
+  } else {
+    out_.failed = true;
+  }
 }
 
 void FilterReader::read_extension(const api::LocalObjectReference& ref, const Place& place) {
@@ -243,7 +271,8 @@ void FilterReader::apply_to_rule(const ExtendedFilterRow& filter, const Place& p
 
 void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
   using Type = api::HTTPRouteFilterType;
-  if (out_.response) return;  // what is answered here needs nothing more
+  // What is answered here needs nothing more but leave.
+  if (out_.response && filter.type != Type::kExternalAuth) return;
   const Place here{&place_, "filters", index};
   switch (filter.type) {
     case Type::kRequestHeaderModifier:
@@ -253,7 +282,7 @@ void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
       read_headers(filter.response_header_modifier, "responseHeaderModifier", here, out_.response_headers);
       return;
     case Type::kRequestMirror:
-      if (filter.request_mirror) read_mirror(*filter.request_mirror, here);
+      if (filter.request_mirror) read_mirror(*filter.request_mirror, index, here);
       return;
     case Type::kRequestRedirect:
       if (filter.request_redirect && !out_.redirect) {
@@ -274,7 +303,7 @@ void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
       }
       return;
     case Type::kExternalAuth:
-      fail_unsupported("the filter ExternalAuth is not supported", here);
+      read_auth(filter.external_auth, here);
       return;
   }
 }
@@ -303,8 +332,9 @@ bool rewrites_host(const ir::Rewrite& rewrite) {
 }
 
 RouteFilters read_rule_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& rule,
-                               RouteBackends& backends, std::vector<RuleFailure>& failures) {
-  FilterReader reader(rule, backends, &failures);
+                               RouteBackends& backends, std::vector<RuleFailure>& failures,
+                               std::optional<std::size_t> own_rule) {
+  FilterReader reader(rule, backends, &failures, own_rule);
   for (std::size_t i = 0; i < filters.size(); ++i) reader.read(filters[i], i);
   return reader.finish();
 }

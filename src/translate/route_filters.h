@@ -1,6 +1,8 @@
 // The filters of a rule or of one of its backendRefs → what is done to its requests.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +22,8 @@ struct RouteFilters {
   std::vector<ir::Mirror> mirrors;
   bool mirrors_anywhere = false;  // to whatever host the request names
   Boxed<ir::Cors> cors;
-  Boxed<ir::DirectResponse> response;  // counts before a redirect
+  std::vector<ir::ExtensionPtr> auths;  // ir::ExtAuthz: who has to let requests pass, in this order
+  Boxed<ir::DirectResponse> response;   // counts before a redirect
   // Cookies that requests need besides, all of one of these; none: they need none.
   std::vector<std::vector<ir::ValueMatch>> cookies;
   const ExtendedFilterRow* credential = nullptr;  // whose it is
@@ -35,9 +38,11 @@ struct RuleFailure {
 };
 
 // Of a rule: what is wrong with a filter is a problem, and besides either a failure of the rule or, for
-// references, in the conditions of `backends`.
+// references, in the conditions of `backends`. A rule that has clusters of its own (`own_rule`, its index)
+// has them for its mirrors, too.
 RouteFilters read_rule_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& rule,
-                               RouteBackends& backends, std::vector<RuleFailure>& failures);
+                               RouteBackends& backends, std::vector<RuleFailure>& failures,
+                               std::optional<std::size_t> own_rule = std::nullopt);
 
 // Of a backendRef, with fewer types. All that is wrong is in the conditions of `backends`.
 RouteFilters read_backend_filters(const std::vector<api::HTTPRouteFilter>& filters, const Place& backend,

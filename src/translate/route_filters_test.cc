@@ -65,6 +65,15 @@ std::string in_words(const RouteFilters& filters) {
     words.push_back(std::move(text));
   }
   if (filters.credential != nullptr) words.push_back("credential " + filters.credential->of_secret->name);
+  for (const ir::ExtensionPtr& filter : filters.auths) {
+    const auto& auth = std::get<ir::ExtAuthz>(filter->filter);
+    words.push_back(
+        fmt::format("ask {} {} by {}", auth.cluster, auth.authority, auth.http ? "HTTP" : "gRPC"));
+    if (auth.http)
+      words.push_back(
+          fmt::format("path {} answer {}", auth.http->path, fmt::join(auth.http->response_headers, ",")));
+    words.push_back(fmt::format("shown {} body {}", fmt::join(auth.request_headers, ","), auth.max_body));
+  }
   for (const ir::Mirror& mirror : filters.mirrors) {
     words.push_back(fmt::format("mirror {}/{} to {}", mirror.numerator, mirror.denominator, mirror.cluster));
   }
@@ -119,6 +128,7 @@ class FilterTest : public StageTest {
                "{matches: [{cookies: [{name: c, value: d}]}, {cookies: [{name: e, type: RegularExpression, "
                "value: .*}]}]}");
     add_filter("token", "{credentialInjection: {credential: {valueRef: {name: token}}}}");
+    add_backend("any", "{type: DynamicResolver}");
     const auto route = object_of<api::HTTPRoute>(fmt::format(R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -182,6 +192,22 @@ INSTANTIATE_TEST_SUITE_P(
             "{type: RequestHeaderModifier, requestHeaderModifier: "
             "{set: [{name: X-A, value: '1'}, {name: x-a, value: '2'}]}}",
             "request set X-A=1"},
+        Row{"ExternalAuthByHttpAsksWithAPathInFront",
+            "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {path: check/, allowedHeaders: [X-A], "
+            "allowedResponseHeaders: [X-User, x-group]}, forwardBody: {maxSize: 100}, backendRef: {name: "
+            "blue, "
+            "port: 80}}}",
+            "ask service/default/blue:80 blue.default:80 by HTTP; path /check answer x-user,x-group; "
+            "shown x-a body 100"},
+        Row{"ExternalAuthByGrpcAsksInHttp2",
+            "{type: ExternalAuth, externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: blue, port: "
+            "80}}}",
+            "ask service/default/blue:80/http2 blue.default:80 by gRPC; shown  body 0"},
+        Row{"WhatIsAnsweredHereNeedsLeaveAllTheSame",
+            "@ok, {type: ExternalAuth, externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: blue, "
+            "port: "
+            "80}}}",
+            "answer 200  ; ask service/default/blue:80/http2 blue.default:80 by gRPC; shown  body 0"},
         Row{"AHeaderIsRemovedOnce",
             "{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x-a, X-A]}}",
             "request remove x-a"},
@@ -254,13 +280,14 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Row{"TheHostIsNoHeaderToChange",
             "{type: RequestHeaderModifier, requestHeaderModifier: {remove: [Host]}}",
-            "rule.filters[0].requestHeaderModifier: the header `Host` cannot be changed by a filter; "
+            "rule.filters[0].requestHeaderModifier.remove[0]: the header `Host` cannot be changed by a "
+            "filter; "
             "use a filter URLRewrite with a hostname [value/header]"},
         Row{"PseudoHeadersAreEnvoys",
             "{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: ':status', value: "
             "'200'}]}}",
-            "rule.filters[0].responseHeaderModifier: the header `:status` cannot be changed by a filter "
-            "[value/header]"},
+            "rule.filters[0].responseHeaderModifier.set[0].name: the header `:status` cannot be changed by a "
+            "filter [value/header]"},
         Row{"AValueThatEnvoyWouldRefuseIsNamedWithItsPlace",
             "{type: RequestHeaderModifier, requestHeaderModifier: "
             "{add: [{name: x-a, value: fine}, {name: x-b, value: 100%}]}}",
@@ -301,8 +328,43 @@ INSTANTIATE_TEST_SUITE_P(
             "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}}}, @ok",
             "rule.filters: a filter RequestMirror stands beside a direct response, and nothing is left to be "
             "mirrored; remove one of the two [support/filter]"},
-        Row{"ExternalAuthIsNotSupported", "{type: ExternalAuth}",
-            "rule.filters[0].type: the filter ExternalAuth is not supported [support/filter]"}),
+        Row{"ExternalAuthSaysWhomToAsk", "{type: ExternalAuth}",
+            "rule.filters[0].type: the filter ExternalAuth does not say whom to ask; add `externalAuth` "
+            "[support/filter]"},
+        Row{"ExternalAuthAsksSomebodyWhoIsThere",
+            "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {}, backendRef: {name: nobody, port: "
+            "80}}}",
+            "rule.filters[0].externalAuth.backendRef.name: there is no Service default/nobody "
+            "[reference/not-found]"},
+        Row{"NoPoolDecides",
+            "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {}, backendRef: {group: "
+            "inference.networking.k8s.io, kind: InferencePool, name: llama}}}",
+            "rule.filters[0].externalAuth.backendRef.kind: an InferencePool cannot decide whether a request "
+            "may pass; use a Service, or a Backend of group gateway.envoyproxy.io [reference/kind]"},
+        Row{"WhoDecidesHasAnAddress",
+            "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {}, backendRef: {group: "
+            "gateway.envoyproxy.io, kind: Backend, name: any}}}",
+            "rule.filters[0].externalAuth.backendRef.name: a Backend of type DynamicResolver has no address "
+            "of "
+            "its own: nobody can be asked whether a request may pass; use a Service, or a Backend with "
+            "endpoints [support/dynamic-resolver]"},
+        Row{"ThePathOfExternalAuthLeadsNowhereElse",
+            "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {path: /check/../x}, backendRef: "
+            "{name: "
+            "blue, port: 80}}}",
+            "rule.filters[0].externalAuth.http.path: the path `/check/../x` has a segment that is empty or "
+            "leads elsewhere; write it without `.`, `..` and `//` [value/path]"},
+        Row{"NorDoesItInOtherLetters",
+            "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {path: /check/%2E%2e}, backendRef: "
+            "{name: "
+            "blue, port: 80}}}",
+            "rule.filters[0].externalAuth.http.path: the path `/check/%2E%2e` has a segment that is empty or "
+            "leads elsewhere; write it without `.`, `..` and `//` [value/path]"},
+        Row{"ABodyHasASize",
+            "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {}, forwardBody: {maxSize: -1}, "
+            "backendRef: {name: blue, port: 80}}}",
+            "rule.filters[0].externalAuth.forwardBody.maxSize: -1 is no size of a body; write a number of "
+            "bytes from 0 to 4294967295 [value/size]"}),
     name_of);
 
 class BadBackendFilters : public FilterTest, public testing::WithParamInterface<Row> {};
@@ -390,6 +452,79 @@ TEST_F(FailedFilters, LeaveTheOthersAsTheyAre) {
   const Outcome outcome =
       read(Of::kRule, "{type: ExternalAuth}, {type: URLRewrite, urlRewrite: {hostname: in.example}}");
   EXPECT_EQ(in_words(outcome.filters), "500; rewrite host in.example");
+}
+
+TEST_F(FailedFilters, AllMistakesWithHeadersAreTold) {
+  const Outcome outcome = read(Of::kRule,
+                               "{type: RequestHeaderModifier, requestHeaderModifier: "
+                               "{set: [{name: host, value: 1%}, {name: x-a, value: a}], "
+                               "add: [{name: x-b, value: 2%}], remove: [x-c, ':path']}}");
+  std::vector<std::string> places;
+  for (const Problem& problem : outcome.problems) places.push_back(problem.path);
+  const std::string filter = "rule.filters[0].requestHeaderModifier.";
+  EXPECT_EQ(places, (std::vector{filter + "set[0].name", filter + "set[0].value", filter + "add[0].value",
+                                 filter + "remove[1]"}));
+}
+
+// ---- who is asked --------------------------------------------------------------------------------
+
+class ExternalAuths : public FilterTest {
+ protected:
+  static std::string auth(std::string_view more) {
+    return fmt::format("{{type: ExternalAuth, externalAuth: {{backendRef: {{name: blue, port: 80}}, {}}}}}",
+                       more);
+  }
+  std::string name(std::string_view filters, Of of = Of::kRule, std::size_t at = 0) {
+    return read(of, filters).filters.auths.at(at)->name;
+  }
+};
+
+TEST_F(ExternalAuths, AreNamedByWhatTheySay) {
+  const std::string http = auth("protocol: HTTP, http: {}");
+  EXPECT_TRUE(name(http).starts_with("envoy.filters.http.ext_authz/service/default/blue/")) << name(http);
+  EXPECT_EQ(name(http), name(auth("protocol: HTTP, http: {path: /}, forwardBody: {maxSize: 0}")));
+  for (const char* const other :
+       {"protocol: GRPC, grpc: {}", "protocol: HTTP, http: {path: /a}",
+        "protocol: HTTP, http: {allowedHeaders: [a]}", "protocol: HTTP, http: {allowedResponseHeaders: [a]}",
+        "protocol: HTTP, http: {}, forwardBody: {maxSize: 1}"}) {
+    EXPECT_NE(name(http), name(auth(other))) << other;
+  }
+}
+
+TEST_F(ExternalAuths, AreAskedInTheirOrderThoseOfARuleFirst) {
+  const std::string two = auth("protocol: HTTP, http: {}") + ", " + auth("protocol: GRPC, grpc: {}");
+  const RouteFilters filters = read(Of::kRule, two).filters;
+  EXPECT_EQ(filters.auths.at(0)->index, 0U);
+  EXPECT_EQ(filters.auths.at(1)->index, 1U);
+  EXPECT_TRUE(filters.auths.at(1)->name.ends_with("/1"));
+  EXPECT_GT(read(Of::kBackend, two).filters.auths.at(0)->index, 1U);
+}
+
+// Else a slip would make a list of nothing, which stands for all headers.
+TEST_F(ExternalAuths, KeepNamesThatNoHeaderHas) {
+  const Outcome outcome = read(Of::kRule, auth("protocol: GRPC, grpc: {allowedHeaders: ['X-*', 'a b']}"));
+  EXPECT_EQ(std::get<ir::ExtAuthz>(outcome.filters.auths.at(0)->filter).request_headers,
+            (std::vector<std::string>{"x-*", "a b"}));
+  ASSERT_EQ(outcome.problems.size(), 2U);
+  EXPECT_EQ(outcome.problems[0].severity, Severity::kWarning);
+  EXPECT_EQ(text_of(outcome.problems[0]),
+            "rule.filters[0].externalAuth.grpc.allowedHeaders[0]: no header is called `X-*`; write each "
+            "name: `*` does "
+            "not stand for others [value/header]");
+  EXPECT_EQ(text_of(outcome.problems[1]),
+            "rule.filters[0].externalAuth.grpc.allowedHeaders[1]: no header is called `a b`; write the name "
+            "of a header "
+            "[value/header]");
+}
+
+TEST_F(ExternalAuths, OfABackendThatIsNotThereAreAFailureOfTheReference) {
+  const Outcome outcome =
+      read(Of::kRule,
+           "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {}, backendRef: {name: "
+           "nobody, port: 80}}}");
+  EXPECT_EQ(outcome.resolved_refs, "BackendNotFound");
+  EXPECT_TRUE(outcome.failures.empty());
+  EXPECT_TRUE(outcome.filters.failed);
 }
 
 TEST(HeaderNames, CompareWithoutCase) {

@@ -15,12 +15,14 @@
 #include "base/content_id.h"
 #include "ir/loopback.h"
 #include "translate/header_changes.h"
+#include "translate/inference_pool.h"
 #include "translate/joined_backend.h"
 #include "translate/policy/route_extensions.h"
 #include "translate/redirect_port.h"
 #include "translate/regex.h"
 #include "translate/route_backends.h"
 #include "translate/route_filters.h"
+#include "translate/session.h"
 
 namespace sluice::translate {
 namespace {
@@ -43,10 +45,14 @@ struct Part {
   std::size_t index = 0;  // of its backendRef
 
   bool leads_somewhere() const { return backend && !filters.failed; }
+  bool is_pool() const {
+    return backend && backend->row.cluster.owner.kind == api::kind_of<api::InferencePool>();
+  }
   // Envoy's weighted clusters can change headers, and the host to one that is written down; nothing else.
+  // A picker is asked on the routes to its pool only, and so is whoever lets requests pass to one backend.
   bool needs_a_route() const {
     const auto& rewrite = filters.rewrite;
-    return filters.redirect || !filters.mirrors.empty() ||
+    return is_pool() || filters.redirect || !filters.mirrors.empty() || !filters.auths.empty() ||
            (rewrite &&
             (rewrite->path || rewrite->host_header || rewrite->host_of_endpoint || rewrite->host_from_path));
   }
@@ -89,10 +95,15 @@ bool matches_root(const RouteRule& rule) {
 
 class RuleTranslator {
  public:
-  // `own_clusters`: the rules that share their cluster with no other.
-  RuleTranslator(const RouteParts& route, const std::vector<std::uint32_t>& own_clusters,
+  // `own_clusters`: the rules that share their cluster with no other. `merges`: rules share clusters because
+  // the user said so, too.
+  RuleTranslator(const RouteParts& route, const std::vector<std::uint32_t>& own_clusters, bool merges,
                  RouteBackends& backends, Verdicts& verdicts)
-      : route_(route), own_clusters_(own_clusters), backends_(backends), verdicts_(verdicts) {}
+      : route_(route),
+        own_clusters_(own_clusters),
+        merges_(merges),
+        backends_(backends),
+        verdicts_(verdicts) {}
 
   // Appends the rule's routes.
   void translate(const RouteRule& rule, std::size_t index, std::vector<ir::Route>& routes);
@@ -103,6 +114,8 @@ class RuleTranslator {
     bool of_rule;
   };
   const std::vector<Credential>& credentials() const { return credentials_; }
+  // What asks the pickers of the pools that rules send to, and services whether requests may pass.
+  const std::vector<ir::ExtensionPtr>& asking() const { return asking_; }
 
  private:
   bool check_matches(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
@@ -110,10 +123,19 @@ class RuleTranslator {
   std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
   Alternatives alternatives(const RouteRule& rule, const RouteFilters& filters, const Place& place,
                             std::vector<RuleFailure>& failures);
+  bool has_own_cluster(std::size_t rule) const { return std::ranges::binary_search(own_clusters_, rule); }
   void separate(std::size_t rule, std::vector<Part>& parts);
   ir::Forward forward_of(const RouteRule& rule) const;
   void warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root, const Place& place);
+  void warn_of_no_backend(const RouteRule& rule, const Place& place);
+  void warn_of_pool(const api::HTTPBackendRef& ref, const Place& place);
+  void ask(const std::vector<ir::ExtensionPtr>& filters, ir::RouteAction& action);
+  void ask_picker(const ResolvedBackend& pool, ir::RouteAction& action);
   std::optional<ir::Session> session_of(const RouteRule& rule, const Place& place);
+  std::optional<api::SessionPersistence> session_by_policy(const std::vector<Part>& parts,
+                                                           const Place& place);
+  ir::Session session_of_policy(const api::SessionPersistence& from, const RouteRule& rule) const;
+  void warn_of_no_session(std::string_view why, std::string suggestion, const Place& place);
   void settle(const Place& place, std::vector<Part>& parts);
   bool stays_outside(const RouteRule& rule, const Place& place);
   bool names_host_by_path(const RouteFilters& filters, const std::vector<Part>& parts, const Place& place);
@@ -121,9 +143,11 @@ class RuleTranslator {
 
   const RouteParts& route_;
   const std::vector<std::uint32_t>& own_clusters_;
+  const bool merges_;
   RouteBackends& backends_;
   Verdicts& verdicts_;
   std::vector<Credential> credentials_;
+  std::vector<ir::ExtensionPtr> asking_;
 };
 
 bool RuleTranslator::check_regex(const std::string& regex, const Place& place,
@@ -174,6 +198,7 @@ std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Pla
               .index = i};
     warn_of_paths(ref.filters, matches_root(rule), here);
     part.backend = backends_.look_up(ref.ref, here);
+    if (part.is_pool()) warn_of_pool(ref, here);
     if (part.leads_somewhere() && part.filters.credential != nullptr) {
       part.backend = injecting(*part.backend, *part.filters.credential);
       credentials_.push_back({.filter = part.filters.credential, .of_rule = false});
@@ -181,6 +206,39 @@ std::vector<Part> RuleTranslator::read_backends(const RouteRule& rule, const Pla
     if (ref.weight > 0) parts.push_back(std::move(part));
   }
   return parts;
+}
+
+// The ports of a pool are its own business.
+void RuleTranslator::warn_of_pool(const api::HTTPBackendRef& ref, const Place& place) {
+  if (!ref.ref.port) return;
+  backends_.add_problem({.code = "support/no-effect",
+                         .severity = Severity::kWarning,
+                         .where = {},
+                         .object = route_.key,
+                         .path = place.to_string() + ".port",
+                         .message = "the ports of an InferencePool are its `targetPorts`",
+                         .suggestion = "remove `port`",
+                         .also = {}});
+}
+
+// These filters are on for requests of the action.
+void RuleTranslator::ask(const std::vector<ir::ExtensionPtr>& filters, ir::RouteAction& action) {
+  if (filters.empty()) return;
+  std::vector<ir::ExtensionUse> uses =
+      action.extensions ? *action.extensions : std::vector<ir::ExtensionUse>();
+  for (const ir::ExtensionPtr& filter : filters) {
+    if (std::ranges::find(asking_, filter) == asking_.end()) asking_.push_back(filter);
+    uses.push_back({.name = filter->name, .lua_context = {}});
+  }
+  std::ranges::sort(uses);
+  action.extensions = std::move(uses);
+}
+
+// Requests of the action are sent on when the pool's picker has been asked.
+void RuleTranslator::ask_picker(const ResolvedBackend& pool, ir::RouteAction& action) {
+  if (pool.picker == nullptr) return;
+  if (pool.picker_cluster != nullptr) backends_.add_cluster(pool.picker_cluster);
+  ask({pool.picker}, action);
 }
 
 // What the backends of a rule are beside each other. A Backend of type DynamicResolver has to be alone.
@@ -311,28 +369,98 @@ void RuleTranslator::warn_of_paths(const std::vector<api::HTTPRouteFilter>& filt
   }
 }
 
+// Of a rule that refers to nothing that could answer, and does not answer itself.
+void RuleTranslator::warn_of_no_backend(const RouteRule& rule, const Place& place) {
+  const bool none = rule.backend_refs.empty();
+  const Place refs{&place, "backendRefs"};
+  backends_.add_problem(
+      {.code = "value/no-backend",
+       .severity = Severity::kWarning,
+       .where = {},
+       .object = route_.key,
+       .path = (none ? place : refs).to_string(),
+       .message = fmt::format("the rule has no backend{}: every request that it takes is answered with 500",
+                              none ? "" : " with a weight above 0"),
+       .suggestion = none ? route_.grpc
+                                ? "add `backendRefs`"
+                                : "add `backendRefs`, or a filter that answers, as RequestRedirect does"
+                          : "give one of them a `weight`"});
+}
+
 std::optional<ir::Session> RuleTranslator::session_of(const RouteRule& rule, const Place& place) {
   if (!rule.session) return std::nullopt;
-  const api::SessionPersistence& from = *rule.session;
-  ir::Session session;
-  const bool is_header = from.type == api::SessionPersistenceType::kHeader;
-  session.kind = is_header ? ir::Session::Kind::kHeader : ir::Session::Kind::kCookie;
-  session.name = from.session_name && !from.session_name->empty()
-                     ? *from.session_name
-                     : "session-" + content_id(identity_of(route_.key, rule));
-  if (!is_header && from.cookie_lifetime == api::CookieLifetimeType::kPermanent) {
-    session.lifetime = from.absolute_timeout;
-  } else if (from.absolute_timeout) {
-    const Place here{&place, "sessionPersistence.absoluteTimeout"};
-    backends_.add_problem({.code = "support/session-timeout",
-                           .severity = Severity::kWarning,
-                           .where = {},
-                           .object = route_.key,
-                           .path = here.to_string(),
-                           .message = "only a cookie of lifetime `Permanent` ends by a timeout",
-                           .suggestion = "set `cookieConfig.lifetimeType: Permanent`"});
+  const Place here{&place, "sessionPersistence"};
+  if (auto problem = check_session(*rule.session, route_.key, here.to_string())) {
+    backends_.add_problem(*std::move(problem));
   }
-  return session;
+  std::string name = rule.session->session_name.value_or("");
+  if (name.empty()) name = "session-" + content_id(identity_of(route_.key, rule));
+  return read_session(*rule.session, std::move(name));
+}
+
+// What all backends of a rule have by their policies; nothing where they differ in it.
+std::optional<api::SessionPersistence> RuleTranslator::session_by_policy(const std::vector<Part>& parts,
+                                                                         const Place& place) {
+  std::optional<api::SessionPersistence> common;
+  bool some_without = false;
+  bool differ = false;
+  for (const Part& part : parts) {
+    if (!part.leads_somewhere()) continue;
+    const Boxed<api::SessionPersistence>& its = part.backend->session;
+    if (!its) {
+      some_without = true;
+    } else if (!common) {
+      common = *its;
+    } else {
+      differ = differ || *common != *its;
+    }
+  }
+  if (!common || !(some_without || differ)) return common;
+  warn_of_no_session("XBackendTrafficPolicies do not say the same of all backends of the rule",
+                     "add the other backends to the policy, or `sessionPersistence` to the rule", place);
+  return std::nullopt;
+}
+
+void RuleTranslator::warn_of_no_session(std::string_view why, std::string suggestion, const Place& place) {
+  backends_.add_problem({.code = "support/session",
+                         .severity = Severity::kWarning,
+                         .where = {},
+                         .object = route_.key,
+                         .path = Place{&place, "backendRefs"}.to_string(),
+                         .message = fmt::format("no session is kept: {}", why),
+                         .suggestion = std::move(suggestion),
+                         .also = {}});
+}
+
+// Each rule has a session of its own, whatever the policy calls the cookie.
+ir::Session RuleTranslator::session_of_policy(const api::SessionPersistence& from,
+                                              const RouteRule& rule) const {
+  const std::string id = content_id(identity_of(route_.key, rule));
+  std::string name = from.session_name.value_or("");
+  if (name.empty()) {
+    name = "session-" + id;
+  } else if (from.type == api::SessionPersistenceType::kCookie) {
+    name += "-" + id;
+  }
+  return read_session(from, std::move(name));
+}
+
+// Models take their time: what the rule does not limit has no limit. A picker names more than one endpoint,
+// for those that have just gone.
+void adapt_to_pool(ir::Forward& forward) {
+  constexpr std::uint32_t kMoreEndpoints = 3;
+  if (!forward.timeout) {
+    forward.timeout = ir::Duration{0};
+    forward.idle_timeout = kIdleTimeout;
+  }
+  if (!forward.retry) {
+    ir::Retry& retry = forward.retry.emplace();
+    retry.attempts = kMoreEndpoints;
+    retry.only_unsent = true;
+  }
+  // A prompt may be a book. Our picker, for which Envoy keeps it, takes no more (picker::ServiceOptions).
+  constexpr std::uint64_t kMaxBody = 16U << 20U;
+  forward.body_limit = kMaxBody;
 }
 
 // Where requests go to is filled in by the caller.
@@ -405,12 +533,6 @@ bool mixes_discovery(const std::vector<Part>& parts) {
 
 // The rule's cluster is one of its own, in Envoy Gateway's shape and under its name.
 void RuleTranslator::separate(std::size_t rule, std::vector<Part>& parts) {
-  const auto renamed = [&](const Part& part, std::string name) {
-    auto own = std::make_shared<ResolvedBackend>(*part.backend);
-    own->row.cluster.name = std::move(name);
-    own->row.cluster.owner = route_.key;
-    return own;
-  };
   std::vector<WeightedBackend> members;
   bool settings = false;
   for (const Part& part : parts) {
@@ -421,12 +543,12 @@ void RuleTranslator::separate(std::size_t rule, std::vector<Part>& parts) {
   const std::string name = own_cluster_name(route_.key, rule);
   if (members.size() == 1 && !settings) {
     for (Part& part : parts) {
-      if (part.leads_somewhere()) part.backend = renamed(part, name);
+      if (part.leads_somewhere()) part.backend = renamed(*part.backend, name);
     }
   } else if (settings || mixes_discovery(parts)) {
     for (Part& part : parts) {
       if (part.leads_somewhere()) {
-        part.backend = renamed(part, own_cluster_name(route_.key, rule, part.index));
+        part.backend = renamed(*part.backend, own_cluster_name(route_.key, rule, part.index));
       }
     }
   } else if (!members.empty()) {
@@ -451,6 +573,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
     for (Part& part : parts) part.backend.reset();
   }
   std::optional<ir::Session> session = session_of(rule, place);
+  const auto by_policy = rule.session ? std::nullopt : session_by_policy(parts, place);
   const bool falls_back = std::ranges::any_of(
       parts, [](const Part& part) { return part.leads_somewhere() && part.backend->fallback; });
   if (falls_back && !join(rule, "fallback", false, parts)) {
@@ -475,10 +598,16 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
     failures.push_back({.reason = failure.reason, .message = failure.message});
   }
 
-  if (std::ranges::binary_search(own_clusters_, place.index.value_or(0))) separate(*place.index, parts);
+  if (by_policy && join(rule, "session", true, parts)) {
+    session = session_of_policy(*by_policy, rule);
+  } else if (by_policy) {
+    warn_of_no_session("the backends differ in more than their endpoints",
+                       "remove the filters of the backendRefs", place);
+  }
+  if (has_own_cluster(*place.index)) separate(*place.index, parts);
 
   const bool failed = filters.failed || !failures.empty();
-  const auto answer = [&filters, failed](auto what) {
+  const auto answer = [this, &filters, failed](auto what) {
     auto action = std::make_shared<ir::RouteAction>();
     action->action = std::move(what);
     // A direct response that is none after all keeps its headers, as in Envoy Gateway.
@@ -490,6 +619,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
         action->extensions =
             std::vector{ir::ExtensionUse{.name = filters.credential->credential->name, .lua_context = {}}};
       }
+      ask(filters.auths, *action);
     }
     return action;
   };
@@ -498,6 +628,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
   if (failed) return {{.weight = 1, .action = answer(error)}};
   if (filters.response) return {{.weight = 1, .action = answer(*filters.response)}};
   if (filters.redirect) return {{.weight = 1, .action = answer(*filters.redirect)}};
+  if (parts.empty()) warn_of_no_backend(rule, place);
   if (std::ranges::none_of(parts, &Part::leads_somewhere)) return {{.weight = 1, .action = answer(error)}};
 
   ir::Forward forward = forward_of(rule);
@@ -511,9 +642,10 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
   if (std::ranges::none_of(parts, &Part::needs_a_route)) {
     forward.clusters.reserve(parts.size());
     for (Part& part : parts) forward.clusters.push_back(weighted(part));
-    forward.missing_is_500 = mixes_discovery(parts) || std::ranges::any_of(parts, [](const Part& part) {
-                               return part.filters.credential != nullptr;
-                             });
+    // As in Envoy Gateway, where it has weighted clusters for them.
+    forward.missing_is_500 =
+        mixes_discovery(parts) || (merges_ && parts.size() > 1) ||
+        std::ranges::any_of(parts, [](const Part& part) { return part.filters.credential != nullptr; });
     forward.nobody_ready = std::ranges::all_of(
         parts, [](const Part& part) { return part.leads_somewhere() && !part.backend->has_endpoints; });
     return {{.weight = 1, .action = answer(std::move(forward))}};
@@ -528,13 +660,22 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
       ir::HeaderChanges of_response = action->response_headers.or_default();
       append(part.filters.response_headers, of_response);
       action->response_headers = boxed(std::move(of_response));
+      ask(part.filters.auths, *action);
       out.push_back({.weight = part.weight, .action = std::move(action)});
+    } else if (part.backend->no_picker) {
+      const ir::DirectResponse nobody{.status = 503, .body = {}, .content_type = {}};
+      out.push_back({.weight = part.weight, .action = answer(nobody)});
     } else {
       ir::Forward one = forward;
+      const BackendPtr backend = part.backend;
+      if (part.is_pool()) adapt_to_pool(one);
       one.clusters = {weighted(part)};
       one.mirrors.insert(one.mirrors.end(), part.filters.mirrors.begin(), part.filters.mirrors.end());
       if (part.filters.rewrite) one.rewrite = over(one.rewrite, *part.filters.rewrite);
-      out.push_back({.weight = part.weight, .action = answer(std::move(one))});
+      auto action = answer(std::move(one));
+      ask(part.filters.auths, *action);
+      ask_picker(*backend, *action);
+      out.push_back({.weight = part.weight, .action = std::move(action)});
     }
   }
   return out;
@@ -551,13 +692,16 @@ std::vector<ir::RouteMatch> with_cookies(const std::vector<ir::RouteMatch>& matc
   return both;
 }
 
+constexpr const char* kPreflightHeaders[] = {"origin", "access-control-request-method"};
+constexpr char kAnyValue[] = ".*";
+
 // A preflight asks with OPTIONS about the method of the request to come: it is for the rule of that.
 std::optional<ir::RouteMatch> preflight_of(const ir::RouteMatch& match) {
   if (match.method.empty() || match.method == "OPTIONS" || !match.cookies.empty()) return std::nullopt;
   ir::RouteMatch preflight = match;
   preflight.method = "OPTIONS";
-  for (const char* header : {"origin", "access-control-request-method"}) {
-    preflight.headers.push_back({.name = header, .kind = ir::MatchKind::kRegex, .value = ".*"});
+  for (const char* header : kPreflightHeaders) {
+    preflight.headers.push_back({.name = header, .kind = ir::MatchKind::kRegex, .value = kAnyValue});
   }
   return preflight;
 }
@@ -570,7 +714,9 @@ void RuleTranslator::translate(const RouteRule& written, std::size_t index, std:
     verdicts_.failed_rules.insert(index);
     verdicts_.failures.insert(verdicts_.failures.end(), failures.begin(), failures.end());
   };
-  const RouteFilters filters = read_rule_filters(written.filters, place, backends_, failures);
+  const RouteFilters filters =
+      read_rule_filters(written.filters, place, backends_, failures,
+                        has_own_cluster(index) ? std::optional(index) : std::nullopt);
   if (!check_matches(written, place, failures) || filters.matches_nothing) {
     add_failures();
     return;
@@ -640,6 +786,19 @@ void keep_each_once(std::vector<std::pair<std::string, ir::ExtensionPtr>>& exten
   extensions.erase(std::ranges::unique(extensions, {}, name).begin(), extensions.end());
 }
 
+// The InferencePools that rules refer to as backends.
+std::vector<NamespacedName> pools_of(const RouteParts& route) {
+  std::set<NamespacedName> pools;
+  for (const RouteRule& rule : route.rules) {
+    for (const api::HTTPBackendRef& backend : rule.backend_refs) {
+      const api::BackendObjectReference& ref = backend.ref;
+      if (ref.group != kPoolGroup || ref.kind != "InferencePool") continue;
+      pools.insert({ref.namespace_.value_or(route.key.name.namespace_), ref.name});
+    }
+  }
+  return {pools.begin(), pools.end()};
+}
+
 std::set<ir::RouteFilter> filters_of(const std::vector<ir::Route>& routes, bool grpc) {
   std::set<ir::RouteFilter> filters;
   if (grpc) filters.insert(ir::RouteFilter::kGrpc);
@@ -653,6 +812,14 @@ std::set<ir::RouteFilter> filters_of(const std::vector<ir::Route>& routes, bool 
 }
 
 }  // namespace
+
+bool is_preflight(const ir::RouteMatch& match) {
+  return match.method == "OPTIONS" && std::ranges::all_of(kPreflightHeaders, [&match](const char* header) {
+           return std::ranges::any_of(match.headers, [header](const ir::ValueMatch& value) {
+             return value.name == header && value.kind == ir::MatchKind::kRegex && value.value == kAnyValue;
+           });
+         });
+}
 
 std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValueMatch>& matches,
                                              bool fold_case) {
@@ -678,17 +845,22 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   // of their own there: one translation serves most parents.
   struct Translation {
     Translation(const ObjectKey& owner, const BackendReader& from, std::vector<std::uint32_t> own,
-                flow::Reads& reads)
-        : reader(from), own_clusters(std::move(own)), backends(owner, reader, reads) {}
+                bool merges, flow::Reads& reads)
+        : reader(from),
+          own_clusters(std::move(own)),
+          merges_backends(merges),
+          backends(owner, reader, reads) {}
 
     BackendReader reader;
     std::vector<std::uint32_t> own_clusters;
+    bool merges_backends;
     RouteBackends backends;
     Verdicts verdicts;
     RoutesPtr routes;
     std::shared_ptr<const std::vector<std::uint32_t>> rules;  // of each route, its rule
     std::set<ir::RouteFilter> filters;
     std::vector<RuleTranslator::Credential> credentials;
+    std::vector<ir::ExtensionPtr> asking;  // services, about requests
     // The routes as they are at some listeners: with redirects to ports, and with what policies make of them.
     struct Variant {
       Entrance entrance;
@@ -711,14 +883,17 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     const BackendAccess& access = points.terms.access;
     auto own = rules_with_own_clusters(route.key, points.proxy, environment.own_clusters, reads);
     for (const auto& made : translations) {
-      if (made->reader.access == access && made->own_clusters == own) return *made;
+      if (made->reader.access == access && made->own_clusters == own &&
+          made->merges_backends == points.merges_backends) {
+        return *made;
+      }
     }
     auto& t = translations.emplace_back(std::make_unique<Translation>(
         route.key,
         BackendReader{route.key.kind, route.key.name.namespace_, access, environment.settings,
-                      environment.inputs, environment.tables, route.grpc},
-        std::move(own), reads));
-    RuleTranslator rules(route, t->own_clusters, t->backends, t->verdicts);
+                      environment.inputs, environment.tables, route.grpc, "TCP", false, false, true},
+        std::move(own), points.merges_backends, reads));
+    RuleTranslator rules(route, t->own_clusters, t->merges_backends, t->backends, t->verdicts);
     std::vector<ir::Route> routes;
     std::vector<std::uint32_t> indexes;
     routes.reserve(route.rules.size());
@@ -728,6 +903,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     }
     t->filters = filters_of(routes, route.grpc);
     t->credentials = rules.credentials();
+    t->asking = rules.asking();
     t->routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
     t->rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
     return *t;
@@ -736,7 +912,9 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   RouteExtensions extensions(route.key, route.rules, environment.extension_policies, reads);
   result.extension_policies = extensions.own();
 
-  Parents attached = attach(route.key, route.parent_refs, route.hostnames, environment, reads);
+  result.pools = pools_of(route);
+
+  Parents attached = attach(route.key, route.parents, route.hostnames, environment, reads);
   result.problems = std::move(attached.problems);
   result.parents.reserve(attached.parents.size());
   for (Parent& parent : attached.parents) {
@@ -762,6 +940,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
         result.secrets.push_back(
             {{.proxy = parent.points->proxy, .name = filter->of_secret->name}, *filter->of_secret});
       }
+      for (const ir::ExtensionPtr& filter : translation.asking) result.extensions.emplace_back(table, filter);
       const RoutesPtr routes = translation.at(entrance, std::move(by_rule));
       for (std::string& host : attachment.hosts) {
         result.contributions.push_back({{.table = table, .host = std::move(host)},
@@ -784,7 +963,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     for (PolicyUse use : translation.backends.policies()) {
       use.ancestor = parent.status.parent_ref;
       use.ancestor.namespace_ = parent.status.parent.name.namespace_;
-      result.backend_tls_policies.push_back(std::move(use));
+      result.policies_met.push_back(std::move(use));
     }
     result.parents.push_back(std::move(parent.status));
   }

@@ -27,7 +27,7 @@ struct RouteRule {
 struct RouteParts {
   ObjectKey key;
   const std::string& creation_timestamp;
-  const std::vector<api::ParentReference>& parent_refs;
+  WantedParents parents;
   const std::vector<std::string>& hostnames;
   std::vector<RouteRule> rules;
   bool grpc = false;
@@ -37,6 +37,10 @@ struct RouteParts {
 // A rule that cannot be translated harms only itself: it is answered with 500, or dropped where not even its
 // match is valid, and the conditions say so.
 RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& environment, flow::Reads& reads);
+
+// Whether it is the question of browsers that stands beside a match of a rule with CORS. Rules of different
+// methods have the same.
+bool is_preflight(const ir::RouteMatch& match);
 
 // Of several matches of one name the first counts (the specification's rule).
 std::vector<ir::ValueMatch> translate_values(const std::vector<api::HTTPNameValueMatch>& matches,

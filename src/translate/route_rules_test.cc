@@ -3,6 +3,7 @@
 #include "translate/route_rules.h"
 
 #include <regex>
+#include <set>
 #include <string>
 
 #include <fmt/format.h>
@@ -222,6 +223,63 @@ TEST_F(RuleTest, AListenerThatTwoParentRefsNameGetsTheRoutesOnce) {
 
 // ---- conditions ------------------------------------------------------------------------------------
 
+// ---- leave to pass ---------------------------------------------------------------------------------
+
+class RulesWithAuth : public RuleTest {
+ protected:
+  // Of each route whether somebody is asked, and what becomes of the request then.
+  std::string asked(std::string_view rules) {
+    std::vector<std::string> words;
+    for (const ir::Route& route : routes(translate(rules))) {
+      words.push_back(fmt::format("{}{} → {}", in_words(route.match),
+                                  route.action->extensions ? " asked" : "", in_words(*route.action)));
+    }
+    return fmt::format("{}", fmt::join(words, "; "));
+  }
+};
+
+constexpr std::string_view kAuth =
+    "{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {}, backendRef: {name: idle, port: 80}}}";
+
+TEST_F(RulesWithAuth, AskWhateverTheyDoWithTheRequest) {
+  EXPECT_EQ(asked(fmt::format("{{filters: [{}], backendRefs: [{{name: blue, port: 80}}]}}", kAuth)),
+            "/ asked → 1 service/default/blue:80");
+  EXPECT_EQ(asked(fmt::format("{{filters: [{}, @gone]}}", kAuth)), "/ asked → 410");
+  EXPECT_EQ(asked(fmt::format("{{filters: [@gone, {}]}}", kAuth)), "/ asked → 410");
+  EXPECT_EQ(asked(fmt::format(
+                "{{filters: [{}, {{type: RequestRedirect, requestRedirect: {{hostname: a.b}}}}]}}", kAuth)),
+            "/ asked → redirect 302");
+}
+
+TEST_F(RulesWithAuth, AskForOneBackendOnARouteOfItsOwn) {
+  EXPECT_EQ(
+      asked(fmt::format(
+          "{{backendRefs: [{{name: blue, port: 80}}, {{name: green, port: 80, filters: [{}]}}]}}", kAuth)),
+      "/ below 1/2 → 1 service/default/blue:80; / asked → 1 service/default/green:80");
+}
+
+TEST_F(RulesWithAuth, BringTheFilterAndTheClusterOfItsService) {
+  const RouteResult result = translate(fmt::format(
+      "{{filters: [{0}], backendRefs: [{{name: blue, port: 80}}]}}, "
+      "{{matches: [{{path: {{value: /b}}}}], filters: [{0}], backendRefs: [{{name: blue, port: 80}}]}}",
+      kAuth));
+  ASSERT_EQ(result.extensions.size(), 1U) << "both rules share it";
+  EXPECT_EQ(result.extensions[0].first, "default/gw:8080");
+  EXPECT_EQ(std::get<ir::ExtAuthz>(result.extensions[0].second->filter).cluster, "service/default/idle:80");
+  std::set<std::string> clusters;
+  for (const auto& [key, row] : result.clusters) clusters.insert(key.name);
+  EXPECT_EQ(clusters, (std::set<std::string>{"service/default/blue:80", "service/default/idle:80"}));
+  EXPECT_EQ(find_condition(result.parents.at(0).conditions, "BackendsAvailable")->message,
+            "Nothing is ready to answer for Service default/idle");
+}
+
+TEST_F(RulesWithAuth, LetNobodyPassWhereTheServiceIsMissing) {
+  EXPECT_EQ(
+      asked("{filters: [{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {}, backendRef: {name: "
+            "nobody, port: 80}}}], backendRefs: [{name: blue, port: 80}]}"),
+      "/ → 500");
+}
+
 class RuleConditions : public RuleTest, public testing::WithParamInterface<Row> {};
 
 TEST_P(RuleConditions, Say) {
@@ -265,6 +323,14 @@ TEST_P(RuleProblems, AreReported) {
 INSTANTIATE_TEST_SUITE_P(
     Each, RuleProblems,
     testing::Values(
+        Row{"NobodyAnswersForARuleWithoutBackends",
+            "{filters: [{type: URLRewrite, urlRewrite: {hostname: in.example}}]}",
+            "spec.rules[0]: the rule has no backend: every request that it takes is answered with 500; add "
+            "`backendRefs`, or a filter that answers, as RequestRedirect does [value/no-backend]"},
+        Row{"NobodyAnswersForARuleWhoseWeightsAreAll0",
+            "{backendRefs: [{name: blue, port: 80, weight: 0}, {name: green, port: 80, weight: 0}]}",
+            "spec.rules[0].backendRefs: the rule has no backend with a weight above 0: every request that it "
+            "takes is answered with 500; give one of them a `weight` [value/no-backend]"},
         Row{"APathHasToBeARegularExpression", "{matches: [{path: {type: RegularExpression, value: '/('}}]}",
             "spec.rules[0].matches[0].path.value: `/(` is no regular expression: missing ): /( "
             "[value/regex]"},

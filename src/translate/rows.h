@@ -61,6 +61,9 @@ struct CertificateRow {
   std::string private_key_pem;
   std::string ocsp_staple;             // DER, may be empty
   std::vector<std::string> dns_names;  // SANs of the leaf, sorted
+  // Of the leaf, in seconds of Unix time. Translation has no clock to compare them with.
+  std::int64_t not_before = 0;
+  std::int64_t not_after = 0;
 
   bool operator==(const CertificateRow&) const = default;
 };
@@ -117,6 +120,8 @@ struct ExtensionTerms {
   BackendAccess access;
   api::LuaSettings lua;
   std::vector<api::DynamicModuleEntry> modules;
+  // That registers them, where some are to be fetched: they are its own.
+  std::optional<NamespacedName> envoy_proxy;
 
   // The one that is registered under this name, or null.
   const api::DynamicModuleEntry* module(std::string_view name) const {
@@ -146,9 +151,9 @@ struct PolicyProblems {
   bool operator==(const PolicyProblems&) const = default;
 };
 
-// A policy that a route met on its way to a backend.
+// A policy, or an XBackend, that a route met on its way to a backend.
 struct PolicyUse {
-  NamespacedName policy;
+  ObjectKey policy;
   api::ParentReference ancestor;            // the route's parent
   std::optional<NamespacedName> beaten_by;  // the policy that counts in its place
 
@@ -242,6 +247,7 @@ struct GatewayPlan {
   // For what runs the proxy (spec.infrastructure).
   api::StringMap labels;
   api::StringMap annotations;
+  bool takes_defaults = false;  // routes that ask for default Gateways attach to it
   Conditions conditions;
   std::vector<Problem> problems;
   bool accepted = true;  // false: nothing of it is served
@@ -253,8 +259,8 @@ struct GatewayPlan {
             (envoy_proxy && o.envoy_proxy && *envoy_proxy == *o.envoy_proxy)) &&
            listeners == o.listeners && backend_tls == o.backend_tls && listener_sets == o.listener_sets &&
            client_checks == o.client_checks && every_address == o.every_address && addresses == o.addresses &&
-           labels == o.labels && annotations == o.annotations && conditions == o.conditions &&
-           problems == o.problems && accepted == o.accepted;
+           labels == o.labels && annotations == o.annotations && takes_defaults == o.takes_defaults &&
+           conditions == o.conditions && problems == o.problems && accepted == o.accepted;
   }
 };
 
@@ -351,6 +357,7 @@ struct AttachPoints {
   NamespacedName gateway;  // itself, or that of the ListenerSet
   ExtensionTerms terms;
   bool preserve_route_order = false;
+  bool merges_backends = false;  // the EnvoyProxy has `mergeBackends` for all Services
   std::vector<AttachPoint> listeners;
 
   bool operator==(const AttachPoints&) const = default;
@@ -487,7 +494,7 @@ struct ServiceReadiness {
   bool operator==(const ServiceReadiness&) const = default;
 };
 
-// What is in a Backend besides its endpoints.
+// What is in a Backend or XBackend besides its endpoints.
 struct BackendRow {
   std::optional<ReferenceFailure> refused;      // no route may use it, and its status says so
   std::optional<ReferenceFailure> tls_failure;  // no route that would speak TLS on the Backend's own account
@@ -496,6 +503,70 @@ struct BackendRow {
   std::vector<Problem> problems;
 
   bool operator==(const BackendRow&) const = default;
+};
+
+// An XBackendTrafficPolicy by itself.
+struct TrafficPolicyRow {
+  std::string creation_timestamp;
+  std::vector<PolicyTarget> targets;  // in the user's order
+  std::optional<ir::RetryBudget> retry_budget;
+  Boxed<api::SessionPersistence> session;
+  std::vector<Problem> problems;
+
+  bool operator==(const TrafficPolicyRow&) const = default;
+};
+
+// What routes read of an InferencePool: never its pods.
+struct PoolView {
+  api::PoolProtocol protocol = api::PoolProtocol::kHttp;
+  std::optional<api::EndpointPickerRef> picker;  // none: ours
+  // Why that leads nowhere: nobody can be asked. The problem is the pool's, not the routes'.
+  std::optional<ReferenceFailure> no_picker;
+  bool inside = false;  // ours, in Envoy's own process
+  std::vector<Problem> problems;
+
+  bool operator==(const PoolView&) const = default;
+};
+
+// What is wrong with a pool's pods, or with one of them.
+struct PodProblems {
+  std::vector<Problem> problems;
+
+  bool operator==(const PodProblems&) const = default;
+};
+
+// What an InferenceObjective or InferenceModelRewrite is for.
+struct PoolExtraRow {
+  NamespacedName pool;
+  std::string creation_timestamp;
+  Conditions conditions;
+  std::vector<Problem> problems;
+
+  bool accepted() const {
+    return std::ranges::none_of(problems,
+                                [](const Problem& problem) { return problem.severity == Severity::kError; });
+  }
+  bool operator==(const PoolExtraRow&) const = default;
+};
+
+// Our own picker, for the pool that has no other: where it is and what it is told.
+struct PickerPlan {
+  struct Server {
+    std::string address;  // "10.0.0.1:8000"
+    api::StringMap labels;
+
+    bool operator==(const Server&) const = default;
+  };
+
+  // Beside Envoy: the path of the Unix socket at which it listens. Else empty.
+  std::string socket;
+  // Inside Envoy: the path of the file from which it has what follows. Else empty.
+  std::string file;
+  std::vector<Server> servers;                         // sorted by address
+  std::map<std::string, int, std::less<>> priorities;  // by InferenceObjective
+  std::vector<api::ModelRewriteRule> rewrites;         // the first that matches counts
+
+  bool operator==(const PickerPlan&) const = default;
 };
 
 // A secret of a cluster: where its contents are.
@@ -582,7 +653,8 @@ struct ExtensionSet {
   std::array<std::vector<PolicyExtension>, kExtensionKinds> by_kind;  // each in the user's order
   std::vector<std::string> errors;                                    // of those that cannot be used
   bool pending = false;                                               // some are not there yet
-  std::vector<PolicyUse> backend_tls_policies;                        // met on the way to services
+  std::vector<std::string> libraries;           // slots of what the EnvoyProxy has fetched for them
+  std::vector<PolicyUse> backend_tls_policies;  // met on the way to services
 
   bool operator==(const ExtensionSet&) const = default;
 };
@@ -634,7 +706,8 @@ struct TargetGroup {
   }
 };
 
-// What became of a module that a policy wants. Each place for one is a slot: "<namespace>/<policy>/wasm/0".
+// What became of a module that a policy wants, or an EnvoyProxy. Each place for one is a slot:
+// "<namespace>/<policy>/wasm/0", "<namespace>/<EnvoyProxy>/dynamicModules/<name>".
 struct ModuleState {
   wasm::State state;
   // What was in the slot before, for as long as the new module is not there.
@@ -645,9 +718,10 @@ struct ModuleState {
 
 // ---- routes ----------------------------------------------------------------------------------
 
-// One parentRef of a route that is ours.
+// One parentRef of a route, or default Gateway, that is ours.
 struct ParentStatus {
   api::ParentReference parent_ref;
+  bool by_default = false;  // nobody wrote the ref
   ObjectKey parent;
   NamespacedName gateway;                       // the parent, or that of the ListenerSet
   std::vector<std::string> attached_listeners;  // names
@@ -707,8 +781,9 @@ struct RouteResult {
   std::vector<std::pair<std::string, ir::ExtensionPtr>> extensions;  // that its route tables need; sorted
   std::vector<std::pair<XdsKey, SecretSource>> secrets;              // credentials; sorted by key
   std::vector<NamespacedName> extended_filters;                      // HTTPRouteFilters that it read; sorted
+  std::vector<NamespacedName> pools;  // InferencePools that it refers to, there or not; sorted
   std::vector<OwnPolicy> extension_policies;
-  std::vector<PolicyUse> backend_tls_policies;
+  std::vector<PolicyUse> policies_met;  // and XBackends, on the way to backends
   std::vector<Problem> problems;
 
   bool operator==(const RouteResult& o) const {
@@ -718,13 +793,46 @@ struct RouteResult {
     return parents == o.parents && contributions == o.contributions && streams == o.streams &&
            std::ranges::equal(clusters, o.clusters, same) && filters == o.filters &&
            std::ranges::equal(extensions, o.extensions, same) && secrets == o.secrets &&
-           extended_filters == o.extended_filters && extension_policies == o.extension_policies &&
-           backend_tls_policies == o.backend_tls_policies && problems == o.problems;
+           extended_filters == o.extended_filters && pools == o.pools &&
+           extension_policies == o.extension_policies && policies_met == o.policies_met &&
+           problems == o.problems;
   }
 };
 
 // The other routes that claim a match that a route claims too, by route. Of many for one match, some.
 using Overlaps = std::map<ObjectKey, std::set<ObjectKey>>;
+
+// A match of a rule that an earlier rule has too, of its own route or of another: the requests are that
+// one's.
+struct LostMatch {
+  std::uint32_t rule = 0;
+  ObjectKey winner;
+  std::uint32_t winning_rule = 0;
+  bool older = false;  // the winner is, and not only the first by name
+
+  bool operator==(const LostMatch&) const = default;
+  auto operator<=>(const LostMatch&) const = default;
+};
+
+// Those of one route on one host; sorted.
+struct LostMatches {
+  std::vector<LostMatch> matches;
+
+  bool operator==(const LostMatches&) const = default;
+};
+
+// A route on a host.
+struct HostRoute {
+  HostKey host;
+  ObjectKey route;
+
+  bool operator==(const HostRoute&) const = default;
+  auto operator<=>(const HostRoute&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const HostRoute& k) {
+    return H::combine(std::move(h), k.host, k.route);
+  }
+};
 
 // A listener that a route is attached to.
 struct ListenerKey {

@@ -20,6 +20,7 @@ struct Settings {
   // EnvoyProxy of the class, where there is no GatewayClass object to name it.
   std::optional<NamespacedName> class_envoy_proxy;
   bool merge_gateways = false;
+  bool merge_backends = false;  // as in every EnvoyProxy
   // The kind Backend is off by default in a cluster (it can name addresses that no Service would) and on on a
   // host.
   bool backend_enabled = true;
@@ -30,9 +31,16 @@ struct Settings {
   bool endpoint_routing_disabled = false;
   bool lua_enabled = true;             // policies may have scripts
   bool patch_policies_enabled = true;  // EnvoyPatchPolicies may change what Envoy is sent
-  // WebAssembly modules that need not be fetched, by URL or image as policies name them: for translations
-  // that fetch nothing.
+  // WebAssembly modules and shared libraries that need not be fetched, by URL or image as policies and
+  // EnvoyProxies name them: for translations that fetch nothing.
   std::map<std::string, wasm::Ready, std::less<>> known_modules;
+  // Where proxies of other machines get modules from, which see no files of ours: the URL of the server that
+  // has them by their digests (control/module_server.h). Empty: files are what all proxies are told.
+  std::string module_server;
+  // Where our own pickers have their sockets, one a pool.
+  std::string picker_folder = "pickers";
+  // The path of libsluice_picker.so, for pools whose picker is to be inside Envoy; empty: there is none.
+  std::string picker_module = "libsluice_picker.so";
 };
 
 inline constexpr int kFirstUnprivilegedPort = 1'024;

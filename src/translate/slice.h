@@ -8,6 +8,7 @@
 
 #include "api/kinds.h"
 #include "base/problem.h"
+#include "translate/tables.h"
 
 namespace sluice::translate {
 
@@ -21,7 +22,9 @@ struct SliceProblems {
   bool operator==(const SliceProblems&) const = default;
 };
 
-// What of a slice is left out, if anything is.
-std::optional<SliceProblems> check_slice(const NamespacedName& name, const api::EndpointSlice& slice);
+// What of a slice is left out, if anything is; and where it is all for nothing, as no Service, or no port of
+// its Service, is what the slice is for.
+std::optional<SliceProblems> check_slice(const NamespacedName& name, const api::EndpointSlice& slice,
+                                         const Projections& tables, flow::Reads& reads);
 
 }  // namespace sluice::translate

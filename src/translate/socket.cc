@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "translate/hostname.h"
 
@@ -15,6 +16,9 @@ namespace sluice::translate {
 namespace {
 
 using Route = std::pair<ObjectKey, const StreamContribution*>;
+
+// Server names that a message shows; of more it says so.
+constexpr std::size_t kMaxNames = 4;
 
 // What a route gets of a listener.
 struct Claim {
@@ -27,20 +31,37 @@ std::vector<std::string> names_of(const StreamContribution& brings) {
   return brings.server_names.empty() ? std::vector<std::string>{"*"} : brings.server_names;
 }
 
-Problem taken(const Route& route, const Route& first, const std::string& stream) {
-  const bool same_age = route.second->creation_timestamp == first.second->creation_timestamp;
-  return {
-      .code = "conflict/route",
-      .severity = Severity::kWarning,
-      .where = {},
-      .object = route.first,
-      .path = "spec.parentRefs",
-      .message = fmt::format("listener {} forwards to {}, {}: this route gets nothing of it", stream,
-                             first.first.to_string(), same_age ? "whose name comes first" : "which is older"),
-      .suggestion = "attach it to another listener, or put the backends into one route"};
+// What a route loses of a listener, and to whom: by the route that has it, the server names.
+using Losses = std::map<const Route*, std::vector<std::string>>;
+
+// The route gets something of the listener all the same, or nothing.
+void report(const Route& route, const Losses& losses, bool gets_some, const std::string& stream,
+            std::vector<Problem>& problems) {
+  for (const auto& [first, names] : losses) {
+    const bool all = names == std::vector<std::string>{"*"};
+    const std::string path = all ? "spec.parentRefs" : "spec.hostnames";
+    const bool same_age = route.second->creation_timestamp == first->second->creation_timestamp;
+    std::string lost = "all that comes";
+    if (!all) {
+      const std::vector<std::string> shown(names.begin(), names.begin() + std::min(names.size(), kMaxNames));
+      lost = fmt::format("`{}`{}", fmt::join(shown, "`, `"), names.size() > kMaxNames ? " and others" : "");
+    }
+    problems.push_back(
+        {.code = "conflict/route",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = route.first,
+         .path = path,
+         .message =
+             fmt::format("listener {} forwards {} to {}, {}: this route gets {} of it", stream, lost,
+                         first->first.to_string(), same_age ? "whose name comes first" : "which is older",
+                         gets_some ? "the rest" : "nothing"),
+         .suggestion = "attach it to another listener, or put the backends into one route",
+         .also = {{.where = {}, .object = first->first, .path = path, .message = "this one gets it"}}});
+  }
 }
 
-// Which names each route of one listener gets, the oldest first.
+// Which server names each route of one listener gets, the oldest first.
 std::vector<Claim> claims_on(const StreamPoint& point, const std::vector<const Route*>& by_age,
                              std::vector<Problem>& problems) {
   std::vector<Claim> claims;
@@ -48,20 +69,13 @@ std::vector<Claim> claims_on(const StreamPoint& point, const std::vector<const R
   for (const Route* route : by_age) {
     if (route->second->stream != point.name) continue;
     Claim claim{.route = route, .server_names = {}};
-    const Route* older = nullptr;
+    Losses losses;
     for (std::string& name : names_of(*route->second)) {
       const auto [owner, fresh] = owners.try_emplace(name, route);
-      if (fresh) {
-        claim.server_names.push_back(std::move(name));
-      } else {
-        older = owner->second;
-      }
+      (fresh ? claim.server_names : losses[owner->second]).push_back(std::move(name));
     }
-    if (claim.server_names.empty()) {
-      problems.push_back(taken(*route, *older, point.name));
-    } else {
-      claims.push_back(std::move(claim));
-    }
+    report(*route, losses, !claim.server_names.empty(), point.name, problems);
+    if (!claim.server_names.empty()) claims.push_back(std::move(claim));
   }
   return claims;
 }

@@ -66,6 +66,11 @@ ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan
   return status;
 }
 
+Condition default_gateway_condition() {
+  return {"DefaultGateway", true, "DefaultGateway",
+          "Routes that ask for default Gateways (scope All) attach to the Gateway"};
+}
+
 ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan& plan,
                                  const ServedListenerSet* served,
                                  const std::function<std::size_t(const ListenerKey&)>& attached) {

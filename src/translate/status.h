@@ -18,6 +18,9 @@ ObjectStatus class_status(const api::GatewayClass& gateway_class, const ClassRow
 ObjectStatus gateway_status(const api::Gateway& gateway, const GatewayPlan& plan,
                             const std::function<std::size_t(const ListenerKey&)>& attached);
 
+// Of a Gateway to which routes attach that ask for default ones.
+Condition default_gateway_condition();
+
 // `served` is null where its Gateway does not let it in.
 ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan& plan,
                                  const ServedListenerSet* served,

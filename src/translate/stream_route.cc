@@ -1,13 +1,16 @@
 #include "translate/stream_route.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/letter_case.h"
+#include "translate/joined_backend.h"
+#include "translate/policy/patch_policy.h"
 #include "translate/route_backends.h"
 
 namespace sluice::translate {
@@ -15,11 +18,12 @@ namespace {
 
 // The backends of the rules, as a proxy that reaches Services in one way is to see them.
 struct Translation {
-  Translation(const ObjectKey& owner, const BackendReader& from, flow::Reads& reads)
-      : reader(from), backends(owner, reader, reads) {}
+  Translation(const ObjectKey& owner, const BackendReader& from, bool own, flow::Reads& reads)
+      : reader(from), backends(owner, reader, reads), has_own_cluster(own) {}
 
   BackendReader reader;
   RouteBackends backends;
+  bool has_own_cluster = false;  // under Envoy Gateway's name, for a patch speaks of it
   std::vector<ir::StreamShare> shares;
   bool dynamic = false;  // connections go to the server name that they ask for
   bool served = true;    // false: listeners have nothing of the route
@@ -34,6 +38,25 @@ void each_backend(const std::vector<api::StreamRouteRule>& rules, F f) {
       f(rules[r].backend_refs[i], Place{&rule, "backendRefs", i});
     }
   }
+}
+
+// Where nothing gets a share of the connections, or of the datagrams.
+void warn_of_no_backend(const std::vector<api::StreamRouteRule>& rules, bool datagrams,
+                        RouteBackends& backends) {
+  bool any = false;
+  each_backend(rules, [&any](const api::BackendRef& ref, const Place&) { any = any || ref.weight > 0; });
+  if (any) return;
+  const Place rule{nullptr, "spec.rules", 0};
+  backends.add_problem({.code = "value/no-backend",
+                        .severity = Severity::kWarning,
+                        .where = {},
+                        .object = backends.route(),
+                        .path = rules.size() == 1 ? Place{&rule, "backendRefs"}.to_string() : "spec.rules",
+                        .message = fmt::format("the route has no backend with a weight above 0: {}",
+                                               datagrams ? "every datagram that it takes is dropped"
+                                                         : "every connection that it takes is closed"),
+                        .suggestion = "give one of them a `weight`",
+                        .also = {}});
 }
 
 bool is_dynamic(const BackendPtr& backend) {
@@ -61,11 +84,12 @@ BackendPtr resolve(const api::BackendRef& ref, const Place& place, Translation& 
 }
 
 // A cluster that only this route has, without endpoints so far.
-ClusterRow own_cluster(const ObjectKey& route) {
-  std::string kind = route.kind.kind();
-  std::ranges::transform(kind, kind.begin(), [](unsigned char c) { return std::tolower(c); });
+ClusterRow own_cluster(const Translation& translation) {
+  const ObjectKey& route = translation.backends.route();
   ClusterRow row;
-  row.cluster.name = fmt::format("{}/{}", kind, route.name.to_string());
+  row.cluster.name = translation.has_own_cluster
+                         ? own_cluster_name(route, 0)
+                         : fmt::format("{}/{}", lower_case(route.kind.kind()), route.name.to_string());
   row.cluster.owner = route;
   return row;
 }
@@ -93,16 +117,31 @@ void share_connections(const std::vector<api::StreamRouteRule>& rules, Translati
     for (Part& part : parts) part.backend.reset();
     translation.dynamic = false;
   }
+  for (Part& part : parts) {
+    // That is the clients' business.
+    if (part.backend) part.backend = negotiating_no_protocol(std::move(part.backend));
+  }
+  if (translation.has_own_cluster) {
+    std::vector<WeightedBackend> members;
+    for (const Part& part : parts) {
+      if (part.backend && part.weight > 0)
+        members.push_back({.weight = part.weight, .backend = part.backend});
+    }
+    const std::string name = own_cluster_name(backends.route(), 0);
+    BackendPtr whole;
+    if (members.size() == 1) whole = renamed(*members.front().backend, name);
+    if (members.size() > 1) whole = join_backends(name, backends.route(), members, false);
+    for (Part& part : parts) {
+      if (part.backend) part.backend = whole;
+    }
+  }
   std::map<std::string, std::uint32_t> weights;  // by cluster, "" is of what leads nowhere
   for (Part& part : parts) {
-    if (part.backend) {
-      part.backend = negotiating_no_protocol(std::move(part.backend));  // that is the clients' business
-      backends.add_cluster(row_of(part.backend));
-    }
+    if (part.backend) backends.add_cluster(row_of(part.backend));
     if (part.weight > 0) weights[part.backend ? part.backend->cluster() : ""] += part.weight;
   }
   if (std::ranges::all_of(weights, [](const auto& share) { return share.first.empty(); })) {
-    const auto nobody = std::make_shared<const ClusterRow>(own_cluster(backends.route()));
+    const auto nobody = std::make_shared<const ClusterRow>(own_cluster(translation));
     backends.add_cluster(nobody);
     translation.shares = {{.cluster = nobody->cluster.name, .weight = 1}};
     translation.dynamic = false;
@@ -114,7 +153,7 @@ void share_connections(const std::vector<api::StreamRouteRule>& rules, Translati
 // Its cluster is there whatever becomes of the backends: the socket, and what goes through it, need not
 // change.
 void share_datagrams(const std::vector<api::StreamRouteRule>& rules, Translation& translation) {
-  ClusterRow row = own_cluster(translation.backends.route());
+  ClusterRow row = own_cluster(translation);
   std::map<std::string, ClusterRow::Member> members;
   each_backend(rules, [&](const api::BackendRef& ref, const Place& place) {
     const BackendPtr backend = resolve(ref, place, translation);
@@ -131,16 +170,17 @@ void share_datagrams(const std::vector<api::StreamRouteRule>& rules, Translation
   translation.shares = {{.cluster = row.cluster.name, .weight = 1}};
 }
 
-RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
-                      const std::vector<api::ParentReference>& parent_refs,
+RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata, const WantedParents& parents,
                       const std::vector<std::string>& hostnames,
                       const std::vector<api::StreamRouteRule>& rules, const RouteEnvironment& environment,
                       flow::Reads& reads) {
   const bool datagrams = owner.kind == api::kind_of<api::UDPRoute>();
-  // By how the proxy reaches backends, and whether it passes TLS on.
-  std::map<std::pair<BackendAccess, bool>, std::unique_ptr<Translation>> translations;
-  const auto translation_for = [&](const BackendAccess& access, bool passes_tls) -> const Translation& {
-    std::unique_ptr<Translation>& t = translations[{access, passes_tls}];
+  // By how the proxy reaches backends, whether it passes TLS on, and whether it has a cluster of the route.
+  std::map<std::tuple<BackendAccess, bool, bool>, std::unique_ptr<Translation>> translations;
+  const auto translation_for = [&](const AttachPoints& points, bool passes_tls) -> const Translation& {
+    const BackendAccess& access = points.terms.access;
+    const bool own = !rules_with_own_clusters(owner, points.proxy, environment.own_clusters, reads).empty();
+    std::unique_ptr<Translation>& t = translations[{access, passes_tls, own}];
     if (t != nullptr) return *t;
     t = std::make_unique<Translation>(owner,
                                       BackendReader{.from = owner.kind,
@@ -151,19 +191,19 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
                                                     .tables = environment.tables,
                                                     .transport = datagrams ? "UDP" : "TCP",
                                                     .passes_tls = passes_tls},
-                                      reads);
+                                      own, reads);
     datagrams ? share_datagrams(rules, *t) : share_connections(rules, *t);
+    warn_of_no_backend(rules, datagrams, t->backends);
     return *t;
   };
 
   RouteResult result;
-  Parents attached = attach(owner, parent_refs, hostnames, environment, reads);
+  Parents attached = attach(owner, parents, hostnames, environment, reads);
   result.problems = std::move(attached.problems);
   for (Parent& parent : attached.parents) {
     std::vector<const Translation*> used;
     for (const Attachment& attachment : parent.attachments) {
-      const Translation& translation =
-          translation_for(parent.points->terms.access, attachment.listener->passes_tls);
+      const Translation& translation = translation_for(*parent.points, attachment.listener->passes_tls);
       if (std::ranges::find(used, &translation) == used.end()) used.push_back(&translation);
       if (!translation.served) continue;
       StreamContribution brings{.stream = attachment.listener->stream,
@@ -178,7 +218,7 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
       result.streams.emplace_back(XdsKey{.proxy = parent.points->proxy, .name = attachment.listener->socket},
                                   std::move(brings));
     }
-    if (used.empty()) used.push_back(&translation_for(parent.points->terms.access, false));
+    if (used.empty()) used.push_back(&translation_for(*parent.points, false));
     for (const Translation* translation : used) {
       if (parent.accepted()) {
         for (const auto& row : translation->backends.clusters()) {
@@ -191,7 +231,7 @@ RouteResult translate(const ObjectKey& owner, const api::ObjectMeta& metadata,
       for (PolicyUse use : translation->backends.policies()) {
         use.ancestor = parent.status.parent_ref;
         use.ancestor.namespace_ = parent.status.parent.name.namespace_;
-        result.backend_tls_policies.push_back(std::move(use));
+        result.policies_met.push_back(std::move(use));
       }
     }
     // With TLS of ours there is more that can be wrong.
@@ -228,19 +268,22 @@ ObjectKey key_of(const NamespacedName& name) {
 
 RouteResult translate_tls_route(const NamespacedName& name, const api::TLSRoute& route,
                                 const RouteEnvironment& environment, flow::Reads& reads) {
-  return translate(key_of<api::TLSRoute>(name), route.metadata, route.spec.parent_refs, route.spec.hostnames,
+  return translate(key_of<api::TLSRoute>(name), route.metadata,
+                   {route.spec.parent_refs, route.spec.use_default_gateways}, route.spec.hostnames,
                    route.spec.rules, environment, reads);
 }
 
 RouteResult translate_tcp_route(const NamespacedName& name, const api::TCPRoute& route,
                                 const RouteEnvironment& environment, flow::Reads& reads) {
-  return translate(key_of<api::TCPRoute>(name), route.metadata, route.spec.parent_refs, {}, route.spec.rules,
+  return translate(key_of<api::TCPRoute>(name), route.metadata,
+                   {route.spec.parent_refs, route.spec.use_default_gateways}, {}, route.spec.rules,
                    environment, reads);
 }
 
 RouteResult translate_udp_route(const NamespacedName& name, const api::UDPRoute& route,
                                 const RouteEnvironment& environment, flow::Reads& reads) {
-  return translate(key_of<api::UDPRoute>(name), route.metadata, route.spec.parent_refs, {}, route.spec.rules,
+  return translate(key_of<api::UDPRoute>(name), route.metadata,
+                   {route.spec.parent_refs, route.spec.use_default_gateways}, {}, route.spec.rules,
                    environment, reads);
 }
 

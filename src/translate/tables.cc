@@ -24,7 +24,13 @@ Inputs Inputs::declare(flow::Graph& graph) {
           graph.input<NamespacedName, api::Secret>("Secret"),
           graph.input<NamespacedName, api::ConfigMap>("ConfigMap"),
           graph.input<NamespacedName, api::ClusterTrustBundle>("ClusterTrustBundle"),
-          graph.input<NamespacedName, api::ServiceImport>("ServiceImport")};
+          graph.input<NamespacedName, api::ServiceImport>("ServiceImport"),
+          graph.input<NamespacedName, api::Pod>("Pod"),
+          graph.input<NamespacedName, api::InferencePool>("InferencePool"),
+          graph.input<NamespacedName, api::InferenceObjective>("InferenceObjective"),
+          graph.input<NamespacedName, api::InferenceModelRewrite>("InferenceModelRewrite"),
+          graph.input<NamespacedName, api::XBackend>("XBackend"),
+          graph.input<NamespacedName, api::XBackendTrafficPolicy>("XBackendTrafficPolicy")};
 }
 
 }  // namespace sluice::translate

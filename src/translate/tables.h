@@ -35,6 +35,12 @@ struct Inputs {
   Resources<api::ConfigMap>& config_maps;
   Resources<api::ClusterTrustBundle>& cluster_trust_bundles;
   Resources<api::ServiceImport>& service_imports;
+  Resources<api::Pod>& pods;
+  Resources<api::InferencePool>& inference_pools;
+  Resources<api::InferenceObjective>& inference_objectives;
+  Resources<api::InferenceModelRewrite>& inference_model_rewrites;
+  Resources<api::XBackend>& x_backends;
+  Resources<api::XBackendTrafficPolicy>& x_backend_traffic_policies;
 
   static Inputs declare(flow::Graph& graph);
 };
@@ -49,12 +55,17 @@ struct Projections {
   const flow::Table<NamespacedName, api::StringMap>& namespace_labels;
   const flow::Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in;  // by the grants' namespace
   const flow::Table<NamespacedName, CertificateRow>& certificates;
-  const flow::Table<ObjectKey, ServiceView>& services;  // and ServiceImports
-  const flow::Table<ObjectKey, ServiceReadiness>& readiness;
+  const flow::Table<ObjectKey, ServiceView>& services;        // and ServiceImports
+  const flow::Table<ObjectKey, ServiceReadiness>& readiness;  // and of InferencePools
   const flow::Table<NamespacedName, BackendRow>& backends;
+  const flow::Table<NamespacedName, BackendRow>& x_backends;
+  const flow::Table<NamespacedName, PoolView>& pools;
   const flow::Table<NamespacedName, ExtendedFilterRow>& extended_filters;  // HTTPRouteFilters
   const flow::Index<ObjectKey, NamespacedName, BackendTlsPolicyRow>& backend_tls_policies_of;  // by target
+  const flow::Index<ObjectKey, NamespacedName, TrafficPolicyRow>& traffic_policies_of;         // by target
   const flow::Index<NameGroup, ObjectKey, Named>& names;
+  // Objects that are in the files, with a mistake of their own. For suggestions only.
+  const flow::Table<ObjectKey, Named>& unusable;
   const flow::Table<std::string, HostAddresses>& host;  // one row, kHost; none where no host is known
 };
 

@@ -19,8 +19,10 @@
 #include "flow/graph.h"
 #include "translate/attach.h"
 #include "translate/extended_filter.h"
+#include "translate/policy/traffic.h"
 #include "translate/settings.h"
 #include "translate/tables.h"
+#include "translate/x_backend.h"
 #include "tree/parse.h"
 
 namespace sluice::translate {
@@ -75,6 +77,29 @@ class StageTest : public testing::Test {
     backends_.set(key, {});
   }
 
+  // An XBackend of namespace default, read as the pipeline does.
+  void add_x_backend(const std::string& name, std::string_view spec) {
+    const NamespacedName key{"default", name};
+    const auto backend = object_of<api::XBackend>(
+        fmt::format("apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: XBackend\nmetadata: {{name: "
+                    "{}}}\nspec: {}\n",
+                    name, spec));
+    inputs_.x_backends.set(key, backend);
+    x_backends_.set(
+        key, run([&](flow::Reads& reads) { return read_x_backend(key, backend, inputs_, tables_, reads); }));
+  }
+
+  // An XBackendTrafficPolicy of namespace default.
+  void add_traffic_policy(const std::string& name, std::string_view spec) {
+    const NamespacedName key{"default", name};
+    traffic_policies_.set(
+        key, read_traffic_policy(
+                 key, object_of<api::XBackendTrafficPolicy>(fmt::format(
+                          "apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: XBackendTrafficPolicy\n"
+                          "metadata: {{name: {}}}\nspec: {}\n",
+                          name, spec))));
+  }
+
   // An HTTPRouteFilter of namespace default.
   void add_filter(const std::string& name, std::string_view spec) {
     const NamespacedName key{"default", name};
@@ -97,12 +122,16 @@ class StageTest : public testing::Test {
   flow::Input<ObjectKey, ServiceView>& services_ = input<ObjectKey, ServiceView>("services");
   flow::Input<ObjectKey, ServiceReadiness>& readiness_ = input<ObjectKey, ServiceReadiness>("readiness");
   flow::Input<NamespacedName, BackendRow>& backends_ = input<NamespacedName, BackendRow>("backends");
+  flow::Input<NamespacedName, BackendRow>& x_backends_ = input<NamespacedName, BackendRow>("x backends");
   flow::Input<NamespacedName, ExtendedFilterRow>& extended_filters_ =
       input<NamespacedName, ExtendedFilterRow>("extended filters");
+  flow::Input<ObjectKey, Named>& unusable_ = input<ObjectKey, Named>("unusable");
   flow::Input<int, int>& runs_ = input<int, int>("runs");
   std::function<void(flow::Reads&)> stage_;
 
  protected:
+  flow::Input<NamespacedName, TrafficPolicyRow>& traffic_policies_ =
+      input<NamespacedName, TrafficPolicyRow>("traffic policies");
   const Settings settings_;
   const Inputs inputs_ = Inputs::declare(graph_);
   const Projections tables_{
@@ -113,22 +142,31 @@ class StageTest : public testing::Test {
       .namespace_labels = input<NamespacedName, api::StringMap>("namespace labels"),
       .grants_in = graph_.index(
           "grants by namespace", inputs_.reference_grants,
-          [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_; }),
+          [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_.text(); }),
       .certificates = input<NamespacedName, CertificateRow>("certificates"),
       .services = services_,
       .readiness = readiness_,
       .backends = backends_,
+      .x_backends = x_backends_,
+      .pools = input<NamespacedName, PoolView>("pools"),
       .extended_filters = extended_filters_,
       .backend_tls_policies_of = graph_.index(
           "backend TLS policies by target",
           input<NamespacedName, BackendTlsPolicyRow>("backend TLS policies"),
           [](const NamespacedName&, const BackendTlsPolicyRow& row) { return objects_of(row.targets); }),
+      .traffic_policies_of = graph_.index(
+          "traffic policies by target", traffic_policies_,
+          [](const NamespacedName&, const TrafficPolicyRow& row) { return objects_of(row.targets); }),
       .names = graph_.index("names by namespace", input<ObjectKey, Named>("names"),
                             [](const ObjectKey& object, const Named&) {
                               return NameGroup{object.kind, NameGroup::By::kName, object.name.name};
                             }),
+      .unusable = unusable_,
       .host = input<std::string, HostAddresses>("host")};
   flow::Input<ObjectKey, AttachPoints>& attach_points_ = input<ObjectKey, AttachPoints>("attach points");
+  const DefaultGatewayIndex& default_gateways_of_ =
+      graph_.index("default gateways by scope", input<NamespacedName, Named>("default gateways"),
+                   [](const NamespacedName&, const Named&) { return std::string(kDefaultScope); });
   flow::Input<NamespacedName, ExtensionPolicyRow>& extension_policies_ =
       input<NamespacedName, ExtensionPolicyRow>("extension policies");
   const ExtensionPolicyIndex& extension_policies_of_ = graph_.index(
@@ -143,8 +181,9 @@ class StageTest : public testing::Test {
                                                           routes.push_back(route);
                                                         return routes;
                                                       });
-  const RouteEnvironment environment_{settings_,    inputs_, tables_, attach_points_, extension_policies_of_,
-                                      own_clusters_};
+  const RouteEnvironment environment_{
+      settings_,    inputs_, tables_, attach_points_, default_gateways_of_, extension_policies_of_,
+      own_clusters_};
 
  private:
   const flow::Table<int, int>& stage_runs_ =

@@ -63,6 +63,10 @@ Contribution named(const Contribution& contribution, const std::string& host) {
 
 }  // namespace
 
+std::string upstream_mirror_name(const ObjectKey& route, std::size_t rule, std::size_t filter) {
+  return fmt::format("{}/{}/rule/{}-mirror-{}", upstream_kind(route), route.name.to_string(), rule, filter);
+}
+
 std::string upstream_name(const GatewayPlan& gateway, const ListenerPlan& listener) {
   const bool own = listener.owner.kind == api::kind_of<api::Gateway>();
   return own ? fmt::format("{}/{}", gateway.gateway.to_string(), listener.name)

@@ -1,9 +1,10 @@
-// What Envoy Gateway calls the parts of a route table, for patches that find them by name: its names count
-// rules and matches. Nothing else has these names.
+// What Envoy Gateway calls the parts of a route table and the clusters of mirrors, for patches that find them
+// by name: its names count rules, filters and matches. Nothing else has these names.
 //
 // Threads: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,9 @@
 #include "translate/rows.h"
 
 namespace sluice::translate {
+
+// "httproute/default/web/rule/0-mirror-1", the cluster of the mirror that is the rule's second filter.
+std::string upstream_mirror_name(const ObjectKey& route, std::size_t rule, std::size_t filter);
 
 // "default/eg/http"; a listener of a ListenerSet is behind its Gateway: "default/eg/default/more/http".
 std::string upstream_name(const GatewayPlan& gateway, const ListenerPlan& listener);

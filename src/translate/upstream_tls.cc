@@ -111,7 +111,7 @@ std::expected<NamespacedName, CertificateFailure> resolve_client_certificate(
         failure("reference/not-permitted", "namespace",
                 fmt::format("no ReferenceGrant in namespace {} lets {}s of {} use {}", secret.name.namespace_,
                             owner.kind.kind(), owner.name.namespace_, secret.to_string()),
-                fmt::format("add a ReferenceGrant to namespace {}", secret.name.namespace_));
+                missing_grant({owner.kind, owner.name.namespace_}, secret.kind, secret.name, tables, reads));
     refused.error().reason = "RefNotPermitted";
     return refused;
   }
@@ -225,7 +225,7 @@ std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const st
   }
   if (terms.certificate) {
     const SecretSource& secret = row.secrets.emplace_back(
-        SecretSource{.name = fmt::format("backend-certificate/{}", terms.certificate->to_string()),
+        SecretSource{.name = std::string(kBackendCertificates) + terms.certificate->to_string(),
                      .certificate = terms.certificate,
                      .authorities = {}});
     tls.certificate_secret = secret.name;

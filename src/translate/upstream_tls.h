@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <expected>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "translate/tables.h"
@@ -44,6 +45,9 @@ std::expected<void, ReferenceFailure> add_tls(const ObjectKey& backend, const st
                                               const BackendRow* own, const BackendReader& reader,
                                               flow::Reads& reads, std::vector<PolicyUse>& policies,
                                               ClusterRow& row);
+
+// What the names of secrets begin with that backends are shown: "backend-certificate/<namespace>/<name>".
+inline constexpr std::string_view kBackendCertificates = "backend-certificate/";
 
 // The secret with the certificates of the machine's authorities.
 SecretSource system_authorities();

@@ -10,6 +10,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
+#include <fmt/format.h>
+
+#include "translate/route_rules.h"
 
 namespace sluice::translate {
 namespace {
@@ -85,15 +88,45 @@ struct EqualMatch {
 
 using Contributions = std::vector<const std::pair<ObjectKey, const Contribution*>*>;
 
+std::uint32_t rule_of(const Candidate& candidate, const Contributions& by_age) {
+  return (*by_age[candidate.route]->second->rules)[candidate.position];
+}
+
+// Of two with one match. Where several routes share the requests of a match, the last says that it is lost.
+void add_lost(const Candidate& loser, const Candidate& winner, const Contributions& by_age,
+              std::map<ObjectKey, LostMatches>& lost) {
+  if (loser.what->match.below || is_preflight(loser.what->match)) return;
+  const auto& [losing, its] = *by_age[loser.route];
+  const auto& [winning, others] = *by_age[winner.route];
+  const LostMatch match{.rule = rule_of(loser, by_age),
+                        .winner = winning,
+                        .winning_rule = rule_of(winner, by_age),
+                        .older = its->creation_timestamp != others->creation_timestamp};
+  if (loser.route == winner.route && match.rule == match.winning_rule) return;
+  lost[losing].matches.push_back(match);
+}
+
 // Of candidates of one rank, sorted. Each route hears of the oldest others that claim its match, no more than
 // can be told: where all routes claim one match, all others of each would be the square of what is written.
-void add_overlaps(std::span<const Candidate> candidates, const Contributions& by_age, Overlaps& overlaps) {
-  absl::flat_hash_map<const ir::RouteMatch*, std::vector<std::size_t>, HashMatch, EqualMatch> claimants;
+// Those after the first rule have lost the match.
+void add_overlaps(std::span<const Candidate> candidates, const Contributions& by_age, MergedHost& merged) {
+  struct Claimants {
+    const Candidate* first = nullptr;
+    std::vector<std::size_t> routes;
+  };
+  absl::flat_hash_map<const ir::RouteMatch*, Claimants, HashMatch, EqualMatch> claimants;
   for (const Candidate& candidate : candidates) {
-    std::vector<std::size_t>& routes = claimants[&candidate.what->match];
-    if (routes.empty() || routes.back() != candidate.route) routes.push_back(candidate.route);
+    Claimants& its = claimants[&candidate.what->match];
+    if (its.first == nullptr) {
+      its.first = &candidate;
+    } else {
+      add_lost(candidate, *its.first, by_age, merged.lost);
+    }
+    if (its.routes.empty() || its.routes.back() != candidate.route) its.routes.push_back(candidate.route);
   }
-  for (const auto& [match, routes] : claimants) {
+  Overlaps& overlaps = merged.overlaps;
+  for (const auto& [match, its] : claimants) {
+    const std::vector<std::size_t>& routes = its.routes;
     for (const std::size_t route : routes) {
       std::set<ObjectKey>* others = nullptr;
       for (std::size_t i = 0; i < routes.size() && i <= kMaxOverlaps + 1; ++i) {
@@ -138,10 +171,44 @@ MergedHost merge_host(const std::string& host,
   for (auto from = candidates.begin(); from != candidates.end();) {
     const auto to =
         std::find_if(from, candidates.end(), [&](const Candidate& c) { return c.rank != from->rank; });
-    if (to - from > 1) add_overlaps({from, to}, by_age, merged.overlaps);
+    if (to - from > 1) add_overlaps({from, to}, by_age, merged);
     from = to;
   }
+  for (auto& [route, lost] : merged.lost) {
+    std::ranges::sort(lost.matches);
+    lost.matches.erase(std::ranges::unique(lost.matches).begin(), lost.matches.end());
+  }
   return merged;
+}
+
+std::vector<Problem> problems_of_lost(
+    const ObjectKey& route, const std::vector<std::pair<std::string, const LostMatches*>>& by_host) {
+  std::map<LostMatch, std::set<std::string>> hosts;
+  for (const auto& [host, lost] : by_host) {
+    for (const LostMatch& match : lost->matches) hosts[match].insert(host);
+  }
+  std::vector<Problem> problems;
+  for (const auto& [match, on] : hosts) {
+    const std::string where = fmt::format("spec.rules[{}]", match.winning_rule);
+    const bool own = match.winner == route;
+    const std::string more = on.size() == 1 ? "" : fmt::format(" and {} more", on.size() - 1);
+    problems.push_back(
+        {.code = "conflict/match",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = route,
+         .path = fmt::format("spec.rules[{}]", match.rule),
+         .message = fmt::format(
+             "{} has the same match for {}{}, and gets the requests: it is {}",
+             own ? fmt::format("`{}`", where) : match.winner.to_string(),
+             *on.begin() == "*" ? std::string("every host") : fmt::format("host {}", *on.begin()), more,
+             own           ? "the earlier rule"
+             : match.older ? "older"
+                           : "as old, and the first by name"),
+         .suggestion = "remove one of the two, or let their matches differ",
+         .also = {{.where = {}, .object = match.winner, .path = where, .message = "this one gets them"}}});
+  }
+  return problems;
 }
 
 ir::VirtualHost misdirected_host(const std::string& host) {

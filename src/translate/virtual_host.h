@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ inline constexpr std::size_t kMaxOverlaps = 16;
 struct MergedHost {
   ir::VirtualHost host;
   Overlaps overlaps;
+  std::map<ObjectKey, LostMatches> lost;  // by route
 
   bool operator==(const MergedHost&) const = default;
 };
@@ -23,9 +25,14 @@ struct MergedHost {
 // Precedence is the specification's (HTTPRouteRule.matches): exact path, then regular expression, then the
 // longest prefix; a method; more headers (of as many, more exact ones), more query parameters; then the
 // oldest route, then the first by namespace and name, then the order within the route. Of two routes that
-// claim the same match the older wins; both hear of it in their conditions. Routes of all kinds count alike.
+// claim the same match the older wins; both hear of it in their conditions, and the other in a problem.
+// Routes of all kinds count alike.
 MergedHost merge_host(const std::string& host,
                       const std::vector<std::pair<ObjectKey, const Contribution*>>& contributions);
+
+// What a route is told of the matches that it has lost on its hosts.
+std::vector<Problem> problems_of_lost(const ObjectKey& route,
+                                      const std::vector<std::pair<std::string, const LostMatches*>>& by_host);
 
 // A host that another listener of the socket serves: whoever asks for it here is told so, with 421.
 ir::VirtualHost misdirected_host(const std::string& host);

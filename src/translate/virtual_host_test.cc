@@ -33,14 +33,17 @@ MergedHost merge(const std::vector<Of>& routes, bool keep_order = false) {
   std::vector<std::pair<ObjectKey, const Contribution*>> given;
   for (std::size_t i = 0; i < routes.size(); ++i) {
     std::vector<ir::Route> list;
+    std::vector<std::uint32_t> rules;  // each match is one
     for (const ir::RouteMatch& match : routes[i].matches) {
+      rules.push_back(static_cast<std::uint32_t>(rules.size()));
       list.push_back({.match = match,
                       .action = std::make_shared<const ir::RouteAction>(),
                       .owner = key_of(routes[i].route)});
     }
     contributions[i] = {.creation_timestamp = routes[i].created,
                         .keep_order = keep_order,
-                        .routes = std::make_shared<const std::vector<ir::Route>>(std::move(list))};
+                        .routes = std::make_shared<const std::vector<ir::Route>>(std::move(list)),
+                        .rules = std::make_shared<const std::vector<std::uint32_t>>(rules)};
     given.emplace_back(key_of(routes[i].route), &contributions[i]);
   }
   return merge_host("*", given);
@@ -153,6 +156,79 @@ TEST(VirtualHost, OverlapsAreThoseOfEqualMatches) {
     EXPECT_EQ(merge(routes).overlaps, wanted);
     EXPECT_EQ(merge(routes, true).overlaps, wanted) << "in the order of the text";
   }
+}
+
+// "<route>/<rule> to <route>/<rule>".
+Order lost(const MergedHost& merged) {
+  Order out;
+  for (const auto& [route, matches] : merged.lost) {
+    for (const LostMatch& match : matches.matches) {
+      out.push_back(fmt::format("{}/{} to {}/{}{}", route.name.name, match.rule, match.winner.name.name,
+                                match.winning_rule, match.older ? ", older" : ""));
+    }
+  }
+  return out;
+}
+
+TEST(VirtualHost, AMatchIsLostToTheFirstRuleThatHasIt) {
+  const ir::RouteMatch a = path(MatchKind::kPrefix, "/a");
+  const ir::RouteMatch b = path(MatchKind::kExact, "/b");
+  EXPECT_EQ(lost(merge({{"x", "2026-01-02T00:00:00Z", {a, b}},
+                        {"y", "2026-01-01T00:00:00Z", {b, a}},
+                        {"z", "2026-01-02T00:00:00Z", {a}}})),
+            (Order{"x/0 to y/1, older", "x/1 to y/0, older", "z/0 to y/1, older"}));
+  EXPECT_EQ(lost(merge({{"x", "", {a}}, {"y", "", {path(MatchKind::kPrefix, "/c"), a, a}}})),
+            (Order{"y/1 to x/0", "y/2 to x/0"}));
+}
+
+TEST(VirtualHost, AMatchIsLostToAnEarlierRuleOfItsOwnRoute) {
+  const ir::RouteMatch a = path(MatchKind::kPrefix, "/a");
+  EXPECT_EQ(lost(merge({{"x", "", {a, path(MatchKind::kExact, "/a"), a}}})), (Order{"x/2 to x/0"}));
+}
+
+TEST(VirtualHost, PreflightsOfSeveralMethodsAreNoLostMatches) {
+  ir::RouteMatch preflight = path(MatchKind::kPrefix, "/a");
+  preflight.method = "OPTIONS";
+  for (const char* header : {"origin", "access-control-request-method"}) {
+    preflight.headers.push_back({.name = header, .kind = MatchKind::kRegex, .value = ".*"});
+  }
+  EXPECT_EQ(lost(merge({{"x", "", {preflight, preflight}}})), Order());
+}
+
+TEST(VirtualHost, OfSharesOfOneMatchTheLastIsLost) {
+  const ir::RouteMatch whole = path(MatchKind::kPrefix, "/a");
+  ir::RouteMatch half = whole;
+  half.below = ir::Fraction{.numerator = 1, .denominator = 2};
+  EXPECT_EQ(lost(merge({{"x", "", {half, whole}}, {"y", "", {half, whole}}})), (Order{"y/1 to x/1"}));
+}
+
+TEST(LostMatches, AreToldOnceForAllHosts) {
+  const LostMatches to_older{{{.rule = 1, .winner = key_of("old"), .winning_rule = 2, .older = true}}};
+  const LostMatches to_name{{{.rule = 0, .winner = key_of("a"), .winning_rule = 0, .older = false}}};
+  const LostMatches to_self{{{.rule = 3, .winner = key_of("x"), .winning_rule = 1, .older = false}}};
+  const auto words = [](const std::vector<std::pair<std::string, const LostMatches*>>& by_host) {
+    Order out;
+    for (const Problem& p : problems_of_lost(key_of("x"), by_host)) {
+      EXPECT_EQ(p.severity, Severity::kWarning);
+      out.push_back(p.path + ": " + p.message + " → " + p.also.at(0).object.name.name + " " +
+                    p.also.at(0).path);
+    }
+    return out;
+  };
+  EXPECT_EQ(words({{"a.example", &to_older}, {"a.example", &to_older}}),
+            Order{"spec.rules[1]: HTTPRoute default/old has the same match for host a.example, and gets the "
+                  "requests: it is older → old spec.rules[2]"});
+  EXPECT_EQ(
+      words({{"a.example", &to_older}, {"b.example", &to_older}, {"c.example", &to_older}}),
+      Order{"spec.rules[1]: HTTPRoute default/old has the same match for host a.example and 2 more, and "
+            "gets the requests: it is older → old spec.rules[2]"});
+  EXPECT_EQ(words({{"*", &to_name}}),
+            Order{"spec.rules[0]: HTTPRoute default/a has the same match for every host, and gets the "
+                  "requests: it is as old, and the first by name → a spec.rules[0]"});
+  EXPECT_EQ(
+      words({{"*", &to_self}}),
+      Order{"spec.rules[3]: `spec.rules[1]` has the same match for every host, and gets the requests: it "
+            "is the earlier rule → x spec.rules[1]"});
 }
 
 TEST(VirtualHost, NamesEachClusterOnce) {

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/quote.h"
+#include "tree/characters.h"
 
 namespace sluice::tree_internal {
 
@@ -77,6 +79,10 @@ class JsonReader {
     problem_->where.column = column();
     problem_->message = std::move(message);
     problem_->suggestion = std::move(suggestion);
+    if (rest().starts_with("//") || rest().starts_with("/*")) {
+      problem_->message = "JSON has no comments";
+      problem_->suggestion = "remove it, or write YAML, where `#` begins a comment";
+    }
     return false;
   }
 
@@ -335,3 +341,21 @@ Problem duplicate_key(const Tree::Member& first, std::uint32_t line, std::uint32
 }
 
 }  // namespace sluice::tree_internal
+
+namespace sluice {
+
+std::vector<Document> parse_json(std::string_view text, std::string_view file,
+                                 std::vector<Problem>* problems) {
+  std::vector<Document> documents;
+  std::optional<Problem> problem = tree_internal::find_bad_character(text);
+  if (!problem) {
+    Problem found;
+    if (tree_internal::parse_json(text, &documents, &found)) return documents;
+    problem = std::move(found);
+  }
+  problem->where.file = file;
+  problems->push_back(*std::move(problem));
+  return documents;
+}
+
+}  // namespace sluice

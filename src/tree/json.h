@@ -1,4 +1,4 @@
-// JSON text → documents; parse() is its only caller.
+// JSON text → documents, without a YAML parser. parse() reads JSON by it, and so does who gets nothing else.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,14 @@
 
 #include "base/problem.h"
 #include "tree/parse.h"
+
+namespace sluice {
+
+// As parse() reads a file named *.json: the same documents, one problem at most.
+std::vector<Document> parse_json(std::string_view text, std::string_view file,
+                                 std::vector<Problem>* problems);
+
+}  // namespace sluice
 
 namespace sluice::tree_internal {
 

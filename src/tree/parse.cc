@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 #include <libfyaml.h>
 
-#include "base/utf8.h"
+#include "tree/characters.h"
 #include "tree/json.h"
 #include "tree/scalar.h"
 
@@ -21,7 +21,9 @@ namespace sluice {
 
 namespace {
 
+using tree_internal::code_points;
 using tree_internal::duplicate_key;
+using tree_internal::find_bad_character;
 using tree_internal::parse_json;
 using tree_internal::parse_number;
 using tree_internal::read_block;
@@ -53,11 +55,6 @@ std::string_view line_of(std::string_view text, std::uint32_t number) {
   return text;
 }
 
-std::uint32_t code_points(std::string_view text) {
-  return static_cast<std::uint32_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 bool is_separator(std::string_view line) {
   if (!line.starts_with("---")) return false;
   line.remove_prefix(3);
@@ -65,56 +62,6 @@ bool is_separator(std::string_view line) {
   if (line.front() != ' ' && line.front() != '\t' && line.front() != '\r') return false;
   line = trim(line);
   return line.empty() || line.front() == '#';
-}
-
-// What is wrong with the character that `text` begins with, if it is none that a text may hold.
-std::optional<Problem> find_bad_character(std::string_view text) {
-  Problem problem;
-  if (text.front() == '\0') {
-    problem.code = "syntax/nul";
-    problem.message = "a NUL byte: this is no text";
-    return problem;
-  }
-  if (text.front() == '\r' && !text.starts_with("\r\n")) {
-    problem.code = "syntax/line-break";
-    problem.message = "a carriage return without a line feed: editors disagree whether a line ends here";
-    problem.suggestion = "save the file with Unix line ends";
-    return problem;
-  }
-  if (utf8_size(text) != 0) return std::nullopt;
-  problem.code = "syntax/utf8";
-  problem.message = fmt::format("byte 0x{:02X} is no UTF-8", static_cast<unsigned char>(text.front()));
-  problem.suggestion = "save the file as UTF-8";
-  return problem;
-}
-
-// The first character that no text may hold.
-std::optional<Problem> find_bad_character_in(std::string_view text) {
-  std::size_t line_begin = 0;
-  std::uint32_t line = 1;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c < 0x80 && c != '\0' && c != '\r') {
-      ++i;
-      if (c == '\n') {
-        ++line;
-        line_begin = i;
-      }
-      continue;
-    }
-    std::optional<Problem> problem = find_bad_character(text.substr(i));
-    if (!problem) {
-      i += utf8_size(text.substr(i));
-      continue;
-    }
-    problem->where.line = line;
-    problem->where.column = code_points(text.substr(line_begin, i - line_begin)) + 1;
-    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
-      problem->suggestion = "the file looks like UTF-16: save it as UTF-8";
-    }
-    return problem;
-  }
-  return std::nullopt;
 }
 
 // One parser error in the user's terms.
@@ -801,11 +748,14 @@ std::vector<Document> parse(std::string_view text, std::string_view file, std::v
     problem.message = fmt::format("more than {} bytes of text", kMaxTextBytes);
     problem.suggestion = "split the file";
     problems->push_back(std::move(problem));
-  } else if (std::optional<Problem> bad = find_bad_character_in(text)) {
+  } else if (std::optional<Problem> bad = find_bad_character(text)) {
     problems->push_back(std::move(*bad));
   } else if (first != std::string_view::npos) {
     const bool object = text[first] == '{';
-    const bool named_json = file.ends_with(".json") && (object || text[first] == '[');
+    // Some write comments into JSON, which has none.
+    const std::string_view begin = text.substr(first);
+    const bool comment = begin.starts_with("//") || begin.starts_with("/*");
+    const bool named_json = file.ends_with(".json") && (object || begin.front() == '[' || comment);
     Problem json_problem;
     if ((!object && !named_json) || !parse_json(text, &documents, &json_problem)) {
       if (named_json) {

@@ -248,6 +248,10 @@ TEST(Parse, JsonMistakes) {
       problems_of("{\"a\": 1, \"a\": 2}", "a.json"),
       "1:10: syntax/duplicate-key: duplicate key `a`: it stands first on line 1, column 2 (keep one of the "
       "two)");
+  EXPECT_EQ(problems_of("// a\n{}", "a.json"),
+            "1:1: syntax/json: JSON has no comments (remove it, or write YAML, where `#` begins a comment)");
+  EXPECT_EQ(problems_of("{ /* a */ }", "a.json"),
+            "1:3: syntax/json: JSON has no comments (remove it, or write YAML, where `#` begins a comment)");
   EXPECT_EQ(problems_of("{a: b}", "a.json"), "1:2: syntax/json: expected a key in double quotes");
 }
 

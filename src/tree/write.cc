@@ -51,8 +51,9 @@ void write(const Tree& tree, std::string& out) {
   }
 }
 
-// Texts that need no quotes wherever they stand: they begin with a letter or slash and are no word of YAML's.
-bool is_plain(std::string_view text) {
+}  // namespace
+
+bool is_plain_in_yaml(std::string_view text) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   if (text.empty() || text.size() > 80 || (!is_letter(text[0]) && text[0] != '/')) return false;
   if (!std::ranges::all_of(text, [&](char c) {
@@ -66,6 +67,8 @@ bool is_plain(std::string_view text) {
   return std::ranges::find(kWords, lower) == std::end(kWords);
 }
 
+namespace {
+
 bool is_block(const Tree& tree) {
   return (tree.is_map() && !tree.members().empty()) || (tree.is_list() && !tree.items().empty());
 }
@@ -73,7 +76,7 @@ bool is_block(const Tree& tree) {
 // What follows "key:" or "-" on the same line, or a block below it.
 void write_yaml(const Tree& tree, std::size_t indent, std::string& out) {
   const auto scalar = [&out](const Tree& value) {
-    if (value.is_string() && is_plain(value.as_string())) {
+    if (value.is_string() && is_plain_in_yaml(value.as_string())) {
       out += value.as_string();
     } else {
       write(value, out);
@@ -96,7 +99,7 @@ void write_yaml(const Tree& tree, std::size_t indent, std::string& out) {
   }
   for (const Tree::Member& member : tree.members()) {
     begin();
-    if (is_plain(member.key)) {
+    if (is_plain_in_yaml(member.key)) {
       out += member.key;
     } else {
       write(Tree::string(member.key), out);

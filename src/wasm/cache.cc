@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "wasm/digest.h"
@@ -25,7 +26,9 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr int kIndexVersion = 1;
-constexpr std::string_view kSuffix = ".wasm";
+// How the names of files end.
+constexpr std::array kSuffixes{std::pair{Artifact::kWasm, std::string_view(".wasm")},
+                               std::pair{Artifact::kLibrary, std::string_view(".so")}};
 
 std::int64_t seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -50,6 +53,11 @@ std::optional<std::string> hash_file(const std::string& path, std::uint64_t* siz
     digest.update({buffer.data(), static_cast<std::size_t>(got)});
     *size += static_cast<std::uint64_t>(got);
   }
+}
+
+bool is_noexec(const std::string& folder) {
+  struct statvfs file_system{};
+  return ::statvfs(folder.c_str(), &file_system) == 0 && (file_system.f_flag & ST_NOEXEC) != 0;
 }
 
 // So that a reader, and a machine that loses power, sees the old one or the new one.
@@ -125,21 +133,25 @@ void Cache::verify_files() {
     const std::string path = entry->path();
     const std::string name = entry->path().filename();
     if (name.starts_with(Spool::kPrefix)) ::unlink(path.c_str());
-    if (!name.ends_with(kSuffix)) continue;
-    const std::string sha256 = name.substr(0, name.size() - kSuffix.size());
-    if (!is_sha256(sha256)) continue;
-    Module module{.last_wanted = settings_.now()};
-    if (hash_file(path, &module.size) == sha256) {
-      modules_[sha256] = module;
-    } else {
-      ::unlink(path.c_str());
+    for (const auto& [artifact, suffix] : kSuffixes) {
+      if (!name.ends_with(suffix)) continue;
+      const std::string sha256 = name.substr(0, name.size() - suffix.size());
+      if (!is_sha256(sha256)) continue;
+      Module module{.artifact = artifact, .last_wanted = settings_.now()};
+      if (hash_file(path, &module.size) == sha256) {
+        modules_[sha256] = module;
+      } else {
+        ::unlink(path.c_str());
+      }
     }
   }
   std::erase_if(origins_, [&](const auto& origin) { return !modules_.contains(origin.second.sha256); });
 }
 
-std::string Cache::path_of(const std::string& sha256) const {
-  return fmt::format("{}/{}{}", settings_.folder, sha256, kSuffix);
+std::string Cache::path_of(const std::string& sha256, Artifact artifact) const {
+  const auto* const suffix =
+      std::ranges::find(kSuffixes, artifact, [](const auto& each) { return each.first; });
+  return fmt::format("{}/{}{}", settings_.folder, sha256, suffix->second);
 }
 
 void Cache::set_wanted(std::set<std::string> keys) {
@@ -157,14 +169,24 @@ std::optional<CachedModule> Cache::find(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto origin = origins_.find(key);
   if (origin == origins_.end()) return std::nullopt;
-  return CachedModule{.path = path_of(origin->second.sha256),
+  const auto module = modules_.find(origin->second.sha256);
+  if (module == modules_.end()) return std::nullopt;
+  return CachedModule{.path = path_of(origin->second.sha256, module->second.artifact),
                       .sha256 = origin->second.sha256,
                       .revision = origin->second.revision};
 }
 
-Result<CachedModule> Cache::put(const std::string& key, Spool module, const std::string& revision) {
+Result<CachedModule> Cache::put(const std::string& key, Artifact artifact, Spool module,
+                                const std::string& revision) {
+  if (artifact == Artifact::kLibrary && is_noexec(settings_.folder)) {
+    return fail(Reason::kStorage,
+                fmt::format("Envoy cannot load a library from {}, whose file system is mounted `noexec`: "
+                            "start sluice with another `--run-dir`",
+                            settings_.folder));
+  }
   const std::lock_guard one_at_a_time(writing_);
   const std::string sha256 = module.sha256();
+  const std::string path = path_of(sha256, artifact);
   std::vector<std::string> removed;
   bool known = false;
   {
@@ -179,12 +201,12 @@ Result<CachedModule> Cache::put(const std::string& key, Spool module, const std:
       removed = std::move(*room);
     }
   }
-  for (const std::string& old : removed) ::unlink(path_of(old).c_str());
-  if (!known || ::access(path_of(sha256).c_str(), R_OK) != 0) {
+  for (const std::string& old : removed) ::unlink(old.c_str());
+  if (!known || ::access(path.c_str(), R_OK) != 0) {
     const std::uint64_t size = module.size();
-    if (auto moved = module.move_to(path_of(sha256)); !moved) return std::unexpected(moved.error());
+    if (auto moved = module.move_to(path); !moved) return std::unexpected(moved.error());
     const std::lock_guard lock(mutex_);
-    modules_[sha256] = {.size = size, .last_wanted = settings_.now()};
+    modules_[sha256] = {.artifact = artifact, .size = size, .last_wanted = settings_.now()};
   }
   std::string index;
   {
@@ -196,7 +218,7 @@ Result<CachedModule> Cache::put(const std::string& key, Spool module, const std:
   if (auto written = write_atomically(settings_.folder + "/index.json", index); !written) {
     return std::unexpected(written.error());
   }
-  return CachedModule{.path = path_of(sha256), .sha256 = sha256, .revision = revision};
+  return CachedModule{.path = path, .sha256 = sha256, .revision = revision};
 }
 
 void Cache::touch_wanted() {
@@ -232,18 +254,22 @@ Result<std::vector<std::string>> Cache::make_room(std::uint64_t bytes) {
     }
   }
   std::ranges::sort(candidates);
-  std::vector<std::string> removed;
+  std::vector<std::string> going;
   for (const auto& [time, sha256] : candidates) {
     if (used + bytes <= settings_.max_bytes) break;
     used -= modules_[sha256].size;
-    removed.push_back(sha256);
+    going.push_back(sha256);
   }
   if (used + bytes > settings_.max_bytes) {
     return fail(Reason::kStorage,
                 fmt::format("the module cache is full: {} of {} bytes are in use, and {} more are needed",
                             used, settings_.max_bytes, bytes));
   }
-  for (const std::string& sha256 : removed) modules_.erase(sha256);
+  std::vector<std::string> removed;
+  for (const std::string& sha256 : going) {
+    removed.push_back(path_of(sha256, modules_.at(sha256).artifact));
+    modules_.erase(sha256);
+  }
   std::erase_if(origins_, [&](const auto& origin) { return !modules_.contains(origin.second.sha256); });
   return removed;
 }

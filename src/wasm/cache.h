@@ -1,5 +1,5 @@
-// Modules on disk: `<folder>/<sha256>.wasm`, each content once, bounded in bytes, the least recently used
-// removed first.
+// Modules on disk: `<folder>/<sha256>.wasm`, or `.so` where it is a shared library, each content once,
+// bounded in bytes, the least recently used removed first.
 //
 // `<folder>/index.json` remembers which source (by its key, see source.h) gave which module. A key has the
 // credentials in it, so a module is found only by who fetched it with the same right; whoever asks with
@@ -25,6 +25,7 @@
 #include <string>
 
 #include "base/descriptor.h"
+#include "wasm/artifact.h"
 #include "wasm/failure.h"
 #include "wasm/spool.h"
 
@@ -58,12 +59,15 @@ class Cache {
   void add_wanted(const std::string& key);
   std::optional<CachedModule> find(const std::string& key) const;
 
-  // The module is in its place and the index is written when this returns.
-  Result<CachedModule> put(const std::string& key, Spool module, const std::string& revision);
+  // The module is in its place and the index is written when this returns. Fails for a library where the
+  // folder is one that nothing can be loaded from.
+  Result<CachedModule> put(const std::string& key, Artifact artifact, Spool module,
+                           const std::string& revision);
 
  private:
   using Time = std::chrono::system_clock::time_point;
   struct Module {
+    Artifact artifact = Artifact::kWasm;
     std::uint64_t size = 0;
     Time last_wanted;
   };
@@ -77,10 +81,11 @@ class Cache {
   Result<void> lock_folder();
   void read_index();
   void verify_files();
-  std::string path_of(const std::string& sha256) const;
+  std::string path_of(const std::string& sha256, Artifact artifact) const;
   // With mutex_ held.
   void touch_wanted();
   std::set<std::string> wanted_modules() const;
+  // The files that go for it.
   Result<std::vector<std::string>> make_room(std::uint64_t bytes);
   void forget_old_origins();
   std::string index_text() const;

@@ -35,7 +35,7 @@ class DiskCache : public testing::Test {
   Result<CachedModule> put(const std::string& key, const std::string& bytes) {
     auto spool = Spool::create(folder_.path());
     EXPECT_TRUE(spool->append(bytes));
-    return cache_->put(key, std::move(*spool), "revision of " + key);
+    return cache_->put(key, Artifact::kWasm, std::move(*spool), "revision of " + key);
   }
   bool has(const std::string& bytes) {
     return std::filesystem::exists(folder_.path() + "/" + sha256_of(bytes) + ".wasm");
@@ -186,6 +186,23 @@ TEST_F(DiskCache, AFolderThatCannotBeMadeIsSaid) {
   const auto cache = Cache::open({.folder = "/proc/nowhere"});
   ASSERT_FALSE(cache);
   EXPECT_THAT(cache.error().message, HasSubstr("/proc/nowhere"));
+}
+
+TEST_F(DiskCache, ALibraryIsCalledOneAndGoesLikeAModule) {
+  const auto put_library = [&](const std::string& key, const std::string& note) {
+    auto spool = Spool::create(folder_.path());
+    EXPECT_TRUE(spool->append(library_bytes(note)));
+    return cache_->put(key, Artifact::kLibrary, std::move(*spool), "");
+  };
+  const std::string note(600, 'x');
+  const std::string path = folder_.path() + "/" + sha256_of(library_bytes(note)) + ".so";
+  EXPECT_EQ(put_library("a", note)->path, path);
+  reopen();
+  EXPECT_EQ(cache_->find("a")->path, path);
+  now_ += seconds(11);
+  ASSERT_TRUE(put("b", bytes("b")));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(cache_->find("a"));
 }
 
 }  // namespace

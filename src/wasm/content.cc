@@ -1,7 +1,9 @@
 #include "wasm/content.h"
 
 #include <algorithm>
-#include <cctype>
+#include <array>
+#include <bit>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -10,9 +12,11 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <elf.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/letter_case.h"
 #include "base/quote.h"
 #include "wasm/library.h"
 
@@ -32,11 +36,10 @@ bool printable(std::string_view text) {
 }
 
 bool begins_with_tag(std::string_view text, std::string_view tag) {
-  return text.size() >= tag.size() && std::equal(tag.begin(), tag.end(), text.begin(), [](char a, char b) {
-           return a == std::tolower(static_cast<unsigned char>(b));
-         });
+  return equal_but_for_case(text.substr(0, tag.size()), tag);
 }
 
+// Of what is not a WebAssembly module.
 std::string_view description(Content content) {
   switch (content) {
     case Content::kComponent:
@@ -52,6 +55,7 @@ std::string_view description(Content content) {
       return "it is an HTML page";
     case Content::kJson:
       return "it is JSON";
+    case Content::kElf:
     case Content::kNative:
       return "it is a program or library for a processor, not for WebAssembly";
     case Content::kText:
@@ -65,8 +69,81 @@ std::string_view description(Content content) {
   return "it does not begin as one";
 }
 
+// The processor that this program, and so Envoy beside it, is built for.
+#if defined(__x86_64__)
+constexpr Elf64_Half kMachine = EM_X86_64;
+#elif defined(__aarch64__)
+constexpr Elf64_Half kMachine = EM_AARCH64;
+#else
+#error "the ELF machine of this processor is to be named here"
+#endif
+
+std::string machine_name(Elf64_Half machine) {
+  constexpr std::array kNames{
+      std::pair<Elf64_Half, std::string_view>{EM_X86_64, "x86-64"},
+      std::pair<Elf64_Half, std::string_view>{EM_AARCH64, "AArch64"},
+      std::pair<Elf64_Half, std::string_view>{EM_386, "x86 of 32 bits"},
+      std::pair<Elf64_Half, std::string_view>{EM_ARM, "ARM of 32 bits"},
+      std::pair<Elf64_Half, std::string_view>{EM_RISCV, "RISC-V"},
+      std::pair<Elf64_Half, std::string_view>{EM_PPC64, "POWER"},
+      std::pair<Elf64_Half, std::string_view>{EM_S390, "S/390"},
+  };
+  const auto* const known = std::ranges::find(kNames, machine, [](const auto& name) { return name.first; });
+  return known == kNames.end() ? fmt::format("a processor of number {}", machine)
+                               : std::string(known->second);
+}
+
+template <typename T>
+T read_at(std::string_view bytes, std::size_t offset) {
+  T value;
+  std::memcpy(&value, bytes.data() + offset, sizeof(T));
+  return value;
+}
+
+// That all the file has which is loaded, as far as its head tells.
+bool is_whole(const Elf64_Ehdr& header, std::string_view head, std::uint64_t size) {
+  for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
+    const std::uint64_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
+    if (at < header.e_phoff || at + sizeof(Elf64_Phdr) < at) return false;
+    if (at + sizeof(Elf64_Phdr) > size) return false;
+    if (at + sizeof(Elf64_Phdr) > head.size()) continue;
+    const auto part = read_at<Elf64_Phdr>(head, at);
+    if (part.p_type == PT_LOAD && (part.p_offset > size || part.p_filesz > size - part.p_offset))
+      return false;
+  }
+  return true;
+}
+
 bool is_archive(Content content) {
   return content == Content::kGzip || content == Content::kZstandard || content == Content::kTar;
+}
+
+// Why it is no shared library for this machine; empty where it is one.
+std::string library_fault(const Spool& download) {
+  const std::string_view head = download.head();
+  const Content content = recognise(head);
+  if (content == Content::kModule || content == Content::kComponent || content == Content::kOtherVersion) {
+    return "it is WebAssembly, which belongs in `wasm` of a policy";
+  }
+  if (is_archive(content)) return "it is an archive, and the URL has to be that of the library itself";
+  if (content == Content::kNative) return "it is for another system than Linux";
+  if (content != Content::kElf) return std::string(description(content));
+  if (head.size() < sizeof(Elf64_Ehdr)) return "it is cut off";
+  constexpr unsigned char kData = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
+  const auto header = read_at<Elf64_Ehdr>(head, 0);
+  if (header.e_ident[EI_DATA] == kData && header.e_machine != kMachine) {
+    return fmt::format("it is for {}, and Envoy runs on {}", machine_name(header.e_machine),
+                       machine_name(kMachine));
+  }
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != kData) {
+    return fmt::format("it is for another processor than {}", machine_name(kMachine));
+  }
+  if (header.e_type == ET_EXEC) return "it is a program; link it with `-shared`";
+  if (header.e_type == ET_REL) return "it is an object file; link it with `-shared`";
+  if (header.e_type != ET_DYN || header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr)) {
+    return "it is an ELF file of another kind";
+  }
+  return is_whole(header, head, download.size()) ? "" : "it is cut off";
 }
 
 struct FreeArchive {
@@ -198,11 +275,8 @@ Content recognise(std::string_view head) {
   if (head.starts_with("\x1f\x8b")) return Content::kGzip;
   if (head.starts_with("\x28\xb5\x2f\xfd")) return Content::kZstandard;
   if (head.size() > 262 && head.substr(257, 5) == "ustar") return Content::kTar;
-  if (head.starts_with("\x7f"
-                       "ELF") ||
-      head.starts_with("MZ") || head.starts_with("\xcf\xfa\xed\xfe")) {
-    return Content::kNative;
-  }
+  if (head.starts_with(ELFMAG)) return Content::kElf;
+  if (head.starts_with("MZ") || head.starts_with("\xcf\xfa\xed\xfe")) return Content::kNative;
   if (head.starts_with("\xef\xbb\xbf")) head.remove_prefix(3);
   const auto first = head.find_first_not_of(" \t\r\n");
   const auto text = first == std::string_view::npos ? std::string_view() : head.substr(first);
@@ -211,7 +285,14 @@ Content recognise(std::string_view head) {
   return text.starts_with('{') || text.starts_with('[') ? Content::kJson : Content::kText;
 }
 
-Result<Spool> module_in(Spool download, const std::string& folder, const ContentLimits& limits) {
+Result<Spool> module_in(Spool download, Artifact artifact, const std::string& folder,
+                        const ContentLimits& limits) {
+  if (artifact == Artifact::kLibrary) {
+    const std::string fault = library_fault(download);
+    if (fault.empty()) return download;
+    return fail(Reason::kNotModule,
+                fmt::format("what the server sent is not a shared library for this machine: {}", fault));
+  }
   std::string_view what = "what the server sent";
   if (is_archive(recognise(download.head()))) {
     if (!load_archive().empty()) return fail(Reason::kStorage, load_archive());

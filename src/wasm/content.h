@@ -1,8 +1,11 @@
-// What was downloaded: recognised by its first bytes, unpacked where it is an archive, and accepted only
-// where it is a WebAssembly module.
+// What was downloaded: recognised by its first bytes, and accepted only where it is what its source is to
+// hold (artifact.h). A WebAssembly module may be in an archive, and is unpacked.
 //
 // An archive is a tar file, a gzip or Zstandard stream, or both in one. Of a tar file the module is
 // `plugin.wasm`, in whatever folder, or else its only `*.wasm`.
+//
+// A shared library is accepted where it is of ELF, for the processor that this program is built for, and
+// whole: one that is cut off would not fail to load, it would end Envoy.
 //
 // Threads: pure functions but for the files.
 #pragma once
@@ -12,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "wasm/artifact.h"
 #include "wasm/failure.h"
 #include "wasm/spool.h"
 
@@ -32,7 +36,8 @@ enum class Content : std::uint8_t {
   kTar,
   kHtml,
   kJson,
-  kNative,  // a program or library for a processor
+  kElf,     // a program or library for a processor
+  kNative,  // the same, of other systems than this
   kText,
   kEmpty,
   kUnknown,
@@ -42,6 +47,7 @@ enum class Content : std::uint8_t {
 Content recognise(std::string_view head);
 
 // The module that a download is or holds. `folder` is for the file that it is unpacked to.
-Result<Spool> module_in(Spool download, const std::string& folder, const ContentLimits& limits);
+Result<Spool> module_in(Spool download, Artifact artifact, const std::string& folder,
+                        const ContentLimits& limits);
 
 }  // namespace sluice::wasm

@@ -1,5 +1,9 @@
 #include "wasm/content.h"
 
+#include <cstddef>
+#include <cstring>
+
+#include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +21,7 @@ class ModuleIn : public testing::Test {
   Result<Spool> unpack(std::string_view bytes) {
     auto spool = Spool::create(folder_.path());
     EXPECT_TRUE(spool->append(bytes));
-    return module_in(std::move(*spool), folder_.path(), limits_);
+    return module_in(std::move(*spool), artifact_, folder_.path(), limits_);
   }
   // Of the module that is found.
   std::string digest(std::string_view bytes) {
@@ -31,6 +35,7 @@ class ModuleIn : public testing::Test {
 
   Folder folder_;
   ContentLimits limits_;
+  Artifact artifact_ = Artifact::kWasm;
   const std::string module_ = module_bytes("filter");
 };
 
@@ -118,6 +123,62 @@ TEST_F(ModuleIn, ASpoolThatIsMovedIsReadableByAll) {
   ASSERT_TRUE(module->move_to(folder_.path() + "/x"));
   EXPECT_THAT(folder_.files(), ElementsAre("x"));
   EXPECT_EQ(read_file(folder_.path() + "/x"), module_);
+}
+
+// ---- shared libraries -----------------------------------------------------------------------------------
+
+class LibraryIn : public ModuleIn {
+ protected:
+  LibraryIn() { artifact_ = Artifact::kLibrary; }
+  // With this at its place in the header of ELF.
+  template <typename T>
+  static std::string with(std::size_t offset, T value) {
+    std::string bytes = library_bytes();
+    std::memcpy(bytes.data() + offset, &value, sizeof(value));
+    return bytes;
+  }
+};
+
+TEST_F(LibraryIn, ALibraryForThisMachineIsTakenAsItIs) {
+  EXPECT_EQ(digest(library_bytes("a")), sha256_of(library_bytes("a")));
+  const std::string own = read_file("/proc/self/exe");  // position-independent: as a library to the loader
+  EXPECT_EQ(digest(own), sha256_of(own));
+}
+
+TEST_F(LibraryIn, OneForAnotherMachineIsNot) {
+  const auto error = failure(with<Elf64_Half>(offsetof(Elf64_Ehdr, e_machine), EM_RISCV));
+  EXPECT_EQ(error.reason, Reason::kNotModule);
+  EXPECT_THAT(error.message, HasSubstr("it is for RISC-V, and Envoy runs on "));
+  EXPECT_THAT(failure(with<Elf64_Half>(offsetof(Elf64_Ehdr, e_machine), 4'711)).message,
+              HasSubstr("a processor of number 4711"));
+  EXPECT_THAT(failure(with<unsigned char>(EI_CLASS, ELFCLASS32)).message, HasSubstr("another processor"));
+  EXPECT_THAT(failure(with<unsigned char>(EI_DATA, ELFDATA2MSB)).message, HasSubstr("another processor"));
+}
+
+TEST_F(LibraryIn, WhatIsElfAndNoLibraryIsNot) {
+  EXPECT_THAT(failure(with<Elf64_Half>(offsetof(Elf64_Ehdr, e_type), ET_EXEC)).message,
+              HasSubstr("it is a program; link it with `-shared`"));
+  EXPECT_THAT(failure(with<Elf64_Half>(offsetof(Elf64_Ehdr, e_type), ET_REL)).message,
+              HasSubstr("it is an object file"));
+  EXPECT_THAT(failure(with<Elf64_Half>(offsetof(Elf64_Ehdr, e_type), ET_CORE)).message,
+              HasSubstr("of another kind"));
+}
+
+TEST_F(LibraryIn, OneThatIsCutOffIsNot) {
+  const std::string whole = library_bytes(std::string(5'000, 'x'));
+  EXPECT_THAT(failure(whole.substr(0, 30)).message, HasSubstr("it is cut off"));
+  EXPECT_THAT(failure(whole.substr(0, 80)).message, HasSubstr("it is cut off"));
+  EXPECT_THAT(failure(whole.substr(0, 4'000)).message, HasSubstr("it is cut off"));
+  EXPECT_THAT(failure(with<Elf64_Off>(offsetof(Elf64_Ehdr, e_phoff), ~Elf64_Off{0})).message,
+              HasSubstr("it is cut off"));
+}
+
+TEST_F(LibraryIn, WhatIsSomethingElseIsSaid) {
+  EXPECT_THAT(failure(module_).message, HasSubstr("it is WebAssembly, which belongs in `wasm` of a policy"));
+  EXPECT_THAT(failure(gzip_of(library_bytes())).message, HasSubstr("it is an archive"));
+  EXPECT_THAT(failure("<!DOCTYPE html><p>404").message, HasSubstr("it is an HTML page"));
+  EXPECT_THAT(failure("MZ and more").message, HasSubstr("another system than Linux"));
+  EXPECT_THAT(failure("").message, HasSubstr("it is empty"));
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ enum class Reason : std::uint8_t {
   kServer,          // any other answer that is no success
   kTooLarge,        // beyond a limit
   kDigestMismatch,  // not the content that was asked for
-  kNotModule,       // not a WebAssembly module
+  kNotModule,       // not a WebAssembly module, or not a shared library
   kMalformed,       // an image or archive that breaks its format
   kStorage,         // the cache is full, or its disk
   kCancelled,       // nobody wants it any more

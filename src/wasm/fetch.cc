@@ -25,7 +25,7 @@ struct Fetch {
     if (!response) return std::unexpected(response.error());
     if (response->status == 304 && !known_revision.empty()) return Fetched{.revision = known_revision};
     if (!response->ok()) return std::unexpected(failure_of(*response));
-    auto module = module_in(std::move(*spool), folder, limits.content);
+    auto module = module_in(std::move(*spool), source.artifact, folder, limits.content);
     if (!module) return std::unexpected(module.error());
     if (const std::string digest = module->sha256(); !source.sha256.empty() && digest != source.sha256) {
       return fail(Reason::kDigestMismatch,

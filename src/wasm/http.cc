@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -10,9 +11,14 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/letter_case.h"
 #include "wasm/library.h"
 #include "wasm/source.h"
 
@@ -72,6 +78,28 @@ bool refused_v4(std::uint32_t address) {
   return (address >> 16U) == 0xa9fe || address == kAlibabaMetadata;  // 169.254.0.0/16
 }
 
+bool has_certificate(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> text(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> first(
+      PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr), &X509_free);
+  ERR_clear_error();
+  return first != nullptr;
+}
+
+// Those that are always trusted, in PEM; empty where there are none.
+std::string system_authorities(const HttpLimits& limits) {
+  std::string path = limits.authorities;
+  if (path.empty()) {
+    const Easy easy(curl_easy_init());
+    const char* by_default = nullptr;
+    curl_easy_getinfo(easy.get(), CURLINFO_CAINFO, &by_default);
+    if (by_default != nullptr) path = by_default;
+  }
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 constexpr std::uint64_t kMaxIgnored = 64U << 10U;
 
 // One transfer: what its callbacks share.
@@ -85,12 +113,6 @@ struct Transfer {
   std::optional<Failure> failure;  // of a callback
   std::string refused_address;
 };
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return std::tolower(c); });
-  return result;
-}
 
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t\r\n");
@@ -241,7 +263,11 @@ Failure failure_of(const HttpResponse& response) {
 
 struct HttpSession::State {
   HttpLimits limits;
-  std::string ca_pem;
+  // Of all that are trusted, in PEM; empty: libcurl's own choice. The system's are among them, read from
+  // their one file: given beside libcurl's folder of the same, OpenSSL would look there only for names that
+  // none of these has, and so not find an authority that has renewed its key.
+  std::string authorities;
+  bool distrusts_all = false;  // what was given has no certificate
   std::stop_token stop;
   std::unique_ptr<CURLM, FreeMulti> multi;
   Clock::time_point deadline;
@@ -253,8 +279,12 @@ struct HttpSession::State {
 
 HttpSession::HttpSession(const HttpLimits& limits, std::string ca_pem, std::stop_token stop) {
   if (!load_curl().empty()) return;
+  std::string authorities;
+  const bool distrusts_all = !ca_pem.empty() && !has_certificate(ca_pem);
+  if (!ca_pem.empty() && !distrusts_all) authorities = std::move(ca_pem) + "\n" + system_authorities(limits);
   state_ = std::make_unique<State>(State{.limits = limits,
-                                         .ca_pem = std::move(ca_pem),
+                                         .authorities = std::move(authorities),
+                                         .distrusts_all = distrusts_all,
                                          .stop = std::move(stop),
                                          .multi = std::unique_ptr<CURLM, FreeMulti>(curl_multi_init()),
                                          .deadline = Clock::now() + limits.total_timeout});
@@ -266,6 +296,9 @@ Result<HttpResponse> HttpSession::send(const HttpRequest& request, const HttpSin
   if (state_ == nullptr) return fail(Reason::kStorage, load_curl());
   std::string url = request.url;
   for (unsigned redirects = 0;; ++redirects) {
+    if (state_->distrusts_all && scheme_of(url) == "https") {
+      return fail(Reason::kTls, "the CA certificates given for it are not certificates in PEM");
+    }
     auto response = state_->exchange(request, url, sink);
     if (!response || !is_redirect(response->status)) return response;
     const std::string from = host_of(url);
@@ -323,11 +356,13 @@ Result<HttpResponse> HttpSession::State::exchange(const HttpRequest& request, co
   set(CURLOPT_WRITEDATA, &transfer);
   set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   set(CURLOPT_OPENSOCKETDATA, &transfer);
-  if (!ca_pem.empty()) {
-    curl_blob blob{.data = const_cast<char*>(ca_pem.data()), .len = ca_pem.size(), .flags = CURL_BLOB_NOCOPY};
-    set(CURLOPT_CAINFO_BLOB, &blob);
-    // Otherwise the folder of the system's authorities would be trusted besides.
+  if (!limits.authorities.empty()) {
+    set(CURLOPT_CAINFO, limits.authorities.c_str());
     set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+  }
+  if (!authorities.empty()) {
+    curl_blob blob{.data = authorities.data(), .len = authorities.size(), .flags = CURL_BLOB_NOCOPY};
+    set(CURLOPT_CAINFO_BLOB, &blob);
   }
 
   curl_multi_add_handle(multi.get(), easy.get());

@@ -4,9 +4,10 @@
 // - Redirects are followed up to a number, never from https to http, and what authorises a request goes to no
 //   other origin than the one that it was meant for.
 // - Link-local addresses and those of clouds' metadata services are refused when the connection is made: that
-// is
-//   after DNS and for each redirect.
+//   is after DNS and for each redirect.
 // - Proxies and credentials of the environment are not used.
+// - Trusted are the authorities of the system and those that are given besides: a private registry may send
+//   its clients to a public store.
 //
 // One session serves one fetch: its connections are used again within it, and its deadline is for all its
 // requests together.
@@ -35,6 +36,8 @@ struct HttpLimits {
   std::chrono::milliseconds stall_timeout{30'000};   // without a byte from the server
   std::chrono::milliseconds total_timeout{300'000};  // of a session
   unsigned max_redirects = 10;
+  // A PEM file of the authorities that are always trusted; empty: the system's, where libcurl finds them.
+  std::string authorities;
 };
 
 struct HttpRequest {
@@ -60,6 +63,8 @@ using HttpSink = std::function<Result<void>(std::string_view)>;
 
 class HttpSession {
  public:
+  // `ca_pem` has the authorities that are trusted besides the system's; it may be empty. A text without a
+  // certificate is a failure of each request by https.
   HttpSession(const HttpLimits& limits, std::string ca_pem, std::stop_token stop);
   ~HttpSession();
 

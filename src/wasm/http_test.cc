@@ -192,7 +192,33 @@ TEST_F(Http, AuthorizationGoesToItsOriginOnly) {
   EXPECT_EQ(target.requests()[0].header("authorization"), "");
 }
 
-TEST_F(Http, OnlyTheGivenAuthorityIsTrusted) {
+TEST_F(Http, TheGivenAuthorityIsTrustedBesidesThoseOfTheSystem) {
+  // Their authorities have one name and different keys.
+  const Folder private_folder;
+  const Folder public_folder;
+  const Authority own(private_folder.path());
+  const Authority everybodys(public_folder.path());
+  limits_.authorities = public_folder.path() + "/ca.pem";
+  const TestServer store(&hello, &everybodys);
+  // A private registry sends its clients to a public store.
+  const TestServer registry(redirect_to(store.url("/blob")), &own);
+  EXPECT_TRUE(get(store.url("/")));
+  EXPECT_EQ(failure(registry.url("/")).reason, Reason::kTls);
+  ca_pem_ = own.ca_pem;
+  EXPECT_TRUE(get(store.url("/")));
+  EXPECT_TRUE(get(registry.url("/")));
+  EXPECT_THAT(store.requests(), SizeIs(3));
+}
+
+TEST_F(Http, TheSystemsAuthoritiesAreOfItsFile) {
+  const Folder folder;
+  const Authority own(folder.path());
+  const TestServer server(&hello, &own);
+  ca_pem_ = own.ca_pem;
+  EXPECT_TRUE(get(server.url("/")));  // besides some hundred
+}
+
+TEST_F(Http, AnUnknownAuthorityIsNotTrusted) {
   const Folder folder;
   const Folder other_folder;
   const Authority authority(folder.path());

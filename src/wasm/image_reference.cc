@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include <fmt/format.h>
 
+#include "base/letter_case.h"
 #include "base/quote.h"
 #include "wasm/digest.h"
 
@@ -70,12 +70,6 @@ bool is_tag(std::string_view text) {
 
 std::unexpected<Failure> invalid(std::string_view text, std::string_view why) {
   return fail(Reason::kInvalidSource, fmt::format("{} is not an image reference: {}", quote(text), why));
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return std::tolower(c); });
-  return result;
 }
 
 }  // namespace

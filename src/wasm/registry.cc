@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
 
+#include "base/letter_case.h"
 #include "wasm/digest.h"
 
 namespace sluice::wasm {
@@ -18,12 +19,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxTokenAnswer = 256U << 10U;
 constexpr std::string_view kDigestHeader = "docker-content-digest";
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return std::tolower(c); });
-  return result;
-}
 
 std::string basic(const Credentials& credentials) {
   const std::string pair = credentials.user + ":" + credentials.password;
@@ -93,6 +88,12 @@ class Repository {
     if (response.status == 401 || response.status == 403) return denied();
     if (response.status == 404) {
       return {Reason::kNotFound, fmt::format("the registry `{}` has no `{}`", reference_.registry, name)};
+    }
+    if (response.status == 400 && scheme_ == "http") {
+      return {Reason::kServer,
+              fmt::format("the registry `{}` answers plain HTTP with status 400: if it speaks TLS, name its "
+                          "authority in `tls.caCertificateRef`",
+                          reference_.registry)};
     }
     return failure_of(response);
   }
@@ -276,7 +277,7 @@ Result<PulledImage> pull_image(HttpSession& session, const ImageSource& source, 
   if (!layer) return std::unexpected(layer.error());
   auto blob = get_blob(repository, *layer, folder, content_limits);
   if (!blob) return std::unexpected(blob.error());
-  auto module = module_in(std::move(*blob), folder, content_limits);
+  auto module = module_in(std::move(*blob), Artifact::kWasm, folder, content_limits);
   if (!module) return std::unexpected(module.error());
   image.module = std::move(*module);
   return image;

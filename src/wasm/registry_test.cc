@@ -20,7 +20,7 @@ using Auth = TestRegistry::Auth;
 class Pull : public testing::Test {
  protected:
   Result<PulledImage> pull(const ImageSource& source, const std::string& known_digest = "") {
-    HttpSession session({}, source.ca_pem, {});
+    HttpSession session(http_, source.ca_pem, {});
     return pull_image(session, source, folder_.path(), known_digest, limits_, {});
   }
   // Of the module.
@@ -38,6 +38,7 @@ class Pull : public testing::Test {
   }
 
   Folder folder_;
+  HttpLimits http_;
   ContentLimits limits_;
   const std::string module_ = module_bytes("filter");
   const std::string module_digest_ = sha256_of(module_);
@@ -48,6 +49,21 @@ TEST_F(Pull, AnArtifactIsPulledByTagAndByDigest) {
   const auto image = registry.add_image("team/filter", "v1", module_);
   EXPECT_EQ(digest({.reference = registry.reference("team/filter:v1")}), module_digest_);
   EXPECT_EQ(digest({.reference = registry.reference("team/filter@sha256:" + image)}), module_digest_);
+}
+
+TEST_F(Pull, TheGivenAuthorityIsTrustedBesidesThoseOfTheSystem) {
+  const Folder private_folder;
+  const Folder public_folder;
+  const Authority own(private_folder.path());
+  const Authority everybodys(public_folder.path());
+  http_.authorities = public_folder.path() + "/ca.pem";
+  for (const Authority* of : {&own, &everybodys}) {
+    TestRegistry registry(Auth::kBasic, of);
+    registry.add_image("team/filter", "v1", module_);
+    ImageSource source = with_credentials(registry, "s3cret");
+    source.ca_pem = own.ca_pem;
+    EXPECT_EQ(digest(source), module_digest_);
+  }
 }
 
 TEST_F(Pull, AnImageOfDockerOrOciHoldsItInATarFile) {
@@ -166,6 +182,13 @@ TEST_F(Pull, ATokenServiceElsewhereWithoutTlsIsNotTrusted) {
       {.reference = server.host() + "/a", .credentials = Credentials{server.host(), "tenant", "s3cret"}});
   EXPECT_EQ(error.reason, Reason::kUnauthorized);
   EXPECT_THAT(error.message, HasSubstr("not reached by https"));
+}
+
+TEST_F(Pull, ARegistryOfThisHostThatMayWantTlsIsSaid) {
+  const TestServer server([](const Received&, Connection& connection) { connection.reply(400, "", ""); });
+  const auto error = failure({.reference = server.host() + "/a"});
+  EXPECT_EQ(error.reason, Reason::kServer);
+  EXPECT_THAT(error.message, HasSubstr("name its authority in `tls.caCertificateRef`"));
 }
 
 TEST_F(Pull, ALayerOfAnotherContentIsRefused) {

@@ -96,6 +96,7 @@ std::string key_of(const Source& source) {
                           add(text, http.url);
                           add(text, http.sha256);
                           add(text, http.ca_pem);
+                          if (http.artifact == Artifact::kLibrary) add(text, "library");
                         },
                         [&](const ImageSource& image) {
                           const auto reference = parse_image_reference(image.reference);
@@ -139,6 +140,11 @@ std::string text_of(const Source& source) {
                                  return reference ? reference->text() : "an image";
                                }},
                     source);
+}
+
+Artifact artifact_of(const Source& source) {
+  const auto* http = std::get_if<HttpSource>(&source);
+  return http == nullptr ? Artifact::kWasm : http->artifact;
 }
 
 Result<void> check(const Source& source) {

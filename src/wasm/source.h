@@ -9,6 +9,7 @@
 #include <string_view>
 #include <variant>
 
+#include "wasm/artifact.h"
 #include "wasm/failure.h"
 #include "wasm/image_reference.h"
 
@@ -24,7 +25,8 @@ struct HttpSource {
   std::string url;     // http or https
   std::string sha256;  // of the module, 64 digits; empty: any content
   PullPolicy pull_policy = PullPolicy::kIfNotPresent;
-  std::string ca_pem;  // the only authorities that are trusted; empty: those of the system
+  std::string ca_pem;  // authorities that are trusted besides those of the system
+  Artifact artifact = Artifact::kWasm;
 
   bool operator==(const HttpSource&) const = default;
 };
@@ -38,6 +40,7 @@ struct Credentials {
   bool operator==(const Credentials&) const = default;
 };
 
+// Of a WebAssembly module.
 struct ImageSource {
   std::string reference;  // see image_reference.h
   std::optional<Credentials> credentials;
@@ -55,6 +58,8 @@ using Source = std::variant<HttpSource, ImageSource>;
 std::string key_of(const Source& source);
 // For messages and logs: the complete reference, or the URL without user and query.
 std::string text_of(const Source& source);
+
+Artifact artifact_of(const Source& source);
 
 // What is wrong with it, as far as that can be seen without asking anybody.
 Result<void> check(const Source& source);

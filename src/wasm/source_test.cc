@@ -35,6 +35,7 @@ TEST(Source, OtherCredentialsMakeAnotherKey) {
 TEST(Source, FieldsDoNotRunIntoEachOther) {
   EXPECT_NE(key_of(HttpSource{.url = "http://a", .ca_pem = "b"}), key_of(HttpSource{.url = "http://ab"}));
   EXPECT_NE(key_of(HttpSource{.url = "a"}), key_of(ImageSource{.reference = "a"}));
+  EXPECT_NE(key_of(HttpSource{.url = "a"}), key_of(HttpSource{.url = "a", .artifact = Artifact::kLibrary}));
 }
 
 TEST(Source, TextShowsNeitherUserNorQuery) {

@@ -26,7 +26,7 @@ Outcome fetch_into(Cache& cache, const Source& source, const std::string& key,
   auto fetched = fetch(source, known_revision, cache.folder(), limits, stop);
   if (!fetched) return std::unexpected(fetched.error());
   if (!fetched->module) return std::nullopt;
-  return cache.put(key, std::move(*fetched->module), fetched->revision);
+  return cache.put(key, artifact_of(source), std::move(*fetched->module), fetched->revision);
 }
 
 // A peer that is gone is an error of the write, not the end of the process.

@@ -425,5 +425,33 @@ TEST_F(ModuleStore, AFolderThatCannotBeUsedIsSaid) {
   EXPECT_EQ(store.error().reason, Reason::kStorage);
 }
 
+// ---- shared libraries -----------------------------------------------------------------------------------
+
+TEST_F(ModuleStore, ALibraryIsFetchedCheckedAndKeptLikeAModule) {
+  const std::string library = library_bytes("of a user");
+  const TestServer server([&](const Received& request, Connection& connection) {
+    connection.reply(200, request.target == "/model.so" ? library : module_);
+  });
+  const auto source = [&](const std::string& path, const std::string& sha256) {
+    return HttpSource{.url = server.url(path), .sha256 = sha256, .artifact = Artifact::kLibrary};
+  };
+  const Source good = source("/model.so", sha256_of(library));
+  const Source other = source("/model.so", sha256_of(module_));
+  const Source wrong = source("/model.wasm", sha256_of(module_));
+  want({good, other, wrong});
+  EXPECT_EQ(ready(good).path, folder_.path() + "/" + sha256_of(library) + ".so");
+  EXPECT_EQ(read_file(ready(good).path), library);
+  EXPECT_EQ(failed(other).failure.reason, Reason::kDigestMismatch);
+  EXPECT_EQ(failed(wrong).failure.reason, Reason::kNotModule);
+  EXPECT_THAT(failed(wrong).failure.message, HasSubstr("not a shared library for this machine"));
+  EXPECT_TRUE(failed(wrong).retry_at);
+
+  // It is there with the next start, too.
+  close();
+  reopen();
+  want({good});
+  EXPECT_TRUE(std::holds_alternative<Ready>(state(good)));
+}
+
 }  // namespace
 }  // namespace sluice::wasm

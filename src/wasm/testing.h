@@ -26,6 +26,10 @@ namespace sluice::wasm {
 // The smallest module, and one besides it for each note: a custom section that holds it.
 std::string module_bytes(std::string_view note = "");
 
+// The smallest shared library that is taken for one for this machine, and one besides it for each note.
+// Nothing can load it.
+std::string library_bytes(std::string_view note = "");
+
 struct TarEntry {
   std::string name;
   std::string content;
@@ -124,12 +128,12 @@ class TestServer {
   std::thread acceptor_;
 };
 
-// A registry of images, without TLS. Images are added before it is asked.
+// A registry of images, by http unless it has an authority. Images are added before it is asked.
 class TestRegistry {
  public:
   enum class Auth : std::uint8_t { kNone, kBasic, kToken };
 
-  explicit TestRegistry(Auth auth = Auth::kNone);
+  explicit TestRegistry(Auth auth = Auth::kNone, const Authority* authority = nullptr);
 
   // Returns the digest of a blob.
   std::string add_blob(const std::string& bytes);

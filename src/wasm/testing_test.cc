@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -12,6 +14,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <arpa/inet.h>
+#include <elf.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <netinet/in.h>
@@ -81,6 +84,29 @@ std::string module_bytes(std::string_view note) {
     size >>= 7U;
   } while (size > 0);
   return bytes + section;
+}
+
+std::string library_bytes(std::string_view note) {
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
+  header.e_type = ET_DYN;
+#ifdef __aarch64__
+  header.e_machine = EM_AARCH64;
+#else
+  header.e_machine = EM_X86_64;
+#endif
+  header.e_phoff = sizeof(Elf64_Ehdr);
+  header.e_phentsize = sizeof(Elf64_Phdr);
+  header.e_phnum = 1;
+  Elf64_Phdr part{};
+  part.p_type = PT_LOAD;
+  part.p_filesz = sizeof(header) + sizeof(part) + note.size();
+  std::string bytes(sizeof(header) + sizeof(part), '\0');
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  std::memcpy(bytes.data() + sizeof(header), &part, sizeof(part));
+  return bytes.append(note);
 }
 
 std::string tar_of(const std::vector<TarEntry>& entries) { return packed(true, false, entries); }
@@ -240,9 +266,10 @@ void TestServer::serve(int socket) {
   ::shutdown(socket, SHUT_RDWR);
 }
 
-TestRegistry::TestRegistry(Auth auth)
+TestRegistry::TestRegistry(Auth auth, const Authority* authority)
     : auth_(auth),
-      server_([this](const Received& request, Connection& connection) { answer(request, connection); }) {}
+      server_([this](const Received& request, Connection& connection) { answer(request, connection); },
+              authority) {}
 
 std::string TestRegistry::add_blob(const std::string& bytes) {
   const std::lock_guard lock(mutex_);

@@ -52,6 +52,9 @@ void fill_circuit_breakers(const ir::CircuitBreakers& from, cluster_v3::CircuitB
     Thresholds::RetryBudget* budget = limits->mutable_retry_budget();
     budget->mutable_budget_percent()->set_value(from.retry_budget->percent);
     budget->mutable_min_retry_concurrency()->set_value(from.retry_budget->min);
+    if (from.retry_budget->interval) {
+      fill_duration(*from.retry_budget->interval, budget->mutable_budget_interval());
+    }
   }
   if (from.connections_of_endpoint) {
     to->add_per_host_thresholds()->mutable_max_connections()->set_value(*from.connections_of_endpoint);

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 

@@ -8,6 +8,7 @@
 
 #include "google/protobuf/util/json_util.h"
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "envoy/config/route/v3/route.pb.h"
 
@@ -93,9 +94,8 @@ class FieldCheck {
   DocumentError unknown(const std::string& name, const pb::Descriptor& type) const {
     std::vector<std::string_view> names;
     for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
-    const std::string_view near = closest(name, names);
     return {fmt::format("{} is no field of {}", where(), type.full_name()),
-            near.empty() ? "" : fmt::format("did you mean {}?", quote(near))};
+            did_you_mean(closest(name, names))};
   }
 
   std::string where() const { return place_.empty() ? "the resource" : quote(patch::to_string(place_)); }

@@ -1,6 +1,7 @@
 #include "xds/health_check.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "xds/render.h"
 #include "xds/testing.h"

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
@@ -15,6 +16,7 @@
 #include "envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.pb.h"
 #include "google/protobuf/wrappers.pb.h"
 
+#include "ir/extension.h"
 #include "xds/duration.h"
 #include "xds/wire.h"
 
@@ -82,7 +84,7 @@ class Chooser {
   void fill_localities(Message* to) const {
     if (prefer_local_) {
       fill_prefer_local(*prefer_local_, to->mutable_locality_lb_config()->mutable_zone_aware_lb_config());
-    } else if (from_.override_headers.empty() || !from_.zone_weights.empty()) {
+    } else if ((from_.override_headers.empty() && !from_.picked) || !from_.zone_weights.empty()) {
       to->mutable_locality_lb_config()->mutable_locality_weighted_lb_config();
     }
   }
@@ -160,6 +162,11 @@ class Chooser {
   std::optional<ir::PreferLocal> prefer_local_;
 };
 
+void fill_metadata_key(std::string_view name, envoy::type::metadata::v3::MetadataKey* to) {
+  to->set_key(std::string(ir::kPickedNamespace));
+  to->add_path()->set_key(std::string(name));
+}
+
 void fill_key(const ir::HashKey& from, HashPolicy* to) {
   switch (from.kind) {
     case ir::HashKey::Kind::kSourceAddress:
@@ -191,11 +198,16 @@ void fill_load_balancing(const ir::LoadBalancing& from, bool prefer_local_zone, 
   std::optional<ir::PreferLocal> prefer_local = from.prefer_local;
   if (prefer_local_zone && !from.by_zone()) prefer_local = ir::PreferLocal{.min_endpoints = 1};
   const Chooser chooser(from, prefer_local);
-  if (from.override_headers.empty()) {
+  if (from.override_headers.empty() && !from.picked) {
     chooser.add_to(to);
     return;
   }
   policies::override_host::v3::OverrideHost override_host;
+  if (from.picked) {
+    // Clients can write the header, but no metadata.
+    fill_metadata_key(ir::kPickedEndpoint, override_host.add_override_host_sources()->mutable_metadata());
+    fill_metadata_key(ir::kServedEndpoint, override_host.mutable_selected_host_key());
+  }
   for (const std::string& header : from.override_headers) {
     override_host.add_override_host_sources()->set_header(header);
   }

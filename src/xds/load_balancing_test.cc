@@ -3,6 +3,7 @@
 #include <functional>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "xds/render.h"
 #include "xds/testing.h"
@@ -120,6 +121,16 @@ TEST(LoadBalancing, CanPreferTheOwnZone) {
                        .prefer_local = {{.min_endpoints = 3, .percent = 50, .min_in_zone = 2}}})),
       json::parse(R"({"slowStartConfig": {"slowStartWindow": "5s"}, "localityLbConfig": {"zoneAwareLbConfig":
                 {"minClusterSize": "3", "routingEnabled": {"value": 50}, "forceLocalZone": {"minSize": 2}}}})"));
+}
+
+TEST(LoadBalancing, GoesWhereAPickerSaidAndTellsWhereItWent) {
+  json made = config(rendered({.kind = Kind::kRoundRobin, .picked = true}));
+  EXPECT_EQ(made["fallbackPolicy"]["policies"][0]["typedExtensionConfig"]["name"],
+            "envoy.load_balancing_policies.round_robin");
+  made.erase("fallbackPolicy");
+  EXPECT_EQ(made, json::parse(R"({
+      "overrideHostSources": [{"metadata": {"key": "envoy.lb", "path": [{"key": "x-gateway-destination-endpoint"}]}}],
+      "selectedHostKey": {"key": "envoy.lb", "path": [{"key": "x-gateway-destination-endpoint-served"}]}})"));
 }
 
 TEST(LoadBalancing, PrefersTheOwnZoneWhereTheServiceDoes) {

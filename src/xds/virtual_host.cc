@@ -236,10 +236,11 @@ void fill_retry(const ir::Retry& from, route_v3::RetryPolicy* to) {
   std::string conditions = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
   // An attempt that Envoy itself gives up has no status yet.
   if (std::ranges::find(from.codes, kTimeout) != from.codes.end()) conditions += ",reset";
+  if (from.only_unsent) conditions = "connect-failure,refused-stream";
   to->set_retry_on(conditions);
   to->mutable_num_retries()->set_value(from.attempts);
   for (const std::uint32_t code : from.codes) to->add_retriable_status_codes(code);
-  if (from.codes.empty()) to->add_retriable_status_codes(kDefaultCode);
+  if (from.codes.empty() && !from.only_unsent) to->add_retriable_status_codes(kDefaultCode);
   if (from.per_try_timeout) fill_duration(*from.per_try_timeout, to->mutable_per_try_timeout());
   if (from.backoff) fill_duration(*from.backoff, to->mutable_retry_back_off()->mutable_base_interval());
   // Another endpoint than those that failed, if five picks find one.
@@ -369,9 +370,12 @@ void append_action(const ir::Route& route, std::string& out) {
   const bool forwards = forward != nullptr && !forward->nobody_ready;
   if (forwards) {
     append_nested(out, route_v3::Route::kRouteFieldNumber, [&] { append_forward(*forward, match, out); });
-    if (!action.request_headers && !action.response_headers) return;
+    if (!action.request_headers && !action.response_headers && forward->body_limit == 0) return;
   }
   route_v3::Route rest;
+  if (forwards && forward->body_limit != 0) {
+    rest.mutable_request_body_buffer_limit()->set_value(forward->body_limit);
+  }
   if (forward != nullptr && !forwards) {
     fill_direct_response({.status = 503}, rest.mutable_direct_response());
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
@@ -390,7 +394,8 @@ void append_action(const ir::Route& route, std::string& out) {
 // "HTTPRoute/default/web/rule".
 void append_name(const ir::Route& route, std::string& out) {
   out += route.owner.kind.kind();
-  for (const std::string* part : {&route.owner.name.namespace_, &route.owner.name.name, &route.rule_name}) {
+  for (const std::string* part :
+       {&route.owner.name.namespace_.text(), &route.owner.name.name, &route.rule_name}) {
     if (!part->empty()) out.append("/").append(*part);
   }
 }

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "envoy/config/route/v3/route.pb.h"
 
@@ -354,6 +355,22 @@ TEST(Route, TimeoutsAndIdleness) {
   EXPECT_EQ(idle(1), "3600s");
   EXPECT_EQ(idle(7'200), "7200s");
   EXPECT_EQ(idle(0), "0s");
+}
+
+TEST(Route, WhatNoEndpointHasGotCanBeRepeatedAlone) {
+  ir::Forward forward = to("web");
+  forward.retry = ir::Retry{.attempts = 3, .only_unsent = true};
+  json made = rendered(route({}, {forward}))["route"]["retryPolicy"];
+  EXPECT_EQ(made["retryOn"], "connect-failure,refused-stream");
+  EXPECT_EQ(made["numRetries"], 3);
+  EXPECT_FALSE(made.contains("retriableStatusCodes"));
+}
+
+TEST(Route, MoreOfABodyMayBeKeptThanOfAConnection) {
+  ir::Forward forward = to("web");
+  EXPECT_FALSE(rendered(route({}, {forward})).contains("requestBodyBufferLimit"));
+  forward.body_limit = 16 << 20;
+  EXPECT_EQ(rendered(route({}, {forward}))["requestBodyBufferLimit"], "16777216");
 }
 
 TEST(Route, DirectResponses) {

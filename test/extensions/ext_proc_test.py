@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from rig import (  # noqa: E402
     wait_for)
 
 HOSTILE = BUILD / "test/extensions/hostile-ext-proc"
+PROBE = BUILD / "test/extensions/probe-ext-proc"
 FORBIDDEN = {"forbidden": ["bad"]}
 GOOD, BAD = json.dumps({"model": "good"}).encode(), json.dumps({"model": "bad"}).encode()
 SERVER = "model-service.test"  # the name in its certificate
@@ -48,6 +50,80 @@ class Connections(unittest.TestCase):
         answer = self.ask(route)
         self.assertEqual((answer.status, answer.json["headers"].get("x-model")), (200, "good"))
         self.assertEqual(self.ask(route, BAD).status, 403)
+
+    # ---- what it is told, and waited for ------------------------------------------------------------------
+
+    def test_a_service_in_the_shadow_is_told_and_neither_waited_for_nor_obeyed(self) -> None:
+        service = ExtProc(self.rig, FORBIDDEN)
+        process = self.rig.start(HOSTILE, "127.0.0.1:0", stdout=subprocess.PIPE, text=True)
+        never = FORMS["ext-proc-cpp"].objects("never.test", {}, process.stdout.readline().split()[-1])
+        find(never, "EnvoyExtensionPolicy")["spec"]["extProc"][0].update(
+            shadowMode=True, messageTimeout="5s", processingMode={"request": {}})
+        streamed = {"request": {"body": "Streamed"}}
+        self.start({"shadow.test": self.objects("shadow.test", service, shadowMode=True, processingMode=streamed),
+                    "works.test": self.objects("works.test", service), "never.test": never})
+        self.assert_works("works.test")
+        for body in (GOOD, BAD):
+            answer = self.ask("shadow.test", body)
+            self.assertEqual((answer.status, answer.json["headers"].get("x-model")), (200, None))
+        begin = time.monotonic()
+        self.assertEqual(request(f"{self.gateway.url}never", "never.test").status, 200)
+        self.assertLess(time.monotonic() - begin, 2)
+
+    def test_a_body_is_shown_as_far_as_the_buffer_holds_it(self) -> None:
+        service = ExtProc(self.rig, FORBIDDEN)
+        routes = {mode: f"{mode.lower()}.test" for mode in ("Buffered", "BufferedPartial")}
+        self.start({route: self.objects(route, service, processingMode={"request": {"body": mode}})
+                    for mode, route in routes.items()})
+        for route in routes.values():
+            self.assert_works(route)
+        # More than the buffer: all of it or nothing, or what there is, which is no JSON to the service.
+        large = json.dumps({"text": "x" * (1 << 20), "model": "bad"}).encode()
+        self.assertEqual(self.ask(routes["Buffered"], large).status, 413)
+        self.assertEqual(self.ask(routes["BufferedPartial"], large).status, 200)
+
+    def probe(self, route: str, address: str, **mode: Object) -> list[Object]:
+        """Told of the directions that are named; see probe_ext_proc.cc."""
+        objects = FORMS["ext-proc-cpp"].objects(route, {}, address)
+        find(objects, "EnvoyExtensionPolicy")["spec"]["extProc"][0]["processingMode"] = mode
+        return objects
+
+    def start_probe(self) -> str:
+        """Its address."""
+        process = self.rig.start(PROBE, "127.0.0.1:0", stdout=subprocess.PIPE, text=True)
+        return process.stdout.readline().split()[-1]
+
+    def test_a_service_is_told_the_attributes_that_its_policy_names_in_each_direction(self) -> None:
+        address = self.start_probe()
+        self.start({
+            "both.test": self.probe("both.test", address, request={"attributes": ["request.path", "request.method"]},
+                                    response={"attributes": ["request.path", "response.code"]}),
+            "response.test": self.probe("response.test", address, response={"attributes": ["request.method"]}),
+            "none.test": self.probe("none.test", address, request={}, response={})})
+        told = {"both.test": ("request.path=/a request.method=POST", "request.path=/a response.code=200"),
+                "response.test": (None, "request.method=POST"), "none.test": ("", "")}
+        for route, expected in told.items():
+            with self.subTest(route):
+                answer = request(f"{self.gateway.url}a", route, "POST", body=b"{}")
+                self.assertEqual((answer.json["headers"].get("x-told"), answer.headers.get("x-told")), expected)
+
+    def test_a_body_goes_through_a_service_piece_by_piece_in_both_directions(self) -> None:
+        address, duplex = self.start_probe(), {"body": "FullDuplexStreamed"}
+        self.start({"request.test": self.probe("request.test", address, request=duplex),
+                    "response.test": self.probe("response.test", address, response=duplex),
+                    "both.test": self.probe("both.test", address, request=duplex, response=duplex),
+                    "streamed.test": self.probe("streamed.test", address, request={"body": "Streamed"})})
+        large = b"x" * (3 << 20)  # far more than Envoy's buffers hold
+        for body in (GOOD, large, b""):
+            for route, (of_request, of_response) in {"request.test": (2, 1), "response.test": (1, 2),
+                                                     "both.test": (2, 2), "streamed.test": (1, 1)}.items():
+                with self.subTest(route, size=len(body)):
+                    answer = request(self.gateway.url, route, "POST", body=body)
+                    self.assertEqual(answer.status, 200)
+                    text = answer.body.decode()
+                    once = text[:len(text) // of_response]
+                    self.assertEqual(text, once * of_response)
+                    self.assertEqual(json.loads(once)["body"], len(body) * of_request)
 
     # ---- TLS ------------------------------------------------------------------------------------------
 

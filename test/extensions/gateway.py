@@ -42,11 +42,12 @@ def start(rig: Rig, backend: tuple[str, int], routes: dict[str, list[Object]], c
                     source["url"] = source["url"].replace("file://", _files())
         own = [each for each in objects if each["kind"] != "EnvoyProxy"]
         resources.write(f"{route}.yaml", _documents(route, own))
-    resources.write("gateway.yaml", [gateway_class(), web, proxy, service("backend"),
+    resources.write("proxy.yaml", [proxy])
+    resources.write("gateway.yaml", [gateway_class(), web, service("backend"),
                                      endpoint_slice("backend", "backend", backend[1])])
     sluice = rig.sluice(resources, arguments=arguments)
     sluice.wait_acknowledged(sluice.wait_line(lambda line: line.message == "commit", "its first commit"))
-    started = Gateway(f"http://127.0.0.1:{port}/", sluice, resources)
+    started = Gateway(f"http://127.0.0.1:{port}/", sluice, resources, proxy)
     policies = [route for route, objects in routes.items()
                 if any(each["kind"] == "EnvoyExtensionPolicy" for each in objects)]
     waits_for = policies if until_there is None else list(until_there)
@@ -61,6 +62,7 @@ class Gateway:
     url: str
     sluice: Sluice
     resources: Resources
+    proxy: Object
 
     @property
     def envoy(self) -> int:
@@ -70,6 +72,11 @@ class Gateway:
     def write(self, route: str, objects: list[Object]) -> None:
         """Other objects for a route. Modules have URLs of their own."""
         self.resources.write(f"{route}.yaml", _documents(route, objects))
+
+    def write_proxy(self, **spec: Any) -> None:
+        """These fields of the EnvoyProxy."""
+        self.proxy["spec"].update(spec)
+        self.resources.write("proxy.yaml", [self.proxy])
 
     def condition(self, policy: str, type_: str = "Accepted") -> Object:
         """Of the policy at its first ancestor; empty where there is none of that type."""

@@ -16,7 +16,6 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,6 +25,7 @@
 #include <fmt/format.h>
 
 #include "extproc/server.h"
+#include "service_main.h"
 
 namespace {
 
@@ -82,22 +82,9 @@ class HostileService final : public extproc::Service {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  // Before there are threads, which inherit it: the signals wait for sigwait().
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGUSR1);
-  sigaddset(&signals, SIGUSR2);
-  sigprocmask(SIG_BLOCK, &signals, nullptr);
-  sluice::Problem problem;
-  const auto server = extproc::start_server(
-      {.address = argv[1]}, [](sluice::Loop&) { return std::make_unique<HostileService>(); },
-      [](const sluice::Problem&) {}, &problem);
-  if (server == nullptr) {
-    fmt::print(stderr, "{}\n", problem.message);
-    return 1;
-  }
-  fmt::print("listening at {}\n", server->address());
-  std::fflush(stdout);
-  for (int signal = 0; sigwait(&signals, &signal) == 0;) server->set_serving("", signal == SIGUSR2);
+  return sluice::run_service<HostileService>(argc, argv, {SIGUSR1, SIGUSR2},
+                                             [](int signal, extproc::Server& server) {
+                                               server.set_serving("", signal == SIGUSR2);
+                                               return true;
+                                             });
 }

@@ -5,12 +5,10 @@ notices."""
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
+import ssl
 import sys
-import threading
 import unittest
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in 
 
 import gateway  # noqa: E402
 from examples import BUILT, FORMS, find  # noqa: E402
-from registry import OCI_MANIFEST, WASM_LAYER, tar_gz  # noqa: E402
-from rig import Object, Rig, request, run_tests, wait_for  # noqa: E402
+from hostile_server import Server  # noqa: E402
+from registry import OCI_MANIFEST, OCI_TAR, WASM_LAYER, tar_gz  # noqa: E402
+from rig import Object, Rig, make_certificate, request, run_tests, wait_for  # noqa: E402
 
 MODULE = (BUILT / "wasm-cpp.wasm").read_bytes()
 OTHER_DIGEST = "0" * 64
@@ -30,80 +29,12 @@ def digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def manifest(layer: bytes, size: int | None = None, of: bytes | None = None) -> bytes:
+def manifest(layer: bytes, size: int | None = None, of: bytes | None = None, kind: str = WASM_LAYER) -> bytes:
     """Of an artifact with this layer; `size` and `of` are what it says of it instead."""
     return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST,
                        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2},
-                       "layers": [{"mediaType": WASM_LAYER, "digest": digest(of or layer),
+                       "layers": [{"mediaType": kind, "digest": digest(of or layer),
                                    "size": len(layer) if size is None else size}]}).encode()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """What it answers, `paths` say: bytes, or a function of the handler."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self.server_port}"
-        self.stop = threading.Event()
-        self.paths: dict[str, bytes | Callable[[Handler], None]] = {
-            "/good": MODULE,
-            "/html": b"<!DOCTYPE html><html><body>Please log in</body></html>",
-            "/cut": MODULE[:len(MODULE) // 2],
-            "/bomb": tar_gz("plugin.wasm", bytes(BOMB_SIZE)),
-            "/short": lambda to: to.answer(MODULE, length=2 * len(MODULE)),
-            "/endless": lambda to: to.pour(length=1 << 40),
-            "/hang": lambda _: self.stop.wait(),
-            "/loop": lambda to: to.redirect("/loop"),
-            "/metadata": lambda to: to.redirect("http://169.254.169.254/latest/meta-data"),
-            "/elsewhere": lambda to: to.redirect("file:///etc/passwd"),
-            "/teapot": lambda to: to.answer(b"no", status=418),
-            "/v2/": b"{}",
-        }
-
-    def handle_error(self, *_: Any) -> None:
-        pass  # clients that have had enough
-
-    def add_image(self, name: str, listed: bytes, layer: bytes, layer_digest: str) -> None:
-        self.paths[f"/v2/{name}/manifests/v1"] = lambda to: to.answer(listed, kind=OCI_MANIFEST)
-        self.paths[f"/v2/{name}/blobs/{layer_digest}"] = layer
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def answer(self, body: bytes, status: int = 200, length: int | None = None, kind: str = "application/wasm") -> None:
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body) if length is None else length))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def pour(self, length: int) -> None:
-        """Until the client has enough."""
-        self.answer(b"", length=length)
-        while not self.server.stop.is_set():
-            self.wfile.write(bytes(1 << 20))
-
-    def redirect(self, location: str) -> None:
-        self.send_response(302)
-        self.send_header("location", location)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        it = self.server.paths.get(self.path)
-        if callable(it):
-            it(self)
-        else:
-            self.answer(it or b"", 404 if it is None else 200)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 class HostileServers(unittest.TestCase):
@@ -123,15 +54,18 @@ class HostileServers(unittest.TestCase):
         "larger-layer": "sent more",
         "no-manifest": "JSON|manifest|HTML",
         "missing-layer": "404|not there|no ",
+        "cut-layer": "broke off",
+        "bomb": "times its size",
+        "loop": "redirects",
+        "metadata": "169\\.254\\.169\\.254",
     }
 
     def setUp(self) -> None:
         self.rig = self.enterContext(Rig())
         self.backend = self.rig.echo("blue").addresses["blue"]
-        self.server = Server()
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.addCleanup(self.server.stop.set)
-        self.addCleanup(self.server.shutdown)
+        self.server = Server(MODULE)
+        self.server.paths["/bomb"] = tar_gz("plugin.wasm", bytes(BOMB_SIZE))
+        self.addCleanup(self.server.end)
 
     def objects(self, route: str, path: str, **more: Any) -> list[Object]:
         objects = FORMS["wasm-cpp"].objects(route, {}, f"http://{self.server.host}/{path}")
@@ -178,15 +112,40 @@ class HostileServers(unittest.TestCase):
         self.server.add_image("larger-layer", manifest(other, size=len(MODULE)), other, digest(other))
         self.server.add_image("no-manifest", b"<!DOCTYPE html><html></html>", MODULE, digest(MODULE))
         self.server.add_image("missing-layer", manifest(MODULE), MODULE, digest(b"another"))
+        self.server.add_image("cut-layer", manifest(MODULE), lambda to: to.answer(MODULE[:99], length=len(MODULE)),
+                              digest(MODULE))
+        bomb = tar_gz("plugin.wasm", bytes(BOMB_SIZE))
+        self.server.add_image("bomb", manifest(bomb, kind=OCI_TAR), bomb, digest(bomb))
+        self.server.paths["/v2/loop/manifests/v1"] = lambda to: to.redirect("/v2/loop/manifests/v1")
+        self.server.add_image("metadata", manifest(MODULE), lambda to: to.redirect("http://169.254.169.254/layer"),
+                              digest(MODULE))
         self.start({f"{name}.test": self.image(f"{name}.test", name) for name in self.IMAGES})
         self.assert_told({f"{name}.test": words for name, words in self.IMAGES.items()})
 
-    def test_a_server_that_hangs_holds_up_nobody(self) -> None:
-        self.start({f"{i}.hang.test": self.objects(f"{i}.hang.test", "hang") for i in range(3)})
-        for i in range(3):
-            self.assertEqual(self.gateway.condition(f"{i}.hang.test")["reason"], "Pending")
-            self.assertEqual(self.status(f"{i}.hang.test"), 503)
+    def test_a_server_or_registry_that_hangs_holds_up_nobody(self) -> None:
+        self.server.paths["/v2/hang/manifests/v1"] = self.server.paths["/hang"]
+        routes = {f"{i}.hang.test": self.objects(f"{i}.hang.test", "hang") for i in range(3)}
+        routes["image.hang.test"] = self.image("image.hang.test", "hang")
+        self.start(routes)
+        for route in routes:
+            self.assertEqual(self.gateway.condition(route)["reason"], "Pending")
+            self.assertEqual(self.status(route), 503)
         self.assertEqual([self.status("good.test"), self.status("plain.test")], [200, 200])
+
+    def test_a_server_that_is_trusted_by_nobody_is_refused_until_the_policy_trusts_it(self) -> None:
+        make_certificate(self.rig.folder, ["localhost"], 1)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.rig.folder / "1.crt", self.rig.folder / "1.key")
+        server = Server(MODULE, context)
+        self.addCleanup(server.end)
+        url = f"https://localhost:{server.server_port}/good"
+        authority = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca", "namespace": "default"},
+                     "data": {"ca.crt": (self.rig.folder / "1.crt").read_text()}}
+        trusts = {"caCertificateRef": {"group": "", "kind": "ConfigMap", "name": "ca"}}
+        self.start({"private.test": self.objects("private.test", "", url=url)})
+        self.assert_told({"private.test": "is not trusted"})
+        self.gateway.write("private.test", [*self.objects("private.test", "", url=url, tls=trusts), authority])
+        wait_for(lambda: self.status("private.test") == 200, "the module is there", 15, every=0.1)
 
     def test_a_server_that_is_mended_mends_the_route(self) -> None:
         self.start({"html.test": self.objects("html.test", "html")})

@@ -153,6 +153,26 @@ class Hostile(unittest.TestCase):
         self.gateway.write("broken.test", self.lua("broken.test", "function envoy_on_request(handle) end"))
         wait_for(lambda: self.ask("broken.test").status == 200, "the mended script is served")
 
+    # ---- dynamic modules -----------------------------------------------------------------------------------
+
+    GONE = "/nonexistent/model.so"
+
+    def library_that_is_gone(self, route: str) -> list[Object]:
+        return FORMS["dynamic-module-cpp"].objects(route, {}, self.GONE)
+
+    def test_a_library_that_is_not_there_stops_its_own_requests(self) -> None:
+        self.start({"gone.test": self.library_that_is_gone("gone.test"), "plain.test": []})
+        self.wait_refused("gone.test", self.GONE)
+        self.assertEqual(self.ask("gone.test").status, 500)
+        self.assertEqual(self.ask("plain.test").status, 200)
+
+    def test_a_library_that_is_not_there_is_no_fault_of_a_gateway_that_is_new_with_it(self) -> None:
+        self.gateway = gateway.start(self.rig, self.backend, {
+            "gone.test": self.library_that_is_gone("gone.test"), "plain.test": []})
+        self.wait_refused("gone.test", self.GONE)
+        for route, status in (("gone.test", 500), ("plain.test", 200)):
+            self.assertEqual(request(self.gateway.url, route, "POST", body=b"{}").status, status)
+
     # ---- ext_proc ----------------------------------------------------------------------------------------
 
     # The path (see hostile_ext_proc.cc), and the status if the policy fails closed, and open. What comes after an

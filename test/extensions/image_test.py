@@ -14,7 +14,7 @@ import gateway  # noqa: E402
 from examples import BUILT, FORMS, find  # noqa: E402
 from hostile_modules import module_that_traps  # noqa: E402
 from registry import Layout, Registry  # noqa: E402
-from rig import Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
+from rig import Answer, Authority, Object, Rig, ca_map, request, run_tests, wait_for  # noqa: E402
 
 LOOK_AGAIN = 1  # second
 
@@ -82,6 +82,39 @@ class Images(unittest.TestCase):
         self.check_images(registry)
         self.assertIn((True, "repository:team/tar:pull"), registry.tokens.asked)
         self.assertIn(False, [allowed for allowed, scope in registry.tokens.asked])
+
+    def test_images_come_by_tls_from_whom_the_policys_authority_vouches_for(self) -> None:
+        known, stranger = (Authority(self.rig.folder, name) for name in ("known", "stranger"))
+        registry, image = Registry(self.rig, tls=known.sign("registry", "IP:127.0.0.1")), self.layout("image")
+        image.artifact((BUILT / "wasm-cpp.wasm").read_bytes())
+        reference = registry.push(image, "team/image:v1")
+
+        def objects(route: str, authority: Authority | None) -> list[Object]:
+            made = self.objects(registry, route, reference)
+            if authority is None:
+                return made
+            source = find(made, "EnvoyExtensionPolicy")["spec"]["wasm"][0]["code"]["image"]
+            source["tls"] = {"caCertificateRef": {"group": "", "kind": "ConfigMap", "name": f"ca-{route}"}}
+            return [*made, ca_map(f"ca-{route}", authority.pem)]
+
+        # A registry on this host is spoken to without TLS where no authority is named.
+        refused = {"stranger.test": stranger, "nobody.test": None}
+        self.start({"known.test": objects("known.test", known),
+                    **{route: objects(route, authority) for route, authority in refused.items()}})
+        self.assert_works("known.test")
+        self.assertEqual(self.gateway.condition("known.test")["status"], "True")
+        # What the first has fetched is nothing that the others get: they do not know from whom it is.
+        for route in refused:
+            with self.subTest(route):
+                self.assertEqual(self.ask(route).status, 503)
+                condition = self.gateway.condition(route)
+                self.assertEqual((condition["status"], condition["reason"]), ("False", "Invalid"))
+                self.assertIn(registry.host, condition["message"])
+        self.assertIn("certificate", self.gateway.condition("stranger.test")["message"])
+        self.assertIn("name its authority in `tls.caCertificateRef`", self.gateway.condition("nobody.test")["message"])
+        self.gateway.write("stranger.test", objects("stranger.test", known))
+        wait_for(lambda: self.ask("stranger.test").status == 200, "the module is there", 15, every=0.1)
+        self.assert_works("stranger.test")
 
     def test_a_password_that_is_mended_mends_the_route(self) -> None:
         registry, image = Registry(self.rig), self.layout("image")

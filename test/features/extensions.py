@@ -56,6 +56,22 @@ scripts = Feature(
     ])
 
 
+def labelled(name: str) -> list[Object]:
+    """A route `name` with the label that the policy `name` selects, and one without."""
+    its, other = route(name, "all"), route(f"{name}-other", "all")
+    its["metadata"]["labels"] = {"extended": name}
+    selects = policy(name, {}, lua=[script("s")])
+    del selects["spec"]["targetRefs"]
+    selects["spec"]["targetSelectors"] = [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute",
+                                           "matchLabels": {"extended": name}}]
+    return [its, other, selects]
+
+
+selected = Feature("selected", lambda stage: labelled("selected"), requests=[
+    Ask("/all", "selected.example", backend="blue", headers={"x-was-seen": "s"}),
+    Ask("/all", "selected-other.example", backend="blue", headers={"x-was-seen": None})])
+
+
 def with_context(stage: Stage) -> list[Object]:
     reads = {"type": "ValueRef", "valueRef": {"group": "v1", "kind": "ConfigMap", "name": "context"},
              "filterContext": {"colour": "teal"}}
@@ -118,4 +134,4 @@ removed = Feature(
     check=end_of("removed"))
 
 
-FEATURES = [scripts, context, broken, dead, removed]
+FEATURES = [scripts, selected, context, broken, dead, removed]

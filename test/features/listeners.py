@@ -1,4 +1,4 @@
-"""Listeners: ListenerSets that come and go, certificates of clients, addresses."""
+"""Listeners: ListenerSets that come and go, certificates of clients, addresses, default Gateways."""
 
 from __future__ import annotations
 
@@ -135,8 +135,42 @@ class Addresses:
         test.assertTrue(refuses(self.port), "and nothing else")
 
 
-sets, clients, addresses = Sets(), Clients(), Addresses()
+# ---- default Gateways ----------------------------------------------------------------------------
+
+
+class Defaults:
+    """Two Gateways, of which one is a default one at first, then both, then the other, then none: a route that asks for
+    default ones is never changed, and is where these are."""
+
+    def objects(self, stage: Stage) -> list[Object]:
+        self.ports = {"defaults-a": stage.rig.port(), "defaults-b": stage.rig.port()}
+        return self.with_scopes("defaults-a")
+
+    def with_scopes(self, *scoped: str) -> list[Object]:
+        gateways = [with_spec(gateway([http_listener("http", port)], name),
+                              defaultScope="All" if name in scoped else "None") for name, port in self.ports.items()]
+        named = [http_route(f"{name}-own", ["named.example"], [path_rule("/", backend_ref("green"))], parent=name)
+                 for name in self.ports]
+        asks = an_object(GATEWAY_API, "HTTPRoute", "defaults", spec={
+            "useDefaultGateways": "All", "hostnames": ["defaults.example"],
+            "rules": [path_rule("/", backend_ref("blue"))]})
+        return [*gateways, *named, asks]
+
+    def check(self, stage: Stage, test: unittest.TestCase) -> None:
+        for scoped in (("defaults-a",), ("defaults-a", "defaults-b"), ("defaults-b",), ()):
+            stage.resources.write("defaults.yaml", self.with_scopes(*scoped))
+            for name, port in self.ports.items():
+                url, want = f"http://127.0.0.1:{port}/", 200 if name in scoped else 404
+                with test.subTest(default=scoped, gateway=name):
+                    wait_answer(url, "named.example")
+                    wait_for(lambda url=url, want=want: request(url, "defaults.example").status == want,
+                             f"{want} of {name} while the default Gateways are {scoped}")
+                    test.assertEqual(request(url, "named.example").backend, "green")
+
+
+sets, clients, addresses, defaults = Sets(), Clients(), Addresses(), Defaults()
 
 FEATURES = [Feature("sets", sets.objects, check=sets.check),
             Feature("clients", clients.objects, check=clients.check),
-            Feature("addresses", addresses.objects, check=addresses.check)]
+            Feature("addresses", addresses.objects, check=addresses.check),
+            Feature("defaults", defaults.objects, check=defaults.check)]

@@ -1,5 +1,5 @@
 // Any bytes as what a server sends for a module, archives among them: what is accepted is a module and no
-// larger than it may be, and no file stays behind.
+// larger than it may be, and no file stays behind. The same for a shared library.
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -37,7 +37,8 @@ void read(std::string_view bytes) {
   require(download.has_value() && download->append(bytes).has_value(), "a download is written");
   const bool is_module = wasm::recognise(download->head()) == wasm::Content::kModule;
 
-  const wasm::Result<wasm::Spool> module = wasm::module_in(*std::move(download), folder(), kLimits);
+  const wasm::Result<wasm::Spool> module =
+      wasm::module_in(*std::move(download), wasm::Artifact::kWasm, folder(), kLimits);
   if (!module) {
     require(!is_module, "a module is one");
     const std::string& message = module.error().message;
@@ -49,8 +50,24 @@ void read(std::string_view bytes) {
   if (is_module) require(module->sha256() == wasm::sha256_of(bytes), "a module stays as it is");
 }
 
+// As a shared library: nothing is unpacked, and nothing is taken that is no ELF file.
+void read_library(std::string_view bytes) {
+  wasm::Result<wasm::Spool> download = wasm::Spool::create(folder());
+  require(download.has_value() && download->append(bytes).has_value(), "a download is written");
+  const wasm::Result<wasm::Spool> library =
+      wasm::module_in(*std::move(download), wasm::Artifact::kLibrary, folder(), kLimits);
+  if (!library) {
+    const std::string& message = library.error().message;
+    require(!message.empty() && is_readable(message), "a failure can be read", message);
+    return;
+  }
+  require(wasm::recognise(library->head()) == wasm::Content::kElf, "what is accepted is of ELF");
+  require(library->sha256() == wasm::sha256_of(bytes), "a library stays as it is");
+}
+
 void run(std::string_view bytes) {
   read(bytes);
+  read_library(bytes);
   require(fs::is_empty(folder()), "no file stays behind");
 }
 

@@ -48,7 +48,8 @@ std::optional<patch::Operation> operation_of(const json& from) {
   operation.path = text("path");
   operation.json_path = text("jsonPath");
   operation.from = text("from");
-  if (const auto value = from.find("value"); value != from.end()) operation.value = *value;
+  if (const auto value = from.find("value"); value != from.end())
+    operation.value = std::make_shared<const nlohmann::json>(*value);
   return operation;
 }
 

@@ -4,7 +4,7 @@
 usage: test/fuzz/run.py [TARGET...]                 as a test: what is executed depends on the sources alone
        test/fuzz/run.py --minutes N [TARGET...]     to find what nobody has found yet
 
-Needs `scripts/build.sh fuzz fuzz_targets`. A target starts from seeds/TARGET, from the inputs in regressions/TARGET
+Needs `scripts/build.sh asan fuzz_targets`. A target starts from seeds/TARGET, from the inputs in regressions/TARGET
 that once failed, and from the repository's own manifests.
 
 As a test it does the same number of executions each time, from a fixed seed, and keeps nothing: what passes here passes
@@ -42,7 +42,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "test/fuzz"
-BUILD = ROOT / "build/fuzz"
+BUILD = ROOT / "build/fuzz"  # what a run leaves
+PROGRAMS = ROOT / "build/asan/tests"
 SHARED = ROOT.parent / "shared/parity"
 # Long stacks of allocations, and stacks on the heap, would take a third of the time.
 ASAN = ["malloc_context_size=4", "detect_stack_use_after_return=0"]
@@ -196,6 +197,8 @@ TARGETS = [
     Target("image_manifest", 100_000, 4 << 10, nothing, "image_manifest.dict", False),
     Target("module", 20_000, 4 << 10, nothing, "module.dict", False),
     Target("registry", 100_000, 1 << 10, nothing, "registry.dict", False),
+    Target("llm_body", 100_000, 4 << 10, nothing, "llm_body.dict", False),
+    Target("metrics_page", 100_000, 4 << 10, nothing, "metrics_page.dict", False),
 ]
 
 
@@ -213,6 +216,7 @@ class Result:
 
 
 def write_dictionary(target: Target) -> Path:
+    BUILD.mkdir(parents=True, exist_ok=True)
     path = BUILD / f"{target.name}.dict"
     text = (HERE / target.dictionary).read_text()
     if target.declared:
@@ -282,7 +286,7 @@ def report_of(log: str) -> tuple[str, str]:
 
 
 def run(target: Target, minutes: float | None) -> Result:
-    program = BUILD / "tests" / f"{target.name}_fuzz"
+    program = PROGRAMS / f"{target.name}_fuzz"
     corpus = BUILD / "corpus" / target.name
     crashes = BUILD / "crashes" / target.name
     shutil.rmtree(crashes, ignore_errors=True)
@@ -330,7 +334,7 @@ def tell(result: Result) -> None:
     if result.input:
         data = result.input.read_bytes()
         print(f"\nThe input, {len(data)} bytes, is in {result.input.relative_to(ROOT)}; or anywhere:\n\n"
-              f"base64 -d >input <<END && build/fuzz/tests/{name}_fuzz input")
+              f"base64 -d >input <<END && build/asan/tests/{name}_fuzz input")
         print(*textwrap.wrap(base64.b64encode(data).decode(), 120), "END", "", sep="\n", flush=True)
 
 
@@ -360,8 +364,8 @@ def main() -> int:
             parser.error(f"{name} is not a target; the targets are {' '.join(names)}")
     chosen = [target for target in TARGETS if not arguments.targets or target.name in arguments.targets]
     for target in chosen:
-        if not (BUILD / "tests" / f"{target.name}_fuzz").exists():
-            parser.error(f"{target.name} is not built: scripts/build.sh fuzz fuzz_targets")
+        if not (PROGRAMS / f"{target.name}_fuzz").exists():
+            parser.error(f"{target.name} is not built: scripts/build.sh asan fuzz_targets")
 
     def run_one(target: Target) -> Result:
         result = run(target, arguments.minutes)

@@ -33,6 +33,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "rig"))
 from rig import ENVOY, SLUICE, make_certificate  # noqa: E402
+from recorded_options import write_options  # noqa: E402
 from static_bootstrap import Validator  # noqa: E402
 
 PARITY = HERE.parents[2] / "shared/parity"
@@ -119,11 +120,8 @@ def options_of(case: Path, output: Path) -> Path:
     module = output / "plugin.wasm"
     module.write_bytes(plugin())
     known = load_yaml(HERE / "modules.yaml")
-    options = output / "options.yaml"
-    options.write_text(yaml.safe_dump(
-        load_yaml(case / "options.yaml") |
-        {"wasmModules": {url: {"sha256": sha256, "path": str(module)} for url, sha256 in known.items()}}))
-    return options
+    return write_options(case, output,
+                         wasmModules={url: {"sha256": sha256, "path": str(module)} for url, sha256 in known.items()})
 
 
 def translate(case: Path, output: Path) -> list[str]:
@@ -178,10 +176,12 @@ def main() -> int:
     scope = load_yaml(HERE / "scope.yaml")
     every_case = sorted(path for path in (PARITY / "cases").iterdir() if path.is_dir())
     cases = [case for case in every_case if fnmatch.fnmatch(case.name, arguments.only)]
-    reasons = {case.name: why_not_in_scope(case, scope) for case in every_case}
-    in_scope = {name for name, reason in reasons.items() if reason is None}
-    for name in sorted(set(scope["excluded"]) - set(reasons)):
+    for name in sorted(set(scope["excluded"]) - {case.name for case in every_case}):
         sys.exit(f"parity: scope.yaml excludes {name}, which does not exist")
+    if not cases:
+        sys.exit(f"parity: no case is called {arguments.only}")
+    reasons = {case.name: why_not_in_scope(case, scope) for case in cases}
+    in_scope = {name for name, reason in reasons.items() if reason is None}
 
     with tempfile.TemporaryDirectory(prefix="sluice-parity.") as temporary:
         output = arguments.keep or Path(temporary)
@@ -205,14 +205,15 @@ def main() -> int:
     failed = sum(1 for found in problems.values() if found)
 
     print()
-    print(f"out of scope, of {', '.join(scope['cases'])}:")
+    chosen = "" if arguments.only == "*" else f" and {arguments.only}"
+    print(f"out of scope, of {', '.join(scope['cases'])}{chosen}:")
     for name, reason in sorted(reasons.items()):
         if reason:
             print(f"  {name}: {reason}")
     print(f"in scope and different: {', '.join(sorted(in_scope - matching - excused)) or 'none'}")
 
     counts = {"match": len(matching), "in_scope": len(in_scope), "in_scope_match": len(in_scope & matching)}
-    share = counts["in_scope_match"] / counts["in_scope"]
+    share = counts["in_scope_match"] / counts["in_scope"] if in_scope else 1.0
     print(f"parity: {counts['match']} of {len(cases)} cases match, {len(excused)} more but for intended differences; "
           f"in scope {counts['in_scope_match']} of {counts['in_scope']} ({share:.1%}), "
           f"{len(in_scope & excused)} more; {failed} cases refused or failed")

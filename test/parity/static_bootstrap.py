@@ -18,6 +18,9 @@ from typing import Any
 _BAD_CERTIFICATE = re.compile(r"[Ff]ailed to load (incomplete )?(certificate|private key|trusted CA|CRL)|OCSP"
                               r"|certificate chain|[Ii]nvalid path: /certs/|unable to read file: /certs/|KEY_VALUES_MISMATCH")
 
+# As in sluice's own bootstraps: Envoy's limit on the size of a regex is for others to set.
+RUNTIME = {"layers": [{"name": "global_config", "staticLayer": {"re2.max_program_size.error_level": 4294967295}}]}
+
 
 def _inline(node: Any, routes: dict[str, Any], secrets: set[str]) -> Any:
     if isinstance(node, list):
@@ -53,7 +56,7 @@ def static_bootstrap(xds: dict[str, Any]) -> dict[str, Any]:
             del cluster["edsClusterConfig"]
             cluster["type"] = "STATIC"
             cluster["loadAssignment"] = copy.deepcopy(endpoints[name])
-    return {"node": {"id": "test", "cluster": "test"}, "staticResources": resources}
+    return {"node": {"id": "test", "cluster": "test"}, "layeredRuntime": RUNTIME, "staticResources": resources}
 
 
 def _with_certificate(node: Any, certificate: str, key: str) -> Any:

@@ -1,6 +1,7 @@
 """A real registry of images: Debian's docker-registry on loopback, and images as folders that skopeo pushes there.
 
     registry = Registry(rig)                    # with Basic authentication; Registry(rig, tokens=True) with a token service
+    registry = Registry(rig, tls=(certificate, key))  # by HTTPS
     layout = Layout(rig.path("image"))
     layout.artifact(module)
     reference = registry.push(layout, "team/filter:v1")
@@ -145,7 +146,7 @@ def _raw_signature(der: bytes) -> bytes:
 
 
 class Registry:
-    def __init__(self, rig: Rig, tokens: bool = False) -> None:
+    def __init__(self, rig: Rig, tokens: bool = False, tls: tuple[Path, Path] | None = None) -> None:
         self.rig = rig
         self.tokens = TokenService(rig.path("tokens")) if tokens else None
         rig.path("htpasswd").write_text(HTPASSWD)
@@ -156,7 +157,8 @@ class Registry:
         rig.path("registry.yml").write_text(json.dumps({
             "version": "0.1", "log": {"level": "info", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(rig.path("registry"))}},
-            "http": {"addr": "127.0.0.1:0"},
+            "http": {"addr": "127.0.0.1:0",
+                     **({"tls": {"certificate": str(tls[0]), "key": str(tls[1])}} if tls else {})},
             "auth": auth}))
         with rig.path("registry.log").open("w") as log:
             rig.start("docker-registry", "serve", rig.path("registry.yml"), stdout=log, stderr=log)

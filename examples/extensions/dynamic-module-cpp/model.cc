@@ -11,7 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "envoy_module.h"
+#include "module_abi/envoy_module.h"
+#include "module_abi/unused_hooks.h"
 
 namespace {
 
@@ -113,16 +114,4 @@ ENVOY_MODULE_EXPORT envoy::TrailersStatus envoy_dynamic_module_on_http_filter_re
   return envoy::TrailersStatus::kContinue;
 }
 
-// Hooks may be declared without the arguments that they do not read.
-#define UNUSED_HOOK(name) \
-  ENVOY_MODULE_EXPORT void envoy_dynamic_module_on_http_filter_##name() {}
-UNUSED_HOOK(stream_complete)
-UNUSED_HOOK(http_callout_done)
-UNUSED_HOOK(http_stream_headers)
-UNUSED_HOOK(http_stream_data)
-UNUSED_HOOK(http_stream_trailers)
-UNUSED_HOOK(http_stream_complete)
-UNUSED_HOOK(http_stream_reset)
-UNUSED_HOOK(scheduled)
-UNUSED_HOOK(downstream_above_write_buffer_high_watermark)
-UNUSED_HOOK(downstream_below_write_buffer_low_watermark)
+ENVOY_MODULE_UNUSED_HOOK(http_filter_scheduled)

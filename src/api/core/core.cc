@@ -193,6 +193,36 @@ Type endpoint_slice_type() {
   return object(std::move(fields)).passive().doc("Where a Service runs.");
 }
 
+// In a file somebody wrote it down to say where a server is; from an API server comes the rest as well, which
+// is nobody's business here.
+Type pod_type() {
+  const Type condition =
+      object({
+                 field<&PodCondition::type>("type", string())
+                     .required()
+                     .doc("The name of the condition. `Ready` is read."),
+                 field<&PodCondition::status>("status", enumeration({"True", "False", "Unknown"}))
+                     .required()
+                     .doc("Whether it holds."),
+             })
+          .preserving_unknown();
+  const Type status =
+      object({
+                 field<&PodStatus::pod_ip>("podIP", string())
+                     .doc("The address of the pod. Without one it is in no pool."),
+                 field<&PodStatus::conditions>("conditions", list(condition))
+                     .doc("Where there are any, the pod is in a pool only while `Ready` is `True`."),
+             })
+          .preserving_unknown();
+  std::vector<Field> fields = resource_fields();
+  fields.push_back(field<&Pod::metadata>("metadata", metadata_type(kSubdomain, 253))
+                       .required()
+                       .doc("Its labels say to which InferencePools it belongs."));
+  fields.push_back(field("spec", any()).doc("What it runs. Not read."));
+  fields.push_back(field<&Pod::status>("status", status).doc("Where it is, and whether it is ready."));
+  return object(std::move(fields)).passive().doc("A server, which InferencePools find by its labels.");
+}
+
 Type secret_type() {
   std::vector<Field> fields = resource_fields();
   fields.push_back(field<&Secret::metadata>("metadata", metadata_type(kSubdomain, 253))

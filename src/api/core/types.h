@@ -1,5 +1,5 @@
 // The Kubernetes kinds that routing reads: Namespace, Service, EndpointSlice, Secret, ConfigMap,
-// ClusterTrustBundle, and ServiceImport of the multi-cluster API.
+// ClusterTrustBundle, Pod, and ServiceImport of the multi-cluster API.
 // Fields that translation never reads are checked by the schema and not bound.
 #pragma once
 
@@ -80,6 +80,28 @@ struct EndpointSlice {
   std::vector<EndpointPort> ports;
 
   bool operator==(const EndpointSlice&) const = default;
+};
+
+struct PodCondition {
+  std::string type;
+  std::string status;  // True | False | Unknown
+
+  bool operator==(const PodCondition&) const = default;
+};
+
+struct PodStatus {
+  std::string pod_ip;
+  std::vector<PodCondition> conditions;
+
+  bool operator==(const PodStatus&) const = default;
+};
+
+// A server of an InferencePool, which finds it by its labels. What it runs is not read.
+struct Pod {
+  ObjectMeta metadata;
+  PodStatus status;
+
+  bool operator==(const Pod&) const = default;
 };
 
 struct Secret {

@@ -259,11 +259,11 @@ Type envoy_proxy_type() {
                  field<&EnvoyProxySpec::lua_validation>("luaValidation",
                                                         enumeration({"Strict", "InsecureSyntax", "Disabled"}))
                      .doc("The same; `lua` replaces it."),
-                 field("mergeBackends", object({field("selector", label_selector())
-                                                    .passive()
-                                                    .doc("The labels of the Services for which they do.")}))
-                     .passive()
-                     .doc("Whether rules with the same backends share a cluster: here they always do."),
+                 field<&EnvoyProxySpec::merge_backends>(
+                     "mergeBackends", object({field<&MergeBackends::selector>("selector", label_selector())
+                                                  .doc("The labels of the Services for which they do.")}))
+                     .doc("Whether rules with the same backends share a cluster: here they always do. Cannot "
+                          "stand beside `mergeGateways`."),
                  field<&EnvoyProxySpec::merge_gateways>("mergeGateways", boolean())
                      .doc("Whether all Gateways of a class share one Envoy."),
                  field("mergeType", enumeration({"Replace", "StrategicMerge", "JSONMerge"}))

@@ -215,7 +215,8 @@ Type wasm() {
           .doc("Whether requests go on when the module fails."),
       field<&Wasm::name>("name", string()).doc("A name for it, which the module is told."),
       field<&Wasm::root_id>("rootID", string())
-          .doc("Which filters of a module share their state. By default what `name` says."),
+          .doc("The root id of the plugin, by which a module with several kinds of filters tells them apart; "
+               "by default none."),
   });
 }
 
@@ -256,8 +257,10 @@ Type dynamic_module() {
       field<&DynamicModule::name>("name", string().length(1, 253).matches(kModuleName))
           .required()
           .doc("The module, one of `dynamicModules` of the EnvoyProxy."),
+      // Who answers does so, whether it has said so before or not.
       field<&DynamicModule::terminal_filter>("terminalFilter", boolean())
           .defaults_to(false)
+          .passive()
           .doc("Whether the module answers requests itself, so that none goes to a backend."),
   });
 }

@@ -167,10 +167,18 @@ struct LuaSettings {
 enum class IPFamily : std::uint8_t { kIPv4, kIPv6, kDualStack };
 enum class RoutingType : std::uint8_t { kEndpoint, kService };
 
+// Where it is there, rules share the clusters of Services, of those that the selector finds.
+struct MergeBackends {
+  std::optional<LabelSelector> selector;
+
+  bool operator==(const MergeBackends&) const = default;
+};
+
 struct EnvoyProxySpec {
   std::string provider_type;  // Kubernetes | Host | empty
   ProxyLogging logging;
   bool merge_gateways = false;
+  std::optional<MergeBackends> merge_backends;
   std::optional<std::int32_t> concurrency;
   std::optional<ShutdownConfig> shutdown;
   std::optional<ProxyBootstrap> bootstrap;

@@ -8,6 +8,9 @@ using namespace schema;  // NOLINT: the declarations are written in its words
 
 namespace {
 
+// What other configurations call the field.
+constexpr std::string_view kSectionElsewhere[] = {"port", "portName"};
+
 constexpr Pattern kUri{R"(^(([^:/?#]+):)(//([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?)",
                        "a URI with a scheme and a host, as in `spiffe://example.com/service`"};
 
@@ -17,6 +20,7 @@ Type target_refs() {
       field<&LocalPolicyTargetReference::kind>("kind", kind_name()).required(),
       field<&LocalPolicyTargetReference::name>("name", object_name()).required(),
       field<&LocalPolicyTargetReference::section_name>("sectionName", section_name())
+          .elsewhere(kSectionElsewhere)
           .doc("The name of the Service's port that is meant. By default all ports."),
   });
   return list(ref).items(1, 16).with({
@@ -68,7 +72,9 @@ Type subject_alt_name() {
       });
 }
 
-Type validation() {
+}  // namespace
+
+Type backend_tls_validation() {
   return object({
                     field<&BackendTLSPolicyValidation::ca_certificate_refs>(
                         "caCertificateRefs", list(local_object_reference("ConfigMap")).max_items(8))
@@ -99,21 +105,20 @@ Type validation() {
       });
 }
 
-}  // namespace
-
 Type backend_tls_policy_type() {
-  return resource<BackendTLSPolicy>(metadata_type(kSubdomain, 253),
-                                    object({
-                                        field("options", map(string().length(0, 4096)).max_items(16))
-                                            .doc("Settings of an implementation's own."),
-                                        field<&BackendTLSPolicySpec::target_refs>("targetRefs", target_refs())
-                                            .required()
-                                            .doc("The Services, or ports of them, for which the policy is."),
-                                        field<&BackendTLSPolicySpec::validation>("validation", validation())
-                                            .required()
-                                            .doc("Whom connections trust."),
-                                    }),
-                                    field("status", policy_status()))
+  return resource<BackendTLSPolicy>(
+             metadata_type(kSubdomain, 253),
+             object({
+                 field("options", map(string().length(0, 4096)).max_items(16))
+                     .doc("Settings of an implementation's own."),
+                 field<&BackendTLSPolicySpec::target_refs>("targetRefs", target_refs())
+                     .required()
+                     .doc("The Services, or ports of them, for which the policy is."),
+                 field<&BackendTLSPolicySpec::validation>("validation", backend_tls_validation())
+                     .required()
+                     .doc("Whom connections trust."),
+             }),
+             field("status", policy_status()))
       .doc("How connections to backends are encrypted, and whom they trust.");
 }
 

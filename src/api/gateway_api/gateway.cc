@@ -20,6 +20,8 @@ constexpr const char* kDifferInSets =
     "l2.protocol && (has(l1.hostname) && has(l2.hostname) ? l1.hostname == l2.hostname : !has(l1.hostname) "
     "&& !has(l2.hostname))))";
 
+constexpr std::string_view kCertificatesElsewhere[] = {"secretName", "secretRef", "certificateRef"};
+
 constexpr Pattern kProtocol{
     R"(^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/[A-Za-z0-9]+$)",
     "`HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, or a protocol of an implementation's as in "
@@ -61,6 +63,7 @@ Type listener_tls() {
   return object({
                     field<&ListenerTLSConfig::certificate_refs>("certificateRefs",
                                                                 list(secret_object_reference()).max_items(64))
+                        .elsewhere(kCertificatesElsewhere)
                         .doc("Secrets with the certificates to show. Where there are several, the client's "
                              "name chooses."),
                     field<&ListenerTLSConfig::mode>("mode", enumeration({"Terminate", "Passthrough"}))
@@ -263,7 +266,6 @@ Type gateway_type() {
                  field<&GatewaySpec::tls>("tls", gateway_tls())
                      .doc("Certificates of clients, and the one that backends are shown."),
                  field<&GatewaySpec::default_scope>("defaultScope", enumeration({"All", "None"}))
-                     .ineffective()
                      .doc("Whether routes that ask for default Gateways attach to this one."),
              }),
              field("status", gateway_status()).defaults_to(waiting_status({"Accepted", "Programmed"})))

@@ -28,7 +28,7 @@ Type method_match() {
                R"x((!has(self.type) || self.type == 'Exact') && has(self.service) ? self.service.matches(r"""^(?i)\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*$"""): true)x",
            .message = "the name of a service consists of letters, digits and `_` between dots, as in "
                       "`shop.v1.Orders`",
-           .suggestion = "use type `RegularExpression` to match several",
+           .suggestion = "write it without a slash; type `RegularExpression` matches several",
            .blame = "service"},
           {.name = "method",
            .cel =
@@ -84,7 +84,8 @@ Type grpc_route_type() {
                           "these."),
                  field<&GRPCRouteSpec::rules>("rules", route_rules())
                      .doc("What is done with which calls. The most specific match wins, not the first."),
-                 field("useDefaultGateways", enumeration({"All", "None"}))
+                 field<&GRPCRouteSpec::use_default_gateways>("useDefaultGateways",
+                                                             enumeration({"All", "None"}))
                      .doc("Whether the route attaches to default Gateways."),
              }),
              field("status", route_status()))

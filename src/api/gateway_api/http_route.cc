@@ -192,7 +192,8 @@ Type http_route_type() {
                  field<&HTTPRouteSpec::rules>("rules", route_rules())
                      .defaults_to(Tree::list({Tree::map({{.key = "matches", .value = default_matches()}})}))
                      .doc("What is done with which requests. The most specific match wins, not the first."),
-                 field("useDefaultGateways", enumeration({"All", "None"}))
+                 field<&HTTPRouteSpec::use_default_gateways>("useDefaultGateways",
+                                                             enumeration({"All", "None"}))
                      .doc("Whether the route attaches to default Gateways."),
              }),
              field("status", route_status()))

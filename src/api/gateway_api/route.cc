@@ -52,7 +52,7 @@ Type backend_refs(const Type& filters) {
                  field<&HTTPBackendRef::ref, &Reference::group>("group", group_name()).defaults_to(""),
                  field<&HTTPBackendRef::ref, &Reference::kind>("kind", kind_name())
                      .defaults_to("Service")
-                     .doc("The kind of the backend: `Service`, `Backend` or `ServiceImport`."),
+                     .doc("The kind of the backend: `Service`, `Backend`, `XBackend` or `ServiceImport`."),
                  field<&HTTPBackendRef::ref, &Reference::name>("name", object_name())
                      .required()
                      .doc("The name of the backend."),
@@ -60,6 +60,7 @@ Type backend_refs(const Type& filters) {
                      .doc("The namespace of the backend. Another one than the route's needs a ReferenceGrant "
                           "there."),
                  field<&HTTPBackendRef::ref, &Reference::port>("port", port_number())
+                     .elsewhere(kPortElsewhere)
                      .doc("The port of the Service. Other kinds may go without."),
                  field<&HTTPBackendRef::weight>("weight", int32().range(0, 1'000'000))
                      .defaults_to(1)

@@ -179,29 +179,31 @@ Type external_auth() {
   const Type headers = list(string()).max_items(64).as_set();
   return object(
              {
-                 field("backendRef", backend_object_reference()).required().doc("The service that decides."),
-                 field(
-                     "forwardBody",
-                     object({field("maxSize", integer()).doc("Bytes at most. Larger requests are refused.")}))
+                 field<&HTTPExternalAuthFilter::backend_ref>("backendRef", backend_object_reference())
+                     .required()
+                     .doc("The service that decides."),
+                 field<&HTTPExternalAuthFilter::forward_body>(
+                     "forwardBody", object({field<&ForwardBodyConfig::max_size>("maxSize", integer())
+                                                .doc("Bytes at most. Larger requests are refused.")}))
                      .doc("How much of the body the service gets to see."),
-                 field(
-                     "grpc",
-                     object(
-                         {field("allowedHeaders", headers)
-                              .doc(
-                                  "Request headers to send to the service, besides those that always are.")}))
+                 field<&HTTPExternalAuthFilter::grpc>(
+                     "grpc", object({field<&GRPCAuthConfig::allowed_headers>("allowedHeaders", headers)
+                                         .doc("Request headers to send to the service. By default all.")}))
                      .doc("Settings for a service that speaks Envoy's gRPC protocol."),
-                 field("http",
-                       object({
-                           field("allowedHeaders", headers)
-                               .doc("Request headers to send to the service, besides those that always are."),
-                           field("allowedResponseHeaders", headers)
-                               .doc("Headers of its answer to add to the request."),
-                           field("path", string().max_length(1024).matches(kPath))
-                               .doc("What stands in front of the path when the service is asked."),
-                       }))
+                 field<&HTTPExternalAuthFilter::http>(
+                     "http",
+                     object({
+                         field<&HTTPAuthConfig::allowed_headers>("allowedHeaders", headers)
+                             .doc("Request headers to send to the service, besides those that always are."),
+                         field<&HTTPAuthConfig::allowed_response_headers>("allowedResponseHeaders", headers)
+                             .doc("Headers of its answer to add to the request. By default all."),
+                         field<&HTTPAuthConfig::path>("path", string().max_length(1024).matches(kPath))
+                             .doc("What stands in front of the path when the service is asked."),
+                     }))
                      .doc("Settings for a service that is asked by HTTP."),
-                 field("protocol", enumeration({"HTTP", "GRPC"})).required().doc("How the service is asked."),
+                 field<&HTTPExternalAuthFilter::protocol>("protocol", enumeration({"HTTP", "GRPC"}))
+                     .required()
+                     .doc("How the service is asked."),
              })
       .with({
           {.name = "protocol",
@@ -280,7 +282,8 @@ Type http_filters() {
                        .doc("Changes host or path for the backend."));
   fields.push_back(field<&HTTPRouteFilter::cors>("cors", cors())
                        .doc("Answers browsers that ask whether another origin may be used."));
-  fields.push_back(field("externalAuth", external_auth()).doc("Asks a service whether a request may pass."));
+  fields.push_back(field<&HTTPRouteFilter::external_auth>("externalAuth", external_auth())
+                       .doc("Asks a service whether a request may pass."));
   return list(filter_of(kFilterMembers.size(), std::move(fields)))
       .max_items(16)
       .with(

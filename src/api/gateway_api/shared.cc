@@ -25,6 +25,9 @@ constexpr const char* kPartlySectioned =
     "((!has(p1.sectionName) || p1.sectionName == '') == (!has(p2.sectionName) || "
     "p2.sectionName == '') && (!has(p1.port) || p1.port == 0) == (!has(p2.port) || p2.port "
     "== 0)): true))";
+// What other configurations call the field.
+constexpr std::string_view kListenerElsewhere[] = {"listener", "listenerName"};
+
 // No two references name the same parent, section and port.
 constexpr const char* kRepeated =
     "self.all(p1, self.exists_one(p2, p1.group == p2.group && p1.kind == p2.kind && p1.name "
@@ -138,7 +141,7 @@ Type backend_object_reference() {
                     field<&BackendObjectReference::group>("group", group_name()).defaults_to(""),
                     field<&BackendObjectReference::kind>("kind", kind_name())
                         .defaults_to("Service")
-                        .doc("The kind of the backend: `Service`, `Backend` or `ServiceImport`."),
+                        .doc("The kind of the backend: `Service`, `Backend`, `XBackend` or `ServiceImport`."),
                     field<&BackendObjectReference::name>("name", object_name())
                         .required()
                         .doc("The name of the backend."),
@@ -146,6 +149,7 @@ Type backend_object_reference() {
                         .doc("The namespace of the backend. Another one than the route's needs a "
                              "ReferenceGrant there."),
                     field<&BackendObjectReference::port>("port", port_number())
+                        .elsewhere(kPortElsewhere)
                         .doc("The port of the Service. Other kinds may go without."),
                 })
       .with(service_needs_port());
@@ -153,24 +157,28 @@ Type backend_object_reference() {
 
 Type backend_refs() {
   using Reference = BackendObjectReference;
-  return list(object({
-                         field<&BackendRef::ref, &Reference::group>("group", group_name()).defaults_to(""),
-                         field<&BackendRef::ref, &Reference::kind>("kind", kind_name())
-                             .defaults_to("Service")
-                             .doc("The kind of the backend: `Service`, `Backend` or `ServiceImport`."),
-                         field<&BackendRef::ref, &Reference::name>("name", object_name())
-                             .required()
-                             .doc("The name of the backend."),
-                         field<&BackendRef::ref, &Reference::namespace_>("namespace", namespace_name())
-                             .doc("The namespace of the backend. Another one than the route's needs a "
-                                  "ReferenceGrant there."),
-                         field<&BackendRef::ref, &Reference::port>("port", port_number())
-                             .doc("The port of the Service. Other kinds may go without."),
-                         field<&BackendRef::weight>("weight", int32().range(0, 1'000'000))
-                             .defaults_to(1)
-                             .doc("The share of requests, in proportion to the weights of the others."),
-                     })
-                  .with(service_needs_port()))
+  return list(
+             object(
+                 {
+                     field<&BackendRef::ref, &Reference::group>("group", group_name()).defaults_to(""),
+                     field<&BackendRef::ref, &Reference::kind>("kind", kind_name())
+                         .defaults_to("Service")
+                         .doc(
+                             "The kind of the backend: `Service`, `Backend`, `XBackend` or `ServiceImport`."),
+                     field<&BackendRef::ref, &Reference::name>("name", object_name())
+                         .required()
+                         .doc("The name of the backend."),
+                     field<&BackendRef::ref, &Reference::namespace_>("namespace", namespace_name())
+                         .doc("The namespace of the backend. Another one than the route's needs a "
+                              "ReferenceGrant there."),
+                     field<&BackendRef::ref, &Reference::port>("port", port_number())
+                         .elsewhere(kPortElsewhere)
+                         .doc("The port of the Service. Other kinds may go without."),
+                     field<&BackendRef::weight>("weight", int32().range(0, 1'000'000))
+                         .defaults_to(1)
+                         .doc("The share of requests, in proportion to the weights of the others."),
+                 })
+                 .with(service_needs_port()))
       .items(1, 16);
 }
 
@@ -184,6 +192,7 @@ Type parent_refs() {
           .doc("The namespace of the parent, by default the route's."),
       field<&ParentReference::name>("name", object_name()).required().doc("The name of the parent."),
       field<&ParentReference::section_name>("sectionName", section_name())
+          .elsewhere(kListenerElsewhere)
           .doc("The listener to attach to. By default all that allow it."),
       field<&ParentReference::port>("port", port_number()).doc("Only listeners of this port."),
   });

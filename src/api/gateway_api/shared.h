@@ -31,7 +31,10 @@ schema::Type backend_object_reference();  // to BackendObjectReference, with the
 // What other configurations call what routes have, for suggestions.
 inline constexpr std::string_view kParentsElsewhere[] = {"gateways", "gateway"};
 inline constexpr std::string_view kHostnamesElsewhere[] = {"hosts", "host", "domains"};
+inline constexpr std::string_view kPortElsewhere[] = {"targetPort", "servicePort"};  // of backendRefs
 inline constexpr std::string_view kBackendsElsewhere[] = {"services", "service", "destinations", "upstreams"};
+
+schema::Type backend_tls_validation();  // to BackendTLSPolicyValidation, with its rules
 
 schema::Type backend_refs();  // to std::vector<BackendRef>, at least one
 schema::Type parent_refs();   // to std::vector<ParentReference>, with the rules about doubles

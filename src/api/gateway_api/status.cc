@@ -155,6 +155,18 @@ Type policy_status() {
                      .doc("Where the policy takes effect, and how.")});
 }
 
+Type x_backend_status() {
+  const Type parent = object({
+      field("conditions", conditions()).doc("What is true of the backend at this parent."),
+      field("controllerName", controller_name()).required().doc("The controller that says so."),
+      field("parentRef", reference_to_parent())
+          .required()
+          .doc("The Gateway whose routes refer to the backend."),
+  });
+  return object({field("parents", list(parent).max_items(32))
+                     .doc("What each Gateway that uses it says of the backend.")});
+}
+
 Type backend_status() { return object({field("conditions", conditions().max_items(8)).doc(kConditions)}); }
 
 Type envoy_proxy_status() {
@@ -163,6 +175,34 @@ Type envoy_proxy_status() {
       field("conditions", conditions()).doc("What is true of it there."),
   });
   return object({field("ancestors", list(ancestor)).doc("What uses the EnvoyProxy, and whether it can.")});
+}
+
+Type inference_pool_status() {
+  const Type gateway = object({
+      field("group", group_name().min_length(0)).defaults_to("gateway.networking.k8s.io"),
+      field("kind", kind_name()).defaults_to("Gateway"),
+      field("name", object_name()).required(),
+      field("namespace", namespace_name()),
+  });
+  const Type parent = object({
+      field("conditions", conditions().max_items(8)).doc("What is true of the pool at this parent."),
+      field("controllerName", controller_name()).doc("The controller that says so."),
+      field("parentRef", gateway).required().doc("The Gateway whose routes send requests to the pool."),
+  });
+  return object(
+      {field("parents", list(parent).max_items(32)).doc("What each Gateway that uses it says of the pool.")});
+}
+
+Type inference_objective_status() {
+  return object({field("conditions", conditions().max_items(8))
+                     .defaults_to(waiting_conditions({"Ready"}))
+                     .doc(kConditions)});
+}
+
+Type inference_model_rewrite_status() {
+  return object({field("conditions", conditions().max_items(8))
+                     .defaults_to(waiting_conditions({"Accepted"}))
+                     .doc(kConditions)});
 }
 
 }  // namespace sluice::api

@@ -14,7 +14,11 @@ schema::Type listener_set_status();
 schema::Type route_status();
 schema::Type policy_status();
 schema::Type backend_status();
+schema::Type x_backend_status();
 schema::Type envoy_proxy_status();
+schema::Type inference_pool_status();
+schema::Type inference_objective_status();
+schema::Type inference_model_rewrite_status();
 
 // What GatewayClasses, Gateways and ListenerSets say of themselves until a controller does: the conditions
 // with the value Unknown.

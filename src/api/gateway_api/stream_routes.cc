@@ -31,34 +31,36 @@ Type default_gateways() { return enumeration({"All", "None"}); }
 
 template <typename Route>
 Type stream_route(Type rules) {
-  return resource<Route>(metadata_type(kSubdomain, 253),
-                         object({
-                             field<&StreamRouteSpec::parent_refs>("parentRefs", parent_refs())
-                                 .elsewhere(kParentsElsewhere)
-                                 .doc("The Gateways, or listeners of them, to which the route attaches."),
-                             field<&StreamRouteSpec::rules>("rules", std::move(rules))
-                                 .required()
-                                 .doc("Where connections, or packets, go."),
-                             field("useDefaultGateways", default_gateways())
-                                 .doc("Whether the route attaches to default Gateways."),
-                         }),
-                         field("status", route_status()));
+  return resource<Route>(
+      metadata_type(kSubdomain, 253),
+      object({
+          field<&StreamRouteSpec::parent_refs>("parentRefs", parent_refs())
+              .elsewhere(kParentsElsewhere)
+              .doc("The Gateways, or listeners of them, to which the route attaches."),
+          field<&StreamRouteSpec::rules>("rules", std::move(rules))
+              .required()
+              .doc("Where connections, or packets, go."),
+          field<&StreamRouteSpec::use_default_gateways>("useDefaultGateways", default_gateways())
+              .doc("Whether the route attaches to default Gateways."),
+      }),
+      field("status", route_status()));
 }
 
 Type tls_route(Field hostnames, Type rules) {
-  return resource<TLSRoute>(metadata_type(kSubdomain, 253),
-                            object({
-                                field<&TLSRouteSpec::parent_refs>("parentRefs", parent_refs())
-                                    .elsewhere(kParentsElsewhere)
-                                    .doc("The Gateways, or listeners of them, to which the route attaches."),
-                                std::move(hostnames),
-                                field<&TLSRouteSpec::rules>("rules", std::move(rules))
-                                    .required()
-                                    .doc("Where connections go."),
-                                field("useDefaultGateways", default_gateways())
-                                    .doc("Whether the route attaches to default Gateways."),
-                            }),
-                            field("status", route_status()))
+  return resource<TLSRoute>(
+             metadata_type(kSubdomain, 253),
+             object({
+                 field<&TLSRouteSpec::parent_refs>("parentRefs", parent_refs())
+                     .elsewhere(kParentsElsewhere)
+                     .doc("The Gateways, or listeners of them, to which the route attaches."),
+                 std::move(hostnames),
+                 field<&TLSRouteSpec::rules>("rules", std::move(rules))
+                     .required()
+                     .doc("Where connections go."),
+                 field<&TLSRouteSpec::use_default_gateways>("useDefaultGateways", default_gateways())
+                     .doc("Whether the route attaches to default Gateways."),
+             }),
+             field("status", route_status()))
       .doc("TLS connections: by the name in the handshake, they go to backends.");
 }
 

@@ -1,5 +1,6 @@
 // Gateway API v1.6.1, gateway.networking.k8s.io: GatewayClass, Gateway, HTTPRoute, GRPCRoute, TLSRoute,
-// TCPRoute, UDPRoute, ReferenceGrant, BackendTLSPolicy.
+// TCPRoute, UDPRoute, ReferenceGrant, BackendTLSPolicy; and gateway.networking.x-k8s.io: XBackend,
+// XBackendTrafficPolicy.
 //
 // Types keep the names of the specification, fields turn mechanically: backendRefs is backend_refs. Defaults
 // are those of the upstream schemas and are filled in by the binding, so a plain member always has a value
@@ -372,6 +373,38 @@ struct LocalObjectReference {
   bool operator==(const LocalObjectReference&) const = default;
 };
 
+enum class ExternalAuthProtocol : std::uint8_t { kHTTP, kGRPC };
+
+struct GRPCAuthConfig {
+  std::vector<std::string> allowed_headers;  // empty: all
+
+  bool operator==(const GRPCAuthConfig&) const = default;
+};
+
+struct HTTPAuthConfig {
+  std::string path;                                   // in front of the request's; empty: nothing
+  std::vector<std::string> allowed_headers;           // besides those that always are
+  std::vector<std::string> allowed_response_headers;  // empty: all
+
+  bool operator==(const HTTPAuthConfig&) const = default;
+};
+
+struct ForwardBodyConfig {
+  std::int64_t max_size = 0;  // bytes; 0: the body is not forwarded
+
+  bool operator==(const ForwardBodyConfig&) const = default;
+};
+
+struct HTTPExternalAuthFilter {
+  ExternalAuthProtocol protocol = ExternalAuthProtocol::kHTTP;
+  BackendObjectReference backend_ref;
+  std::optional<GRPCAuthConfig> grpc;
+  std::optional<HTTPAuthConfig> http;
+  std::optional<ForwardBodyConfig> forward_body;
+
+  bool operator==(const HTTPExternalAuthFilter&) const = default;
+};
+
 enum class HTTPRouteFilterType : std::uint8_t {
   kRequestHeaderModifier,
   kResponseHeaderModifier,
@@ -393,6 +426,7 @@ struct HTTPRouteFilter {
   Boxed<HTTPURLRewriteFilter> url_rewrite;
   Boxed<HTTPCORSFilter> cors;
   Boxed<LocalObjectReference> extension_ref;
+  Boxed<HTTPExternalAuthFilter> external_auth;
 
   bool operator==(const HTTPRouteFilter&) const = default;
 };
@@ -447,6 +481,7 @@ struct HTTPRouteRule {
 
 struct HTTPRouteSpec {
   std::vector<ParentReference> parent_refs;
+  std::string use_default_gateways;  // All | None | empty
   std::vector<std::string> hostnames;
   std::vector<HTTPRouteRule> rules;
 
@@ -490,6 +525,7 @@ struct GRPCRouteRule {
 
 struct GRPCRouteSpec {
   std::vector<ParentReference> parent_refs;
+  std::string use_default_gateways;  // All | None | empty
   std::vector<std::string> hostnames;
   std::vector<GRPCRouteRule> rules;
 
@@ -522,6 +558,7 @@ struct StreamRouteRule {
 
 struct TLSRouteSpec {
   std::vector<ParentReference> parent_refs;
+  std::string use_default_gateways;    // All | None | empty
   std::vector<std::string> hostnames;  // of the TLS handshake (SNI)
   std::vector<StreamRouteRule> rules;
 
@@ -537,6 +574,7 @@ struct TLSRoute {
 
 struct StreamRouteSpec {
   std::vector<ParentReference> parent_refs;
+  std::string use_default_gateways;  // All | None | empty
   std::vector<StreamRouteRule> rules;
 
   bool operator==(const StreamRouteSpec&) const = default;
@@ -631,6 +669,69 @@ struct BackendTLSPolicy {
   BackendTLSPolicySpec spec;
 
   bool operator==(const BackendTLSPolicy&) const = default;
+};
+
+// ---- XBackend --------------------------------------------------------------------------------
+
+enum class XBackendProtocol : std::uint8_t { kTCP, kHTTP, kHTTP2, kHTTP11, kH2C, kMCP };
+enum class BackendTLSMode : std::uint8_t { kNone, kServerOnly, kClientAndServer };
+
+struct XBackendTLS {
+  BackendTLSMode mode = BackendTLSMode::kNone;
+  std::optional<SecretObjectReference> client_certificate_ref;
+  std::optional<BackendTLSPolicyValidation> validation;
+
+  bool operator==(const XBackendTLS&) const = default;
+};
+
+// Of type ExternalHostname, the only one that there is.
+struct XBackendSpec {
+  std::string hostname;
+  std::int32_t port = 0;
+  std::optional<XBackendProtocol> protocol;
+  std::optional<XBackendTLS> tls;
+
+  bool operator==(const XBackendSpec&) const = default;
+};
+
+struct XBackend {
+  ObjectMeta metadata;
+  XBackendSpec spec;
+
+  bool operator==(const XBackend&) const = default;
+};
+
+// ---- XBackendTrafficPolicy -------------------------------------------------------------------
+
+struct RequestRate {
+  std::optional<std::int64_t> count;
+  std::optional<Duration> interval;
+
+  bool operator==(const RequestRate&) const = default;
+};
+
+// Of all requests to a backend, how many may be retries.
+struct RetryConstraint {
+  std::int64_t budget_percent = 20;
+  Duration budget_interval{10'000};
+  RequestRate min_retry_rate;
+
+  bool operator==(const RetryConstraint&) const = default;
+};
+
+struct XBackendTrafficPolicySpec {
+  std::vector<LocalPolicyTargetReference> target_refs;  // none has a section
+  std::optional<RetryConstraint> retry_constraint;
+  Boxed<SessionPersistence> session_persistence;
+
+  bool operator==(const XBackendTrafficPolicySpec&) const = default;
+};
+
+struct XBackendTrafficPolicy {
+  ObjectMeta metadata;
+  XBackendTrafficPolicySpec spec;
+
+  bool operator==(const XBackendTrafficPolicy&) const = default;
 };
 
 }  // namespace sluice::api

@@ -38,6 +38,14 @@ auto labels_of_kind(Graph& graph, std::string name, const Input<NamespacedName, 
                                                                                           object_key<T>};
 }
 
+std::string slot(const std::string& key) { return key; }
+
+// Slots of policies and of EnvoyProxies differ in what is between two of their slashes.
+flow::Part<std::string, wasm::Source, std::string (*)(const std::string&)> by_slot(
+    const Table<std::string, wasm::Source>& table) {
+  return {table, slot};
+}
+
 }  // namespace
 
 Extensions::Extensions(Graph& graph, const translate::Settings& settings, const Inputs& in,
@@ -72,8 +80,8 @@ Extensions::Extensions(Graph& graph, const translate::Settings& settings, const 
                           return different;
                         })),
 
-      wanted_modules(graph.map_many(
-          "wanted modules", in.objects.envoy_extension_policies,
+      modules_of_policies(graph.map_many(
+          "modules of extension policies", in.objects.envoy_extension_policies,
           [&](const NamespacedName& name, const Policy& policy, Reads& reads) {
             const translate::ModuleEnvironment modules_of{settings, in.objects, projections};
             auto wanted = translate::wanted_modules(name, policy, Version::kPresent, modules_of, reads);
@@ -85,6 +93,11 @@ Extensions::Extensions(Graph& graph, const translate::Settings& settings, const 
             }
             return wanted;
           })),
+      libraries(graph.map_many("libraries of EnvoyProxies", terms,
+                               [&](const std::string&, const std::vector<translate::ExtensionTerms>& all) {
+                                 return translate::wanted_libraries(all, settings);
+                               })),
+      wanted_modules(graph.unite("wanted modules", by_slot(modules_of_policies), by_slot(libraries))),
       modules(graph.map("modules", wanted_modules,
                         [&](const std::string& slot, const wasm::Source& source, Reads& reads) {
                           reads.get(in.module_changes, slot);

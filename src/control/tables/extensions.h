@@ -22,7 +22,9 @@ struct Extensions {
   const Index<std::string, NamespacedName, translate::GatewayPlan>& all_gateways;
   const Table<std::string, std::vector<translate::ExtensionTerms>>& terms;
 
-  // By slot: the modules that policies want, and what became of each.
+  // By slot: the modules that policies and EnvoyProxies want, and what became of each.
+  const Table<std::string, wasm::Source>& modules_of_policies;
+  const Table<std::string, wasm::Source>& libraries;
   const Table<std::string, wasm::Source>& wanted_modules;
   const Table<std::string, translate::ModuleState>& modules;
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "control/tables/unless_refused.h"
+#include "translate/attach.h"
 #include "translate/gateway.h"
 #include "translate/listener_set.h"
 #include "translate/port_claims.h"
@@ -105,6 +106,20 @@ Gateways::Gateways(Graph& graph, const translate::Settings& settings, const Inpu
       attach_points(graph.map_many("attach points", served,
                                    [&settings](const NamespacedName&, const GatewayPlan& plan) {
                                      return translate::attach_points(plan, settings);
-                                   })) {}
+                                   })),
+
+      default_gateways(graph.map("default gateways", in.objects.gateways,
+                                 [this](const NamespacedName& name, const api::Gateway& gateway,
+                                        Reads& reads) -> std::optional<translate::Named> {
+                                   // Ours may be served as their last good versions.
+                                   const GatewayPlan* plan = reads.get(gateways, name);
+                                   const bool takes = plan != nullptr ? plan->takes_defaults
+                                                                      : translate::is_default(gateway);
+                                   return takes ? std::optional(translate::Named()) : std::nullopt;
+                                 })),
+      default_gateways_of(graph.index("default gateways by scope", default_gateways,
+                                      [](const NamespacedName&, const translate::Named&) {
+                                        return std::optional(std::string(translate::kDefaultScope));
+                                      })) {}
 
 }  // namespace sluice::control::tables

@@ -5,6 +5,8 @@
 // what each Gateway gets.
 #pragma once
 
+#include <string>
+
 #include "control/tables/inputs.h"
 #include "translate/settings.h"
 
@@ -35,6 +37,10 @@ struct Gateways {
   const Table<NamespacedName, translate::GatewayPlan>& served;
   const Table<NamespacedName, translate::ServedListenerSet>& served_listener_sets;
   const Table<ObjectKey, translate::AttachPoints>& attach_points;  // of Gateways and ListenerSets
+
+  // To which routes attach that ask for default ones.
+  const Table<NamespacedName, translate::Named>& default_gateways;
+  const Index<std::string, NamespacedName, translate::Named>& default_gateways_of;  // by scope
 };
 
 }  // namespace sluice::control::tables

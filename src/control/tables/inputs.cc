@@ -5,6 +5,7 @@ namespace sluice::control::tables {
 Inputs::Inputs(Graph& graph)
     : objects(translate::Inputs::declare(graph)),
       refused(graph.input<ObjectKey, Refusal>("refused objects")),
+      unusable(graph.input<ObjectKey, translate::Named>("unusable objects")),
       host_addresses(graph.input<std::string, translate::HostAddresses>("host addresses")),
       unserved(graph.input<XdsKey, translate::Unserved>("unserved sockets")),
       proxy_states(graph.input<ir::ProxyKey, ProxyState>("proxy states")),

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <variant>
 
@@ -18,6 +17,8 @@ struct Inputs {
 
   const translate::Inputs objects;
   Input<ObjectKey, Refusal>& refused;  // of whatever kind
+  // Objects with mistakes of their own, of which there may be a last good version all the same.
+  Input<ObjectKey, translate::Named>& unusable;
   Input<std::string, translate::HostAddresses>& host_addresses;
   Input<XdsKey, translate::Unserved>& unserved;  // by socket or route table
   Input<ir::ProxyKey, ProxyState>& proxy_states;
@@ -27,13 +28,13 @@ struct Inputs {
   template <typename T>
   Input<NamespacedName, T>& table() const {
     const translate::Inputs& in = objects;
-    const auto all =
-        std::tie(in.gateway_classes, in.gateways, in.listener_sets, in.http_routes, in.grpc_routes,
-                 in.tls_routes, in.tcp_routes, in.udp_routes, in.reference_grants, in.backend_tls_policies,
-                 in.backends, in.envoy_proxies, in.envoy_extension_policies, in.envoy_patch_policies,
-                 in.http_route_filters, in.namespaces, in.services, in.endpoint_slices, in.secrets,
-                 in.config_maps, in.cluster_trust_bundles, in.service_imports);
-    return std::get<Input<NamespacedName, T>&>(all);
+    return *pick<T>(in.gateway_classes, in.gateways, in.listener_sets, in.http_routes, in.grpc_routes,
+                    in.tls_routes, in.tcp_routes, in.udp_routes, in.reference_grants, in.backend_tls_policies,
+                    in.backends, in.envoy_proxies, in.envoy_extension_policies, in.envoy_patch_policies,
+                    in.http_route_filters, in.namespaces, in.services, in.endpoint_slices, in.secrets,
+                    in.config_maps, in.cluster_trust_bundles, in.service_imports, in.pods, in.inference_pools,
+                    in.inference_objectives, in.inference_model_rewrites, in.x_backends,
+                    in.x_backend_traffic_policies);
   }
 
   // Calls f(Input<NamespacedName, T>&) with the table of a kind, if it is one of ours.
@@ -45,6 +46,15 @@ struct Inputs {
     [&]<typename... T>(std::type_identity<std::variant<std::shared_ptr<const T>...>>) {
       (try_one(std::type_identity<T>()), ...);
     }(std::type_identity<api::Object>());
+  }
+
+ private:
+  // That of the tables whose type it is. No tuple: compilers take a second for one of so many types.
+  template <typename T, typename... Tables>
+  static Input<NamespacedName, T>* pick(Tables&... tables) {
+    void* found = nullptr;
+    ((std::is_same_v<Tables, Input<NamespacedName, T>> ? void(found = &tables) : void()), ...);
+    return static_cast<Input<NamespacedName, T>*>(found);
   }
 };
 

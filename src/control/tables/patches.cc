@@ -111,7 +111,7 @@ class Patching {
       guilty = patch;
       break;
     }
-    const bool has_value = guilty->operation.value.has_value();
+    const bool has_value = guilty->operation.value != nullptr;
     fault(set, *guilty, false,
           {.field = has_value ? "value" : "path",
            .message = std::move(error.message),

@@ -29,7 +29,7 @@ Projections::Projections(Graph& graph, const translate::Settings& settings, cons
                     [](const NamespacedName&, const api::Namespace& n) { return n.metadata.labels; })),
       grants_in(graph.index(
           "grants by namespace", in.objects.reference_grants,
-          [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_; })),
+          [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_.text(); })),
       certificates(graph.map(
           "certificates", in.objects.secrets,
           [](const NamespacedName&, const api::Secret& s) { return translate::read_certificate(s); })),
@@ -42,6 +42,8 @@ Projections::Projections(Graph& graph, const translate::Settings& settings, cons
                       names_of(graph, "names of Services", in.objects.services),
                       names_of(graph, "names of ServiceImports", in.objects.service_imports),
                       names_of(graph, "names of Backends", in.objects.backends),
+                      names_of(graph, "names of XBackends", in.objects.x_backends),
+                      names_of(graph, "names of InferencePools", in.objects.inference_pools),
                       names_of(graph, "names of HTTPRouteFilters", in.objects.http_route_filters),
                       names_of(graph, "names of Secrets", in.objects.secrets),
                       names_of(graph, "names of ConfigMaps", in.objects.config_maps),

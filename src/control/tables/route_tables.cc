@@ -21,10 +21,18 @@ HostRow render_host(const HostKey& key, const flow::GroupRows<ObjectKey, transla
         std::ranges::lower_bound(result.contributions, key, {}, [](const auto& c) { return c.first; });
     contributions.emplace_back(route, &at->second);
   }
-  const translate::MergedHost merged = translate::merge_host(key.host, contributions);
+  translate::MergedHost merged = translate::merge_host(key.host, contributions);
   return {.bytes = xds::render_virtual_host(key.table, merged.host),
           .clusters = translate::clusters_of(merged.host),
-          .overlaps = merged.overlaps};
+          .overlaps = std::move(merged.overlaps),
+          .lost = std::move(merged.lost)};
+}
+
+LostMatchProblems problems_of(const ObjectKey& route,
+                              const flow::GroupRows<translate::HostRoute, translate::LostMatches>& lost) {
+  std::vector<std::pair<std::string, const translate::LostMatches*>> by_host;
+  for (const auto& [key, matches] : lost) by_host.emplace_back(key.host.host, &matches);
+  return {translate::problems_of_lost(route, by_host)};
 }
 
 Rendered render_route_table(const translate::RouteTablePlan& plan,
@@ -91,6 +99,21 @@ RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& r
                         })),
       hosts_of(graph.index("hosts by route table", hosts,
                            [](const HostKey& key, const HostRow&) { return key.table; })),
+      lost(graph.map_many("lost matches", hosts,
+                          [](const HostKey& host, const HostRow& row) {
+                            Rows<translate::HostRoute, translate::LostMatches> rows;
+                            for (const auto& [route, lost_here] : row.lost) {
+                              rows.emplace_back(translate::HostRoute{host, route}, lost_here);
+                            }
+                            return rows;
+                          })),
+      lost_by(graph.index(
+          "lost matches by route", lost,
+          [](const translate::HostRoute& key, const translate::LostMatches&) { return key.route; })),
+      problems_of_lost(graph.group("problems of lost matches", lost_by,
+                                   [this](const ObjectKey& route, Reads& reads) {
+                                     return problems_of(route, reads.group(lost_by, route));
+                                   })),
       plans(graph.map_many("route table plans", gateways.proxies,
                            [](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan) {
                              Rows<XdsKey, translate::RouteTablePlan> rows;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct HostRow {
   std::string bytes;
   std::vector<std::string> clusters;
   translate::Overlaps overlaps;
+  std::map<ObjectKey, translate::LostMatches> lost;  // by route
 
   bool operator==(const HostRow&) const = default;
 };
@@ -31,12 +33,22 @@ struct TableFilters {
   }
 };
 
+struct LostMatchProblems {
+  std::vector<Problem> problems;
+
+  bool operator==(const LostMatchProblems&) const = default;
+};
+
 struct RouteTables {
   RouteTables(Graph& graph, const Gateways& gateways, const Routes& routes);
 
   const Index<HostKey, ObjectKey, translate::RouteResult>& routes_of;  // by host
   const Table<HostKey, HostRow>& hosts;
   const Index<std::string, HostKey, HostRow>& hosts_of;  // by route table
+  // A row for each route of a host, so that others do not hear of it where one loses a match.
+  const Table<translate::HostRoute, translate::LostMatches>& lost;
+  const Index<ObjectKey, translate::HostRoute, translate::LostMatches>& lost_by;  // by route
+  const Table<ObjectKey, LostMatchProblems>& problems_of_lost;
   const Table<XdsKey, translate::RouteTablePlan>& plans;
   const RenderedTable& route_tables;
 

@@ -38,6 +38,7 @@ Routes::Routes(Graph& graph, const translate::Settings& settings, const Inputs& 
                   in.objects,
                   projections,
                   gateways.attach_points,
+                  gateways.default_gateways_of,
                   extensions.policies_of,
                   patches.own_clusters},
       http(translated(graph, "http routes", in.objects.http_routes, translate::translate_http_route, in,

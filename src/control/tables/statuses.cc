@@ -7,9 +7,12 @@
 #include <utility>
 
 #include "translate/addresses.h"
+#include "translate/inference_pool.h"
 #include "translate/policy/backend_tls.h"
+#include "translate/policy/traffic.h"
 #include "translate/status.h"
 #include "translate/unserved.h"
+#include "translate/x_backend.h"
 
 namespace sluice::control::tables {
 
@@ -83,6 +86,7 @@ const StatusTable& gateway_statuses(Graph& graph, const Inputs& in, const Gatewa
             status.addresses = translate::addresses_of(plan, reads.get(in.host_addresses, translate::kHost));
           }
         }
+        if (plan.takes_defaults) status.conditions.push_back(translate::default_gateway_condition());
         return status;
       });
 }
@@ -142,24 +146,51 @@ const StatusTable& backend_statuses(Graph& graph, const translate::Settings& set
       });
 }
 
+// Where a policy or an XBackend has been met.
+std::vector<translate::PolicyUse> uses_of(const ObjectKey& object, const Statuses& statuses, Reads& reads) {
+  std::vector<translate::PolicyUse> uses;
+  for (const auto& [route, result] : reads.group(statuses.met_by, object)) {
+    for (const translate::PolicyUse& use : result.policies_met) {
+      if (use.policy == object) uses.push_back(use);
+    }
+  }
+  for (const auto& [extensions, row] : reads.group(statuses.met_by_extensions, object)) {
+    for (translate::PolicyUse use : translate::backend_tls_policies_met(extensions, row)) {
+      if (use.policy == object) uses.push_back(std::move(use));
+    }
+  }
+  return uses;
+}
+
+const StatusTable& traffic_policy_statuses(Graph& graph, const Inputs& in, const Statuses& statuses) {
+  return graph.map(
+      "statuses of traffic policies", in.objects.x_backend_traffic_policies,
+      [&statuses](const NamespacedName& name, const api::XBackendTrafficPolicy& policy, Reads& reads) {
+        return translate::traffic_policy_status(
+            policy, uses_of(object_key<api::XBackendTrafficPolicy>(name), statuses, reads));
+      });
+}
+
+const StatusTable& x_backend_statuses(Graph& graph, const Inputs& in, const Policies& policies,
+                                      const Statuses& statuses) {
+  return graph.map("statuses of XBackends", in.objects.x_backends,
+                   [&policies, &statuses](const NamespacedName& name, const api::XBackend& backend,
+                                          Reads& reads) -> std::optional<ObjectStatus> {
+                     auto uses = uses_of(object_key<api::XBackend>(name), statuses, reads);
+                     if (uses.empty()) return std::nullopt;
+                     return translate::x_backend_status(backend, *reads.get(policies.x_backends, name),
+                                                        std::move(uses));
+                   });
+}
+
 const StatusTable& backend_tls_policy_statuses(Graph& graph, const Inputs& in, const Policies& policies,
                                                const Statuses& statuses) {
   return graph.map(
       "statuses of backend TLS policies", in.objects.backend_tls_policies,
       [&policies, &statuses](const NamespacedName& name, const api::BackendTLSPolicy& policy, Reads& reads) {
-        std::vector<translate::PolicyUse> uses;
-        for (const auto& [route, result] : reads.group(statuses.met_by, name)) {
-          for (const translate::PolicyUse& use : result.backend_tls_policies) {
-            if (use.policy == name) uses.push_back(use);
-          }
-        }
-        for (const auto& [extensions, row] : reads.group(statuses.met_by_extensions, name)) {
-          for (translate::PolicyUse use : translate::backend_tls_policies_met(extensions, row)) {
-            if (use.policy == name) uses.push_back(std::move(use));
-          }
-        }
-        return translate::backend_tls_policy_status(policy, *reads.get(policies.backend_tls, name),
-                                                    std::move(uses));
+        return translate::backend_tls_policy_status(
+            policy, *reads.get(policies.backend_tls, name),
+            uses_of(object_key<api::BackendTLSPolicy>(name), statuses, reads));
       });
 }
 
@@ -205,12 +236,38 @@ const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const St
                    });
 }
 
+// A pool that no Gateway sends to has none.
+const StatusTable& pool_statuses(Graph& graph, const Inputs& in, const Pools& pools,
+                                 const PickedPools& picked) {
+  return graph.map("statuses of pools", in.objects.inference_pools,
+                   [&pools, &picked](const NamespacedName& name, const api::InferencePool& pool,
+                                     Reads& reads) -> std::optional<ObjectStatus> {
+                     const std::vector<translate::PoolUse> uses = picked.uses(name, reads);
+                     if (uses.empty()) return std::nullopt;
+                     return translate::pool_status(pool, *reads.get(pools.views, name), uses);
+                   });
+}
+
+// Those of InferenceObjectives and InferenceModelRewrites.
+template <typename T>
+const StatusTable& extra_statuses(Graph& graph, std::string name, const Input<NamespacedName, T>& objects,
+                                  const Table<NamespacedName, translate::PoolExtraRow>& rows) {
+  return graph.map(std::move(name), rows,
+                   [&objects](const NamespacedName& object, const translate::PoolExtraRow& row,
+                              Reads& reads) -> std::optional<ObjectStatus> {
+                     const T* is = reads.get(objects, object);
+                     if (is == nullptr || row.conditions.empty()) return std::nullopt;
+                     return translate::status_of(row, is->metadata.generation);
+                   });
+}
+
 }  // namespace
 
 Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inputs& in,
                    const Projections& projections, const Policies& policies, const Gateways& gateways,
                    const Patches& patches, const PatchedResources& patched, const Extensions& extensions,
-                   const Routes& routes, const RouteTables& route_tables)
+                   const Routes& routes, const RouteTables& route_tables, const Pools& pools,
+                   const PickedPools& picked)
     : unserved_problems(graph.map("problems of unserved sockets", in.unserved,
                                   [&gateways](const XdsKey& key, const translate::Unserved& why,
                                               Reads& reads) -> std::optional<translate::SocketProblems> {
@@ -253,17 +310,17 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
                                 for (const auto& [route, others] : host.overlaps) keys.push_back(route);
                                 return keys;
                               })),
-      met_by(graph.index("routes by backend TLS policy", routes.all,
+      met_by(graph.index("routes by policies of backends", routes.all,
                          [](const ObjectKey&, const RouteResult& result) {
-                           std::vector<NamespacedName> met;
-                           for (const translate::PolicyUse& use : result.backend_tls_policies) {
+                           std::vector<ObjectKey> met;
+                           for (const translate::PolicyUse& use : result.policies_met) {
                              met.push_back(use.policy);
                            }
                            return met;
                          })),
-      met_by_extensions(graph.index("extension policies by backend TLS policy", extensions.policies,
+      met_by_extensions(graph.index("extension policies by policies of backends", extensions.policies,
                                     [](const NamespacedName& name, const translate::ExtensionPolicyRow& row) {
-                                      std::vector<NamespacedName> met;
+                                      std::vector<ObjectKey> met;
                                       for (const translate::PolicyUse& use :
                                            translate::backend_tls_policies_met(name, row)) {
                                         met.push_back(use.policy);
@@ -296,6 +353,15 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
           {api::kind_of<api::EnvoyExtensionPolicy>(),
            extension_policy_statuses(graph, in, extensions, *this)},
           {api::kind_of<api::EnvoyPatchPolicy>(), patch_policy_statuses(graph, in, patches, patched)},
-          {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses(graph, in, *this)}} {}
+          {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses(graph, in, *this)},
+          {api::kind_of<api::InferencePool>(), pool_statuses(graph, in, pools, picked)},
+          {api::kind_of<api::InferenceObjective>(),
+           extra_statuses(graph, "statuses of objectives", in.objects.inference_objectives,
+                          pools.objectives)},
+          {api::kind_of<api::InferenceModelRewrite>(),
+           extra_statuses(graph, "statuses of model rewrites", in.objects.inference_model_rewrites,
+                          pools.rewrites)},
+          {api::kind_of<api::XBackend>(), x_backend_statuses(graph, in, policies, *this)},
+          {api::kind_of<api::XBackendTrafficPolicy>(), traffic_policy_statuses(graph, in, *this)}} {}
 
 }  // namespace sluice::control::tables

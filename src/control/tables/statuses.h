@@ -8,6 +8,7 @@
 #include "control/tables/gateways.h"
 #include "control/tables/patches.h"
 #include "control/tables/policies.h"
+#include "control/tables/pools.h"
 #include "control/tables/projections.h"
 #include "control/tables/route_tables.h"
 #include "control/tables/routes.h"
@@ -19,7 +20,8 @@ struct Statuses {
   Statuses(Graph& graph, const translate::Settings& settings, const Inputs& in,
            const Projections& projections, const Policies& policies, const Gateways& gateways,
            const Patches& patches, const PatchedResources& patched, const Extensions& extensions,
-           const Routes& routes, const RouteTables& route_tables);
+           const Routes& routes, const RouteTables& route_tables, const Pools& pools,
+           const PickedPools& picked);
 
   const Table<XdsKey, translate::SocketProblems>& unserved_problems;
 
@@ -29,11 +31,11 @@ struct Statuses {
   const Table<NamespacedName, translate::PolicyProblems>& extension_targets;
 
   const Index<translate::ListenerKey, ObjectKey, translate::RouteResult>& attached;
-  const Index<ObjectKey, HostKey, HostRow>& overlaps_of;                                          // by route
-  const Index<NamespacedName, ObjectKey, translate::RouteResult>& met_by;                         // by policy
-  const Index<NamespacedName, NamespacedName, translate::ExtensionPolicyRow>& met_by_extensions;  // the same
-  const Index<NamespacedName, NamespacedName, translate::GatewayPlan>& gateways_with;  // by EnvoyProxy
-  const Index<NamespacedName, NamespacedName, translate::ClassRow>& classes_with;      // the same
+  const Index<ObjectKey, HostKey, HostRow>& overlaps_of;              // by route
+  const Index<ObjectKey, ObjectKey, translate::RouteResult>& met_by;  // by policy, or XBackend
+  const Index<ObjectKey, NamespacedName, translate::ExtensionPolicyRow>& met_by_extensions;  // the same
+  const Index<NamespacedName, NamespacedName, translate::GatewayPlan>& gateways_with;        // by EnvoyProxy
+  const Index<NamespacedName, NamespacedName, translate::ClassRow>& classes_with;            // the same
 
   const std::vector<KindStatuses> all;
 };

@@ -359,6 +359,13 @@ TEST(Cel, Culprits) {
       {"self.all(a, a.name != 'x')", "[{name: a}, {name: x}, {name: x}]", 1, -1},
       {"self.all(a, self.exists_one(b, a.name == b.name))", "[{name: a}, {name: x}, {name: b}, {name: x}]", 3,
        1},
+      {"self.all(a, self.exists_one(b, a.name == b.name))", "[{name: a}, {name: b}, {name: b}, {name: a}]", 2,
+       1},
+      {"self.all(a, !has(a.kind) || self.exists_one(b, has(b.kind) && a.kind == b.kind))",
+       "[{name: a}, {kind: k}, {name: b}, {kind: k}]", 3, 1},
+      {"self.all(a, a.name == 'x' ? self.exists_one(b, a.kind == b.kind) : true)",
+       "[{name: x, kind: k}, {name: y, kind: k}]", 0, -1},
+      {"self.all(a, self.exists_one(b, b.name == 'x'))", "[{name: a}]", 0, -1},
       {"self.filter(a, a.kind == 'k').size() <= 1", "[{kind: k}, {kind: l}, {kind: k}]", 2, 0},
       {"self.size() < 1", "[{}]", -1, -1},
   };

@@ -1,4 +1,5 @@
 #include <array>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -25,6 +26,8 @@ class Evaluation {
       : heap_(kMaxSteps), deciding_(deciding), repeated_(repeated) {
     if (self.tree() != nullptr) variables_[0] = read(heap_, *self.tree(), *self.type());
   }
+
+  const Culprit& pair() const { return pair_; }
 
   Datum answer(const Node& root) {
     const Datum result = run(root);
@@ -338,10 +341,26 @@ class Evaluation {
 
   // ---- macros ----
 
+  static const Tree* tree_of(const Datum& container, std::size_t i) {
+    return container.is(Kind::kList) ? &container.tree->items()[i] : &container.tree->members()[i].value;
+  }
+
   void note(const Datum& container, std::size_t i) {
     if (deciding_ == nullptr || container.tree == nullptr) return;
-    deciding_->push_back(container.is(Kind::kList) ? &container.tree->items()[i]
-                                                   : &container.tree->members()[i].value);
+    deciding_->push_back(tree_of(container, i));
+  }
+
+  // Of `self.all(a, … self.exists_one(b, …))`: it does not hold for the item, and the first b that was found
+  // may stand before it.
+  void note_pair(const Datum& container, std::size_t i) {
+    const bool is_list = container.is(Kind::kList) && container.tree != nullptr;
+    if (pair_.item != nullptr || alike_.empty() || !is_list) return;
+    const Tree* const first = tree_of(container, 0);
+    const Tree* const item = tree_of(container, i);
+    const std::less<const Tree*> before;
+    if (!before(alike_.front(), first) && before(alike_.front(), item)) {
+      pair_ = {.item = item, .earlier = alike_.front()};
+    }
   }
 
   Datum loop(const Node& node) {
@@ -364,17 +383,23 @@ class Evaluation {
     bool is_decided = false;
     for (std::size_t i = 0; i < size && !heap_.is_spent(); ++i) {
       variables_[node.slot] = is_list ? item_at(heap_, container, i) : key_at(container, i);
+      if (loops_ == 1) alike_.clear();
       Datum holds = run(predicate);
       if (!holds.is(Kind::kBool)) {
         if (!holds.is_error()) holds = mismatch("all", holds);
         if (node.op == Op::kExistsOne) return holds;
         if (!error) error = holds;
       }
-      if (holds.is_true()) ++count;
+      if (holds.is_true()) {
+        ++count;
+        if (deciding_ != nullptr && node.op == Op::kExistsOne && loops_ == 2 && container.tree != nullptr) {
+          alike_.push_back(tree_of(container, i));
+        }
+      }
       if (node.op == Op::kAll && !holds.is_true()) {
         if (loops_ == 1) {
           note(container, i);
-          if (repeated_ != nullptr) *repeated_ = predicate.op == Op::kExistsOne;
+          note_pair(container, i);
         }
         if (holds.is_false()) {
           is_decided = true;
@@ -419,6 +444,8 @@ class Evaluation {
   int loops_ = 0;
   std::vector<const Tree*>* const deciding_;
   bool* const repeated_;
+  std::vector<const Tree*> alike_;  // that a nested exists_one found for the present item
+  Culprit pair_;                    // the first item that repeats another
 };
 
 }  // namespace
@@ -436,7 +463,9 @@ Verdict Program::evaluate(const Value& self) const {
 Culprit Program::culprit(const Value& self) const {
   std::vector<const Tree*> deciding;
   bool repeated = false;
-  Evaluation(self, &deciding, &repeated).run(*root_);
+  Evaluation evaluation(self, &deciding, &repeated);
+  evaluation.run(*root_);
+  if (evaluation.pair().item != nullptr) return evaluation.pair();
   if (deciding.empty()) return {};
   if (repeated && deciding.size() > 1) return {.item = deciding[1], .earlier = deciding[0]};
   return {.item = deciding[0]};

@@ -1,10 +1,40 @@
 #include "translate/policy/ancestors.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "translate/policy/precedence.h"
 
 namespace sluice::translate {
+namespace {
+
+// As many of those that are left out are named.
+constexpr std::size_t kMaxNamed = 16;
+
+// What users have to know of comes first: where the policy is refused, then where others override it. Envoy
+// Gateway's order.
+int rank_of(const Conditions& conditions) {
+  const Condition* accepted = find_condition(conditions, "Accepted");
+  if (accepted != nullptr && !accepted->status) return 0;
+  const Condition* overridden = find_condition(conditions, "Overridden");
+  return overridden != nullptr && overridden->status ? 1 : 2;
+}
+
+std::string text_of(const api::ParentReference& ancestor) {
+  return fmt::format("{} {}{}", ancestor.kind,
+                     NamespacedName{ancestor.namespace_.value_or(""), ancestor.name}.to_string(),
+                     ancestor.section_name ? "/" + *ancestor.section_name : "");
+}
+
+}  // namespace
 
 Conditions& conditions_of(Ancestors& ancestors, const api::ParentReference& ancestor) {
   const auto at =
@@ -15,11 +45,41 @@ Conditions& conditions_of(Ancestors& ancestors, const api::ParentReference& ance
 
 Ancestors limit_ancestors(Ancestors ancestors) {
   if (ancestors.size() <= kMaxAncestors) return ancestors;
+  std::ranges::stable_sort(ancestors, {}, [](const auto& entry) {
+    const auto& [ancestor, conditions] = entry;
+    return std::tuple(rank_of(conditions), ancestor.namespace_.value_or(""), ancestor.name, ancestor);
+  });
+  const std::size_t left_out = ancestors.size() - kMaxAncestors;
+  std::vector<std::string> named;
+  std::transform(
+      ancestors.begin() + kMaxAncestors,
+      ancestors.begin() + kMaxAncestors + static_cast<std::ptrdiff_t>(std::min(left_out, kMaxNamed)),
+      std::back_inserter(named), [](const auto& entry) { return text_of(entry.first); });
   ancestors.resize(kMaxAncestors);
   ancestors.back().second.push_back(
       {"Aggregated", true, "Aggregated",
-       fmt::format("There are more than {} ancestors, and a status has room for no more", kMaxAncestors)});
+       fmt::format("A status has room for {} ancestors. Without one of their own here are {}{}",
+                   kMaxAncestors, fmt::join(named, ", "),
+                   left_out > kMaxNamed ? fmt::format(" and {} more", left_out - kMaxNamed) : "")});
   return ancestors;
+}
+
+ObjectStatus status_of_met(std::int64_t generation, const GroupKind& kind, std::vector<PolicyUse> uses,
+                           const Conditions& conditions) {
+  ObjectStatus status;
+  status.generation = generation;
+  status.is_policy = true;
+  std::map<api::ParentReference, std::optional<NamespacedName>> ancestors;
+  for (PolicyUse& use : uses) {
+    std::optional<NamespacedName>& beaten_by = ancestors[use.ancestor];
+    if (use.beaten_by) beaten_by = std::move(use.beaten_by);
+  }
+  Ancestors met;
+  for (const auto& [ancestor, beaten_by] : ancestors) {
+    met.emplace_back(ancestor, beaten_by ? Conditions{conflicted({kind, *beaten_by})} : conditions);
+  }
+  status.ancestors = limit_ancestors(std::move(met));
+  return status;
 }
 
 }  // namespace sluice::translate

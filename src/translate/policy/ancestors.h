@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,13 @@ using Ancestors = std::vector<std::pair<api::ParentReference, Conditions>>;
 // The conditions of an ancestor, which is added where it is new.
 Conditions& conditions_of(Ancestors& ancestors, const api::ParentReference& ancestor);
 
-// Those that are too many give way to a condition of the last that says so.
+// Of more than kMaxAncestors those stay where the policy is refused, then those where it is overridden; the
+// last of them has a condition that names the others.
 Ancestors limit_ancestors(Ancestors ancestors);
+
+// The status of a policy of this kind that routes have met on their way to backends: the conditions are those
+// at ancestors where it counts; where it is beaten once it is beaten, for the user has to know.
+ObjectStatus status_of_met(std::int64_t generation, const GroupKind& kind, std::vector<PolicyUse> uses,
+                           const Conditions& conditions);
 
 }  // namespace sluice::translate

@@ -1,7 +1,6 @@
 #include "translate/policy/backend_tls.h"
 
 #include <algorithm>
-#include <map>
 
 #include <fmt/format.h>
 
@@ -127,13 +126,10 @@ PolicyProblems check_backend_tls_policy(const NamespacedName& name, const Backen
                      near_name(target.section, "it has", *sections)));
       continue;
     }
-    const auto [first, first_row] =
-        policy_before(reads.group(tables.backend_tls_policies_of, target.object), target, name);
-    if (first == nullptr) continue;
-    const auto at = std::ranges::find(first_row->targets, target) - first_row->targets.begin();
-    checked.problems.push_back(
-        conflict_problem(key_of(name), path, key_of(*first), fmt::format("spec.targetRefs[{}]", at),
-                         first_row->creation_timestamp == row.creation_timestamp, "ports"));
+    if (auto conflict = find_conflict(reads.group(tables.backend_tls_policies_of, target.object),
+                                      api::kind_of<api::BackendTLSPolicy>(), name, row, i, "ports")) {
+      checked.problems.push_back(*std::move(conflict));
+    }
   }
   return checked;
 }
@@ -144,15 +140,8 @@ const BackendTlsPolicyRow* backend_tls_policy_of(const ObjectKey& backend, const
   const auto policies = reads.group(tables.backend_tls_policies_of, backend);
   if (policies.empty()) return nullptr;
   const auto look_up = [&](const std::string& name) -> const BackendTlsPolicyRow* {
-    const PolicyTarget target{.object = backend, .section = name};
-    const auto [first, row] = first_policy(policies, target);
-    for (const auto& [policy, its] : policies) {
-      if (!is_among(target, its.targets)) continue;
-      PolicyUse use{.policy = policy, .ancestor = {}, .beaten_by = {}};
-      if (policy != *first) use.beaten_by = *first;
-      uses.push_back(std::move(use));
-    }
-    return row;
+    return meet_policies(policies, {.object = backend, .section = name},
+                         api::kind_of<api::BackendTLSPolicy>(), uses);
   };
   if (!section.empty()) {
     if (const BackendTlsPolicyRow* row = look_up(section)) return row;
@@ -162,25 +151,8 @@ const BackendTlsPolicyRow* backend_tls_policy_of(const ObjectKey& backend, const
 
 ObjectStatus backend_tls_policy_status(const api::BackendTLSPolicy& policy, const BackendTlsPolicyRow& row,
                                        std::vector<PolicyUse> uses) {
-  ObjectStatus status;
-  status.generation = policy.metadata.generation;
-  status.is_policy = true;
-  // Where it is beaten once it is beaten: the user has to know.
-  std::map<api::ParentReference, std::optional<NamespacedName>> ancestors;
-  for (PolicyUse& use : uses) {
-    std::optional<NamespacedName>& beaten_by = ancestors[use.ancestor];
-    if (use.beaten_by) beaten_by = std::move(use.beaten_by);
-  }
-  Ancestors met;
-  for (const auto& [ancestor, beaten_by] : ancestors) {
-    Conditions conditions = row.conditions;
-    if (beaten_by) {
-      conditions = {conflicted(key_of(*beaten_by))};
-    }
-    met.emplace_back(ancestor, std::move(conditions));
-  }
-  status.ancestors = limit_ancestors(std::move(met));
-  return status;
+  return status_of_met(policy.metadata.generation, api::kind_of<api::BackendTLSPolicy>(), std::move(uses),
+                       row.conditions);
 }
 
 }  // namespace sluice::translate

@@ -6,6 +6,7 @@
 #include "translate/cluster_settings.h"
 #include "translate/joined_backend.h"
 #include "translate/policy/extension_reader.h"
+#include "translate/reference.h"
 
 namespace sluice::translate {
 namespace {
@@ -32,16 +33,14 @@ ir::ExtProc::Direction direction_of(const std::optional<api::ProcessingOptions>&
   return {.headers = true, .body = body_of(options->body), .attributes = options->attributes};
 }
 
-// The library of a load balancer that is registered under this name.
-std::optional<ir::BalancingModule> balancing_module(const ExtensionTerms& terms, std::string_view name) {
-  const api::DynamicModuleEntry* entry = terms.module(name);
-  if (entry == nullptr) return std::nullopt;
-  return ir::BalancingModule{.name = entry->name,
-                             .path = entry->source.local ? entry->source.local->path : std::string(),
-                             .policy = {},
-                             .config = {},
-                             .do_not_close = entry->do_not_close,
-                             .load_globally = entry->load_globally};
+// The library of a load balancer.
+ir::BalancingModule balancing_module(const Library& library) {
+  return {.name = library.entry->name,
+          .path = library.place.path,
+          .policy = {},
+          .config = {},
+          .do_not_close = library.entry->do_not_close,
+          .load_globally = library.entry->load_globally};
 }
 
 }  // namespace
@@ -92,16 +91,28 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
   }
   // A cluster of its own: it is named after the extension whose settings it has, not after its services.
   std::shared_ptr<ResolvedBackend> joined =
-      join_backends("extproc/" + reader.own_name("extproc", index), owner, services, false);
+      join_backends(upstream_own_name(reader.policy, "extproc", index), owner, services, false);
 
   ir::ExtProc filter;
-  const api::BackendObjectReference& first = refs.front().ref;
-  filter.authority = fmt::format("{}.{}", first.name, first.namespace_.value_or(reader.policy.namespace_));
-  if (first.port) filter.authority += fmt::format(":{}", *first.port);
+  filter.authority = authority_of(refs.front().ref, reader.policy.namespace_);
   if (ext_proc.backends.backend_settings) {
-    ReadSettings settings = read_cluster_settings(
-        *ext_proc.backends.backend_settings,
-        [&reader](std::string_view name) { return balancing_module(reader.terms, name); });
+    const api::ClusterSettings& wanted = *ext_proc.backends.backend_settings;
+    std::optional<ir::BalancingModule> balancing;
+    if (wanted.load_balancer && wanted.load_balancer->dynamic_module) {
+      constexpr std::string_view kField = "backendSettings.loadBalancer.dynamicModule.name";
+      auto library = reader.library("extProc", index, std::string(kField),
+                                    wanted.load_balancer->dynamic_module->name, ext_proc.fail_open);
+      if (!library) return std::move(library.error());
+      if (library->place.path.empty()) {
+        return broken({.field = std::string(kField),
+                       .code = "value/module",
+                       .message = "Envoy fetches no library for a load balancer",
+                       .suggestion = "put the file beside Envoy, and register it with `type: Local`"});
+      }
+      balancing = balancing_module(*library);
+    }
+    ReadSettings settings =
+        read_cluster_settings(wanted, [&balancing](std::string_view) { return balancing; });
     for (const SettingProblem& problem : settings.problems) {
       reader.add_problem(problem_at(problem, owner, fmt::format("spec.extProc[{}].backendSettings", index)));
     }
@@ -127,7 +138,7 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
     filter.accessible_namespaces = ext_proc.metadata->accessible_namespaces;
     filter.writable_namespaces = ext_proc.metadata->writable_namespaces;
   }
-  return {.filter = reader.filter("ext_proc", index, std::move(filter)),
+  return {.filter = reader.filter("ext_proc", "extproc", index, std::move(filter)),
           .cluster = row_of(std::move(joined)),
           .fail_open = ext_proc.fail_open,
           .pending = false};

@@ -8,6 +8,7 @@
 
 #include "base/content_id.h"
 #include "translate/policy/extension_reader.h"
+#include "translate/remote_host.h"
 
 namespace sluice::translate {
 namespace {
@@ -30,17 +31,21 @@ std::string own_name(const NamespacedName& policy, std::string_view list, std::s
   return fmt::format("{}/{}/{}", policy.to_string(), list, index);
 }
 
+std::string upstream_own_name(const NamespacedName& policy, std::string_view list, std::size_t index) {
+  return "envoyextensionpolicy/" + own_name(policy, list, index);
+}
+
 std::string slot_name(const NamespacedName& policy, Version version, std::size_t index) {
   return own_name(policy, "wasm", index) + (version == Version::kLastGood ? "/last-good" : "");
 }
 
-ir::ExtensionPtr ExtensionReader::filter(std::string_view kind, std::size_t index,
+ir::ExtensionPtr ExtensionReader::filter(std::string_view kind, std::string_view list, std::size_t index,
                                          decltype(ir::Extension::filter) filter) const {
-  return std::make_shared<const ir::Extension>(
-      ir::Extension{.name = fmt::format("envoy.filters.http.{}/{}/{}", kind, policy.to_string(), index),
-                    .index = static_cast<std::uint32_t>(index),
-                    .policy = policy,
-                    .filter = std::move(filter)});
+  return std::make_shared<const ir::Extension>(ir::Extension{
+      .name = fmt::format("envoy.filters.http.{}/{}", kind, upstream_own_name(policy, list, index)),
+      .index = static_cast<std::uint32_t>(index),
+      .policy = policy,
+      .filter = std::move(filter)});
 }
 
 Problem ExtensionReader::problem(std::string_view list, std::size_t index, ExtensionFailure failure,
@@ -74,6 +79,48 @@ PolicyExtension ExtensionReader::late(bool fail_open) {
   return {.filter = nullptr, .cluster = nullptr, .fail_open = fail_open, .pending = true};
 }
 
+std::expected<wasm::Ready, PolicyExtension> ExtensionReader::module(std::string_view list, std::size_t index,
+                                                                    const std::string& field,
+                                                                    std::string_view whose,
+                                                                    const ModuleState& state,
+                                                                    bool fail_open) {
+  if (const auto* failed = std::get_if<wasm::Failed>(&state.state)) {
+    PolicyExtension nothing = broken(list, index,
+                                     {.field = field,
+                                      .code = fmt::format("module/{}", wasm::name_of(failed->failure.reason)),
+                                      .message = fmt::format("{}{}", whose, failed->failure.message),
+                                      .suggestion = failed->retry_at ? "it is tried again" : ""},
+                                     fail_open);
+    // It may be there with the next attempt; and what was there before serves on.
+    nothing.pending = failed->retry_at.has_value();
+    if (!state.stand_in) return std::unexpected(std::move(nothing));
+  }
+  const auto* ready = std::get_if<wasm::Ready>(&state.state);
+  if (ready == nullptr && state.stand_in) ready = &*state.stand_in;
+  if (ready == nullptr) return std::unexpected(late(fail_open));
+  if (!ready->warning.empty()) {
+    warn(list, index,
+         {.field = field,
+          .code = "module/stale",
+          .message = fmt::format("{}{}", whose, ready->warning),
+          .suggestion = {}});
+  }
+  return *ready;
+}
+
+ModulePlace ExtensionReader::place_of(const wasm::Ready& module) const {
+  const Settings& settings = environment.settings;
+  ModulePlace place{.path = {}, .uri = {}, .cluster = nullptr, .sha256 = module.sha256};
+  if (!settings.on_host && !settings.module_server.empty())
+    place.cluster = remote_host(settings.module_server);
+  if (place.cluster == nullptr) {
+    place.path = module.path;
+  } else {
+    place.uri = fmt::format("{}/{}", settings.module_server, module.path.substr(module.path.rfind('/') + 1));
+  }
+  return place;
+}
+
 void ExtensionReader::warn(std::string_view list, std::size_t index, ExtensionFailure warning) {
   add_problem(problem(list, index, std::move(warning), Severity::kWarning));
 }
@@ -94,7 +141,6 @@ std::string code_of(const ExtensionPolicyRow& row) {
         if (const auto* wasm = std::get_if<ir::Wasm>(&extension.filter->filter)) add(wasm->sha256);
         if (const auto* module = std::get_if<ir::DynamicModule>(&extension.filter->filter)) {
           add(module->path);
-          add(module->uri);
           add(module->sha256);
         }
       }

@@ -46,11 +46,13 @@ struct ModuleEnvironment {
 enum class Version : std::uint8_t { kPresent, kLastGood };
 
 // The modules that the policy wants, by slot; of those whose source is no good nothing is wanted.
-std::vector<std::pair<std::string, wasm::Source>> wanted_modules(const NamespacedName& name,
-                                                                 const api::EnvoyExtensionPolicy& policy,
-                                                                 Version version,
-                                                                 const ModuleEnvironment& environment,
-                                                                 flow::Reads& reads);
+using WantedModules = std::vector<std::pair<std::string, wasm::Source>>;
+WantedModules wanted_modules(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
+                             Version version, const ModuleEnvironment& environment, flow::Reads& reads);
+
+// The libraries that EnvoyProxies register with a URL, by slot: whatever policies make of them, so that they
+// are there once one names them.
+WantedModules wanted_libraries(const std::vector<ExtensionTerms>& terms, const Settings& settings);
 
 ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
                                          Version version, const ExtensionEnvironment& environment,

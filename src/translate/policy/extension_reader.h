@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <expected>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,27 @@ struct ExtensionFailure {
 
 // "<namespace>/<name>/wasm/0": of what belongs to an extension of a policy.
 std::string own_name(const NamespacedName& policy, std::string_view list, std::size_t index);
+// "envoyextensionpolicy/<namespace>/<name>/wasm/0": the same where patches may speak of it, so Envoy
+// Gateway's.
+std::string upstream_own_name(const NamespacedName& policy, std::string_view list, std::size_t index);
 // Of the place for its module.
 std::string slot_name(const NamespacedName& policy, Version version, std::size_t index);
+
+// Where proxies have a module that is there: a file of this machine, or a URL of ours.
+struct ModulePlace {
+  std::string path;
+  std::string uri;                            // where there is no path
+  std::shared_ptr<const ClusterRow> cluster;  // of the URL; else null
+  std::string sha256;                         // empty: of a file that we have not fetched
+
+  std::string cluster_name() const { return cluster == nullptr ? "" : cluster->cluster.name; }
+};
+
+// A library that the EnvoyProxy registers.
+struct Library {
+  const api::DynamicModuleEntry* entry;
+  ModulePlace place;
+};
 
 class ExtensionReader {
  public:
@@ -45,18 +65,23 @@ class ExtensionReader {
   const ExtensionEnvironment& environment;
   flow::Reads& reads;
 
-  // The filter in the chain, under the name "envoy.filters.http.lua/<namespace>/<name>/0".
-  ir::ExtensionPtr filter(std::string_view kind, std::size_t index,
+  // The filter in the chain, under Envoy Gateway's name: "envoy.filters.http.<kind>/envoyextensionpolicy/…".
+  ir::ExtensionPtr filter(std::string_view kind, std::string_view list, std::size_t index,
                           decltype(ir::Extension::filter) filter) const;
-  // Of what belongs to it.
-  std::string own_name(std::string_view list, std::size_t index) const {
-    return translate::own_name(policy, list, index);
-  }
-
   // It cannot be used. `list` and `index` say which one it is.
   PolicyExtension broken(std::string_view list, std::size_t index, ExtensionFailure failure, bool fail_open);
   // It will be there.
   PolicyExtension late(bool fail_open);
+  // The module of a slot, as far as there is one to serve; else what the extension is without it, and what is
+  // wrong has been said, of `field`. `whose` begins such a sentence; it may be empty.
+  std::expected<wasm::Ready, PolicyExtension> module(std::string_view list, std::size_t index,
+                                                     const std::string& field, std::string_view whose,
+                                                     const ModuleState& state, bool fail_open);
+  ModulePlace place_of(const wasm::Ready& module) const;
+  // A library that the EnvoyProxy registers under this name. `field` is the one with the name.
+  std::expected<Library, PolicyExtension> library(std::string_view list, std::size_t index,
+                                                  const std::string& field, const std::string& name,
+                                                  bool fail_open);
   void add_problem(Problem problem);  // each once
   void warn(std::string_view list, std::size_t index, ExtensionFailure warning);
   void add_backend_tls_policies(const std::vector<PolicyUse>& uses);

@@ -81,7 +81,7 @@ PolicyExtension read_lua(ExtensionReader& reader, std::size_t index, const api::
                                                                failure->line, failure->message),
                    .suggestion = {}});
   }
-  return {.filter = reader.filter("lua", index, std::move(filter)),
+  return {.filter = reader.filter("lua", "lua", index, std::move(filter)),
           .cluster = nullptr,
           .fail_open = false,
           .pending = false};

@@ -1,12 +1,17 @@
 #include "translate/policy/patch_policy.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
 #include <set>
+#include <string>
 #include <string_view>
 #include <tuple>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 #include <re2/re2.h>
 
 #include "base/closest.h"
@@ -64,40 +69,61 @@ ResourcePatch read_patch(std::size_t index, const api::EnvoyJSONPatch& from) {
   patch.operation.path = operation.path;
   patch.operation.json_path = operation.json_path;
   patch.operation.from = operation.from;
+  std::shared_ptr<json> value;
   if (operation.value) {
     // What JSON has no word for, as an infinite number, is no value.
-    json value = json::parse(to_json(*operation.value), nullptr, /*allow_exceptions=*/false);
-    if (!value.is_discarded()) patch.operation.value = std::move(value);
+    value =
+        std::make_shared<json>(json::parse(to_json(*operation.value), nullptr, /*allow_exceptions=*/false));
+    if (value->is_discarded()) value = nullptr;
   }
+  patch.operation.value = value;
   patch.whole = operation.op == api::JSONPatchOperationType::kAdd && !operation.json_path &&
                 operation.path.value_or("").empty();
   if (!patch.whole) return patch;
   patch.operation.path = "";
   // The resource is called as it calls itself.
-  if (!patch.operation.value || !patch.operation.value->is_object()) return patch;
-  json& value = *patch.operation.value;
+  if (!value || !value->is_object()) return patch;
   const bool endpoints = from.type == EnvoyResourceType::kClusterLoadAssignment;
   for (const char* field : {"name", "cluster_name", "clusterName"}) {
-    if (endpoints == (std::string_view(field) == "name") || !value.contains(field)) continue;
-    if (value[field].is_string()) patch.name = value[field].get<std::string>();
+    if (endpoints == (std::string_view(field) == "name") || !value->contains(field)) continue;
+    if ((*value)[field].is_string()) patch.name = (*value)[field].get<std::string>();
     return patch;
   }
-  value[endpoints ? "cluster_name" : "name"] = from.name;
+  (*value)[endpoints ? "cluster_name" : "name"] = from.name;
   return patch;
+}
+
+// What Envoy Gateway calls the clusters of routes of each kind.
+struct RouteClusters {
+  std::string_view name;
+  GroupKind kind;
+  bool by_rule;  // else all rules have one together, of the rule "-1"
+};
+
+const std::array<RouteClusters, 5>& route_clusters() {
+  static const std::array<RouteClusters, 5> kKinds{{{"httproute", api::kind_of<api::HTTPRoute>(), true},
+                                                    {"grpcroute", api::kind_of<api::GRPCRoute>(), true},
+                                                    {"tlsroute", api::kind_of<api::TLSRoute>(), false},
+                                                    {"tcproute", api::kind_of<api::TCPRoute>(), false},
+                                                    {"udproute", api::kind_of<api::UDPRoute>(), false}}};
+  return kKinds;
 }
 
 // The clusters of rules that a policy speaks of.
 void find_own_clusters(std::string_view text, std::set<std::pair<ObjectKey, std::uint32_t>>& found) {
-  static const re2::RE2 kName(
-      R"(\b(httproute|grpcroute)/([a-z0-9.-]+)/([a-z0-9.-]+)/rule/([0-9]{1,4})(?:/backend/[0-9]+)?($|[^/0-9-]))");
+  static const re2::RE2 kName(R"(\b([a-z]+route)/([a-z0-9.-]+)/([a-z0-9.-]+)/rule/(-1|[0-9]{1,4}))"
+                              R"((?:/backend/[0-9]+|-mirror-[0-9]+)?($|[^/0-9-]))");
   std::string kind;
-  NamespacedName name;
-  std::uint32_t rule = 0;
+  std::string namespace_;
+  std::string name;
+  std::string rule;
   re2::StringPiece rest(text.data(), text.size());
-  while (re2::RE2::FindAndConsume(&rest, kName, &kind, &name.namespace_, &name.name, &rule)) {
-    const GroupKind& of =
-        kind == "httproute" ? api::kind_of<api::HTTPRoute>() : api::kind_of<api::GRPCRoute>();
-    found.insert({{.kind = of, .name = name}, rule});
+  while (re2::RE2::FindAndConsume(&rest, kName, &kind, &namespace_, &name, &rule)) {
+    const auto of = std::ranges::find(route_clusters(), kind, &RouteClusters::name);
+    if (of == route_clusters().end() || of->by_rule == (rule == "-1")) continue;
+    std::uint32_t index = 0;
+    if (of->by_rule) std::from_chars(rule.data(), rule.data() + rule.size(), index);
+    found.insert({{.kind = of->kind, .name = {namespace_, name}}, index});
   }
 }
 
@@ -245,8 +271,9 @@ std::vector<std::uint32_t> rules_with_own_clusters(const ObjectKey& route, const
 }
 
 std::string own_cluster_name(const ObjectKey& route, std::size_t rule) {
-  const bool grpc = route.kind == api::kind_of<api::GRPCRoute>();
-  return fmt::format("{}/{}/rule/{}", grpc ? "grpcroute" : "httproute", route.name.to_string(), rule);
+  const auto of = std::ranges::find(route_clusters(), route.kind, &RouteClusters::kind);
+  return fmt::format("{}/{}/rule/{}", of->name, route.name.to_string(),
+                     of->by_rule ? std::to_string(rule) : "-1");
 }
 
 std::string own_cluster_name(const ObjectKey& route, std::size_t rule, std::size_t backend) {
@@ -268,6 +295,17 @@ void each_name(const ProxyPlan& plan, EnvoyResourceType type, See see) {
   }
 }
 
+// What Envoy Gateway calls the cluster of a Service's port where `mergeBackends` has rules share it,
+// "service/<namespace>/<name>/<port>/http", is here "service/<namespace>/<name>:<port>".
+std::string our_service_name(const std::string& name) {
+  static const re2::RE2 kMerged(R"(service/([^/]+)/([^/]+)/([0-9]{1,5})/(?:http|tcp))");
+  std::string namespace_;
+  std::string service;
+  std::string port;
+  if (!re2::RE2::FullMatch(name, kMerged, &namespace_, &service, &port)) return name;
+  return fmt::format("service/{}/{}:{}", namespace_, service, port);
+}
+
 std::string our_name(const ResourcePatch& patch, const ProxyPlan* plan) {
   std::string name = patch.name;
   if (patch.whole || plan == nullptr) return name;
@@ -284,6 +322,7 @@ std::string our_name(const ResourcePatch& patch, const ProxyPlan* plan) {
       break;
     case EnvoyResourceType::kCluster:
     case EnvoyResourceType::kClusterLoadAssignment:
+      name = our_service_name(name);
       break;
   }
   return name;
@@ -315,33 +354,79 @@ bool applies_before(const NamespacedName& a, const PlacedPatches& row_a, const N
 
 namespace {
 
-// Why a rule has no cluster of the name: {message, suggestion}, empty where the name is none of a rule's.
-std::pair<std::string, std::string> missing_rule(const std::string& name, const Inputs& inputs,
-                                                 const Projections& tables, flow::Reads& reads) {
+// How many rules a route has; nothing where there is no such route.
+std::optional<std::size_t> rules_of(const ObjectKey& route, const Inputs& inputs, flow::Reads& reads) {
+  const auto count = [&](const auto& routes) -> std::optional<std::size_t> {
+    const auto* found = reads.get(routes, route.name);
+    return found == nullptr ? std::nullopt : std::optional(found->spec.rules.size());
+  };
+  if (route.kind == api::kind_of<api::HTTPRoute>()) return count(inputs.http_routes);
+  if (route.kind == api::kind_of<api::GRPCRoute>()) return count(inputs.grpc_routes);
+  if (route.kind == api::kind_of<api::TLSRoute>()) return count(inputs.tls_routes);
+  if (route.kind == api::kind_of<api::TCPRoute>()) return count(inputs.tcp_routes);
+  return count(inputs.udp_routes);
+}
+
+struct Mistake {
+  std::string message;
+  std::string suggestion;
+};
+
+// What is wrong with the names of rules' clusters in a text, as far as routes and their rules go.
+std::optional<Mistake> wrong_rule(std::string_view text, const Inputs& inputs, const Projections& tables,
+                                  flow::Reads& reads) {
+  std::set<std::pair<ObjectKey, std::uint32_t>> found;
+  find_own_clusters(text, found);
+  for (const auto& [route, rule] : found) {
+    const std::optional<std::size_t> rules = rules_of(route, inputs, reads);
+    if (!rules) {
+      return Mistake{fmt::format("there is no {}", route.to_string()), near_object(route, {}, tables, reads)};
+    }
+    if (rule >= *rules) {
+      return Mistake{fmt::format("{} has {} {}, counted from 0", route.to_string(), *rules,
+                                 *rules == 1 ? "rule" : "rules"),
+                     ""};
+    }
+  }
+  return std::nullopt;
+}
+
+// Why a rule has no cluster of the name; nothing where the name is none of a rule's.
+std::optional<Mistake> missing_rule(const std::string& name, const Inputs& inputs, const Projections& tables,
+                                    flow::Reads& reads) {
+  if (auto wrong = wrong_rule(name, inputs, tables, reads)) return wrong;
   std::set<std::pair<ObjectKey, std::uint32_t>> found;
   find_own_clusters(name, found);
-  if (found.empty()) return {};
+  if (found.empty()) return std::nullopt;
   const auto& [route, rule] = *found.begin();
-  std::optional<std::size_t> rules;
-  if (const auto* http = reads.get(inputs.http_routes, route.name);
-      http != nullptr && route.kind == api::kind_of<api::HTTPRoute>()) {
-    rules = http->spec.rules.size();
-  } else if (const auto* grpc = reads.get(inputs.grpc_routes, route.name);
-             grpc != nullptr && route.kind == api::kind_of<api::GRPCRoute>()) {
-    rules = grpc->spec.rules.size();
+  if (name.find("-mirror-") != std::string::npos) {
+    return Mistake{fmt::format("rule {} of {} has no such mirror by this proxy", rule, route.to_string()),
+                   "the number is that of the filter, counted from 0"};
   }
-  if (!rules) {
-    return {fmt::format("there is no {}", route.to_string()), near_object(route, {}, tables, reads)};
-  }
-  if (rule >= *rules) {
-    return {fmt::format("{} has {} {}, counted from 0", route.to_string(), *rules,
-                        *rules == 1 ? "rule" : "rules"),
-            ""};
-  }
-  return {
+  const auto of = std::ranges::find(route_clusters(), route.kind, &RouteClusters::kind);
+  if (!of->by_rule) return Mistake{fmt::format("{} is not served by this proxy", route.to_string()), ""};
+  return Mistake{
       fmt::format("rule {} of {} sends nowhere by this proxy, or its backends differ and have a cluster each",
                   rule, route.to_string()),
       fmt::format("that of a backend is called {}", quote(own_cluster_name(route, rule, 0)))};
+}
+
+// A patch of a route that names the cluster of a rule that is not there: Envoy would answer with 503.
+std::optional<Problem> wrong_mention(const NamespacedName& policy, const ResourcePatch& patch,
+                                     const std::vector<ResourcePatch>& all, const Inputs& inputs,
+                                     const Projections& tables, flow::Reads& reads) {
+  if (patch.type != EnvoyResourceType::kRouteConfiguration || !patch.operation.value) return std::nullopt;
+  const std::string text = patch.operation.value->dump(-1, ' ', false, json::error_handler_t::replace);
+  auto wrong = wrong_rule(text, inputs, tables, reads);
+  if (!wrong) return std::nullopt;
+  // The policy's own cluster may have such a name.
+  const bool own = std::ranges::any_of(all, [&text](const ResourcePatch& other) {
+    return other.whole && other.type == EnvoyResourceType::kCluster &&
+           text.find(json(other.name).dump()) != std::string::npos;
+  });
+  if (own) return std::nullopt;
+  return problem_of(policy, "reference/not-found", operation_path(patch.index, "value"),
+                    std::move(wrong->message), std::move(wrong->suggestion));
 }
 
 Problem missing_resource(const NamespacedName& policy, const ResourcePatch& patch,
@@ -352,10 +437,9 @@ Problem missing_resource(const NamespacedName& policy, const ResourcePatch& patc
   const bool of_rule =
       patch.type == EnvoyResourceType::kCluster || patch.type == EnvoyResourceType::kClusterLoadAssignment;
   if (of_rule) {
-    auto [why, suggestion] = missing_rule(patch.name, inputs, tables, reads);
-    if (!why.empty()) {
-      return problem_of(policy, "reference/not-found", path, fmt::format("{}: {}", what, why),
-                        std::move(suggestion));
+    if (auto why = missing_rule(patch.name, inputs, tables, reads)) {
+      return problem_of(policy, "reference/not-found", path, fmt::format("{}: {}", what, why->message),
+                        std::move(why->suggestion));
     }
   }
   std::vector<std::string> there;
@@ -374,7 +458,7 @@ Problem missing_resource(const NamespacedName& policy, const ResourcePatch& patc
   constexpr std::size_t kListed = 8;
   return problem_of(policy, "reference/not-found", path,
                     fmt::format("{} in the proxy of {}", what, quote(placed.proxy)),
-                    !near.empty()             ? fmt::format("did you mean {}?", quote(near))
+                    !near.empty()             ? did_you_mean(near)
                     : there.size() <= kListed ? list_names("there are", there)
                                               : "");
 }
@@ -389,6 +473,11 @@ PolicyProblems patch_problems(const NamespacedName& name, const PlacedPatches& p
                               const std::vector<const PatchFault*>& faults, const Inputs& inputs,
                               const Projections& tables, const PatchNames& names, flow::Reads& reads) {
   PolicyProblems found;
+  for (const ResourcePatch& patch : *placed.patches) {
+    if (auto problem = wrong_mention(name, patch, *placed.patches, inputs, tables, reads)) {
+      found.problems.push_back(*std::move(problem));
+    }
+  }
   for (const PatchFault* fault : faults) {
     const ResourcePatch& patch = patch_at(*placed.patches, fault->index);
     if (fault->missing) {

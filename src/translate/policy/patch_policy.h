@@ -7,8 +7,8 @@
 // the policy's problems and status say.
 //
 // Rules share clusters; in Envoy Gateway each has one of its own,
-// "httproute/<namespace>/<route>/rule/<index>". A rule has that, too, once a policy mentions it, so that a
-// patch of it is no other rule's business.
+// "httproute/<namespace>/<route>/rule/<index>"; routes of connections have "tcproute/…/rule/-1". A rule, and
+// its mirrors, have that, too, once a policy mentions it, so that a patch of it is no other rule's business.
 //
 // Threads: pure functions.
 #pragma once
@@ -43,7 +43,7 @@ struct PatchPolicyRow {
   std::optional<ir::ProxyKey> proxy;  // none: there is no such target
   api::ParentReference ancestor;
   std::shared_ptr<const std::vector<ResourcePatch>> patches;  // never null; none where they are not to apply
-  std::vector<std::pair<ObjectKey, std::uint32_t>> own_clusters;  // of which rules; sorted
+  std::vector<std::pair<ObjectKey, std::uint32_t>> own_clusters;  // of which rules (TCPRoutes: 0); sorted
   Conditions conditions;
   std::vector<Problem> problems;
 
@@ -71,7 +71,7 @@ PatchPolicyRow served_hardly(PatchPolicyRow refused, const ObjectKey& policy, co
 // The rules of a route that have clusters of their own in a proxy; sorted.
 std::vector<std::uint32_t> rules_with_own_clusters(const ObjectKey& route, const ir::ProxyKey& proxy,
                                                    const OwnClusterIndex& policies, flow::Reads& reads);
-// Of a rule, or of one of its backends where these cannot be one cluster.
+// Of a rule, or a route of connections; of one of a rule's backends where these cannot be one cluster.
 std::string own_cluster_name(const ObjectKey& route, std::size_t rule);
 std::string own_cluster_name(const ObjectKey& route, std::size_t rule, std::size_t backend);
 

@@ -37,6 +37,7 @@ inline bool is_among(const PolicyTarget& target, const std::vector<PolicyTarget>
 // What the index has a policy under.
 inline std::vector<ObjectKey> objects_of(const std::vector<PolicyTarget>& targets) {
   std::vector<ObjectKey> objects;
+  objects.reserve(targets.size());
   for (const PolicyTarget& target : targets) objects.push_back(target.object);
   return objects;
 }

@@ -37,12 +37,14 @@ std::expected<ObjectKey, ExtensionFailure> follow(const SourceReader& reader,
                 .name = {ref.namespace_.value_or(reader.policy.namespace_), ref.name}};
   if (!permitted({api::kind_of<api::EnvoyExtensionPolicy>(), reader.policy.namespace_}, key.kind, key.name,
                  reader.environment.tables, reader.reads)) {
-    return Failed({.field = field + ".namespace",
-                   .code = "reference/not-permitted",
-                   .message = fmt::format(
-                       "no ReferenceGrant in namespace {} lets EnvoyExtensionPolicy of {} refer to {} {}",
-                       key.name.namespace_, reader.policy.namespace_, ref.kind, ref.name),
-                   .suggestion = fmt::format("add a ReferenceGrant to namespace {}", key.name.namespace_)});
+    return Failed(
+        {.field = field + ".namespace",
+         .code = "reference/not-permitted",
+         .message =
+             fmt::format("no ReferenceGrant in namespace {} lets EnvoyExtensionPolicy of {} refer to {} {}",
+                         key.name.namespace_, reader.policy.namespace_, ref.kind, ref.name),
+         .suggestion = missing_grant({api::kind_of<api::EnvoyExtensionPolicy>(), reader.policy.namespace_},
+                                     key.kind, key.name, reader.environment.tables, reader.reads)});
   }
   return key;
 }
@@ -170,15 +172,12 @@ const std::string& url_of(const api::WasmCode& code) { return code.http ? code.h
 }  // namespace
 
 std::string plugin_name(const NamespacedName& policy, std::size_t index) {
-  return "envoyextensionpolicy/" + own_name(policy, "wasm", index);
+  return upstream_own_name(policy, "wasm", index);
 }
 
-std::vector<std::pair<std::string, wasm::Source>> wanted_modules(const NamespacedName& name,
-                                                                 const api::EnvoyExtensionPolicy& policy,
-                                                                 Version version,
-                                                                 const ModuleEnvironment& environment,
-                                                                 flow::Reads& reads) {
-  std::vector<std::pair<std::string, wasm::Source>> wanted;
+WantedModules wanted_modules(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
+                             Version version, const ModuleEnvironment& environment, flow::Reads& reads) {
+  WantedModules wanted;
   for (std::size_t i = 0; i < policy.spec.wasm.size(); ++i) {
     const api::WasmCode& code = policy.spec.wasm[i].code;
     auto source = read_good_source({name, environment, reads}, code);
@@ -196,24 +195,21 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
   const std::string slot = slot_name(reader.policy, reader.version, index);
   const std::string url_field = wasm.code.http ? "code.http.url" : "code.image.url";
   const auto serve = [&](const wasm::Ready& module) -> PolicyExtension {
-    if (!module.warning.empty()) {
-      reader.warn("wasm", index,
-                  {.field = url_field, .code = "module/stale", .message = module.warning, .suggestion = {}});
-    }
     const std::string own_name = plugin_name(reader.policy, index);
+    ModulePlace place = reader.place_of(module);
     ir::Wasm filter{.vm = own_name,
                     .name = wasm.name.value_or(own_name),
                     .root_id = wasm.root_id.value_or(""),
                     .config = wasm.config ? to_json(*wasm.config) : std::string(),
-                    .path = module.path,
-                    .uri = {},
-                    .cluster = {},
-                    .sha256 = module.sha256,
+                    .path = std::move(place.path),
+                    .uri = std::move(place.uri),
+                    .cluster = place.cluster_name(),
+                    .sha256 = std::move(place.sha256),
                     .host_env_keys = wasm.env ? wasm.env->host_keys : std::vector<std::string>(),
                     .fail_open = wasm.fail_open,
                     .body_behind_held_headers = is_set(reader.annotations, kBodyAnnotation)};
-    return {.filter = reader.filter("wasm", index, std::move(filter)),
-            .cluster = nullptr,
+    return {.filter = reader.filter("wasm", "wasm", index, std::move(filter)),
+            .cluster = std::move(place.cluster),
             .fail_open = wasm.fail_open,
             .pending = false};
   };
@@ -237,19 +233,8 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
     }
     return serve(at->second);
   }
-  if (const auto* failed = std::get_if<wasm::Failed>(&state->state)) {
-    PolicyExtension nothing = broken({.field = url_field,
-                                      .code = fmt::format("module/{}", wasm::name_of(failed->failure.reason)),
-                                      .message = failed->failure.message,
-                                      .suggestion = failed->retry_at ? "it is tried again" : ""});
-    // It may be there with the next attempt; and what was there before serves on.
-    nothing.pending = failed->retry_at.has_value();
-    if (!state->stand_in) return nothing;
-  }
-  const auto* ready = std::get_if<wasm::Ready>(&state->state);
-  if (ready == nullptr && state->stand_in) ready = &*state->stand_in;
-  if (ready == nullptr) return reader.late(wasm.fail_open);
-  return serve(*ready);
+  auto module = reader.module("wasm", index, url_field, "", *state, wasm.fail_open);
+  return module ? serve(*module) : std::move(module.error());
 }
 
 }  // namespace sluice::translate

@@ -17,8 +17,8 @@ void render(const ir::DynamicModule& from,
   fill_module(from.path, from.uri, from.cluster, from.sha256, module->mutable_module());
   module->set_do_not_close(from.do_not_close);
   module->set_load_globally(from.load_globally);
+  // Not `terminal_filter`, for that is one at the end of its chain, which the router is. Any may answer.
   to->set_filter_name(from.filter);
-  to->set_terminal_filter(from.terminal);
   if (from.config.empty()) return;
   google::protobuf::StringValue config;
   config.set_value(from.config);
@@ -26,6 +26,12 @@ void render(const ir::DynamicModule& from,
 }
 
 }  // namespace
+
+void add_dynamic_module(const std::string& name, const ir::DynamicModule& module, HttpConnectionManager* to) {
+  envoy::extensions::filters::http::dynamic_modules::v3::DynamicModuleFilter filter;
+  render(module, &filter);
+  add_extension(name, filter, to);
+}
 
 void add_dynamic_modules(const ir::HttpChain& chain, HttpConnectionManager* to) {
   add_extensions(chain, to, render);

@@ -15,7 +15,8 @@ namespace {
 
 namespace rbac_v3 = envoy::extensions::filters::http::rbac::v3;
 
-constexpr char kName[] = "envoy.filters.http.rbac/loopback_guard";
+// Envoy Gateway's.
+constexpr char kName[] = "envoy.filters.http.rbac.dfp_loopback_deny";
 
 // What Envoy Gateway denies, each a pattern of its own.
 constexpr const char* kNames[] = {R"(^127\.0\.0\.1(?::\d+)?$)",

@@ -29,7 +29,7 @@ json guard_of(const ir::Forward& forward, const std::string& on = "*") {
   const json made = as_json(ResourceType::kRoutes, assemble_routes("table", hosts));
   const json route = made["virtualHosts"][0]["routes"][0];
   if (!route.contains("typedPerFilterConfig")) return nullptr;
-  return route["typedPerFilterConfig"]["envoy.filters.http.rbac/loopback_guard"]["rbac"]["matcher"];
+  return route["typedPerFilterConfig"]["envoy.filters.http.rbac.dfp_loopback_deny"]["rbac"]["matcher"];
 }
 
 // Each denies requests of one pattern; ours for every spelling is the last.

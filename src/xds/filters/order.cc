@@ -8,6 +8,8 @@
 #include "xds/filters/cors.h"
 #include "xds/filters/credential_injector.h"
 #include "xds/filters/dynamic_module.h"
+#include "xds/filters/endpoint_picker.h"
+#include "xds/filters/ext_authz.h"
 #include "xds/filters/ext_proc.h"
 #include "xds/filters/extension.h"
 #include "xds/filters/grpc.h"
@@ -33,7 +35,7 @@ constexpr HttpFilter kFilters[] = {
     {"envoy.filters.http.csrf", nullptr},
     // Authentication may read headers that were set here.
     {"envoy.filters.http.header_mutation", nullptr},
-    {"envoy.filters.http.ext_authz", nullptr},
+    {ir::kExtAuthz, add_ext_authz},
     {"envoy.filters.http.api_key_auth", nullptr},
     {"envoy.filters.http.basic_auth", nullptr},
     {"envoy.filters.http.oauth2", nullptr},
@@ -56,6 +58,8 @@ constexpr HttpFilter kFilters[] = {
     {ir::kCredentialInjector, add_credential_injectors},
     {"envoy.filters.http.compressor", nullptr},
     {"envoy.filters.http.dynamic_forward_proxy", nullptr},
+    // What it picks is reserved: nobody refuses the request after it.
+    {ir::kEndpointPicker, add_endpoint_pickers},
     // Sends the request on: nothing can come after it.
     {"envoy.filters.http.router", add_router},
 };

@@ -1,0 +1,67 @@
+#include "control/picker_plan.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/socket_address.h"
+
+namespace sluice::control {
+
+using translate::PickerPlan;
+
+namespace {
+
+// llm-d's label of what a pod is for; its older values and names are those of `sluice picker`'s profiles.
+constexpr std::string_view kRoleLabel = "llm-d.ai/role";
+
+picker::Role role_of(const api::StringMap& labels) {
+  const auto at = labels.find(kRoleLabel);
+  if (at == labels.end()) return picker::Role::kBoth;
+  if (at->second == "prefill") return picker::Role::kPrefill;
+  return at->second == "decode" ? picker::Role::kDecode : picker::Role::kBoth;
+}
+
+}  // namespace
+
+std::vector<PickerPlan::Server> servers_of(const api::InferencePool& pool,
+                                           const std::vector<const api::Pod*>& pods) {
+  std::vector<PickerPlan::Server> servers;
+  for (const api::Pod* pod : pods) {
+    if (!translate::is_member(pool.spec, *pod)) continue;
+    for (const api::PoolPort& port : pool.spec.target_ports) {
+      servers.push_back(
+          {.address = host_and_port(pod->status.pod_ip, port.number), .labels = pod->metadata.labels});
+    }
+  }
+  std::ranges::sort(servers, {}, &PickerPlan::Server::address);
+  const auto twice = std::ranges::unique(servers, {}, &PickerPlan::Server::address);
+  servers.erase(twice.begin(), twice.end());
+  return servers;
+}
+
+std::vector<picker::Endpoint> endpoints_of(const translate::PickerPlan& plan) {
+  std::vector<picker::Endpoint> endpoints;
+  endpoints.reserve(plan.servers.size());
+  for (const translate::PickerPlan::Server& server : plan.servers) {
+    endpoints.push_back(
+        {.address = server.address, .role = role_of(server.labels), .labels = server.labels, .models = {}});
+  }
+  return endpoints;
+}
+
+picker::TrafficRules rules_of(const translate::PickerPlan& plan) {
+  picker::TrafficRules rules{.priorities = plan.priorities, .rewrites = {}};
+  for (const api::ModelRewriteRule& rule : plan.rewrites) {
+    picker::ModelRewrite& rewrite = rules.rewrites.emplace_back();
+    for (const api::ModelRewriteMatch& match : rule.matches) rewrite.models.push_back(match.model);
+    for (const api::ModelRewriteTarget& target : rule.targets) {
+      rewrite.targets.push_back(
+          {.model = target.model, .weight = static_cast<std::uint32_t>(target.weight.value_or(1))});
+    }
+  }
+  return rules;
+}
+
+}  // namespace sluice::control

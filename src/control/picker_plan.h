@@ -1,0 +1,21 @@
+// What a picker of ours is told of a pool, from the pool's objects to the picker's own words.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <vector>
+
+#include "picker/endpoint.h"
+#include "picker/exchange/pool.h"
+#include "translate/inference_pool.h"
+
+namespace sluice::control {
+
+// Each port of each of these pods that is a member, sorted by address, each address once.
+std::vector<translate::PickerPlan::Server> servers_of(const api::InferencePool& pool,
+                                                      const std::vector<const api::Pod*>& pods);
+
+std::vector<picker::Endpoint> endpoints_of(const translate::PickerPlan& plan);
+picker::TrafficRules rules_of(const translate::PickerPlan& plan);
+
+}  // namespace sluice::control

@@ -1,0 +1,180 @@
+#include "control/verdicts.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "control/clues.h"
+
+namespace sluice::control {
+namespace {
+
+// Objects that a log line names; more are counted.
+constexpr std::size_t kNamed = 20;
+
+}  // namespace
+
+Verdicts::Verdicts(const std::string& run_dir, Pipeline& pipeline, ProblemLog& problems, Hooks hooks)
+    : pipeline_(pipeline),
+      problems_(problems),
+      hooks_(std::move(hooks)),
+      refusals_(run_dir + "/refusals.json"),
+      good_(run_dir + "/good.journal"),
+      isolation_({.known_good =
+                      [this](const ObjectKey& object) {
+                        const auto present = pipeline_.object(object);
+                        return present && good_.holds(object, *present);
+                      },
+                  .named = [this](const std::vector<ObjectKey>& suspects,
+                                  const std::string& message) { return named(suspects, message); },
+                  .carries =
+                      [](const ObjectKey& object) {
+                        return object.kind == api::kind_of<api::Gateway>() ||
+                               object.kind == api::kind_of<api::ListenerSet>();
+                      }}) {}
+
+void Verdicts::restore() {
+  for (const auto& [object, refusal] : refusals_.refusals()) {
+    pipeline_.refuse(object, refusal);
+    if (refusal->last_good && !good_.find(object)) good_.set(object, *refusal->last_good);
+  }
+}
+
+void Verdicts::keep_only_present() {
+  good_.keep_only([this](const ObjectKey& object) { return pipeline_.object(object).has_value(); });
+}
+
+void Verdicts::deleted(const ObjectKey& object) {
+  isolation_.forget(object);
+  good_.erase(object);
+  drop_refusal(object);
+}
+
+void Verdicts::acknowledged(const std::set<std::string>& aggregates, std::uint64_t commit) {
+  isolation_.acknowledged(aggregates, commit);
+}
+
+bool Verdicts::rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message) {
+  return isolation_.rejected(aggregate, commit, message);
+}
+
+void Verdicts::rejected(const ads::Rejected& rejected) {
+  const translate::XdsKey key{rejected.proxy, rejected.name};
+  // What a patch did to it is the policy's doing.
+  const std::optional<std::string> aggregate = pipeline_.aggregate_of(rejected.type, key);
+  if (aggregate && isolation_.rejected(*aggregate, rejected.commit, rejected.message)) return;
+  const ObjectKey* owner = pipeline_.owner_of_cluster(key);
+  refused_.push_back({rejected.type,
+                      key,
+                      rejected.version,
+                      {.code = "value/rejected",
+                       .severity = Severity::kError,
+                       .where = {},
+                       .object = owner == nullptr ? ObjectKey{} : *owner,
+                       .path = "",
+                       .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
+                       .suggestion = ""}});
+  problems_.add(refused_.back().problem);
+  dirty_ = true;
+}
+
+void Verdicts::conclude() {
+  for (const ObjectKey& good : isolation_.take_good()) {
+    if (const auto object = pipeline_.object(good); object && hooks_.is_whole(good)) good_.set(good, *object);
+    drop_refusal(good);
+  }
+  carry_out(isolation_.take());
+}
+
+// Isolation is told which objects bring what is new: not those of which its own order is all that is new, nor
+// those of which the version is refused already.
+void Verdicts::committed(std::uint64_t commit) {
+  isolation_.trial_committed(commit);
+  for (const Pipeline::Contributor& contributor : pipeline_.changed_contributors()) {
+    const std::optional<api::Object> present = pipeline_.object(contributor.object);
+    const auto order = ordered_.find(contributor.object);
+    if (order != ordered_.end() && order->second == present) continue;
+    if (contributor.refused) continue;
+    isolation_.changed(commit, contributor.object, contributor.aggregates);
+  }
+  ordered_.clear();
+  std::erase_if(refused_, [this](const RefusedResource& r) {
+    const Rendered* present = pipeline_.resources(r.type).get(r.key);
+    if (present != nullptr && present->version == r.version) return false;
+    problems_.remove(r.problem);
+    return true;
+  });
+}
+
+// Refusals of versions that are no more are kept: going back to one is no news.
+std::size_t Verdicts::count_held_back() const {
+  return static_cast<std::size_t>(std::ranges::count_if(refusals_.refusals(), [this](const auto& refusal) {
+    const std::optional<api::Object> present = pipeline_.object(refusal.first);
+    return refusal.second->guilty && present && refusals_.holds(refusal.first, *present);
+  }));
+}
+
+void Verdicts::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
+  refusals_.set(object, refusal);
+  pipeline_.refuse(object, std::move(refusal));
+  dirty_ = true;
+}
+
+// For the object is gone, or a later version of it is good: going back to what was refused then is another
+// try, and the last good version is not that of then.
+void Verdicts::drop_refusal(const ObjectKey& object) {
+  if (refusals_.refusals().contains(object)) refuse(object, nullptr);
+}
+
+void Verdicts::carry_out(const std::vector<Isolation::Order>& orders) {
+  std::array<std::vector<std::string>, 3> said;
+  for (const Isolation::Order& order : orders) {
+    const std::optional<api::Object> present = pipeline_.object(order.object);
+    ordered_[order.object] = present;
+    std::shared_ptr<const Refusal> refusal;
+    if (order.hold && present) {
+      refusal = std::make_shared<const Refusal>(Refusal{.refused = *present,
+                                                        .last_good = good_.find(order.object),
+                                                        .message = order.message,
+                                                        .guilty = order.guilty,
+                                                        .code = pipeline_.code_of(order.object)});
+    }
+    refuse(order.object, std::move(refusal));
+    if (order.hold && order.guilty) hooks_.held_back(order.object);
+    said[!order.hold ? 0 : order.guilty ? 2 : 1].push_back(order.object.to_string());
+  }
+  constexpr std::pair<Level, std::string_view> kWords[] = {
+      {Level::kInfo, "let go"}, {Level::kInfo, "held back"}, {Level::kError, "refused"}};
+  for (std::size_t i = 0; i < said.size(); ++i) {
+    const std::size_t all = said[i].size();
+    if (all == 0) continue;
+    if (all > kNamed) said[i].resize(kNamed);
+    log(kWords[i].first, kWords[i].second, {{"objects", all}, {"changed", said[i]}});
+  }
+}
+
+// Where a message names an object's plugin, or says something of the objects' texts, that is nearly always
+// who is at fault.
+std::vector<ObjectKey> Verdicts::named(const std::vector<ObjectKey>& suspects,
+                                       const std::string& message) const {
+  std::vector<ObjectKey> found;
+  for (const ObjectKey& suspect : suspects) {
+    const auto is_named = [&message](const std::string& plugin) { return message.contains(plugin); };
+    if (std::ranges::any_of(pipeline_.plugins_of(suspect), is_named)) found.push_back(suspect);
+  }
+  if (!found.empty()) return found;
+  std::vector<std::string> texts;
+  texts.reserve(suspects.size());
+  for (const ObjectKey& suspect : suspects) {
+    const auto object = pipeline_.object(suspect);
+    texts.push_back(object ? api::write_object(*object) : "");
+  }
+  for (const std::size_t i : pointed_at(texts, message)) found.push_back(suspects[i]);
+  return found;
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,97 @@
+// What proxies said of the user's objects, and what follows from it: which version of each is known to be
+// good, and which is held back.
+//
+// A proxy takes or refuses aggregates (route tables, its listeners; control/isolation.h has the model). When
+// it takes one, the versions in it are good, and are kept in a journal. When it refuses one, isolation finds
+// who is guilty, and that object's last good version is served in its place. Both outlast the process, in the
+// run directory. A cluster, a secret or endpoints that are refused harm nothing else: the proxy keeps what it
+// had, and the problem names the object.
+//
+// What is decided goes into the pipeline like any other input, for the next commit.
+//
+// Threads: belongs to the control thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ads/server.h"
+#include "control/good_versions.h"
+#include "control/isolation.h"
+#include "control/pipeline.h"
+#include "control/problem_log.h"
+#include "control/refusal_memory.h"
+
+namespace sluice::control {
+
+class Verdicts {
+ public:
+  struct Hooks {
+    // False while a part of the object is still on its way: what proxies take now is the version before.
+    std::function<bool(const ObjectKey&)> is_whole;
+    // An object is held back for its own fault.
+    std::function<void(const ObjectKey&)> held_back;
+  };
+  // Reads what an earlier process has left in the folder. The others outlive this.
+  Verdicts(const std::string& run_dir, Pipeline& pipeline, ProblemLog& problems, Hooks hooks);
+
+  // Has the pipeline know what was refused before. To be called when it has the first objects.
+  void restore();
+  void deleted(const ObjectKey& object);
+
+  void acknowledged(const std::set<std::string>& aggregates, std::uint64_t commit);
+  // False where that can be no object's doing.
+  bool rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message);
+  // Of a cluster, endpoints or a secret.
+  void rejected(const ads::Rejected& rejected);
+  // Orders what follows from all that was said.
+  void conclude();
+
+  // The pipeline has committed: who may be guilty if it is refused, and what was refused and is no more.
+  void committed(std::uint64_t commit);
+  // To be called before a proxy is sent what depends on a refusal.
+  void save_refusals() { refusals_.save(); }
+  // Writes some of what is new, so that no call takes long. True: there is more.
+  bool save_good_versions() { return good_.save(); }
+  void keep_only_present();
+
+  // Whether the pipeline has got something to commit since the last call.
+  bool take_dirty() { return std::exchange(dirty_, false); }
+  // Objects of which the present version is refused.
+  std::size_t count_held_back() const;
+
+ private:
+  // Of a cluster, endpoints or a secret, in this version.
+  struct RefusedResource {
+    xds::ResourceType type;
+    translate::XdsKey key;
+    std::uint64_t version;
+    Problem problem;
+  };
+
+  void carry_out(const std::vector<Isolation::Order>& orders);
+  void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
+  void drop_refusal(const ObjectKey& object);
+  std::vector<ObjectKey> named(const std::vector<ObjectKey>& suspects, const std::string& message) const;
+
+  Pipeline& pipeline_;
+  ProblemLog& problems_;
+  const Hooks hooks_;
+  RefusalMemory refusals_;
+  GoodVersions good_;
+  Isolation isolation_;
+  // Held back or let go since the last commit, with the version that was committed then.
+  std::map<ObjectKey, std::optional<api::Object>> ordered_;
+  std::vector<RefusedResource> refused_;
+  bool dirty_ = false;
+};
+
+}  // namespace sluice::control

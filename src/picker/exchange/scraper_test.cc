@@ -1,0 +1,252 @@
+#include "picker/exchange/scraper.h"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/descriptor.h"
+
+namespace sluice::picker {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::string chunked(std::string_view body) {
+  return fmt::format("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                     body.size(), body);
+}
+
+// A model server on the same loop, that says what it is told to.
+class ModelServer {
+ public:
+  ModelServer(Loop& loop, std::string page) : loop_(loop), page_(std::move(page)) { listen(0); }
+
+  const std::string& address() const { return address_; }
+  void set_page(std::string response) { page_ = std::move(response); }
+  std::size_t connections() const { return accepted_; }
+  std::vector<std::string> requests;
+
+  void die() {
+    listening_ = {};
+    connections_.clear();
+  }
+  void live_again() { listen(port_); }
+  // As servers do with connections that nobody uses.
+  void close_connections() { connections_.clear(); }
+
+ private:
+  struct Watched {
+    Descriptor descriptor;
+    Loop::Watch watch;
+  };
+
+  void listen(std::uint16_t port) {
+    Descriptor listener(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    const int one = 1;
+    ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons(port);
+    socklen_t size = sizeof at;
+    auto* const generic = reinterpret_cast<sockaddr*>(&at);
+    ASSERT_EQ(::bind(listener.get(), generic, size), 0);
+    ASSERT_EQ(::listen(listener.get(), 8), 0);
+    ::getsockname(listener.get(), generic, &size);
+    port_ = ntohs(at.sin_port);
+    address_ = fmt::format("127.0.0.1:{}", port_);
+    const int fd = listener.get();
+    listening_ = {std::move(listener), loop_.watch(fd, EPOLLIN, [this, fd](std::uint32_t) { accept(fd); })};
+  }
+  void accept(int listener) {
+    Descriptor connection(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK));
+    if (!connection) return;
+    ++accepted_;
+    const int fd = connection.get();
+    connections_[fd] = {std::move(connection),
+                        loop_.watch(fd, EPOLLIN, [this, fd](std::uint32_t) { answer(fd); })};
+  }
+  void answer(int fd) {
+    std::string buffer(4096, '\0');
+    const ssize_t size = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (size <= 0) {
+      connections_.erase(fd);
+      return;
+    }
+    requests.push_back(buffer.substr(0, buffer.find('\r')));
+    const std::string& text = buffer.starts_with("GET /v1/models") ? models_ : page_;
+    ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+  }
+
+  Loop& loop_;
+  std::string page_;
+  std::string models_ = chunked(R"({"data":[{"id":"base"},{"id":"sql","parent":"base"},{"x":1}]})");
+  std::uint16_t port_ = 0;
+  std::string address_;
+  std::size_t accepted_ = 0;
+  Watched listening_;
+  std::map<int, Watched> connections_;
+};
+
+std::string page(unsigned waiting) {
+  const std::string body = fmt::format("vllm:num_requests_waiting {}\n", waiting);
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
+
+class Scraping : public testing::Test, public Scraper::Listener {
+ protected:
+  void on_load(std::string_view address, const Load& load) override {
+    loads[std::string(address)].push_back(load.waiting);
+  }
+  void on_lost(std::string_view address, std::string_view reason) override {
+    lost[std::string(address)].emplace_back(reason);
+  }
+  void on_models(std::string_view address, std::vector<ServedModel> list) override {
+    models[std::string(address)] = std::move(list);
+  }
+
+  // What is done when a condition holds; one after the other, by go().
+  void when(std::function<bool()> condition, std::function<void()> work = [] {}) {
+    steps_.push_back({std::move(condition), std::move(work)});
+  }
+  void go() {
+    look();
+    const Loop::Timer late = loop_.after(std::chrono::seconds(20), [this] {
+      ADD_FAILURE() << "it did not happen: step " << next_;
+      loop_.quit();
+    });
+    loop_.run();
+  }
+  void look() {
+    while (next_ < steps_.size() && steps_[next_].condition()) steps_[next_++].work();
+    if (next_ == steps_.size()) loop_.quit();
+    tick_ = loop_.after(std::chrono::milliseconds(2), [this] { look(); });
+  }
+
+  struct Step {
+    std::function<bool()> condition;
+    std::function<void()> work;
+  };
+  Loop loop_;
+  ScrapeOptions options_{.interval = std::chrono::milliseconds(5),
+                         .idle_interval = std::chrono::milliseconds(5),
+                         .timeout = std::chrono::milliseconds(200),
+                         .lost_after = std::chrono::milliseconds(300),
+                         .retry_interval = std::chrono::milliseconds(20)};
+  SeriesTable table_{default_series()};
+  Scraper scraper_{loop_, options_, table_, *this};
+  std::map<std::string, std::vector<std::uint32_t>> loads;
+  std::map<std::string, std::vector<std::string>> lost;
+  std::map<std::string, std::vector<ServedModel>> models;
+  std::vector<Step> steps_;
+  std::size_t next_ = 0;
+  Loop::Timer tick_;
+};
+
+TEST_F(Scraping, AsksOverAndOverOnOneConnection) {
+  ModelServer server(loop_, page(3));
+  scraper_.set_addresses(std::vector{server.address()});
+  EXPECT_FALSE(scraper_.complete());
+  when([&] { return loads[server.address()].size() >= 5; });
+  go();
+  EXPECT_TRUE(scraper_.complete());
+  EXPECT_EQ(loads[server.address()].front(), 3U);
+  EXPECT_EQ(server.connections(), 1U);
+  EXPECT_THAT(server.requests, Contains("GET /metrics HTTP/1.1"));
+}
+
+TEST_F(Scraping, AsksForModelsAndAdapters) {
+  ModelServer server(loop_, page(3));
+  scraper_.set_addresses(std::vector{server.address()});
+  when([&] { return !models.empty(); });
+  go();
+  EXPECT_THAT(models[server.address()], ElementsAre(ServedModel{"base", false}, ServedModel{"sql", true}));
+}
+
+TEST_F(Scraping, TellsThatAServerIsGoneAndThatItIsBack) {
+  ModelServer server(loop_, page(3));
+  scraper_.set_addresses(std::vector{server.address()});
+  when([&] { return !loads.empty(); }, [&] { server.die(); });
+  when([&] { return !lost.empty(); },
+       [&] {
+         EXPECT_FALSE(scraper_.servers().at(0).there);
+         server.live_again();
+         server.set_page(page(9));
+       });
+  when([&] { return loads[server.address()].back() == 9; });
+  go();
+  EXPECT_TRUE(scraper_.servers().at(0).there);
+  EXPECT_EQ(lost[server.address()].size(), 1U);
+}
+
+TEST_F(Scraping, AConnectionThatIsClosedBetweenTwoPagesIsNoLoss) {
+  ModelServer server(loop_, page(3));
+  scraper_.set_addresses(std::vector{server.address()});
+  std::size_t before = 0;
+  when([&] { return !loads.empty(); },
+       [&] {
+         before = loads[server.address()].size();
+         server.close_connections();
+       });
+  when([&] { return loads[server.address()].size() > before + 2; });
+  go();
+  EXPECT_THAT(lost, IsEmpty());
+  EXPECT_EQ(server.connections(), 2U);
+}
+
+TEST_F(Scraping, AServerThatDoesNotAnswerIsLostAfterAWhile) {
+  ModelServer server(loop_, page(3));
+  scraper_.set_addresses(std::vector{server.address()});
+  Time begin;
+  when([&] { return !loads.empty(); },
+       [&] {
+         server.set_page("");
+         begin = now();
+       });
+  when([&] { return !lost.empty(); });
+  go();
+  EXPECT_GE(now() - begin, std::chrono::milliseconds(200));
+  EXPECT_THAT(lost[server.address()], ElementsAre("it does not answer in time"));
+}
+
+TEST_F(Scraping, AServerWithAnErrorIsLostAndOneWithoutMetricsIsIdle) {
+  ModelServer broken(loop_, "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+  ModelServer plain(loop_, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+  scraper_.set_addresses(std::vector{broken.address(), plain.address()});
+  when([&] { return !lost.empty() && !loads.empty(); });
+  go();
+  EXPECT_THAT(lost[broken.address()], ElementsAre("it answers with 503"));
+  EXPECT_EQ(loads[plain.address()].front(), 0U);
+}
+
+TEST_F(Scraping, AnAddressThatIsTakenAwayIsAskedNoMore) {
+  ModelServer a(loop_, page(1));
+  ModelServer b(loop_, page(2));
+  scraper_.set_addresses(std::vector{a.address(), b.address()});
+  std::size_t of_a = 0;
+  std::size_t of_b = 0;
+  when([&] { return loads.size() == 2; },
+       [&] {
+         scraper_.set_addresses(std::vector{b.address()});
+         of_a = loads[a.address()].size();
+         of_b = loads[b.address()].size();
+       });
+  when([&] { return loads[b.address()].size() > of_b + 3; });
+  go();
+  EXPECT_EQ(loads[a.address()].size(), of_a);
+  EXPECT_EQ(b.connections(), 1U);
+}
+
+}  // namespace
+}  // namespace sluice::picker

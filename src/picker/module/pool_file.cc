@@ -1,0 +1,113 @@
+#include "picker/module/pool_file.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "picker/exchange/endpoints.h"
+#include "schema/bind.h"
+#include "schema/plain_check.h"
+#include "schema/type.h"
+#include "tree/json.h"
+
+namespace sluice::picker {
+namespace {
+
+struct ServerInFile {
+  std::string address;
+  Role role = Role::kBoth;
+  std::map<std::string, std::string, std::less<>> labels;
+};
+struct TargetInFile {
+  std::string model;
+  std::int64_t weight = 1;
+};
+struct RewriteInFile {
+  std::vector<std::string> models;
+  std::vector<TargetInFile> targets;
+};
+struct PoolInFile {
+  std::vector<ServerInFile> servers;
+  std::map<std::string, std::int32_t, std::less<>> objectives;
+  std::vector<RewriteInFile> rewrites;
+};
+
+// As upstream's InferenceModelRewrite has it.
+constexpr std::int64_t kMaxWeight = 1'000'000;
+
+const schema::Type& pool_type() {
+  using namespace schema;  // NOLINT: as in api
+  static const auto* const kType = new Type(object({
+      field<&PoolInFile::servers>(
+          "servers", list(object({
+                         field<&ServerInFile::address>("address", string()).required(),
+                         field<&ServerInFile::role>("role", enumeration({"both", "prefill", "decode"})),
+                         field<&ServerInFile::labels>("labels", map(string())),
+                     }))),
+      field<&PoolInFile::objectives>("objectives", map(int32())),
+      field<&PoolInFile::rewrites>(
+          "rewrites",
+          list(object({
+              field<&RewriteInFile::models>("models", list(string())),
+              field<&RewriteInFile::targets>(
+                  "targets",
+                  list(object({
+                      field<&TargetInFile::model>("model", string()).required(),
+                      field<&TargetInFile::weight>("weight", integer().range(0, kMaxWeight)).defaults_to(1),
+                  }))),
+          }))),
+  }));
+  return *kType;
+}
+
+}  // namespace
+
+std::optional<PoolContents> read_pool_contents(std::string_view json, std::string_view file,
+                                               std::vector<Problem>* problems) {
+  const std::size_t first = problems->size();
+  const std::vector<Document> documents = parse_json(json, file, problems);
+  if (problems->size() != first) return std::nullopt;
+  const auto fail = [&](std::string code, std::string path, std::string message) {
+    Problem& problem = problems->emplace_back();
+    problem.code = std::move(code);
+    problem.path = std::move(path);
+    problem.message = std::move(message);
+  };
+  PoolInFile written;
+  PoolContents made;
+  if (documents.size() != 1) {
+    fail("schema/required", "", "there is not one pool in this file");
+  } else if (schema::check_plain(documents.front().tree, pool_type(), problems)) {
+    schema::bind(documents.front().tree, pool_type(), &written, problems);
+  }
+  for (std::size_t i = 0; i < written.servers.size(); ++i) {
+    ServerInFile& server = written.servers[i];
+    const auto parsed = parse_endpoints(server.address);
+    if (!parsed || parsed->size() != 1) {
+      fail("value/endpoint", fmt::format("servers[{}].address", i),
+           parsed ? "this is not one address" : parsed.error().message);
+      continue;
+    }
+    made.endpoints.push_back({.address = parsed->front().address,
+                              .role = server.role,
+                              .labels = std::move(server.labels),
+                              .models = {}});
+  }
+  made.rules.priorities.insert(written.objectives.begin(), written.objectives.end());
+  for (RewriteInFile& rewrite : written.rewrites) {
+    ModelRewrite& rule = made.rules.rewrites.emplace_back();
+    rule.models = std::move(rewrite.models);
+    for (TargetInFile& target : rewrite.targets) {
+      rule.targets.push_back(
+          {.model = std::move(target.model), .weight = static_cast<std::uint32_t>(target.weight)});
+    }
+  }
+  for (std::size_t i = first; i < problems->size(); ++i) (*problems)[i].where.file = file;
+  if (problems->size() != first) return std::nullopt;
+  return made;
+}
+
+}  // namespace sluice::picker

@@ -1,0 +1,32 @@
+// What a pool is at the moment, in a file that `sluice run` replaces whenever that changes: so that neither a
+// pod nor a rule that comes changes a listener of Envoy.
+//
+//   {"servers": [{"address": "10.0.0.1:8000", "role": "decode", "labels": {"zone": "a"}}, …],
+//    "objectives": {"batch": -1},
+//    "rewrites": [{"models": ["chat"], "targets": [{"model": "chat-7b", "weight": 9}, …]}, …]}
+//
+// All fields may be absent. The rewrites are those of model_rewrites.h, in their order.
+//
+// Threads: a pure function.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/problem.h"
+#include "picker/endpoint.h"
+#include "picker/exchange/pool.h"
+
+namespace sluice::picker {
+
+struct PoolContents {
+  std::vector<Endpoint> endpoints;
+  TrafficRules rules;
+};
+
+// Nothing where there is an error among the problems that are appended. `file` is for their places.
+std::optional<PoolContents> read_pool_contents(std::string_view json, std::string_view file,
+                                               std::vector<Problem>* problems);
+
+}  // namespace sluice::picker

@@ -1,0 +1,42 @@
+// Ports that processes of others listen on beside ours.
+//
+// Envoys listen with SO_REUSEPORT, so that several of them, and old and new ones, can have a port together.
+// So can any other process of the same user: an Envoy of another sluice, or one that nobody looks after.
+// Nobody is told, and for each connection the kernel draws.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sluice::proxy {
+
+class SharedPorts {
+ public:
+  // Those of the TCP ports on which one of `ours`, which are pids, and a process that is none of them listen
+  // at one address, and did so at the last look: sockets change hands while Envoys come and go. Empty where
+  // it cannot be seen what ours have open.
+  const std::set<std::uint16_t>& look(const std::set<std::uint16_t>& ports, const std::vector<int>& ours);
+
+ private:
+  struct Local {
+    std::string address;  // as the kernel writes it, with the port
+    std::uint16_t port = 0;
+    bool operator==(const Local&) const = default;
+  };
+  using Sockets = std::map<std::uint64_t, Local>;  // by inode
+
+  static void add_listening(const char* file, const std::set<std::uint16_t>& ports, Sockets& listening);
+  static bool take_out(int pid, Sockets& listening);
+
+  Sockets known_;         // all that listened
+  Sockets foreign_;       // of these, those of others beside one of ours
+  bool settled_ = false;  // another look at the same sockets would find the same
+  std::set<std::uint16_t> shared_;
+};
+
+}  // namespace sluice::proxy

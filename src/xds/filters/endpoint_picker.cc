@@ -1,0 +1,72 @@
+#include "xds/filters/endpoint_picker.h"
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "envoy/extensions/filters/http/ext_proc/v3/ext_proc.pb.h"
+
+#include "xds/duration.h"
+#include "xds/filters/dynamic_module.h"
+#include "xds/filters/extension.h"
+
+namespace sluice::xds {
+namespace {
+
+namespace ext_proc_v3 = envoy::extensions::filters::http::ext_proc::v3;
+using Mode = ext_proc_v3::ProcessingMode;
+
+// A request may wait for a server to be free.
+constexpr ir::Duration kDecideWithin{30'000};
+
+// The call is as long as the request and its answer: it has no time limit of its own.
+void render(const ir::EndpointPicker& from, ext_proc_v3::ExternalProcessor* to) {
+  auto* service = to->mutable_grpc_service()->mutable_envoy_grpc();
+  service->set_cluster_name(from.cluster);
+  service->set_authority(from.authority);
+  to->set_failure_mode_allow(from.fail_open);
+  to->mutable_status_on_error()->set_code(envoy::type::v3::ServiceUnavailable);
+  fill_duration(kDecideWithin, to->mutable_message_timeout());
+  Mode* mode = to->mutable_processing_mode();
+  mode->set_request_header_mode(Mode::SEND);
+  mode->set_request_body_mode(from.streamed ? Mode::FULL_DUPLEX_STREAMED : Mode::BUFFERED);
+  mode->set_request_trailer_mode(from.streamed ? Mode::SEND : Mode::SKIP);
+  mode->set_response_header_mode(Mode::SEND);
+  mode->set_response_body_mode(from.streamed ? Mode::FULL_DUPLEX_STREAMED : Mode::STREAMED);
+  mode->set_response_trailer_mode(Mode::SEND);
+  auto* metadata = to->mutable_metadata_options();
+  for (const std::string_view name : {ir::kPickedNamespace, ir::kSubsetNamespace}) {
+    metadata->mutable_forwarding_namespaces()->add_untyped(std::string(name));
+  }
+  metadata->mutable_receiving_namespaces()->add_untyped(std::string(ir::kPickedNamespace));
+}
+
+// One thread of the module's asks the servers of all pools, so it stays once it is there.
+ir::DynamicModule module_of(const ir::EndpointPicker& picker) {
+  return {.module = {},
+          .path = picker.module,
+          .uri = {},
+          .cluster = {},
+          .sha256 = {},
+          .filter = "picker",
+          .config = picker.config,
+          .do_not_close = true};
+}
+
+}  // namespace
+
+void add_endpoint_pickers(const ir::HttpChain& chain, HttpConnectionManager* to) {
+  for (const ir::ExtensionPtr& extension : chain.extensions) {
+    const auto* picker = std::get_if<ir::EndpointPicker>(&extension->filter);
+    if (picker == nullptr) continue;
+    if (picker->module.empty()) {
+      ext_proc_v3::ExternalProcessor service;
+      render(*picker, &service);
+      add_extension(extension->name, service, to);
+    } else {
+      add_dynamic_module(extension->name, module_of(*picker), to);
+    }
+  }
+}
+
+}  // namespace sluice::xds

@@ -1,0 +1,71 @@
+#include "xds/filters/endpoint_picker.h"
+
+#include <memory>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "xds/render.h"
+#include "xds/testing.h"
+
+namespace sluice::xds {
+namespace {
+
+using nlohmann::json;
+
+// The filters of a chain with this picker, the last of which is the router.
+json filters_with(ir::EndpointPicker picker) {
+  ir::HttpChain chain{.name = "chain", .route_table = "table"};
+  chain.extensions.push_back(std::make_shared<const ir::Extension>(ir::Extension{
+      .name = "envoy.filters.http.ext_proc.endpoint_picker/default/llama", .filter = std::move(picker)}));
+  const ir::Listener listener{.name = "http", .address = "0.0.0.0", .port = 80, .chains = {chain}};
+  const json made = as_json(ResourceType::kListener, render_listener(listener));
+  return made["defaultFilterChain"]["filters"][0]["typedConfig"]["httpFilters"];
+}
+
+TEST(EndpointPicker, IsTheLastThatIsAskedAndOffUntilARouteWantsIt) {
+  const json filters = filters_with({.cluster = "picker/default/llama", .authority = "picker"});
+  ASSERT_EQ(filters.size(), 2U);
+  EXPECT_EQ(filters[0]["name"], "envoy.filters.http.ext_proc.endpoint_picker/default/llama");
+  EXPECT_EQ(filters[0]["disabled"], true);
+  EXPECT_EQ(filters[1]["name"], "envoy.filters.http.router");
+}
+
+TEST(EndpointPicker, IsAskedByTheProtocol) {
+  json config =
+      filters_with({.cluster = "picker/default/llama", .authority = "epp.default:9002"})[0]["typedConfig"];
+  config.erase("@type");
+  EXPECT_EQ(config, json::parse(R"({
+    "grpcService": {"envoyGrpc": {"clusterName": "picker/default/llama", "authority": "epp.default:9002"}},
+    "processingMode": {"requestHeaderMode": "SEND", "responseHeaderMode": "SEND",
+      "requestBodyMode": "FULL_DUPLEX_STREAMED", "responseBodyMode": "FULL_DUPLEX_STREAMED",
+      "requestTrailerMode": "SEND", "responseTrailerMode": "SEND"},
+    "messageTimeout": "30s",
+    "statusOnError": {"code": "ServiceUnavailable"},
+    "metadataOptions": {"forwardingNamespaces": {"untyped": ["envoy.lb", "envoy.lb.subset_hint"]},
+      "receivingNamespaces": {"untyped": ["envoy.lb"]}}})"));
+}
+
+TEST(EndpointPicker, FailsOpenAtAnyTimeWhereEnvoyKeepsTheRequest) {
+  const json config = filters_with(
+      {.cluster = "p", .authority = "picker", .fail_open = true, .streamed = false})[0]["typedConfig"];
+  EXPECT_EQ(config["failureModeAllow"], true);
+  EXPECT_EQ(config["processingMode"]["requestBodyMode"], "BUFFERED");
+  EXPECT_EQ(config["processingMode"]["requestTrailerMode"], "SKIP");
+  EXPECT_EQ(config["processingMode"]["responseBodyMode"], "STREAMED");
+}
+
+TEST(EndpointPicker, IsAModuleWhereItIsInsideEnvoy) {
+  json config =
+      filters_with({.module = "/lib/libsluice_picker.so", .config = R"({"pool":"a"})"})[0]["typedConfig"];
+  EXPECT_EQ(config["@type"],
+            "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter");
+  config.erase("@type");
+  EXPECT_EQ(config, json::parse(R"({
+    "dynamicModuleConfig": {"doNotClose": true, "module": {"local": {"filename": "/lib/libsluice_picker.so"}}},
+    "filterName": "picker",
+    "filterConfig": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "{\"pool\":\"a\"}"}})"));
+}
+
+}  // namespace
+}  // namespace sluice::xds

@@ -1,0 +1,413 @@
+#!/usr/bin/python3
+"""InferencePools of `sluice run`: our own picker, beside Envoy and inside it, and somebody else's, in front of small model
+servers, with the real Envoy."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
+
+from picker_test import CHAT, SIMULATOR, Picker, Pod, documented  # noqa: E402
+from rig import Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
+
+POOL: Object = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "llama"}
+
+
+def gateway(port: int) -> list[Object]:
+    return [
+        {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "eg"},
+         "spec": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"}},
+        {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "web"},
+         "spec": {"gatewayClassName": "eg", "listeners": [{"name": "http", "protocol": "HTTP", "port": port}]}}]
+
+
+def route(*backends: Object) -> Object:
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "chat"},
+            "spec": {"parentRefs": [{"name": "web"}], "rules": [{"backendRefs": list(backends)}]}}
+
+
+def pool(ports: list[int], home: str = "", **more: Any) -> Object:
+    return {"apiVersion": "inference.networking.k8s.io/v1", "kind": "InferencePool",
+            "metadata": {"name": "llama", **({"annotations": {"sluice.dev/picker": home}} if home else {})},
+            "spec": {"selector": {"matchLabels": {"app": "llama"}},
+                     "targetPorts": [{"number": port} for port in ports], **more}}
+
+
+def machine(name: str = "one", ip: str = "127.0.0.1") -> Object:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "llama"}},
+            "status": {"podIP": ip}}
+
+
+def backend(name: str, address: str) -> Object:
+    host, _, port = address.rpartition(":")
+    return {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "Backend", "metadata": {"name": name},
+            "spec": {"endpoints": [{"ip": {"address": host, "port": int(port)}}]}}
+
+
+class Pools(unittest.TestCase):
+    def setUp(self) -> None:
+        self.rig = self.enterContext(Rig())
+        self.resources = self.rig.resources()
+        self.pods: list[Pod] = []
+
+    def add_pods(self, count: int) -> list[int]:
+        for _ in range(count):
+            pod = Pod()
+            self.addCleanup(pod.server.server_close)
+            self.pods.append(pod)
+        return [pod.port for pod in self.pods]
+
+    def serve(self, *objects: Object) -> None:
+        port = self.rig.port()
+        self.url, self.port = f"http://127.0.0.1:{port}", port
+        self.resources.write("gateway.yaml", gateway(port))
+        self.resources.write("pool.yaml", list(objects))
+        self.sluice = self.rig.sluice(self.resources)
+        commit = self.sluice.commit_of(["HTTPRoute default/chat"])
+        self.sluice.wait_acknowledged(commit)
+        wait_for(lambda: self.answers(), "the pool answers")
+
+    def answers(self) -> bool:
+        try:
+            return self.ask().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def change(self, *objects: Object) -> None:
+        mark = self.sluice.mark()
+        self.resources.write("pool.yaml", list(objects))
+        self.sluice.wait_acknowledged(self.sluice.wait_line(lambda line: line.message == "commit", "a commit", mark))
+
+    def ask(self, body: Object | None = None, **headers: str) -> Answer:
+        raw = json.dumps(body or {"model": "base", "messages": [{"role": "user", "content": "hello"}]}).encode()
+        return request(self.url + CHAT, method="POST", body=raw,
+                       headers={"content-type": "application/json",
+                                **{name.replace("_", "-"): value for name, value in headers.items()}})
+
+    def status(self) -> str:
+        """Of the last half second; empty at first."""
+        file = self.sluice.run_dir / "status.yaml"
+        return file.read_text() if file.exists() else ""
+
+    def load(self, seconds: float, at: Any) -> list[tuple[float, int]]:
+        """Four clients for so long; `at` is called after a third of the time. When each request began, and its status."""
+        results: list[tuple[float, int]] = []
+        end = time.monotonic() + seconds
+
+        def client() -> None:
+            while time.monotonic() < end:
+                begin = time.monotonic()
+                try:
+                    results.append((begin, self.ask().status))
+                except (OSError, http.client.HTTPException):
+                    results.append((begin, 0))
+
+        threads = [threading.Thread(target=client) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds / 3)
+        at()
+        for thread in threads:
+            thread.join()
+        return results
+
+
+# ---- our own picker, wherever it is -------------------------------------------------------------------
+
+
+class Own:
+    home = ""
+
+    def pool(self, ports: list[int]) -> Object:
+        return pool(ports, self.home)
+
+    def test_requests_go_where_the_queue_is_short(self) -> None:
+        ports = self.add_pods(3)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        self.assertEqual([line for line in self.sluice.lines if line.message == "picker started"][0].fields["pool"],
+                         "default/llama")
+        self.pods[0].waiting = self.pods[2].waiting = 50
+
+        def all_to_the_second() -> bool:
+            return Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[1].address: 5}
+
+        wait_for(all_to_the_second, "requests go where nobody waits")
+        self.assertEqual(self.sluice.rejections(), [])
+
+    def test_a_pod_that_comes_gets_requests_and_one_that_goes_gets_none(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports[:1]), machine(), route(POOL))
+        self.change(self.pool(ports), machine(), route(POOL))
+        self.pods[0].waiting = 50
+        wait_for(lambda: self.ask().json["pod"] == self.pods[1].address, "the new one gets requests")
+        self.pods[0].waiting = 0
+        self.change(self.pool(ports[:1]), machine(), route(POOL))
+        wait_for(lambda: self.ask().json["pod"] == self.pods[0].address, "the old one gets them again")
+
+    def test_models_are_rewritten_and_objectives_have_priorities(self) -> None:
+        ports = self.add_pods(1)
+        rewrite = {"apiVersion": "llm-d.ai/v1alpha2", "kind": "InferenceModelRewrite", "metadata": {"name": "canary"},
+                   "spec": {"poolRef": {"name": "llama"}, "rules": [{
+                       "matches": [{"model": {"value": "chat"}}],
+                       "targets": [{"modelRewrite": "old", "weight": 3}, {"modelRewrite": "new", "weight": 1}]}]}}
+        batch = {"apiVersion": "llm-d.ai/v1alpha2", "kind": "InferenceObjective", "metadata": {"name": "batch"},
+                 "spec": {"poolRef": {"name": "llama"}, "priority": -1}}
+        self.serve(self.pool(ports), machine(), route(POOL), rewrite, batch)
+        self.pods[0].seen.clear()
+        for _ in range(8):
+            self.assertEqual(self.ask({"model": "chat", "messages": []}).status, 200)
+        self.assertEqual(Counter(seen["body"]["model"] for seen in self.pods[0].seen), {"old": 6, "new": 2})
+        self.assertEqual(self.ask({"model": "base", "messages": []}).status, 200)
+        self.assertEqual(self.pods[0].seen[-1]["body"]["model"], "base")
+        # Somebody whom it is worth to keep waiting is refused where it would wait for too long.
+        self.pods[0].waiting, self.pods[0].running = 5000, 256
+        long = {"model": "base", "prompt": "x" * 20_000}
+        wait_for(lambda: self.ask(long, x_gateway_inference_objective="batch").status == 429, "it is refused")
+
+    def test_without_a_pod_the_answer_is_503(self) -> None:
+        ports = self.add_pods(1)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        self.change(self.pool(ports), route(POOL))
+        wait_for(lambda: self.ask().status == 503, "nobody is there")
+
+    def test_nothing_fails_when_sluice_is_killed(self) -> None:
+        ports = self.add_pods(3)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        for pod in self.pods:
+            pod.pause, pod.events = 0.1, 30
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("POST", CHAT, json.dumps({"model": "base", "stream": True, "messages": []}))
+        response = connection.getresponse()
+        response.readline()
+        killed = [0.0]
+
+        def kill() -> None:
+            killed[0] = time.monotonic()
+            self.sluice.kill()
+
+        results = self.load(4.5, kill)
+        late = sum(begin > killed[0] for begin, _ in results)
+        print(f"our own picker: {len(results)} requests, {late} of them without it")
+        self.assertEqual(Counter(status for _, status in results), {200: len(results)})
+        self.assertGreater(late, 20)
+        # And an answer that was under way has come to its end.
+        rest = response.read().decode()
+        self.assertEqual((rest.count('"content"'), "[DONE]" in rest), (29, True))
+        self.sluice.start()
+        self.sluice.wait_line(lambda line: line.message == "picker started", "the picker is there again",
+                              self.sluice.first_line)
+        self.assertEqual(self.ask().status, 200)
+
+    def test_large_prompts_pass(self) -> None:
+        ports = self.add_pods(1)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        self.pods[0].seen.clear()
+        self.assertEqual(self.ask({"model": "base", "prompt": "x" * 400_000}).status, 200)
+        self.assertEqual(len(self.pods[0].seen[0]["body"]["prompt"]), 400_000)
+        # Envoy answers and closes while the client still sends: whether it gets to read the answer is chance.
+        with contextlib.suppress(ConnectionError):
+            self.assertEqual(self.ask({"model": "base", "prompt": "x" * (17 << 20)}).status, 413)
+        self.assertEqual(len(self.pods[0].seen), 1)
+
+    def test_a_share_goes_to_a_service_that_nobody_picks_for(self) -> None:
+        ports = self.add_pods(2)
+        plain = backend("plain", self.pods[1].address)
+        self.serve(self.pool(ports[:1]), machine(), plain,
+                   route({**POOL, "weight": 3}, {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "plain"}))
+        served = Counter(self.ask().json["pod"] for _ in range(60))
+        self.assertGreater(served[self.pods[0].address], served[self.pods[1].address])
+        self.assertGreater(served[self.pods[1].address], 3)
+
+    def test_simulated_pods_serve(self) -> None:
+        simulator = self.rig.start(SIMULATOR, "--pods", 3, "--port", 0, "--speed", 20, "--model", "base",
+                                   stdout=subprocess.PIPE, text=True)
+        ports = [int(address.rpartition(":")[2]) for address in json.loads(simulator.stdout.readline())["pods"]]
+        self.serve(self.pool(ports), machine(), route(POOL))
+        answers = [self.ask({"model": "base", "max_tokens": 4, "messages": [{"role": "user", "content": f"count to {i}"}]})
+                   for i in range(10)]
+        self.assertEqual([answer.status for answer in answers], [200] * 10)
+
+
+class Beside(Own, Pools):
+    def test_its_metrics_are_on_the_page_of_sluice(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        self.assertEqual(self.ask().status, 200)
+        page = request(f"http://{(self.sluice.run_dir / 'admin.address').read_text().strip()}/metrics").body.decode()
+        picked = re.search(r'^sluice_picker_requests_total{pool="default/llama",outcome="picked"} (\d+)$', page, re.M)
+        self.assertGreaterEqual(int(picked[1]), 2)
+        self.assertEqual(page.count("# TYPE sluice_picker_endpoint_up "), 1)
+        self.assertEqual(page.count("\nsluice_picker_endpoint_up{"), 2)
+
+
+class Inside(Own, Pools):
+    home = "inside-envoy"
+
+    def test_it_goes_on_deciding_when_sluice_is_killed(self) -> None:
+        ports = self.add_pods(3)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        self.assertEqual(self.sluice.rejections(), [])
+        self.sluice.kill()
+        for free in self.pods:
+            for pod in self.pods:
+                pod.waiting = 0 if pod is free else 50
+            wait_for(lambda free=free: Counter(self.ask().json["pod"] for _ in range(5)) == {free.address: 5},
+                     "requests go where nobody waits")
+
+    def test_no_listener_changes_with_its_pods_and_rules(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports[:1]), machine(), route(POOL))
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        for count in (2, 1, 2):
+            batch = {"apiVersion": "llm-d.ai/v1alpha2", "kind": "InferenceObjective", "metadata": {"name": "batch"},
+                     "spec": {"poolRef": {"name": "llama"}, "priority": -count}}
+            self.change(self.pool(ports[:count]), machine(), route(POOL), batch)
+            # On the connection of before: a listener that is replaced drains its own.
+            connection.request("POST", CHAT, json.dumps({"model": "base", "messages": []}))
+            response = connection.getresponse()
+            response.read()
+            self.assertEqual((response.status, response.getheader("connection")), (200, None))
+
+    def test_it_moves_while_requests_run(self) -> None:
+        ports = self.add_pods(3)
+        self.serve(pool(ports), machine(), route(POOL))
+
+        def move() -> None:
+            for home in ("inside-envoy", "beside-envoy", "inside-envoy"):
+                self.change(pool(ports, home), machine(), route(POOL))
+
+        results = self.load(4.5, move)
+        print(f"a picker that moves: {len(results)} requests")
+        self.assertEqual(Counter(status for _, status in results), {200: len(results)})
+        self.assertEqual(self.sluice.rejections(), [])
+        self.pods[0].waiting = self.pods[2].waiting = 50
+        wait_for(lambda: Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[1].address: 5},
+                 "requests go where nobody waits")
+
+
+# ---- a picker of its own ---------------------------------------------------------------------------------
+
+
+class Theirs(Pools):
+    def serve_with_picker(self, failure_mode: str) -> tuple[Picker, tuple[Any, ...]]:
+        ports = self.add_pods(3)
+        arguments = ("-e", ",".join(pod.address for pod in self.pods), "--admin", "127.0.0.1:0")
+        picker = Picker(self.rig, *arguments)
+        ref = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "epp", "failureMode": failure_mode}
+        self.serve(pool(ports, endpointPickerRef=ref), machine(), backend("epp", picker.address), route(POOL))
+        return picker, arguments
+
+    def test_it_is_asked_and_what_it_says_is_done(self) -> None:
+        picker, _ = self.serve_with_picker("FailClose")
+        self.pods[0].waiting = self.pods[2].waiting = 50
+        wait_for(lambda: Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[1].address: 5},
+                 "requests go where nobody waits")
+        self.assertGreater(picker.metric('sluice_picker_requests_total{outcome="picked"}'), 5)
+        self.assertEqual(picker.metric("sluice_picker_served_elsewhere_total"), 0)
+        wait_for(lambda: "kind: InferencePool" in self.status(), "the pool has a status")
+
+    def test_sluice_picker_reads_the_same_files(self) -> None:
+        ports = self.add_pods(2)
+        self.resources.write("pool.yaml", [pool(ports[:1]), machine()])
+        picker = Picker(self.rig, "-f", self.resources.folder, "--admin", "127.0.0.1:0")
+        ref = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "epp", "failureMode": "FailClose"}
+        batch = {"apiVersion": "llm-d.ai/v1alpha2", "kind": "InferenceObjective", "metadata": {"name": "batch"},
+                 "spec": {"poolRef": {"name": "llama"}, "priority": -1}}
+        self.serve(pool(ports, endpointPickerRef=ref), machine(), backend("epp", picker.address), route(POOL), batch)
+        self.pods[0].waiting = 50
+        wait_for(lambda: Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[1].address: 5},
+                 "the pod that came gets requests")
+        wait_for(lambda: any("support/other-picker" in str(line.fields) for line in self.sluice.lines),
+                 "sluice says that the objective is not its business")
+        # While the files say nothing of use, what was there goes on.
+        self.resources.delete("pool.yaml")
+        wait_for(lambda: "there is no InferencePool" in picker.log.read_text(), "the picker says so")
+        self.assertEqual(picker.metric(f'sluice_picker_endpoint_up{{endpoint="{self.pods[1].address}"}}'), 1)
+
+    def test_fail_open_sends_requests_to_any_pod(self) -> None:
+        picker, _ = self.serve_with_picker("FailOpen")
+        killed = [0.0]
+
+        def kill() -> None:
+            killed[0] = time.monotonic()
+            picker.kill()
+
+        results = self.load(4.5, kill)
+        # Envoy fails open until it has sent a part of the body; who is in the middle of it fails. It looks for the
+        # picker four times a second.
+        known = killed[0] + 1
+        late = [status for begin, status in results if begin > known]
+        lost = [status for begin, status in results if status != 200]
+        print(f"fail open: {len(results)} requests, {len(late)} of them without a picker, {len(lost)} lost")
+        self.assertEqual([status for begin, status in results if status != 200 and not killed[0] - 1 < begin < known], [])
+        self.assertGreater(len(late), 20)
+        self.assertEqual(set(late), {200})
+
+    def test_fail_close_answers_503(self) -> None:
+        picker, arguments = self.serve_with_picker("FailClose")
+        killed = [0.0]
+
+        def kill() -> None:
+            killed[0] = time.monotonic()
+            picker.kill()
+
+        results = self.load(4.5, kill)
+        late = Counter(status for begin, status in results if begin > killed[0] + 1)
+        print(f"fail close: {len(results)} requests, {sum(late.values())} of them without a picker: {dict(late)}")
+        self.assertEqual(set(late), {503})
+        self.assertEqual({status for begin, status in results if begin < killed[0] - 1}, {200})
+        Picker(self.rig, *arguments, listen=picker.address, name="again")
+        wait_for(lambda: self.answers(), "it is asked again")
+
+
+# ---- without a pool ------------------------------------------------------------------------------------
+
+
+class OriginalDestination(unittest.TestCase):
+    """The way without InferencePools: a cluster that goes where a header says, made by an EnvoyPatchPolicy."""
+
+    def test_the_documented_way_works(self) -> None:
+        rig = self.enterContext(Rig())
+        pods = [Pod(), Pod()]
+        for pod in pods:
+            self.addCleanup(pod.server.server_close)
+        config = rig.path("config.yaml")
+        config.write_text(documented("one-endpoint"))
+        picker = Picker(rig, "-e", ",".join(pod.address for pod in pods), "--config", config, "--admin", "127.0.0.1:0")
+        port = rig.port()
+        text = documented("original-dst").replace("port: 8080", f"port: {port}")
+        host, _, number = picker.address.rpartition(":")
+        text = text.replace("address: 127.0.0.1", f"address: {host}").replace("port: 9002", f"port: {number}")
+        resources = rig.resources()
+        resources.write("all.yaml", text)
+        sluice = rig.sluice(resources)
+        sluice.wait_acknowledged(sluice.commit_of(["HTTPRoute default/chat"]), ["default/llm"])
+        pods[0].waiting = 50
+
+        def served() -> str:
+            try:
+                answer = request(f"http://127.0.0.1:{port}{CHAT}", method="POST",
+                                 body=json.dumps({"model": "base", "messages": []}).encode(),
+                                 headers={"content-type": "application/json"})
+            except (OSError, http.client.HTTPException):
+                return ""
+            return answer.json["pod"] if answer.status == 200 else ""
+
+        wait_for(lambda: [served() for _ in range(3)] == [pods[1].address] * 3, "the header says where")
+        self.assertEqual(sluice.rejections(), [])
+
+
+if __name__ == "__main__":
+    run_tests()
