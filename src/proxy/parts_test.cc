@@ -1,5 +1,6 @@
 // Loop, records, command lines, log files, processes: each by itself.
 #include <fstream>
+#include <optional>
 #include <set>
 #include <thread>
 #include <vector>
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -19,6 +21,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "proxy/command_line.h"
+#include "proxy/handover.h"
 #include "proxy/hot_restart.h"
 #include "proxy/log_file.h"
 #include "proxy/process.h"
@@ -317,12 +320,21 @@ class Listening {
     sockaddr_in address{
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
     EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    EXPECT_TRUE(!listens || ::listen(socket_.get(), 1) == 0);
+    EXPECT_TRUE(!listens || ::listen(socket_.get(), 128) == 0);
     socklen_t size = sizeof address;
     ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
   }
   std::uint16_t port() const { return port_; }
+  // Takes those that come within the time, until there are as many.
+  int accept(int most, milliseconds patience) const {
+    int count = 0;
+    for (pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+         count < most && ::poll(&waiting, 1, static_cast<int>(patience.count())) == 1; ++count) {
+      ::close(::accept(socket_.get(), nullptr, nullptr));
+    }
+    return count;
+  }
 
  private:
   Descriptor socket_;
@@ -392,6 +404,74 @@ TEST(SharedPorts, WhoHoldsAPortAndDoesNotListenIsInNobodysWay) {
     EXPECT_EQ(shared.look({held.port()}, {::getpid()}), std::set<std::uint16_t>());
   }
 }
+
+// Who leaves listens in another process, which accepts nothing, and who stays in this one.
+class HandoverTest : public testing::Test {
+ protected:
+  static constexpr int kMany = 64;
+
+  std::optional<Handover> begin() const { return Handover::begin(leaving_->pid(), pidfd_); }
+  void connect() {
+    const sockaddr_in address{.sin_family = AF_INET,
+                              .sin_port = htons(held_.port()),
+                              .sin_addr = {htonl(INADDR_LOOPBACK)},
+                              .sin_zero = {}};
+    for (int i = 0; i < kMany; ++i) {
+      connections_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      ASSERT_EQ(::connect(connections_.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    }
+  }
+
+  const Listening held_{0, false};
+  std::optional<Elsewhere> leaving_{held_.port()};
+  const Descriptor pidfd_ = open_process({leaving_->pid(), start_time_of(leaving_->pid()).value_or(0)});
+  std::vector<Descriptor> connections_;
+};
+
+TEST_F(HandoverTest, ThoseWhoStayGetAllNewConnections) {
+  const Listening staying(held_.port());
+  const std::optional handover = begin();
+  ASSERT_TRUE(handover);
+  EXPECT_TRUE(handover->complete());
+  connect();
+  EXPECT_EQ(staying.accept(kMany, kPatience), kMany);
+  EXPECT_TRUE(handover->queues_are_empty());
+}
+
+TEST_F(HandoverTest, WhatWaitsIsSeen) {
+  connect();
+  const Listening staying(held_.port());
+  const std::optional handover = begin();
+  ASSERT_TRUE(handover);
+  EXPECT_FALSE(handover->queues_are_empty());
+}
+
+TEST_F(HandoverTest, OnceTheProcessHasClosedThemTheOthersAreLeft) {
+  const Listening staying(held_.port());
+  std::optional handover = begin();
+  ASSERT_TRUE(handover);
+  EXPECT_FALSE(handover->closed_by_process());
+  leaving_.reset();
+  EXPECT_TRUE(handover->closed_by_process());
+  handover.reset();
+  const Listening later(held_.port());
+  connect();
+  const int taken = staying.accept(kMany, milliseconds(100));
+  EXPECT_GT(taken, 0);
+  EXPECT_EQ(later.accept(kMany - taken, kPatience), kMany - taken) << "shared as ever";
+}
+
+TEST_F(HandoverTest, UndoneTheyAreAllChosenAgain) {
+  const Listening staying(held_.port());
+  std::optional handover = begin();
+  ASSERT_TRUE(handover);
+  handover.reset();
+  Handover::undo(leaving_->pid(), pidfd_);
+  connect();
+  EXPECT_LT(staying.accept(kMany, milliseconds(100)), kMany);
+}
+
+TEST_F(HandoverTest, WhereNobodyElseListensThereIsNone) { EXPECT_FALSE(begin()); }
 
 TEST(HotRestart, MemoryOfAnUnknownLayoutIsLeftAlone) { EXPECT_FALSE(forget_failed_epoch(choose_base_id())); }
 

@@ -132,7 +132,7 @@ class ThreadedRunner final : public Runner {
     no_longer_adopted(proxy);
     loop_.post([this, proxy] {
       const auto found = supervisors_.find(proxy);
-      if (found != supervisors_.end()) found->second->remove();
+      if (found != supervisors_.end()) found->second->remove(true);
     });
   }
 
@@ -153,7 +153,7 @@ class ThreadedRunner final : public Runner {
     loop_.post([this, stopped = std::move(stopped)] {
       stopping_ = true;
       stopped_ = stopped;
-      for (const auto& [key, supervisor] : supervisors_) supervisor->remove();
+      for (const auto& [key, supervisor] : supervisors_) supervisor->remove(false);
       tell_if_stopped();
     });
   }

@@ -10,8 +10,9 @@
 #include <cstdint>
 #include <map>
 #include <set>
-#include <string>
 #include <vector>
+
+#include "proxy/listening.h"
 
 namespace sluice::proxy {
 
@@ -23,15 +24,7 @@ class SharedPorts {
   const std::set<std::uint16_t>& look(const std::set<std::uint16_t>& ports, const std::vector<int>& ours);
 
  private:
-  struct Local {
-    std::string address;  // as the kernel writes it, with the port
-    std::uint16_t port = 0;
-    bool operator==(const Local&) const = default;
-  };
-  using Sockets = std::map<std::uint64_t, Local>;  // by inode
-
-  static void add_listening(const char* file, const std::set<std::uint16_t>& ports, Sockets& listening);
-  static bool take_out(int pid, Sockets& listening);
+  using Sockets = std::map<std::uint64_t, ListeningSocket>;  // by inode
 
   Sockets known_;         // all that listened
   Sockets foreign_;       // of these, those of others beside one of ours

@@ -30,6 +30,10 @@ constexpr milliseconds kReadyPoll{20};
 constexpr milliseconds kSlowReadyPoll{100};
 constexpr seconds kSlowAfter{3};
 constexpr milliseconds kConnectionPoll{200};
+// What is to be in a listening socket's queue is there by then: round trips are shorter.
+constexpr milliseconds kHandshake{500};
+constexpr milliseconds kQueuePoll{10};
+constexpr seconds kQueueTimeout{2};
 constexpr milliseconds kExitPoll{1};
 constexpr seconds kAdminTimeout{2};
 constexpr seconds kKillAfter{5};  // SIGTERM to SIGKILL
@@ -38,9 +42,10 @@ constexpr seconds kSaveAgain{1};
 constexpr int kMostUnanswered = 3;
 constexpr int kQuotedLines = 5;
 
-// "|" as a query may hold it. The filter is a regular expression.
+// "downstream_(pre_)?cx_active|server\.total_connections" as a query may hold it. Those with "pre" have not said
+// yet what they are, as in TLS before the client's first message.
 constexpr std::string_view kConnectionStats =
-    "/stats?filter=downstream_cx_active%7Cserver%5C.total_connections";
+    "/stats?filter=downstream_%28pre_%29%3Fcx_active%7Cserver%5C.total_connections";
 
 // The open connections to its listeners, or nothing when the text does not tell.
 std::optional<std::uint64_t> count_connections(std::string_view stats) {
@@ -174,6 +179,9 @@ void Supervisor::ensure(const ir::Proxy& proxy) {
     drain_call_.reset();
     drain_poll_.reset();
     drain_deadline_.reset();
+    handover_.reset();
+    // Its successor inherits its sockets, and an earlier runner may have handed them over.
+    if (current_) Handover::undo(current_->record.process.pid, current_->pidfd);
   } else if (ensured_ == proxy) {
     return;
   }
@@ -325,7 +333,7 @@ void Supervisor::resume() {
   taken_over_ = Clock::now();
   if (record_.removing) {
     record_.removing = false;
-    return remove();
+    return remove(true);
   }
   report(state(), "adopted");
   if (current_ && !current_->record.ready) poll_readiness(*current_);
@@ -432,6 +440,7 @@ void Supervisor::exited(Running* process, const Exit& status) {
   RunningPtr gone;
   if (process == current_.get()) {
     gone = std::move(current_);
+    handover_.reset();
   } else if (process == successor_.get()) {
     gone = std::move(successor_);
   } else {
@@ -517,7 +526,7 @@ void Supervisor::current_failed(const Running& process, const std::string& reaso
   advance();
 }
 
-void Supervisor::remove() {
+void Supervisor::remove(bool others_stay) {
   if (record_.removing || finished_) return;
   record_.removing = true;
   ensured_.reset();
@@ -530,7 +539,7 @@ void Supervisor::remove() {
   save();
   report(State::kDraining, "draining");
   if (successor_) abandon(*successor_);
-  if (current_ && current_->record.ready) return begin_drain();
+  if (current_ && current_->record.ready) return begin_drain(others_stay);
   end_all();
 }
 
@@ -538,14 +547,31 @@ void Supervisor::hurry() {
   if (record_.removing) end_all();
 }
 
-void Supervisor::begin_drain() {
+void Supervisor::begin_drain(bool others_stay) {
   current_->drained = true;
   drain_start_ = Clock::now();
   unanswered_ = 0;
   drain_deadline_ = around_.loop.after(record_.drain_timeout, [this] { end_all(); });
+  if (others_stay) handover_ = Handover::begin(current_->record.process.pid, current_->pidfd);
+  if (!handover_) return drain_listeners("/drain_listeners?graceful");
+  drain_poll_ = around_.loop.after(
+      kHandshake, [this, until = drain_start_ + kQueueTimeout] { await_empty_queues(until); });
+}
+
+void Supervisor::await_empty_queues(Clock::time_point until) {
+  if (!current_) return;
+  if (!handover_->queues_are_empty() && Clock::now() < until) {
+    drain_poll_ = around_.loop.after(kQueuePoll, [this, until] { await_empty_queues(until); });
+    return;
+  }
+  drain_listeners(handover_->complete() ? "/drain_listeners" : "/drain_listeners?graceful");
+}
+
+// "graceful" leaves them open for a while, for those who will look for this proxy and no other.
+void Supervisor::drain_listeners(std::string_view target) {
   const std::string socket = admin_socket_of(current_->record);
   drain_call_ = std::make_unique<AdminCall>(
-      around_.loop, socket, "POST", "/drain_listeners?graceful", kAdminTimeout, [this, socket](const auto&) {
+      around_.loop, socket, "POST", std::string(target), kAdminTimeout, [this, socket](const auto&) {
         drain_call_ = std::make_unique<AdminCall>(around_.loop, socket, "POST", "/healthcheck/fail",
                                                   kAdminTimeout, [this](const auto&) { poll_connections(); });
       });
@@ -553,6 +579,7 @@ void Supervisor::begin_drain() {
 
 void Supervisor::poll_connections() {
   if (!current_) return;
+  if (handover_ && handover_->closed_by_process()) handover_.reset();
   drain_call_ = std::make_unique<AdminCall>(
       around_.loop, admin_socket_of(current_->record), "GET", kConnectionStats, kAdminTimeout,
       [this](const std::optional<AdminAnswer>& answer) {

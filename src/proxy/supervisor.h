@@ -9,7 +9,7 @@
 //            successor ready: it is the current one, the old one drains and exits
 //            successor dies:  its configuration is refused, the current one goes on
 //
-//        remove: the current one drains, then everything is ended
+//        remove: the current one hands over what others serve too, drains, then everything is ended
 //
 // A refused configuration is not tried again until another one was wanted; a proxy that dies meanwhile is
 // started with the last one that worked. Every change of the processes is on disk before the next one
@@ -26,10 +26,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/loop.h"
 #include "proxy/admin_call.h"
+#include "proxy/handover.h"
 #include "proxy/proxy.h"
 #include "proxy/record.h"
 
@@ -60,7 +62,8 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
   void ensure(const ir::Proxy& proxy);
-  void remove();
+  // `others_stay`: proxies on the same ports take its connections over.
+  void remove(bool others_stay);
   // Ends what remove() drains.
   void hurry();
 
@@ -146,7 +149,9 @@ class Supervisor {
   // The process is as the newest ensure() wants it.
   bool is_wanted(const Running& process) const;
 
-  void begin_drain();
+  void begin_drain(bool others_stay);
+  void await_empty_queues(Clock::time_point until);
+  void drain_listeners(std::string_view target);
   void poll_connections();
   void end_all();
   void finish();
@@ -183,6 +188,7 @@ class Supervisor {
 
   bool finished_ = false;
   Clock::time_point drain_start_;
+  std::optional<Handover> handover_;
   int unanswered_ = 0;
   std::unique_ptr<AdminCall> drain_call_;
   Loop::Timer drain_poll_;

@@ -1,0 +1,50 @@
+// Takes a process's listening sockets out of service, where others listen at the same addresses, so that it can
+// close them without a connection lost.
+//
+// The kernel spreads the connections of an address over all sockets that listen there (SO_REUSEPORT), and resets
+// those that wait in the queue of one when that is closed. So new ones are kept from its queue first: a program
+// at the group of sockets (SO_ATTACH_REUSEPORT_CBPF, socket(7)) chooses among the others; and should it choose
+// wrongly, a filter (SO_ATTACH_FILTER) leaves the SYN unanswered, so that the client sends another one a second
+// later and finds the others. Handshakes under way go on, and the process accepts what is in its queues.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/descriptor.h"
+
+namespace sluice::proxy {
+
+class Handover {
+ public:
+  // Of the sockets of the process, which `pidfd` names as well, those at whose addresses other processes listen.
+  // Nothing where there are none, or where we may not touch them: pidfd_getfd(2) asks for the right to trace it.
+  static std::optional<Handover> begin(int pid, const Descriptor& pidfd);
+  // The sockets of the process take connections again, whoever has begun the handover.
+  static void undo(int pid, const Descriptor& pidfd);
+
+  Handover(Handover&&) = default;
+  Handover& operator=(Handover&&) = default;
+  // The other sockets share what comes as they did before. Does not undo what is said of the process's own ones.
+  ~Handover();
+
+  // They are all that the process listens on.
+  bool complete() const { return complete_; }
+  // No connection waits in their queues.
+  bool queues_are_empty() const;
+  // The process has none of them open any more; ours keep them in being.
+  bool closed_by_process() const;
+
+ private:
+  explicit Handover(int pid) : pid_(pid) {}
+
+  int pid_ = 0;
+  bool complete_ = true;
+  std::map<std::uint64_t, Descriptor> sockets_;  // by inode
+};
+
+}  // namespace sluice::proxy
