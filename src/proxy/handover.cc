@@ -23,7 +23,8 @@ Descriptor take_descriptor(const Descriptor& pidfd, int number) {
 }
 
 bool attach(const Descriptor& socket, int option, std::span<sock_filter> instructions) {
-  const sock_fprog program{.len = static_cast<unsigned short>(instructions.size()), .filter = instructions.data()};
+  const sock_fprog program{.len = static_cast<unsigned short>(instructions.size()),
+                           .filter = instructions.data()};
   return ::setsockopt(socket.get(), SOL_SOCKET, option, &program, sizeof program) == 0;
 }
 
@@ -32,9 +33,9 @@ void detach(const Descriptor& socket, int option) {
   ::setsockopt(socket.get(), SOL_SOCKET, option, &none, sizeof none);
 }
 
-// Chooses any of the group's sockets but the first `leaving`. Who joins a group is behind those that are there,
-// and those who leave were there first. A number beyond the end, as there is once some have left, makes the kernel
-// choose by itself.
+// Chooses any of the group's sockets but the first `leaving`. Who joins a group is behind those that are
+// there, and those who leave were there first. A number beyond the end, as there is once some have left,
+// makes the kernel choose by itself.
 bool steer_to_others(const Descriptor& member, std::uint32_t leaving, std::uint32_t others) {
   std::array<sock_filter, 4> program{{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_RANDOM)),
@@ -123,13 +124,15 @@ bool Handover::queues_are_empty() const {
     // Of a socket that listens, `unacked` is the length of its queue (tcp_get_info in the kernel's tcp.c).
     tcp_info info{};
     socklen_t size = sizeof info;
-    return ::getsockopt(socket.second.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_unacked == 0;
+    return ::getsockopt(socket.second.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+           info.tcpi_unacked == 0;
   });
 }
 
 bool Handover::closed_by_process() const {
   const std::optional<std::map<std::uint64_t, int>> open = sockets_of(pid_);
-  return !open || std::ranges::none_of(sockets_, [&open](const auto& socket) { return open->contains(socket.first); });
+  return !open ||
+         std::ranges::none_of(sockets_, [&open](const auto& socket) { return open->contains(socket.first); });
 }
 
 }  // namespace sluice::proxy

@@ -1,11 +1,12 @@
-// Takes a process's listening sockets out of service, where others listen at the same addresses, so that it can
-// close them without a connection lost.
+// Takes a process's listening sockets out of service, where others listen at the same addresses, so that it
+// can close them without a connection lost.
 //
-// The kernel spreads the connections of an address over all sockets that listen there (SO_REUSEPORT), and resets
-// those that wait in the queue of one when that is closed. So new ones are kept from its queue first: a program
-// at the group of sockets (SO_ATTACH_REUSEPORT_CBPF, socket(7)) chooses among the others; and should it choose
-// wrongly, a filter (SO_ATTACH_FILTER) leaves the SYN unanswered, so that the client sends another one a second
-// later and finds the others. Handshakes under way go on, and the process accepts what is in its queues.
+// The kernel spreads the connections of an address over all sockets that listen there (SO_REUSEPORT), and
+// resets those that wait in the queue of one when that is closed. So new ones are kept from its queue first:
+// a program at the group of sockets (SO_ATTACH_REUSEPORT_CBPF, socket(7)) chooses among the others; and
+// should it choose wrongly, a filter (SO_ATTACH_FILTER) leaves the SYN unanswered, so that the client sends
+// another one a second later and finds the others. Handshakes under way go on, and the process accepts what
+// is in its queues.
 //
 // Threads: one at a time.
 #pragma once
@@ -21,15 +22,17 @@ namespace sluice::proxy {
 
 class Handover {
  public:
-  // Of the sockets of the process, which `pidfd` names as well, those at whose addresses other processes listen.
-  // Nothing where there are none, or where we may not touch them: pidfd_getfd(2) asks for the right to trace it.
+  // Of the sockets of the process, which `pidfd` names as well, those at whose addresses other processes
+  // listen. Nothing where there are none, or where we may not touch them: pidfd_getfd(2) asks for the right
+  // to trace it.
   static std::optional<Handover> begin(int pid, const Descriptor& pidfd);
   // The sockets of the process take connections again, whoever has begun the handover.
   static void undo(int pid, const Descriptor& pidfd);
 
   Handover(Handover&&) = default;
   Handover& operator=(Handover&&) = default;
-  // The other sockets share what comes as they did before. Does not undo what is said of the process's own ones.
+  // The other sockets share what comes as they did before. Does not undo what is said of the process's own
+  // ones.
   ~Handover();
 
   // They are all that the process listens on.

@@ -20,8 +20,8 @@ struct ListeningSocket {
 // By inode.
 std::map<std::uint64_t, ListeningSocket> listening_sockets();
 
-// Of the sockets that a process has open: their descriptors there, by inode. None once it has ended; nothing where
-// it may not be seen.
+// Of the sockets that a process has open: their descriptors there, by inode. None once it has ended; nothing
+// where it may not be seen.
 std::optional<std::map<std::uint64_t, int>> sockets_of(int pid);
 
 }  // namespace sluice::proxy

@@ -418,7 +418,9 @@ class HandoverTest : public testing::Test {
                               .sin_zero = {}};
     for (int i = 0; i < kMany; ++i) {
       connections_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      ASSERT_EQ(::connect(connections_.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+      ASSERT_EQ(
+          ::connect(connections_.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+          0);
     }
   }
 

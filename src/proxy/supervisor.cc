@@ -42,8 +42,8 @@ constexpr seconds kSaveAgain{1};
 constexpr int kMostUnanswered = 3;
 constexpr int kQuotedLines = 5;
 
-// "downstream_(pre_)?cx_active|server\.total_connections" as a query may hold it. Those with "pre" have not said
-// yet what they are, as in TLS before the client's first message.
+// "downstream_(pre_)?cx_active|server\.total_connections" as a query may hold it. Those with "pre" have not
+// said yet what they are, as in TLS before the client's first message.
 constexpr std::string_view kConnectionStats =
     "/stats?filter=downstream_%28pre_%29%3Fcx_active%7Cserver%5C.total_connections";
 

@@ -236,7 +236,7 @@ void fill_retry(const ir::Retry& from, route_v3::RetryPolicy* to) {
   std::string conditions = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
   // An attempt that Envoy itself gives up has no status yet.
   if (std::ranges::find(from.codes, kTimeout) != from.codes.end()) conditions += ",reset";
-  if (from.only_unsent) conditions = "connect-failure,refused-stream";
+  if (from.only_unsent) conditions = "connect-failure,refused-stream,reset-before-request";
   to->set_retry_on(conditions);
   to->mutable_num_retries()->set_value(from.attempts);
   for (const std::uint32_t code : from.codes) to->add_retriable_status_codes(code);

@@ -361,7 +361,7 @@ TEST(Route, WhatNoEndpointHasGotCanBeRepeatedAlone) {
   ir::Forward forward = to("web");
   forward.retry = ir::Retry{.attempts = 3, .only_unsent = true};
   json made = rendered(route({}, {forward}))["route"]["retryPolicy"];
-  EXPECT_EQ(made["retryOn"], "connect-failure,refused-stream");
+  EXPECT_EQ(made["retryOn"], "connect-failure,refused-stream,reset-before-request");
   EXPECT_EQ(made["numRetries"], 3);
   EXPECT_FALSE(made.contains("retriableStatusCodes"));
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Under change: sluice and a real Envoy under steady load, while everything the user can edit is edited.
 
-usage: change_test.py [--changes 200] [--rate 400] [--seed 1]
+usage: change_test.py [--changes 200] [--merges 2] [--rate 400] [--seed 1]
 
 A World is what the resources say; it knows what each target of the load must answer. Every change makes a new step.
 Until a step is acknowledged by Envoy a request may be answered as of the step before or as of the new one, afterwards
@@ -424,13 +424,13 @@ class Test:
         self._wait_all_acknowledged("default/side")
         self._timeline.steps[-1].acknowledged = time.monotonic_ns()
         apart, merged = ["default/web", "default/side"], ["sluice"]
-        for on, old in ((True, apart), (False, merged)):
+        for on, old in ((True, apart), (False, merged)) * self._arguments.merges:
             mark = self._sluice.mark()
             self._write({**self._world.proxy, "mergeGateways": on}, "EnvoyProxy default/proxy")
             self._wait_proxies(mark, "the old Envoys have gone", lambda line: line.fields["state"] == "exited", old)
             self._change_everywhere()
             time.sleep(DWELL)
-        self._summary.append("2 Gateways merged and parted")
+        self._summary.append(f"2 Gateways merged and parted, {self._arguments.merges} times")
 
     def _write(self, proxy: Object, what: str) -> None:
         """A step of which nothing is to be seen, or nothing before it is there."""
@@ -497,6 +497,7 @@ class Test:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--changes", type=int, default=200)
+    parser.add_argument("--merges", type=int, default=2)
     parser.add_argument("--rate", type=float, default=400, help="requests a second")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn")
     arguments = parser.parse_args()

@@ -201,7 +201,7 @@ def bootstrap(port: int, pods: list[Any], picking: Object | None, clusters: list
                "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{
                    "match": {"prefix": "/"}, "route": {
                        "cluster": "pool", "timeout": "30s",
-                       "retry_policy": {"retry_on": "connect-failure", "num_retries": 3}}}]}]},
+                       "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 3}}}]}]},
                "http_filters": [{"name": "served", "typed_config": served}, *([picking] if picking else []),
                                 {"name": "router", "typed_config": {"@type": f"{FILTERS}.http.router.v3.Router"}}]}
     return {
