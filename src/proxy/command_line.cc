@@ -1,10 +1,13 @@
 #include "proxy/command_line.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 namespace sluice::proxy {
 namespace {
@@ -48,6 +51,24 @@ std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vecto
   result.insert(result.end(), common_args.begin(), common_args.end());
   result.insert(result.end(), proxy.extra_args.begin(), proxy.extra_args.end());
   return result;
+}
+
+std::uint32_t concurrency_of(const std::vector<std::string>& arguments) {
+  constexpr std::string_view kOption = "--concurrency";
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string_view value = arguments[i];
+    if (!value.starts_with(kOption)) continue;
+    value.remove_prefix(kOption.size());
+    if (value.empty()) {
+      if (i + 1 < arguments.size()) value = arguments[i + 1];
+    } else {
+      value.remove_prefix(1);  // "="
+    }
+    std::uint32_t result = 0;
+    std::from_chars(value.data(), value.data() + value.size(), result);
+    if (result > 0) return result;
+  }
+  return static_cast<std::uint32_t>(std::max(1l, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 }  // namespace sluice::proxy

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,14 +34,13 @@ void detach(const Descriptor& socket, int option) {
   ::setsockopt(socket.get(), SOL_SOCKET, option, &none, sizeof none);
 }
 
-// Chooses any of the group's sockets but the first `leaving`. Who joins a group is behind those that are
-// there, and those who leave were there first. A number beyond the end, as there is once some have left,
-// makes the kernel choose by itself.
-bool steer_to_others(const Descriptor& member, std::uint32_t leaving, std::uint32_t others) {
+// Chooses any of `count` sockets of the group, from `first` on, in the order in which they have begun to
+// listen. A number beyond the end, as there is once some have left, makes the kernel choose by itself.
+bool steer(const Descriptor& member, std::size_t first, std::size_t count) {
   std::array<sock_filter, 4> program{{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_RANDOM)),
-      BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, others),
-      BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, leaving),
+      BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, static_cast<std::uint32_t>(count)),
+      BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, static_cast<std::uint32_t>(first)),
       BPF_STMT(BPF_RET | BPF_A, 0),
   }};
   return attach(member, SO_ATTACH_REUSEPORT_CBPF, program);
@@ -63,41 +63,50 @@ bool leave_unanswered(const Descriptor& socket) {
 
 }  // namespace
 
-std::optional<Handover> Handover::begin(int pid, const Descriptor& pidfd) {
+std::optional<Handover> Handover::begin(int pid, const Descriptor& pidfd, std::uint32_t kept) {
   const std::map<std::uint64_t, ListeningSocket> listening = listening_sockets();
-  const std::optional<std::map<std::uint64_t, int>> own = sockets_of(pid);
-  if (!own) return std::nullopt;
+  const std::optional<std::map<std::uint64_t, int>> open = sockets_of(pid);
+  if (!open) return std::nullopt;
+  struct Own {
+    int descriptor = 0;
+    std::uint64_t inode = 0;
+    auto operator<=>(const Own&) const = default;
+  };
   struct Address {
-    std::vector<std::uint64_t> leaving;
-    std::uint32_t others = 0;
+    std::vector<Own> own;
+    std::size_t elsewhere = 0;
   };
   std::map<std::string, Address> addresses;
   for (const auto& [inode, socket] : listening) {
     Address& address = addresses[socket.address];
-    if (own->contains(inode)) {
-      address.leaving.push_back(inode);
+    if (const auto found = open->find(inode); found != open->end()) {
+      address.own.push_back({.descriptor = found->second, .inode = inode});
     } else {
-      ++address.others;
+      ++address.elsewhere;
     }
   }
 
   Handover result(pid);
-  for (const auto& [name, address] : addresses) {
-    if (address.leaving.empty()) continue;
-    if (address.others == 0) {
+  for (auto& [name, address] : addresses) {
+    const std::size_t stay = std::min<std::size_t>(kept, address.own.size());
+    if (stay == address.own.size()) continue;
+    if (stay + address.elsewhere == 0) {
       result.complete_ = false;
       continue;
     }
-    std::vector<Descriptor*> taken;
-    for (const std::uint64_t inode : address.leaving) {
-      Descriptor socket = take_descriptor(pidfd, own->at(inode));
+    std::ranges::sort(address.own);  // in the order of the workers, and in which they were made
+    std::vector<const Descriptor*> leaving;
+    for (const Own& each : address.own | std::views::drop(stay)) {
+      Descriptor socket = take_descriptor(pidfd, each.descriptor);
       if (!socket) return std::nullopt;
-      taken.push_back(&(result.sockets_[inode] = std::move(socket)));
+      leaving.push_back(&(result.sockets_[each.inode] = std::move(socket)));
     }
-    const auto leaving = static_cast<std::uint32_t>(taken.size());
+    // Who listens elsewhere, and is to take over, has come later.
+    const bool steered = stay > 0 ? steer(*leaving.front(), 0, stay)
+                                  : steer(*leaving.front(), address.own.size(), address.elsewhere);
     // The filter alone would make each client that meets it wait for a second.
-    if (!steer_to_others(*taken.front(), leaving, address.others)) return std::nullopt;
-    for (const Descriptor* each : taken) leave_unanswered(*each);
+    if (!steered) return std::nullopt;
+    for (const Descriptor* each : leaving) leave_unanswered(*each);
   }
   if (result.sockets_.empty()) return std::nullopt;
   return result;

@@ -1,4 +1,4 @@
-// Takes a process's listening sockets out of service, where others listen at the same addresses, so that it
+// Takes listening sockets of a process out of service, where others listen at the same addresses, so that it
 // can close them without a connection lost.
 //
 // The kernel spreads the connections of an address over all sockets that listen there (SO_REUSEPORT), and
@@ -7,6 +7,9 @@
 // should it choose wrongly, a filter (SO_ATTACH_FILTER) leaves the SYN unanswered, so that the client sends
 // another one a second later and finds the others. Handshakes under way go on, and the process accepts what
 // is in its queues.
+//
+// An Envoy has as many sockets at an address as it has workers, and a hot restart passes on as many as the
+// new one has: of more workers, the others' sockets are closed.
 //
 // Threads: one at a time.
 #pragma once
@@ -22,10 +25,10 @@ namespace sluice::proxy {
 
 class Handover {
  public:
-  // Of the sockets of the process, which `pidfd` names as well, those at whose addresses other processes
-  // listen. Nothing where there are none, or where we may not touch them: pidfd_getfd(2) asks for the right
-  // to trace it.
-  static std::optional<Handover> begin(int pid, const Descriptor& pidfd);
+  // Of the sockets of the process, which `pidfd` names as well: all but those of its first `kept` workers.
+  // Nothing where no other ones are, or where we may not touch them: pidfd_getfd(2) asks for the right to
+  // trace it.
+  static std::optional<Handover> begin(int pid, const Descriptor& pidfd, std::uint32_t kept = 0);
   // The sockets of the process take connections again, whoever has begun the handover.
   static void undo(int pid, const Descriptor& pidfd);
 
@@ -35,7 +38,7 @@ class Handover {
   // ones.
   ~Handover();
 
-  // They are all that the process listens on.
+  // Nobody would be refused if the process closed all it listens on.
   bool complete() const { return complete_; }
   // No connection waits in their queues.
   bool queues_are_empty() const;

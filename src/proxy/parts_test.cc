@@ -1,5 +1,7 @@
 // Loop, records, command lines, log files, processes: each by itself.
+#include <algorithm>
 #include <fstream>
+#include <list>
 #include <optional>
 #include <set>
 #include <thread>
@@ -272,6 +274,12 @@ TEST(CommandLine, HasEverything) {
                   "--component-log-level", "http:debug,upstream:trace", "--common", "--own", "1"));
 }
 
+TEST(CommandLine, SaysHowManyWorkersThereAre) {
+  EXPECT_EQ(concurrency_of({"--base-id", "7", "--concurrency", "3"}), 3u);
+  EXPECT_EQ(concurrency_of({"--concurrency=12"}), 12u);
+  EXPECT_EQ(concurrency_of({"--base-id", "7"}), std::max(1u, std::thread::hardware_concurrency()));
+}
+
 TEST(CommandLine, DrainTimeIsNeverZero) {
   const ir::Proxy proxy{.drain_timeout = milliseconds(0)};
   const std::vector<std::string> arguments = make_arguments(proxy, {}, {});
@@ -344,13 +352,14 @@ class Listening {
 // Runs in a process of its own, until this one closes the pipe.
 class Elsewhere {
  public:
-  explicit Elsewhere(std::uint16_t port) {
+  explicit Elsewhere(std::uint16_t port, int sockets = 1) {
     int ends[2];
     EXPECT_EQ(::pipe(ends), 0);
     int ready[2];
     EXPECT_EQ(::pipe(ready), 0);
     if ((pid_ = ::fork()) == 0) {
-      const Listening listening(port);
+      std::list<Listening> listening;
+      for (int i = 0; i < sockets; ++i) listening.emplace_back(port);
       ::close(ends[1]);
       char byte = 0;
       [[maybe_unused]] const auto told = ::write(ready[1], &byte, 1);
@@ -471,6 +480,17 @@ TEST_F(HandoverTest, UndoneTheyAreAllChosenAgain) {
   Handover::undo(leaving_->pid(), pidfd_);
   connect();
   EXPECT_LT(staying.accept(kMany, milliseconds(100)), kMany);
+}
+
+TEST_F(HandoverTest, OfSeveralWorkersTheFirstOnesGoOn) {
+  const Elsewhere two(held_.port(), 2);
+  leaving_.reset();
+  const Descriptor pidfd = open_process({two.pid(), start_time_of(two.pid()).value_or(0)});
+  EXPECT_FALSE(Handover::begin(two.pid(), pidfd, 2));
+  const std::optional handover = Handover::begin(two.pid(), pidfd, 1);
+  ASSERT_TRUE(handover);
+  connect();
+  EXPECT_TRUE(handover->queues_are_empty());
 }
 
 TEST_F(HandoverTest, WhereNobodyElseListensThereIsNone) { EXPECT_FALSE(begin()); }

@@ -179,9 +179,7 @@ void Supervisor::ensure(const ir::Proxy& proxy) {
     drain_call_.reset();
     drain_poll_.reset();
     drain_deadline_.reset();
-    handover_.reset();
-    // Its successor inherits its sockets, and an earlier runner may have handed them over.
-    if (current_) Handover::undo(current_->record.process.pid, current_->pidfd);
+    if (current_) take_back();  // its successor inherits its sockets
   } else if (ensured_ == proxy) {
     return;
   }
@@ -237,7 +235,10 @@ void Supervisor::advance() {
       return;
     }
   }
+  const std::uint32_t workers = concurrency_of(make_arguments(next.proxy, around_.options.extra_args, {}));
   start(Role::kSuccessor, next, current_->record.base_id, current_->record.restart_epoch + 1);
+  // While it starts, handshakes come to their end.
+  if (successor_) handover_ = Handover::begin(current_->record.process.pid, current_->pidfd, workers);
 }
 
 // ---- processes -------------------------------------------------------------------------------
@@ -336,6 +337,7 @@ void Supervisor::resume() {
     return remove(true);
   }
   report(state(), "adopted");
+  if (current_ && !successor_) take_back();
   if (current_ && !current_->record.ready) poll_readiness(*current_);
   if (successor_) {
     expect_in_time(*successor_);
@@ -416,6 +418,7 @@ void Supervisor::promote() {
   current_->record.role = Role::kCurrent;
   current_->deadline.reset();
   taken_over_ = Clock::now();
+  end_handover();
 }
 
 // ---- going away ------------------------------------------------------------------------------
@@ -440,7 +443,6 @@ void Supervisor::exited(Running* process, const Exit& status) {
   RunningPtr gone;
   if (process == current_.get()) {
     gone = std::move(current_);
-    handover_.reset();
   } else if (process == successor_.get()) {
     gone = std::move(successor_);
   } else {
@@ -462,7 +464,10 @@ void Supervisor::exited(Running* process, const Exit& status) {
     report(state(), fmt::format("epoch {} (pid {}) has drained: {}", gone->record.restart_epoch,
                                 gone->record.process.pid, status.to_string()));
   } else if (role == Role::kSuccessor) {
-    if (current_) forget_failed_epoch(current_->record.base_id);
+    if (current_) {
+      forget_failed_epoch(current_->record.base_id);
+      if (!record_.removing) take_back();
+    }
     if (gone->timed_out) reason = fmt::format("not ready in time: {}", reason);
     if (!planned) {
       problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr, reason);
@@ -552,6 +557,7 @@ void Supervisor::begin_drain(bool others_stay) {
   drain_start_ = Clock::now();
   unanswered_ = 0;
   drain_deadline_ = around_.loop.after(record_.drain_timeout, [this] { end_all(); });
+  handover_.reset();
   if (others_stay) handover_ = Handover::begin(current_->record.process.pid, current_->pidfd);
   if (!handover_) return drain_listeners("/drain_listeners?graceful");
   drain_poll_ = around_.loop.after(
@@ -572,14 +578,26 @@ void Supervisor::drain_listeners(std::string_view target) {
   const std::string socket = admin_socket_of(current_->record);
   drain_call_ = std::make_unique<AdminCall>(
       around_.loop, socket, "POST", std::string(target), kAdminTimeout, [this, socket](const auto&) {
+        end_handover();
         drain_call_ = std::make_unique<AdminCall>(around_.loop, socket, "POST", "/healthcheck/fail",
                                                   kAdminTimeout, [this](const auto&) { poll_connections(); });
       });
 }
 
+// The runner that has begun the handover may have been an earlier one.
+void Supervisor::take_back() {
+  handover_.reset();
+  Handover::undo(current_->record.process.pid, current_->pidfd);
+}
+
+void Supervisor::end_handover() {
+  if (!handover_) return;
+  if (handover_->closed_by_process()) return handover_.reset();
+  handover_poll_ = around_.loop.after(kConnectionPoll, [this] { end_handover(); });
+}
+
 void Supervisor::poll_connections() {
   if (!current_) return;
-  if (handover_ && handover_->closed_by_process()) handover_.reset();
   drain_call_ = std::make_unique<AdminCall>(
       around_.loop, admin_socket_of(current_->record), "GET", kConnectionStats, kAdminTimeout,
       [this](const std::optional<AdminAnswer>& answer) {

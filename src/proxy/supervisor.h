@@ -151,6 +151,9 @@ class Supervisor {
 
   void begin_drain(bool others_stay);
   void await_empty_queues(Clock::time_point until);
+  void take_back();
+  // Lets go of the sockets that are handed over, once their process has closed them.
+  void end_handover();
   void drain_listeners(std::string_view target);
   void poll_connections();
   void end_all();
@@ -185,10 +188,11 @@ class Supervisor {
   Clock::time_point taken_over_;
   Loop::Timer next_change_;
   Loop::Timer save_again_;
+  std::optional<Handover> handover_;
+  Loop::Timer handover_poll_;
 
   bool finished_ = false;
   Clock::time_point drain_start_;
-  std::optional<Handover> handover_;
   int unanswered_ = 0;
   std::unique_ptr<AdminCall> drain_call_;
   Loop::Timer drain_poll_;
