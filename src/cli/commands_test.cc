@@ -359,6 +359,31 @@ spec:
       << result.out;
 }
 
+TEST_F(Commands, ExplainIsContentWithARuleThatAnExtensionAnswers) {
+  const std::string file = write("a.yaml", kServed + R"(
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: answered}
+spec:
+  parentRefs: [{name: web}]
+  rules: [{}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: answers}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: answered}]
+  lua:
+  - {type: Inline, inline: "function envoy_on_request(handle) handle:respond({[':status'] = '204'}) end"}
+)");
+  const Result result = run({"explain", "-f", file, "http://a.example:8080/x"});
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_NE(result.out.find("\nis answered with 500: the rule answers so where no extension does\n"),
+            std::string::npos)
+      << result.out;
+}
+
 TEST_F(Commands, CheckSaysThatWhatIsReferredToHasAMistakeItself) {
   const std::string file = write("a.yaml", kServed + R"(
 ---

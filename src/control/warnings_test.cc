@@ -103,6 +103,64 @@ TEST_F(Warnings, OfLostMatchesCostWhatChanges) {
   EXPECT_EQ(pipeline_.problems().size(), 98U);
 }
 
+// ---- rules without a backend --------------------------------------------------------------------------
+
+class WarningsOfNoBackend : public Warnings {
+ protected:
+  // The paths of the problems of a route with the rules `one` and `two`, neither of which has a backend, and
+  // with a policy for this target.
+  std::vector<std::string> paths(std::string_view target, std::string_view extensions) {
+    http_route("web", "a.example", "{name: one}, {name: two, matches: [{path: {value: /x}}]}");
+    feed(fmt::format(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {{name: p}}
+spec: {{targetRefs: [{{group: gateway.networking.k8s.io, {}}}], {}}}
+)",
+                     target, extensions));
+    pipeline_.commit();
+    std::vector<std::string> paths;
+    for (const Problem& problem : pipeline_.problems()) {
+      EXPECT_EQ(problem.code, "value/no-backend") << problem.message;
+      paths.push_back(problem.path);
+    }
+    return paths;
+  }
+
+  static constexpr std::string_view kRoute = "kind: HTTPRoute, name: web";
+  static constexpr std::string_view kScript =
+      "lua: [{type: Inline, inline: 'function envoy_on_request(h) h:respond({[\":status\"] = \"200\"}) "
+      "end'}]";
+  const std::vector<std::string> none_;
+  const std::vector<std::string> both_{"spec.rules[0]", "spec.rules[1]"};
+};
+
+TEST_F(WarningsOfNoBackend, AreThoseOfRulesWithoutAnExtension) {
+  EXPECT_EQ(paths(kRoute, kScript), none_);
+  EXPECT_EQ(paths("kind: Gateway, name: gw", kScript), none_);
+  EXPECT_EQ(paths("kind: Gateway, name: gw, sectionName: a", kScript), none_);
+  EXPECT_EQ(paths("kind: Gateway, name: gw, sectionName: b", kScript), both_);
+  EXPECT_EQ(paths("kind: HTTPRoute, name: web, sectionName: one", kScript),
+            std::vector<std::string>{"spec.rules[1]"});
+}
+
+TEST_F(WarningsOfNoBackend, AreNoneWhereAModuleIsLateThatMayAnswer) {
+  EXPECT_EQ(paths(kRoute, "wasm: [{name: m, code: {type: HTTP, http: {url: 'http://a.example/m.wasm'}}}]"),
+            none_);
+}
+
+TEST_F(WarningsOfNoBackend, AreThoseOfRulesWhoseServiceIsNotToldOrNotHeard) {
+  const auto service = [](std::string_view more) {
+    return fmt::format("extProc: [{{backendRefs: [{{name: web, port: 80}}]{}}}]", more);
+  };
+  EXPECT_EQ(paths(kRoute, service(", processingMode: {request: {}}")), none_);
+  EXPECT_EQ(paths(kRoute, service(", processingMode: {response: {}}")), none_);
+  EXPECT_EQ(paths(kRoute, service("")), both_);
+  EXPECT_EQ(paths(kRoute, service(", shadowMode: true, processingMode: {request: {}}")), both_);
+}
+
+// ---- streams -------------------------------------------------------------------------------------------
+
 TEST_F(Warnings, OfStreamsWithoutABackend) {
   for (const std::string_view kind : {"TCPRoute", "UDPRoute"}) {
     feed(fmt::format(R"(

@@ -53,7 +53,7 @@ class Follower {
   void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
   void split(const ir::Forward& forward, const ir::Route& route, const Share& share);
   void judge_destinations();
-  void answer_directly(std::uint16_t status);
+  void answer_directly(std::uint16_t status, bool code);
 
   const Snapshot& snapshot_;
   const Arrival& arrival_;
@@ -90,7 +90,7 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
     e_.status = redirect->status;
     e_.location = location(*redirect, shares.front()->match.path, e_.request, arrival_);
   } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
-    answer_directly(response->status);
+    answer_directly(response->status, !code.empty());
   } else {
     const auto& forward = std::get<ir::Forward>(action.action);
     add_forward_steps(forward, *shares.front(), e_.steps);
@@ -259,14 +259,15 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
   }
 }
 
-// By a filter of the rule, or because of what is wrong with it.
-void Follower::answer_directly(std::uint16_t status) {
+// By a filter of the rule, or because of what is wrong with it. `code`: extensions see the request before.
+void Follower::answer_directly(std::uint16_t status, bool code) {
   const auto is_error = [](const Problem& problem) { return problem.severity == Severity::kError; };
   const auto has_no_backend = [](const Problem& problem) { return problem.code == "value/no-backend"; };
   const bool no_backend = std::ranges::any_of(e_.problems, has_no_backend);
   const bool error = std::ranges::any_of(e_.problems, is_error);
   e_.answer(status, error        ? "the rule cannot be served"
                     : no_backend ? "the rule has no backend that requests could go to"
+                    : code       ? "the rule answers so where no extension does"
                                  : "the rule answers so");
   e_.as_wanted = !error && !no_backend;
 }

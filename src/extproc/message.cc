@@ -41,6 +41,12 @@ enum : std::uint8_t {
 
   kResponseImmediate = 7,
   kResponseDynamicMetadata = 8,
+  kResponseModeOverride = 9,
+  kModeResponseHeaders = 2,
+  kModeRequestBody = 3,
+  kModeResponseBody = 4,
+  kModeRequestTrailers = 5,
+  kModeResponseTrailers = 6,
   kCommonHeaderMutation = 2,
   kCommonBodyMutation = 3,
   kCommonClearRouteCache = 5,
@@ -69,6 +75,9 @@ constexpr int kFirstRequestPart = 2;
 constexpr int kFirstResponsePart = 1;
 constexpr int kParts = 6;
 constexpr std::uint64_t kTrue = 1;
+// ProcessingMode.HeaderSendMode
+constexpr std::uint64_t kSend = 1;
+constexpr std::uint64_t kSkip = 2;
 
 bool is_trailers(Part part) { return part == Part::kRequestTrailers || part == Part::kResponseTrailers; }
 bool is_body(Part part) { return part == Part::kRequestBody || part == Part::kResponseBody; }
@@ -208,6 +217,18 @@ void append_metadata(std::string& out, std::span<const MetadataEntry> entries) {
   }
 }
 
+void append_mode(std::string& out, const ModeOverride& mode) {
+  const NestedField nested(out, kResponseModeOverride);
+  const auto append_sent = [&out](int field, std::optional<bool> sent) {
+    if (sent) append_field(out, field, *sent ? kSend : kSkip);
+  };
+  append_sent(kModeResponseHeaders, mode.response_headers);
+  append_field(out, kModeRequestBody, static_cast<std::uint64_t>(mode.request_body));
+  append_field(out, kModeResponseBody, static_cast<std::uint64_t>(mode.response_body));
+  append_sent(kModeRequestTrailers, mode.request_trailers);
+  append_sent(kModeResponseTrailers, mode.response_trailers);
+}
+
 }  // namespace
 
 std::optional<std::string_view> ValueView::as_string() const {
@@ -316,6 +337,7 @@ void encode(const Response& response, std::string& out) {
     }
   }
   append_metadata(out, response.metadata);
+  if (response.mode) append_mode(out, *response.mode);
 }
 
 void encode(const ImmediateResponse& response, std::string& out) {

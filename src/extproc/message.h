@@ -125,6 +125,18 @@ struct StreamBody {  // the next piece in FULL_DUPLEX_STREAMED mode
 };
 using BodyChange = std::variant<KeepBody, ReplaceBody, ClearBody, StreamBody>;
 
+// Which parts of this HTTP exchange are still to come, whatever the filter was configured to send. It counts
+// with an answer to headers only, where the filter allows it (allow_mode_override) and was to send no body in
+// FULL_DUPLEX_STREAMED mode; else Envoy ignores it.
+struct ModeOverride {
+  BodyMode request_body = BodyMode::kNone;
+  BodyMode response_body = BodyMode::kNone;
+  // Nothing: as configured.
+  std::optional<bool> response_headers = {};
+  std::optional<bool> request_trailers = {};
+  std::optional<bool> response_trailers = {};
+};
+
 struct Response {
   Part part = Part::kRequestHeaders;
   std::span<const HeaderChange> set_headers = {};
@@ -132,6 +144,7 @@ struct Response {
   BodyChange body = KeepBody{};
   bool clear_route_cache = false;  // the route is chosen anew, from the changed headers
   std::span<const MetadataEntry> metadata = {};
+  std::optional<ModeOverride> mode = {};
 };
 
 // An answer to the client instead of the upstream's.

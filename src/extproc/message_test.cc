@@ -254,6 +254,34 @@ TEST(Encode, MetadataByNamespace) {
   EXPECT_EQ(fields.at("mine").struct_value().fields().at("k").string_value(), "v");
 }
 
+TEST(Encode, AModeForTheRestOfTheExchange) {
+  using Mode = envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
+  EXPECT_FALSE(written(Response{}).has_mode_override());
+  const auto mode = [](const ModeOverride& override) {
+    const auto message = written(Response{.mode = override});
+    EXPECT_TRUE(message.has_request_headers());
+    EXPECT_TRUE(message.has_mode_override());
+    return message.mode_override();
+  };
+  const Mode none = mode({});
+  EXPECT_EQ(none.request_body_mode(), Mode::NONE);
+  EXPECT_EQ(none.response_body_mode(), Mode::NONE);
+  EXPECT_EQ(none.response_header_mode(), Mode::DEFAULT);
+  EXPECT_EQ(none.request_trailer_mode(), Mode::DEFAULT);
+  EXPECT_EQ(none.response_trailer_mode(), Mode::DEFAULT);
+  const Mode all = mode({.request_body = BodyMode::kBuffered,
+                         .response_body = BodyMode::kStreamed,
+                         .response_headers = true,
+                         .request_trailers = false,
+                         .response_trailers = true});
+  EXPECT_EQ(all.request_header_mode(), Mode::DEFAULT);
+  EXPECT_EQ(all.request_body_mode(), Mode::BUFFERED);
+  EXPECT_EQ(all.response_body_mode(), Mode::STREAMED);
+  EXPECT_EQ(all.response_header_mode(), Mode::SEND);
+  EXPECT_EQ(all.request_trailer_mode(), Mode::SKIP);
+  EXPECT_EQ(all.response_trailer_mode(), Mode::SEND);
+}
+
 TEST(Encode, AnImmediateResponse) {
   const std::array headers{HeaderChange{.name = "retry-after", .value = "1"}};
   const auto message = written(ImmediateResponse{

@@ -158,6 +158,7 @@ class ServerOfWorkers final : public Server {
     workers_.front()->post([this, &stopped] {
       accepting_.reset();
       accept_again_.reset();
+      listening_.file.remove();  // first: while we listen, nobody puts another there
       listening_.descriptor.reset();
       stopped = true;
       stopped.notify_all();

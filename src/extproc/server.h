@@ -109,14 +109,14 @@ struct Options {
 
 class Server {
  public:
-  // Ends all at once.
+  // Ends all at once. The file of a Unix socket goes too.
   virtual ~Server() = default;
   // Where it listens, in the form of Options::address, with the port that it got.
   virtual const std::string& address() const = 0;
   // Adds the name if the health service does not know it yet. Those who watch it are told.
   virtual void set_serving(const std::string& health_service, bool serving) = 0;
-  // Takes no more connections, tells clients to open no more streams, and returns when all streams have ended
-  // or the time is over.
+  // Takes no more connections, at a Unix socket removes its file, tells clients to open no more streams, and
+  // returns when all streams have ended or the time is over.
   virtual void drain(std::chrono::milliseconds timeout) = 0;
 };
 

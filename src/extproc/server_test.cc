@@ -12,9 +12,12 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <envoy/service/ext_proc/v3/external_processor.pb.h>
 
+#include "base/descriptor.h"
 #include "extproc/health.h"
 
 namespace sluice::extproc {
@@ -373,7 +376,14 @@ TEST_F(ServerTest, ListensAtAUnixSocketAndReplacesADeadOne) {
   const auto service = [this](Loop&) { return std::make_unique<TellerService>(alive_); };
   EXPECT_EQ(start_server(options, service, {}, &problem), nullptr);  // somebody listens there
   EXPECT_NE(problem.message.find("Address already in use"), std::string::npos) << problem.message;
-  server_.reset();  // leaves the file behind, as a death does
+  server_.reset();
+  // A death leaves the file behind.
+  const std::string path = options.address.substr(5);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  const Descriptor dead(::socket(AF_UNIX, SOCK_STREAM, 0));
+  ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
   start(options);
   Call call(channel(), kProcess);
   ASSERT_TRUE(call.write(body("1")));
@@ -394,6 +404,36 @@ TEST_F(ServerTest, DrainsWithoutEndingWhatIsUnderWay) {
   call.reset();
   drainer.join();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(8));  // it did not wait for the time to be over
+}
+
+TEST_F(ServerTest, TheFileOfAUnixSocketGoesAtTheEnd) {
+  Options options;
+  const std::string path = folder_ + "/ext.sock";
+  options.address = "unix:" + path;
+  start(options);
+  server_.reset();
+  EXPECT_FALSE(std::filesystem::exists(path));
+  start(options);
+  server_->drain(milliseconds(0));
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(ServerTest, TheFileOfASuccessorStays) {
+  Options options;
+  const std::string path = folder_ + "/ext.sock";
+  options.address = "unix:" + path;
+  start(options);
+  std::unique_ptr<Server> drained = std::move(server_);
+  drained->drain(milliseconds(0));
+  start(options);
+  drained.reset();
+  EXPECT_TRUE(std::filesystem::exists(path));
+  // Of one that does not look who listens.
+  std::unique_ptr<Server> robbed = std::move(server_);
+  std::filesystem::remove(path);
+  start(options);
+  robbed.reset();
+  EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 TEST_F(ServerTest, AnAddressThatIsNone) {

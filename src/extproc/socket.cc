@@ -61,12 +61,13 @@ std::expected<Listening, Problem> listen_at_path(const std::string& address, std
   std::memcpy(name.sun_path, path.c_str(), path.size() + 1);
   Descriptor socket = new_socket(AF_UNIX);
   if (nobody_listens(name)) ::unlink(path.c_str());
+  if (::bind(socket.get(), as_sockaddr(name), sizeof name) != 0) return fail_to_listen(address);
+  SocketFile file(path);
   // Nobody can connect before listen(), when the file has its mode.
-  if (::bind(socket.get(), as_sockaddr(name), sizeof name) != 0 || ::chmod(path.c_str(), mode) != 0 ||
-      ::listen(socket.get(), kBacklog) != 0) {
+  if (::chmod(path.c_str(), mode) != 0 || ::listen(socket.get(), kBacklog) != 0) {
     return fail_to_listen(address);
   }
-  return Listening{std::move(socket), address};
+  return Listening{std::move(socket), address, std::move(file)};
 }
 
 std::expected<Listening, Problem> listen_at_port(const std::string& address) {
@@ -132,6 +133,20 @@ int choose_h2(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size, 
 }
 
 }  // namespace
+
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+  struct stat status{};
+  ::stat(path_.c_str(), &status);
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
+
+void SocketFile::remove() {
+  const std::string path = std::exchange(path_, {});
+  struct stat status{};
+  if (path.empty() || ::stat(path.c_str(), &status) != 0) return;
+  if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path.c_str());
+}
 
 std::expected<Listening, Problem> listen_at(const std::string& address, std::uint32_t socket_mode) {
   return address.starts_with(kUnixPrefix) ? listen_at_path(address, socket_mode) : listen_at_port(address);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <sys/stat.h>
 
@@ -21,9 +22,28 @@ using SSL_CTX = struct ssl_ctx_st;
 
 namespace sluice::extproc {
 
+// The file of a Unix socket, which goes with its owner; but not if another has put its own there since.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  // It is there.
+  explicit SocketFile(std::string path);
+  SocketFile(SocketFile&& other) noexcept
+      : path_(std::exchange(other.path_, {})), device_(other.device_), inode_(other.inode_) {}
+  ~SocketFile() { remove(); }
+
+  void remove();
+
+ private:
+  std::string path_;  // empty: none
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
 struct Listening {
   Descriptor descriptor;
-  std::string address;  // with the port that it got
+  std::string address;   // with the port that it got
+  SocketFile file = {};  // of a Unix socket
 };
 
 // Listens, without blocking. A Unix socket that nobody listens at any more is replaced.

@@ -116,6 +116,8 @@ class RuleTranslator {
   const std::vector<Credential>& credentials() const { return credentials_; }
   // What asks the pickers of the pools that rules send to, and services whether requests may pass.
   const std::vector<ir::ExtensionPtr>& asking() const { return asking_; }
+  // Rules without a backend, with what is wrong unless extensions answer.
+  const std::vector<std::pair<std::size_t, Problem>>& without_backend() const { return without_backend_; }
 
  private:
   bool check_matches(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
@@ -127,7 +129,7 @@ class RuleTranslator {
   void separate(std::size_t rule, std::vector<Part>& parts);
   ir::Forward forward_of(const RouteRule& rule) const;
   void warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root, const Place& place);
-  void warn_of_no_backend(const RouteRule& rule, const Place& place);
+  void note_no_backend(const RouteRule& rule, const Place& place);
   void warn_of_pool(const api::HTTPBackendRef& ref, const Place& place);
   void ask(const std::vector<ir::ExtensionPtr>& filters, ir::RouteAction& action);
   void ask_picker(const ResolvedBackend& pool, ir::RouteAction& action);
@@ -148,6 +150,7 @@ class RuleTranslator {
   Verdicts& verdicts_;
   std::vector<Credential> credentials_;
   std::vector<ir::ExtensionPtr> asking_;
+  std::vector<std::pair<std::size_t, Problem>> without_backend_;
 };
 
 bool RuleTranslator::check_regex(const std::string& regex, const Place& place,
@@ -370,21 +373,22 @@ void RuleTranslator::warn_of_paths(const std::vector<api::HTTPRouteFilter>& filt
 }
 
 // Of a rule that refers to nothing that could answer, and does not answer itself.
-void RuleTranslator::warn_of_no_backend(const RouteRule& rule, const Place& place) {
+void RuleTranslator::note_no_backend(const RouteRule& rule, const Place& place) {
   const bool none = rule.backend_refs.empty();
   const Place refs{&place, "backendRefs"};
-  backends_.add_problem(
-      {.code = "value/no-backend",
-       .severity = Severity::kWarning,
-       .where = {},
-       .object = route_.key,
-       .path = (none ? place : refs).to_string(),
-       .message = fmt::format("the rule has no backend{}: every request that it takes is answered with 500",
-                              none ? "" : " with a weight above 0"),
-       .suggestion = none ? route_.grpc
-                                ? "add `backendRefs`"
-                                : "add `backendRefs`, or a filter that answers, as RequestRedirect does"
-                          : "give one of them a `weight`"});
+  Problem problem{
+      .code = "value/no-backend",
+      .severity = Severity::kWarning,
+      .where = {},
+      .object = route_.key,
+      .path = (none ? place : refs).to_string(),
+      .message = fmt::format("the rule has no backend{}: every request that it takes is answered with 500",
+                             none ? "" : " with a weight above 0"),
+      .suggestion = none ? route_.grpc
+                               ? "add `backendRefs`"
+                               : "add `backendRefs`, or a filter that answers, as RequestRedirect does"
+                         : "give one of them a `weight`"};
+  without_backend_.emplace_back(*place.index, std::move(problem));
 }
 
 std::optional<ir::Session> RuleTranslator::session_of(const RouteRule& rule, const Place& place) {
@@ -628,7 +632,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
   if (failed) return {{.weight = 1, .action = answer(error)}};
   if (filters.response) return {{.weight = 1, .action = answer(*filters.response)}};
   if (filters.redirect) return {{.weight = 1, .action = answer(*filters.redirect)}};
-  if (parts.empty()) warn_of_no_backend(rule, place);
+  if (parts.empty()) note_no_backend(rule, place);
   if (std::ranges::none_of(parts, &Part::leads_somewhere)) return {{.weight = 1, .action = answer(error)}};
 
   ir::Forward forward = forward_of(rule);
@@ -861,6 +865,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     std::set<ir::RouteFilter> filters;
     std::vector<RuleTranslator::Credential> credentials;
     std::vector<ir::ExtensionPtr> asking;  // services, about requests
+    std::vector<std::pair<std::size_t, Problem>> without_backend;
     // The routes as they are at some listeners: with redirects to ports, and with what policies make of them.
     struct Variant {
       Entrance entrance;
@@ -904,12 +909,14 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     t->filters = filters_of(routes, route.grpc);
     t->credentials = rules.credentials();
     t->asking = rules.asking();
+    t->without_backend = rules.without_backend();
     t->routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
     t->rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
     return *t;
   };
 
   RouteExtensions extensions(route.key, route.rules, environment.extension_policies, reads);
+  std::vector<bool> may_answer(route.rules.size());  // extensions of the rule, on some listener
   result.extension_policies = extensions.own();
 
   result.pools = pools_of(route);
@@ -927,7 +934,9 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       const Entrance entrance{.port = attachment.listener->port, .tls = attachment.listener->ends_tls};
       std::vector<RuleExtensions> by_rule =
           extensions.at(parent.status.parent, *parent.points, attachment.listener->name);
-      for (const RuleExtensions& of_rule : by_rule) {
+      for (std::size_t i = 0; i < by_rule.size(); ++i) {
+        const RuleExtensions& of_rule = by_rule[i];
+        may_answer[i] = may_answer[i] || of_rule.may_answer;
         for (const PolicyExtension* used : of_rule.used) {
           result.extensions.emplace_back(table, used->filter);
           if (used->cluster == nullptr) continue;
@@ -977,10 +986,14 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     // All of them ask for the same.
     const std::set<NamespacedName>& read = translation->backends.extended_filters();
     result.extended_filters.assign(read.begin(), read.end());
-    for (const Problem& problem : translation->backends.problems()) {
+    const auto add_once = [&result](const Problem& problem) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {
         result.problems.push_back(problem);
       }
+    };
+    std::ranges::for_each(translation->backends.problems(), add_once);
+    for (const auto& [rule, problem] : translation->without_backend) {
+      if (!may_answer[rule]) add_once(problem);
     }
   }
   return result;

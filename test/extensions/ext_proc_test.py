@@ -125,6 +125,90 @@ class Connections(unittest.TestCase):
                     self.assertEqual(text, once * of_response)
                     self.assertEqual(json.loads(once)["body"], len(body) * of_request)
 
+    def scripted(self, objects: list[Object], script: str) -> list[Object]:
+        """With a script of the policy's, which is before the service in a request and behind it in a response."""
+        find(objects, "EnvoyExtensionPolicy")["spec"]["lua"] = [{"type": "Inline", "inline": script}]
+        return objects
+
+    def with_metadata(self, objects: list[Object], metadata: Object) -> list[Object]:
+        find(objects, "EnvoyExtensionPolicy")["spec"]["extProc"][0]["metadata"] = metadata
+        return objects
+
+    def test_a_service_is_told_the_metadata_of_the_namespaces_that_its_policy_makes_accessible(self) -> None:
+        script = """
+            function envoy_on_request(handle)
+              handle:streamInfo():dynamicMetadata():set("left", "word", "a")
+              handle:streamInfo():dynamicMetadata():set("right", "word", "b")
+            end"""
+        address = self.start_probe()
+        told = {"one.test": (["right"], "right.word=b"), "both.test": (["left", "right"], "left.word=a right.word=b"),
+                "none.test": ([], ""), "other.test": (["other"], "")}
+        self.start({route: self.with_metadata(
+            self.scripted(self.probe(route, address, request={}, response={}), script),
+            {"accessibleNamespaces": names} if names else {}) for route, (names, _) in told.items()})
+        for route, (_, words) in told.items():
+            with self.subTest(route):
+                answer = self.ask(route)
+                self.assertEqual((answer.json["headers"].get("x-told"), answer.headers.get("x-told")), (words, words))
+
+    def test_what_a_service_writes_into_metadata_is_there_where_its_policy_makes_it_writable(self) -> None:
+        script = """
+            function envoy_on_response(handle)
+              for _, name in ipairs({"left", "right"}) do
+                local values = handle:streamInfo():dynamicMetadata():get(name)
+                handle:headers():add("x-" .. name, values and values["written"] or "no")
+              end
+            end"""
+        address = self.start_probe()
+        written = {"one.test": (["right"], ("no", "yes")), "both.test": (["left", "right"], ("yes", "yes")),
+                   "none.test": ([], ("no", "no")), "other.test": (["other"], ("no", "no"))}
+        self.start({f"{direction}.{route}": self.with_metadata(
+            self.scripted(self.probe(f"{direction}.{route}", address, **{direction: {}}), script),
+            {"writableNamespaces": names} if names else {})
+            for route, (names, _) in written.items() for direction in ("request", "response")})
+        for route, (_, expected) in written.items():
+            for direction in ("request", "response"):
+                with self.subTest(route, direction=direction):
+                    headers = self.ask(f"{direction}.{route}").headers
+                    self.assertEqual((headers.get("x-left"), headers.get("x-right")), expected)
+
+    def bodies_told(self, route: str, mode: str | None = None) -> tuple[str | None, str | None]:
+        """How large the bodies of the request and its response were that the service was told of, which asks for
+        this mode."""
+        answer = request(self.gateway.url, route, "POST", body=GOOD, headers={"x-mode": mode} if mode else {})
+        self.assertEqual(answer.status, 200)
+        of_response = answer.headers.get("x-body")
+        if of_response is not None:
+            self.assertEqual(of_response, str(len(answer.body)))
+        return answer.json["headers"].get("x-body"), of_response
+
+    def test_a_service_gets_the_parts_that_it_asks_for_where_its_policy_lets_it(self) -> None:
+        address = self.start_probe()
+        whole = {"body": "Buffered"}
+        self.start({"may.test": self.probe("may.test", address, request={}, allowModeOverride=True),
+                    "may-not.test": self.probe("may-not.test", address, request={}),
+                    "may-spare.test": self.probe("may-spare.test", address, request=whole, response=whole,
+                                                 allowModeOverride=True),
+                    "may-not-spare.test": self.probe("may-not-spare.test", address, request=whole, response=whole)})
+        size = str(len(GOOD))
+        of_request, of_response = self.bodies_told("may.test", "Buffered")
+        self.assertEqual(of_request, size)
+        self.assertIsNotNone(of_response)
+        self.assertEqual(self.bodies_told("may.test"), (None, None), "it asks for each request anew")
+        self.assertEqual(self.bodies_told("may-not.test", "Buffered"), (None, None))
+        self.assertEqual(self.bodies_told("may-spare.test", "None"), (None, None))
+        for route, mode in (("may-spare.test", None), ("may-not-spare.test", "None")):
+            of_request, of_response = self.bodies_told(route, mode)
+            self.assertEqual(of_request, size)
+            self.assertIsNotNone(of_response)
+
+    def test_a_service_through_which_a_body_goes_in_both_directions_gets_what_its_policy_says(self) -> None:
+        address = self.start_probe()
+        self.start({"both.test": self.probe("both.test", address, request={"body": "FullDuplexStreamed"},
+                                            allowModeOverride=True)})
+        answer = request(self.gateway.url, "both.test", "POST", body=GOOD, headers={"x-mode": "None"})
+        self.assertEqual((answer.status, answer.json["body"]), (200, 2 * len(GOOD)))
+
     # ---- TLS ------------------------------------------------------------------------------------------
 
     def tls_service(self, address: str, settings: Object = FORBIDDEN) -> ExtProc:

@@ -97,6 +97,25 @@ broken = Feature(
               Ask("/well", "broken.example", backend="blue")])
 
 
+def without_backends(name: str) -> list[Object]:
+    """A route whose rule `script` answers by one, and `none` by nothing."""
+    made = route(name, "script", "none")
+    for rule in made["spec"]["rules"]:
+        del rule["backendRefs"]
+    answers = "function envoy_on_request(handle) handle:respond({[':status'] = '202'}, 'itself') end"
+    return [made, policy(name, to_route(name, "script"), lua=[{"type": "Inline", "inline": answers}])]
+
+
+def warned(stage: Stage, test: unittest.TestCase) -> None:
+    """Of the rule that nobody answers, and not of the other."""
+    said = [line.fields for line in stage.sluice.lines if line.fields.get("code") == "value/no-backend"]
+    test.assertEqual([each["path"] for each in said if each["object"] == "HTTPRoute default/answering"], ["spec.rules[1]"])
+
+
+answering = Feature("answering", lambda stage: without_backends("answering"), requests=[
+    Ask("/script", "answering.example", status=202), Ask("/none", "answering.example", status=500)], check=warned)
+
+
 def asking(backend: str, **more: object) -> Object:
     return {"backendRefs": [backend_ref(backend)], "processingMode": {"request": {}}, **more}
 
@@ -134,4 +153,4 @@ removed = Feature(
     check=end_of("removed"))
 
 
-FEATURES = [scripts, selected, context, broken, dead, removed]
+FEATURES = [scripts, selected, context, broken, answering, dead, removed]

@@ -43,7 +43,8 @@ Type processing_options() {
 Type processing_mode() {
   return object({
       field<&ProcessingMode::allow_mode_override>("allowModeOverride", boolean())
-          .doc("Whether the service may change this for each request."),
+          .doc("Whether the service may change this for each request. It cannot where a body is "
+               "`FullDuplexStreamed`."),
       field<&ProcessingMode::request>("request", processing_options())
           .doc("What the service gets of requests: headers, where this is there, and what it says. By "
                "default nothing."),

@@ -8,6 +8,13 @@ namespace {
 
 using Policy = InForce<ExtensionPolicyRow>;
 
+// Code that sees a request can answer it. A service in the shadow is not heard, and one may be told nothing.
+bool can_answer(const PolicyExtension& extension) {
+  if (extension.filter == nullptr) return true;
+  const auto* asked = std::get_if<ir::ExtProc>(&extension.filter->filter);
+  return asked == nullptr || (!asked->shadow && (asked->request.headers || asked->response.headers));
+}
+
 // Two policies of one rule: list by list the own one's, where it has any.
 RuleExtensions resolve(const ExtensionSet* own, const ExtensionSet* of_parent) {
   RuleExtensions result;
@@ -18,6 +25,7 @@ RuleExtensions resolve(const ExtensionSet* own, const ExtensionSet* of_parent) {
     const ExtensionSet* set = inherits ? of_parent : own;
     if (set == nullptr) continue;
     for (const PolicyExtension& extension : set->by_kind[kind]) {
+      result.may_answer = result.may_answer || can_answer(extension);
       if (extension.filter != nullptr) {
         result.used.push_back(&extension);
       } else if (!extension.fail_open) {
@@ -25,7 +33,10 @@ RuleExtensions resolve(const ExtensionSet* own, const ExtensionSet* of_parent) {
       }
     }
   }
-  if (broken || late) result = {.used = {}, .refuse = static_cast<std::uint16_t>(broken ? 500 : 503)};
+  if (broken || late) {
+    result.used.clear();
+    result.refuse = broken ? 500 : 503;
+  }
   return result;
 }
 

@@ -23,6 +23,7 @@ namespace sluice::translate {
 struct RuleExtensions {
   std::vector<const PolicyExtension*> used;
   std::uint16_t refuse = 0;  // answered at once with this status; 0: it is not
+  bool may_answer = false;   // in place of a backend; so may what is late or broken, when that is over
 
   bool operator==(const RuleExtensions&) const = default;
 };
