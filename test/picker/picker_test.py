@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import unittest
 from collections import Counter
 from pathlib import Path
@@ -113,7 +114,8 @@ class Pod:
             request_queue_size = 128
 
             def handle_error(self, *_: Any) -> None:
-                pass  # a client went away
+                if not isinstance(sys.exc_info()[1], ConnectionError):  # a client went away
+                    traceback.print_exc()
 
             def process_request(self, connection: Any, address: Any) -> None:
                 pod.connections.append(connection)
@@ -191,7 +193,9 @@ def members(*addresses: str) -> Object:
 def bootstrap(port: int, pods: list[Any], picking: Object | None, clusters: list[Object]) -> Object:
     """An Envoy with a filter that picks, which goes where it says; without one, it goes to one after the other."""
     served = {"@type": f"{FILTERS}.http.header_mutation.v3.HeaderMutation", "mutations": {"response_mutations": [
-        {"append": {"header": {"key": "x-served-by", "value": "%UPSTREAM_REMOTE_ADDRESS%"}}}]}}
+        {"append": {"header": {"key": "x-served-by", "value": "%UPSTREAM_REMOTE_ADDRESS%"}}},
+        {"append": {"header": {"key": "x-details", "value": "%RESPONSE_CODE_DETAILS% %UPSTREAM_HOST% attempts:"
+                               "%UPSTREAM_REQUEST_ATTEMPT_COUNT% %UPSTREAM_TRANSPORT_FAILURE_REASON%"}}}]}}
     override = {"@type": "type.googleapis.com/envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost",
                 "override_host_sources": [{"metadata": {"key": "envoy.lb", "path": [{"key": "x-gateway-destination-endpoint"}]}}],
                 "fallback_policy": {"policies": [{"typed_extension_config": {
