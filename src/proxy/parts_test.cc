@@ -23,11 +23,11 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "proxy/command_line.h"
-#include "proxy/handover.h"
 #include "proxy/hot_restart.h"
 #include "proxy/log_file.h"
 #include "proxy/process.h"
 #include "proxy/record.h"
+#include "proxy/retiring_sockets.h"
 #include "proxy/shared_ports.h"
 #include "proxy/testing.h"
 
@@ -415,11 +415,11 @@ TEST(SharedPorts, WhoHoldsAPortAndDoesNotListenIsInNobodysWay) {
 }
 
 // Who leaves listens in another process, which accepts nothing, and who stays in this one.
-class HandoverTest : public testing::Test {
+class RetiringSocketsTest : public testing::Test {
  protected:
   static constexpr int kMany = 64;
 
-  std::optional<Handover> begin() const { return Handover::begin(leaving_->pid(), pidfd_); }
+  std::optional<RetiringSockets> retire() const { return RetiringSockets::retire(leaving_->pid(), pidfd_); }
   void connect() {
     const sockaddr_in address{.sin_family = AF_INET,
                               .sin_port = htons(held_.port()),
@@ -439,32 +439,32 @@ class HandoverTest : public testing::Test {
   std::vector<Descriptor> connections_;
 };
 
-TEST_F(HandoverTest, ThoseWhoStayGetAllNewConnections) {
+TEST_F(RetiringSocketsTest, ThoseWhoStayGetAllNewConnections) {
   const Listening staying(held_.port());
-  const std::optional handover = begin();
-  ASSERT_TRUE(handover);
-  EXPECT_TRUE(handover->complete());
+  const std::optional retiring = retire();
+  ASSERT_TRUE(retiring);
+  EXPECT_TRUE(retiring->complete());
   connect();
   EXPECT_EQ(staying.accept(kMany, kPatience), kMany);
-  EXPECT_TRUE(handover->queues_are_empty());
+  EXPECT_TRUE(retiring->queues_are_empty());
 }
 
-TEST_F(HandoverTest, WhatWaitsIsSeen) {
+TEST_F(RetiringSocketsTest, WhatWaitsIsSeen) {
   connect();
   const Listening staying(held_.port());
-  const std::optional handover = begin();
-  ASSERT_TRUE(handover);
-  EXPECT_FALSE(handover->queues_are_empty());
+  const std::optional retiring = retire();
+  ASSERT_TRUE(retiring);
+  EXPECT_FALSE(retiring->queues_are_empty());
 }
 
-TEST_F(HandoverTest, OnceTheProcessHasClosedThemTheOthersAreLeft) {
+TEST_F(RetiringSocketsTest, OnceTheProcessHasClosedThemTheOthersAreLeft) {
   const Listening staying(held_.port());
-  std::optional handover = begin();
-  ASSERT_TRUE(handover);
-  EXPECT_FALSE(handover->closed_by_process());
+  std::optional retiring = retire();
+  ASSERT_TRUE(retiring);
+  EXPECT_FALSE(retiring->closed_by_process());
   leaving_.reset();
-  EXPECT_TRUE(handover->closed_by_process());
-  handover.reset();
+  EXPECT_TRUE(retiring->closed_by_process());
+  retiring.reset();
   const Listening later(held_.port());
   connect();
   const int taken = staying.accept(kMany, milliseconds(100));
@@ -472,28 +472,28 @@ TEST_F(HandoverTest, OnceTheProcessHasClosedThemTheOthersAreLeft) {
   EXPECT_EQ(later.accept(kMany - taken, kPatience), kMany - taken) << "shared as ever";
 }
 
-TEST_F(HandoverTest, UndoneTheyAreAllChosenAgain) {
+TEST_F(RetiringSocketsTest, UndoneTheyAreAllChosenAgain) {
   const Listening staying(held_.port());
-  std::optional handover = begin();
-  ASSERT_TRUE(handover);
-  handover.reset();
-  Handover::undo(leaving_->pid(), pidfd_);
+  std::optional retiring = retire();
+  ASSERT_TRUE(retiring);
+  retiring.reset();
+  RetiringSockets::undo(leaving_->pid(), pidfd_);
   connect();
   EXPECT_LT(staying.accept(kMany, milliseconds(100)), kMany);
 }
 
-TEST_F(HandoverTest, OfSeveralWorkersTheFirstOnesGoOn) {
+TEST_F(RetiringSocketsTest, OfSeveralWorkersTheFirstOnesGoOn) {
   const Elsewhere two(held_.port(), 2);
   leaving_.reset();
   const Descriptor pidfd = open_process({two.pid(), start_time_of(two.pid()).value_or(0)});
-  EXPECT_FALSE(Handover::begin(two.pid(), pidfd, 2));
-  const std::optional handover = Handover::begin(two.pid(), pidfd, 1);
-  ASSERT_TRUE(handover);
+  EXPECT_FALSE(RetiringSockets::retire(two.pid(), pidfd, 2));
+  const std::optional retiring = RetiringSockets::retire(two.pid(), pidfd, 1);
+  ASSERT_TRUE(retiring);
   connect();
-  EXPECT_TRUE(handover->queues_are_empty());
+  EXPECT_TRUE(retiring->queues_are_empty());
 }
 
-TEST_F(HandoverTest, WhereNobodyElseListensThereIsNone) { EXPECT_FALSE(begin()); }
+TEST_F(RetiringSocketsTest, WhereNobodyElseListensThereIsNone) { EXPECT_FALSE(retire()); }
 
 TEST(HotRestart, MemoryOfAnUnknownLayoutIsLeftAlone) { EXPECT_FALSE(forget_failed_epoch(choose_base_id())); }
 

@@ -179,7 +179,7 @@ void Supervisor::ensure(const ir::Proxy& proxy) {
     drain_call_.reset();
     drain_poll_.reset();
     drain_deadline_.reset();
-    if (current_) take_back();  // its successor inherits its sockets
+    if (current_) use_all_sockets();  // its successor inherits its sockets
   } else if (ensured_ == proxy) {
     return;
   }
@@ -237,8 +237,8 @@ void Supervisor::advance() {
   }
   const std::uint32_t workers = concurrency_of(make_arguments(next.proxy, around_.options.extra_args, {}));
   start(Role::kSuccessor, next, current_->record.base_id, current_->record.restart_epoch + 1);
-  // While it starts, handshakes come to their end.
-  if (successor_) handover_ = Handover::begin(current_->record.process.pid, current_->pidfd, workers);
+  // Of the sockets that it will not take over. While it starts, handshakes come to their end.
+  if (successor_) retiring_ = RetiringSockets::retire(current_->record.process.pid, current_->pidfd, workers);
 }
 
 // ---- processes -------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ void Supervisor::resume() {
     return remove(true);
   }
   report(state(), "adopted");
-  if (current_ && !successor_) take_back();
+  if (current_ && !successor_) use_all_sockets();
   if (current_ && !current_->record.ready) poll_readiness(*current_);
   if (successor_) {
     expect_in_time(*successor_);
@@ -418,7 +418,7 @@ void Supervisor::promote() {
   current_->record.role = Role::kCurrent;
   current_->deadline.reset();
   taken_over_ = Clock::now();
-  end_handover();
+  end_retirement();
 }
 
 // ---- going away ------------------------------------------------------------------------------
@@ -466,7 +466,7 @@ void Supervisor::exited(Running* process, const Exit& status) {
   } else if (role == Role::kSuccessor) {
     if (current_) {
       forget_failed_epoch(current_->record.base_id);
-      if (!record_.removing) take_back();
+      if (!record_.removing) use_all_sockets();
     }
     if (gone->timed_out) reason = fmt::format("not ready in time: {}", reason);
     if (!planned) {
@@ -557,20 +557,20 @@ void Supervisor::begin_drain(bool others_stay) {
   drain_start_ = Clock::now();
   unanswered_ = 0;
   drain_deadline_ = around_.loop.after(record_.drain_timeout, [this] { end_all(); });
-  handover_.reset();
-  if (others_stay) handover_ = Handover::begin(current_->record.process.pid, current_->pidfd);
-  if (!handover_) return drain_listeners("/drain_listeners?graceful");
+  retiring_.reset();
+  if (others_stay) retiring_ = RetiringSockets::retire(current_->record.process.pid, current_->pidfd);
+  if (!retiring_) return drain_listeners("/drain_listeners?graceful");
   drain_poll_ = around_.loop.after(
       kHandshake, [this, until = drain_start_ + kQueueTimeout] { await_empty_queues(until); });
 }
 
 void Supervisor::await_empty_queues(Clock::time_point until) {
   if (!current_) return;
-  if (!handover_->queues_are_empty() && Clock::now() < until) {
+  if (!retiring_->queues_are_empty() && Clock::now() < until) {
     drain_poll_ = around_.loop.after(kQueuePoll, [this, until] { await_empty_queues(until); });
     return;
   }
-  drain_listeners(handover_->complete() ? "/drain_listeners" : "/drain_listeners?graceful");
+  drain_listeners(retiring_->complete() ? "/drain_listeners" : "/drain_listeners?graceful");
 }
 
 // "graceful" leaves them open for a while, for those who will look for this proxy and no other.
@@ -578,22 +578,22 @@ void Supervisor::drain_listeners(std::string_view target) {
   const std::string socket = admin_socket_of(current_->record);
   drain_call_ = std::make_unique<AdminCall>(
       around_.loop, socket, "POST", std::string(target), kAdminTimeout, [this, socket](const auto&) {
-        end_handover();
+        end_retirement();
         drain_call_ = std::make_unique<AdminCall>(around_.loop, socket, "POST", "/healthcheck/fail",
                                                   kAdminTimeout, [this](const auto&) { poll_connections(); });
       });
 }
 
-// The runner that has begun the handover may have been an earlier one.
-void Supervisor::take_back() {
-  handover_.reset();
-  Handover::undo(current_->record.process.pid, current_->pidfd);
+// Those of the current one serve again; an earlier runner may have retired them.
+void Supervisor::use_all_sockets() {
+  retiring_.reset();
+  RetiringSockets::undo(current_->record.process.pid, current_->pidfd);
 }
 
-void Supervisor::end_handover() {
-  if (!handover_) return;
-  if (handover_->closed_by_process()) return handover_.reset();
-  handover_poll_ = around_.loop.after(kConnectionPoll, [this] { end_handover(); });
+void Supervisor::end_retirement() {
+  if (!retiring_) return;
+  if (retiring_->closed_by_process()) return retiring_.reset();
+  retiring_poll_ = around_.loop.after(kConnectionPoll, [this] { end_retirement(); });
 }
 
 void Supervisor::poll_connections() {

@@ -9,7 +9,8 @@
 //            successor ready: it is the current one, the old one drains and exits
 //            successor dies:  its configuration is refused, the current one goes on
 //
-//        remove: the current one hands over what others serve too, drains, then everything is ended
+//        remove: new connections go to others on the same ports, the current one drains, then everything is
+//        ended
 //
 // A refused configuration is not tried again until another one was wanted; a proxy that dies meanwhile is
 // started with the last one that worked. Every change of the processes is on disk before the next one
@@ -31,9 +32,9 @@
 
 #include "base/loop.h"
 #include "proxy/admin_call.h"
-#include "proxy/handover.h"
 #include "proxy/proxy.h"
 #include "proxy/record.h"
+#include "proxy/retiring_sockets.h"
 
 namespace sluice::proxy {
 
@@ -151,9 +152,9 @@ class Supervisor {
 
   void begin_drain(bool others_stay);
   void await_empty_queues(Clock::time_point until);
-  void take_back();
-  // Lets go of the sockets that are handed over, once their process has closed them.
-  void end_handover();
+  void use_all_sockets();
+  // Lets go of retiring sockets once their process has closed them.
+  void end_retirement();
   void drain_listeners(std::string_view target);
   void poll_connections();
   void end_all();
@@ -188,8 +189,8 @@ class Supervisor {
   Clock::time_point taken_over_;
   Loop::Timer next_change_;
   Loop::Timer save_again_;
-  std::optional<Handover> handover_;
-  Loop::Timer handover_poll_;
+  std::optional<RetiringSockets> retiring_;
+  Loop::Timer retiring_poll_;
 
   bool finished_ = false;
   Clock::time_point drain_start_;

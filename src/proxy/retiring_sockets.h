@@ -1,5 +1,5 @@
-// Takes listening sockets of a process out of service, where others listen at the same addresses, so that it
-// can close them without a connection lost.
+// Sockets that a process listens on, taken out of service, where others listen at the same addresses, so that
+// it can close them without a connection lost.
 //
 // The kernel spreads the connections of an address over all sockets that listen there (SO_REUSEPORT), and
 // resets those that wait in the queue of one when that is closed. So new ones are kept from its queue first:
@@ -23,20 +23,20 @@
 
 namespace sluice::proxy {
 
-class Handover {
+class RetiringSockets {
  public:
   // Of the sockets of the process, which `pidfd` names as well: all but those of its first `kept` workers.
   // Nothing where no other ones are, or where we may not touch them: pidfd_getfd(2) asks for the right to
   // trace it.
-  static std::optional<Handover> begin(int pid, const Descriptor& pidfd, std::uint32_t kept = 0);
-  // The sockets of the process take connections again, whoever has begun the handover.
+  static std::optional<RetiringSockets> retire(int pid, const Descriptor& pidfd, std::uint32_t kept = 0);
+  // The sockets of the process take connections again, whoever has taken them out.
   static void undo(int pid, const Descriptor& pidfd);
 
-  Handover(Handover&&) = default;
-  Handover& operator=(Handover&&) = default;
+  RetiringSockets(RetiringSockets&&) = default;
+  RetiringSockets& operator=(RetiringSockets&&) = default;
   // The other sockets share what comes as they did before. Does not undo what is said of the process's own
   // ones.
-  ~Handover();
+  ~RetiringSockets();
 
   // Nobody would be refused if the process closed all it listens on.
   bool complete() const { return complete_; }
@@ -46,7 +46,7 @@ class Handover {
   bool closed_by_process() const;
 
  private:
-  explicit Handover(int pid) : pid_(pid) {}
+  explicit RetiringSockets(int pid) : pid_(pid) {}
 
   int pid_ = 0;
   bool complete_ = true;

@@ -1,4 +1,4 @@
-#include "proxy/handover.h"
+#include "proxy/retiring_sockets.h"
 
 #include <algorithm>
 #include <array>
@@ -63,7 +63,7 @@ bool leave_unanswered(const Descriptor& socket) {
 
 }  // namespace
 
-std::optional<Handover> Handover::begin(int pid, const Descriptor& pidfd, std::uint32_t kept) {
+std::optional<RetiringSockets> RetiringSockets::retire(int pid, const Descriptor& pidfd, std::uint32_t kept) {
   const std::map<std::uint64_t, ListeningSocket> listening = listening_sockets();
   const std::optional<std::map<std::uint64_t, int>> open = sockets_of(pid);
   if (!open) return std::nullopt;
@@ -86,7 +86,7 @@ std::optional<Handover> Handover::begin(int pid, const Descriptor& pidfd, std::u
     }
   }
 
-  Handover result(pid);
+  RetiringSockets result(pid);
   for (auto& [name, address] : addresses) {
     const std::size_t stay = std::min<std::size_t>(kept, address.own.size());
     if (stay == address.own.size()) continue;
@@ -112,7 +112,7 @@ std::optional<Handover> Handover::begin(int pid, const Descriptor& pidfd, std::u
   return result;
 }
 
-void Handover::undo(int pid, const Descriptor& pidfd) {
+void RetiringSockets::undo(int pid, const Descriptor& pidfd) {
   const std::optional<std::map<std::uint64_t, int>> own = sockets_of(pid);
   if (!own) return;
   for (const auto& [inode, socket] : listening_sockets()) {
@@ -124,11 +124,11 @@ void Handover::undo(int pid, const Descriptor& pidfd) {
   }
 }
 
-Handover::~Handover() {
+RetiringSockets::~RetiringSockets() {
   for (const auto& [inode, socket] : sockets_) detach(socket, SO_DETACH_REUSEPORT_BPF);
 }
 
-bool Handover::queues_are_empty() const {
+bool RetiringSockets::queues_are_empty() const {
   return std::ranges::all_of(sockets_, [](const auto& socket) {
     // Of a socket that listens, `unacked` is the length of its queue (tcp_get_info in the kernel's tcp.c).
     tcp_info info{};
@@ -138,7 +138,7 @@ bool Handover::queues_are_empty() const {
   });
 }
 
-bool Handover::closed_by_process() const {
+bool RetiringSockets::closed_by_process() const {
   const std::optional<std::map<std::uint64_t, int>> open = sockets_of(pid_);
   return !open ||
          std::ranges::none_of(sockets_, [&open](const auto& socket) { return open->contains(socket.first); });
