@@ -483,8 +483,8 @@ TEST_F(RetiringSocketsTest, UndoneTheyAreAllChosenAgain) {
 }
 
 TEST_F(RetiringSocketsTest, OfSeveralWorkersTheFirstOnesGoOn) {
-  const Elsewhere two(held_.port(), 2);
   leaving_.reset();
+  const Elsewhere two(held_.port(), 2);
   const Descriptor pidfd = open_process({two.pid(), start_time_of(two.pid()).value_or(0)});
   EXPECT_FALSE(RetiringSockets::retire(two.pid(), pidfd, 2));
   const std::optional retiring = RetiringSockets::retire(two.pid(), pidfd, 1);

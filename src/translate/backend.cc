@@ -23,6 +23,7 @@ namespace {
 constexpr std::string_view kBackendGroup = "gateway.envoyproxy.io";
 constexpr std::string_view kImportGroup = "multicluster.x-k8s.io";
 constexpr std::string_view kExperimentalGroup = "gateway.networking.x-k8s.io";
+constexpr std::size_t kMostUnixPath = 107;  // sockaddr_un::sun_path, less the zero at the end
 
 // https://kubernetes.io/docs/reference/networking/service-protocols/ and KEP-3726.
 ir::UpstreamProtocol protocol_of(std::string_view app_protocol) {
@@ -180,6 +181,11 @@ std::expected<ResolvedPtr, ReferenceFailure> resolve_own_backend(const api::Back
       return std::unexpected(
           failure("UnsupportedAddressType", "support/unix-backend", "",
                   fmt::format("{} is a Unix socket, which no route can send to", key.to_string())));
+    }
+    if (e.unix_path && e.unix_path->size() > kMostUnixPath) {
+      return std::unexpected(failure("UnsupportedAddressType", "value/unix-path", "",
+                                     fmt::format("{} has a path of {} bytes, and sockets have at most {}",
+                                                 key.to_string(), e.unix_path->size(), kMostUnixPath)));
     }
     if (e.unix_path) {
       endpoint.unix_path = *e.unix_path;

@@ -223,9 +223,42 @@ Boxed<ir::ClusterSettings> settings_of_service(ReadSettings read, const std::str
   ir::ClusterSettings& cluster = read.cluster;
   if (cluster.health_check) watch_service(*cluster.health_check, authority);
   cluster.hash = std::move(read.requests.hash);
+  // Envoy 1.40 dies where it is to make a cookie for a request that has no client.
+  for (ir::HashKey& key : cluster.hash) key.ttl.reset();
   cluster.max_stream_duration = read.requests.max_stream_duration;
   if (cluster == ir::ClusterSettings{}) return {};
   return std::move(cluster);
+}
+
+std::vector<SettingProblem> unused_by_service(const api::ClusterSettings& from) {
+  std::vector<SettingProblem> unused;
+  const auto warn = [&unused](std::string path, std::string message, std::string suggestion) {
+    unused.push_back({.code = "support/no-effect",
+                      .severity = Severity::kWarning,
+                      .path = std::move(path),
+                      .message = std::move(message),
+                      .suggestion = std::move(suggestion)});
+  };
+  if (from.load_balancer && from.load_balancer->type == api::LoadBalancerType::kConsistentHash) {
+    warn("loadBalancer.type",
+         "what is asked of a service has nothing of the client's to hash: any endpoint is taken",
+         "write `LeastRequest`");
+  }
+  const auto no_route = [&warn](std::string path) {
+    warn(std::move(path), "it is a setting of routes, and none leads to a service", "remove it");
+  };
+  if (from.retry) {
+    const api::Retry& retry = *from.retry;
+    if (retry.num_attempts_per_priority) no_route("retry.numAttemptsPerPriority");
+    if (retry.per_retry && retry.per_retry->timeout) no_route("retry.perRetry.timeout");
+    if (retry.retry_on && !retry.retry_on->http_status_codes.empty())
+      no_route("retry.retryOn.httpStatusCodes");
+  }
+  if (from.timeout && from.timeout->http) {
+    if (from.timeout->http->request_timeout) no_route("timeout.http.requestTimeout");
+    if (from.timeout->http->stream_idle_timeout) no_route("timeout.http.streamIdleTimeout");
+  }
+  return unused;
 }
 
 Problem problem_at(const SettingProblem& of, const ObjectKey& object, std::string_view path) {

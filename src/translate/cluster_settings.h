@@ -49,6 +49,10 @@ ReadSettings read_cluster_settings(const api::ClusterSettings& from, const FindM
 // requests for long. Empty where that is nothing.
 Boxed<ir::ClusterSettings> settings_of_service(ReadSettings read, const std::string& authority);
 
+// Warnings: what of the settings is nothing for such a service. Envoy's request to it has neither the
+// client's address nor its headers, and no route.
+std::vector<SettingProblem> unused_by_service(const api::ClusterSettings& from);
+
 // "spec.extProc[0].backendSettings" and what is wrong below it.
 Problem problem_at(const SettingProblem& of, const ObjectKey& object, std::string_view path);
 

@@ -1,5 +1,8 @@
 #include "translate/cluster_settings.h"
 
+#include <string>
+#include <vector>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -13,8 +16,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What comes of `backendSettings` in YAML that the schema takes.
-ReadSettings read(std::string_view yaml, const FindModule& find_module = {}) {
+// `backendSettings` in YAML that the schema takes.
+api::ClusterSettings settings_of(std::string_view yaml) {
   std::vector<Problem> problems;
   const std::vector<Document> documents = parse(yaml, "", &problems);
   const schema::Type type = api::backend_settings();
@@ -25,7 +28,11 @@ ReadSettings read(std::string_view yaml, const FindModule& find_module = {}) {
   for (const Problem& problem : problems) {
     ADD_FAILURE() << problem.path << ": " << problem.message << " in\n" << yaml;
   }
-  return read_cluster_settings(settings, find_module);
+  return settings;
+}
+
+ReadSettings read(std::string_view yaml, const FindModule& find_module = {}) {
+  return read_cluster_settings(settings_of(yaml), find_module);
 }
 
 ir::ClusterSettings cluster(std::string_view yaml) {
@@ -115,6 +122,32 @@ TEST(ClusterSettings, OfAServiceHaveWhatARouteWouldHave) {
   ASSERT_TRUE(settings);
   EXPECT_EQ(settings->hash, std::vector<ir::HashKey>{{.kind = ir::HashKey::Kind::kSourceAddress}});
   EXPECT_EQ(settings->max_stream_duration, 5s);
+}
+
+TEST(ClusterSettings, OfAServiceMakeNoCookie) {
+  const Boxed<ir::ClusterSettings> settings =
+      settings_of_service(read("{loadBalancer: {type: ConsistentHash, consistentHash: {type: Cookie, cookie: "
+                               "{name: u, ttl: 60s}}}}"),
+                          "web.default:80");
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->hash, (std::vector<ir::HashKey>{{.kind = ir::HashKey::Kind::kCookie, .name = "u"}}));
+}
+
+TEST(ClusterSettings, ThatAreNothingForAServiceAreTold) {
+  std::vector<std::string> places;
+  for (const SettingProblem& problem : unused_by_service(settings_of(
+           "{loadBalancer: {type: ConsistentHash, consistentHash: {type: SourceIP}}, "
+           "retry: {numAttemptsPerPriority: 1, perRetry: {timeout: 1s, backOff: {baseInterval: 1s}}, "
+           "retryOn: {httpStatusCodes: [503], triggers: [reset]}}, "
+           "timeout: {http: {requestTimeout: 1s, streamIdleTimeout: 1s, maxStreamDuration: 5s}}}"))) {
+    EXPECT_EQ(problem.code, "support/no-effect");
+    EXPECT_EQ(problem.severity, Severity::kWarning);
+    places.push_back(problem.path);
+  }
+  EXPECT_EQ(places,
+            (std::vector<std::string>{"loadBalancer.type", "retry.numAttemptsPerPriority",
+                                      "retry.perRetry.timeout", "retry.retryOn.httpStatusCodes",
+                                      "timeout.http.requestTimeout", "timeout.http.streamIdleTimeout"}));
 }
 
 TEST(ClusterSettings, OfAServiceThatOnlyRetriesAreNoneOfTheCluster) {

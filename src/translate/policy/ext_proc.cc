@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -113,6 +115,7 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
     }
     ReadSettings settings =
         read_cluster_settings(wanted, [&balancing](std::string_view) { return balancing; });
+    std::ranges::move(unused_by_service(wanted), std::back_inserter(settings.problems));
     for (const SettingProblem& problem : settings.problems) {
       reader.add_problem(problem_at(problem, owner, fmt::format("spec.extProc[{}].backendSettings", index)));
     }

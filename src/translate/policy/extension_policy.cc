@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/content_id.h"
+#include "translate/near.h"
 #include "translate/policy/extension_reader.h"
 #include "translate/remote_host.h"
 
@@ -152,14 +155,26 @@ std::string code_of(const ExtensionPolicyRow& row) {
 ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
                                          Version version, const ExtensionEnvironment& environment,
                                          flow::Reads& reads) {
+  static const std::vector<std::string> kMergeTypes{"StrategicMerge", "JSONMerge"};
   ExtensionPolicyRow row;
   row.creation_timestamp = policy.metadata.creation_timestamp;
-  row.merges = !policy.spec.merge_type.empty();
+  row.merges = std::ranges::find(kMergeTypes, policy.spec.merge_type) != kMergeTypes.end();
   TargetRefs targets =
       read_targets(key_of(name), policy.spec.targets, environment.labels, environment.tables, reads);
   row.targets = std::move(targets.targets);
   row.paths = std::move(targets.paths);
   row.problems = std::move(targets.problems);
+  if (const std::string& type = policy.spec.merge_type; !type.empty() && !row.merges) {
+    row.problems.push_back(
+        {.code = "value/merge-type",
+         .severity = Severity::kError,
+         .where = {},
+         .object = key_of(name),
+         .path = "spec.mergeType",
+         .message = fmt::format("there is no merge of type `{}`: the policy replaces the farther one", type),
+         .suggestion = near_name(type, "there are", kMergeTypes),
+         .also = {}});
+  }
 
   const std::vector<ExtensionTerms>* all_terms = reads.get(environment.terms, kAllTerms);
   if (all_terms == nullptr) return row;

@@ -1,6 +1,7 @@
 #include "xds/filters/order.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -22,6 +23,8 @@
 
 namespace sluice::xds {
 namespace {
+
+using Filters = std::vector<const HttpFilter*>;
 
 constexpr HttpFilter kFilters[] = {
     // Sees local replies of all others.
@@ -64,12 +67,36 @@ constexpr HttpFilter kFilters[] = {
     {"envoy.filters.http.router", add_router},
 };
 
+// A filter of the rest is to be in front of this one.
+bool has_to_wait(const HttpFilter* filter, const Filters& rest, std::span<const ir::FilterMove> moves) {
+  return std::ranges::any_of(moves, [&](const ir::FilterMove& move) {
+    const std::string& first = move.before ? move.filter : move.other;
+    const std::string& then = move.before ? move.other : move.filter;
+    return then == filter->type && first != then &&
+           std::ranges::any_of(rest, [&first](const HttpFilter* other) { return other->type == first; });
+  });
+}
+
+// One move may have undone another: as they are, but each behind all that are to be in front of it.
+Filters in_order(Filters filters, std::span<const ir::FilterMove> moves) {
+  Filters result;
+  result.reserve(filters.size());
+  while (!filters.empty()) {
+    auto next = std::ranges::find_if(
+        filters, [&](const HttpFilter* filter) { return !has_to_wait(filter, filters, moves); });
+    if (next == filters.end()) next = filters.begin();  // the moves go round in a circle
+    result.push_back(*next);
+    filters.erase(next);
+  }
+  return result;
+}
+
 }  // namespace
 
 std::span<const HttpFilter> http_filters() { return kFilters; }
 
 std::vector<const HttpFilter*> http_filters(std::span<const ir::FilterMove> moves) {
-  std::vector<const HttpFilter*> filters;
+  Filters filters;
   filters.reserve(std::size(kFilters));
   for (const HttpFilter& filter : kFilters) filters.push_back(&filter);
   const auto find = [&filters](const std::string& type) {
@@ -82,7 +109,7 @@ std::vector<const HttpFilter*> http_filters(std::span<const ir::FilterMove> move
     filters.erase(from);
     filters.insert(find(move.other) + (move.before ? 0 : 1), moved);
   }
-  return filters;
+  return moves.empty() ? filters : in_order(std::move(filters), moves);
 }
 
 void add_filter(std::string_view name, const google::protobuf::Message& config, HttpConnectionManager* to) {
