@@ -146,6 +146,20 @@ TEST_F(InferencePools, APodCostsOneChangeOfEndpointsAndRunsNoRoute) {
   EXPECT_EQ(plan()->servers.at(1).address, "10.0.0.2:8000");
 }
 
+TEST_F(InferencePools, APodThatIsBeingDeletedLeavesEndpointsAndPickerAndRunsNoRoute) {
+  feed_pod("two", "10.0.0.2");
+  commit();
+  feed(
+      "{apiVersion: v1, kind: Pod, metadata: {name: two, labels: {app: llama}, deletionTimestamp: "
+      "'2026-01-01T00:00:30Z'}, status: {podIP: 10.0.0.2, conditions: [{type: Ready, status: 'True'}]}}");
+  const Runs runs = commit();
+  EXPECT_FALSE(runs.contains("http routes"));
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kEndpoints).changes().size(), 1U);
+  ASSERT_EQ(plan()->servers.size(), 1U);
+  EXPECT_EQ(plan()->servers.at(0).address, "10.0.0.1:8000");
+  EXPECT_EQ(problems(), std::vector<std::string>());
+}
+
 TEST_F(InferencePools, APodOfAnotherPoolCostsNothing) {
   feed(
       "{apiVersion: v1, kind: Pod, metadata: {name: other, labels: {app: other}}, status: {podIP: "

@@ -41,7 +41,7 @@ std::vector<std::string> label_groups(const api::Pod& pod);
 // The group in which all pods of a pool are.
 std::string label_group(const NamespacedName& pool, const api::InferencePoolSpec& spec);
 
-// Has the labels, an address, and is not said to be unready.
+// Has the labels, an address, and is neither said to be unready nor being deleted.
 bool is_member(const api::InferencePoolSpec& pool, const api::Pod& pod);
 
 // The endpoints of a pool, each port of each member, of those that may be members. They are those of the port

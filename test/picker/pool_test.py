@@ -45,8 +45,8 @@ def pool(ports: list[int], home: str = "", **more: Any) -> Object:
                      "targetPorts": [{"number": port} for port in ports], **more}}
 
 
-def machine(name: str = "one", ip: str = "127.0.0.1") -> Object:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "llama"}},
+def machine(name: str = "one", ip: str = "127.0.0.1", **metadata: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "llama"}, **metadata},
             "status": {"podIP": ip}}
 
 
@@ -155,6 +155,31 @@ class Own:
         self.pods[0].waiting = 0
         self.change(self.pool(ports[:1]), machine(), route(POOL))
         wait_for(lambda: self.ask().json["pod"] == self.pods[0].address, "the old one gets them again")
+
+    def test_a_pod_that_is_being_deleted_gets_no_more_requests_and_ends_its_answers(self) -> None:
+        ports = self.add_pods(1)
+        self.pods.append(Pod(ports[0], "127.0.0.2"))
+        self.addCleanup(self.pods[1].server.server_close)
+        self.serve(self.pool(ports), machine(), machine("two", "127.0.0.2"), route(POOL))
+        self.pods[0].waiting = 50
+        wait_for(lambda: Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[1].address: 5},
+                 "requests go to the other one, while they may")
+        self.pods[1].pause, self.pods[1].events = 0.1, 15
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("POST", CHAT, json.dumps({"model": "base", "stream": True, "messages": []}))
+        response = connection.getresponse()
+        first = response.readline().decode()
+        self.assertIn(self.pods[1].address, first)
+        self.change(self.pool(ports), machine(),
+                    machine("two", "127.0.0.2", deletionTimestamp="2026-01-01T00:00:30Z"), route(POOL))
+        self.pods[0].waiting = 0
+        wait_for(lambda: self.ask().json["pod"] == self.pods[0].address, "the one that stays gets requests")
+        scrapes = self.pods[1].scrapes
+        self.assertEqual({self.ask().json["pod"] for _ in range(10)}, {self.pods[0].address})
+        time.sleep(0.3)
+        self.assertLessEqual(self.pods[1].scrapes, scrapes + 1, "the picker does not ask it any more")
+        rest = response.read().decode()
+        self.assertEqual((rest.count('"content"'), "[DONE]" in rest), (14, True))
 
     def test_models_are_rewritten_and_objectives_have_priorities(self) -> None:
         ports = self.add_pods(1)
