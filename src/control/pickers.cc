@@ -5,6 +5,7 @@
 #include <fstream>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -15,13 +16,14 @@
 
 #include "base/log.h"
 #include "control/picker_plan.h"
+#include "picker/config/config.h"
 #include "picker/exchange/pool_metrics.h"
 
 namespace sluice::control {
 namespace {
 
 // What picker/module/pool_file.h reads.
-std::string text_of(const translate::PickerPlan& plan) {
+std::string text_of(const translate::PickerPlan& plan, const std::string& config) {
   using nlohmann::json;
   json servers = json::array();
   for (const picker::Endpoint& endpoint : endpoints_of(plan)) {
@@ -38,9 +40,20 @@ std::string text_of(const translate::PickerPlan& plan) {
       targets.push_back({{"model", target.model}, {"weight", target.weight}});
     rewrites.push_back({{"models", rewrite.models}, {"targets", std::move(targets)}});
   }
-  return json{
-      {"servers", std::move(servers)}, {"objectives", rules.priorities}, {"rewrites", std::move(rewrites)}}
-      .dump();
+  json pool{
+      {"servers", std::move(servers)}, {"objectives", rules.priorities}, {"rewrites", std::move(rewrites)}};
+  if (!config.empty()) pool["config"] = json::parse(config);
+  return pool.dump();
+}
+
+// Of a config that has been read without a mistake.
+picker::Profile profile_of(const std::string& config) {
+  if (config.empty()) return picker::default_profile();
+  std::vector<Problem> ignored;
+  std::optional<picker::Profile> profile = picker::read_profile(config, "", &ignored);
+  return profile ? *std::move(profile) : picker::default_profile();
+}
+
 }
 
 // Whoever reads it finds the old text or the new one. It need not outlive the machine, so nobody waits for
@@ -89,19 +102,23 @@ void Pickers::end(const NamespacedName& pool) {
 void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan) {
   const bool inside = !plan.file.empty();
   auto running = running_.find(pool);
+  const std::string before = running == running_.end() ? "" : running->second.config;
+  const std::string config = plan.config.value_or(before);
   if (running != running_.end() && running->second.file.empty() == inside) {
     end(pool);  // it moves
     running = running_.end();
   }
+  if (running != running_.end()) running->second.config = config;
   if (running != running_.end() && !inside) {
-    running->second.server->update(endpoints_of(plan), rules_of(plan));
+    running->second.server->update(endpoints_of(plan), rules_of(plan),
+                                   config == before ? std::nullopt : std::optional(profile_of(config)));
     return;
   }
   std::error_code ignored;  // whoever makes something there says what is wrong
   std::filesystem::create_directories(std::filesystem::path(inside ? plan.file : plan.socket).parent_path(),
                                       ignored);
   if (inside) {
-    if (const std::string problem = replace_file(plan.file, text_of(plan)); !problem.empty()) {
+    if (const std::string problem = replace_file(plan.file, text_of(plan, config)); !problem.empty()) {
       say(Level::kError, "a picker cannot be told of its pool", pool,
           {.code = "value/run-dir", .message = fmt::format("{}: {}", plan.file, problem)});
       return;
@@ -109,11 +126,12 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
     if (running != running_.end()) return;
     log(Level::kInfo, "picker started", {{"pool", pool.to_string()}, {"inside", plan.file}});
     const std::lock_guard lock(mutex_);
-    running_.emplace(pool, Picker{.server = nullptr, .file = plan.file});
+    running_.emplace(pool, Picker{.server = nullptr, .file = plan.file, .config = config});
     return;
   }
   picker::ServerOptions options;
   options.service.pool.rules = rules_of(plan);
+  options.service.pool.profile = profile_of(config);
   options.server.address = "unix:" + plan.socket;
   options.endpoints = endpoints_of(plan);
   Problem problem;
@@ -126,7 +144,7 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
   }
   log(Level::kInfo, "picker started", {{"pool", pool.to_string()}, {"socket", plan.socket}});
   const std::lock_guard lock(mutex_);
-  running_.emplace(pool, Picker{.server = std::move(server), .file = {}});
+  running_.emplace(pool, Picker{.server = std::move(server), .file = {}, .config = config});
 }
 
 std::string Pickers::metrics() const {

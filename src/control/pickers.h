@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "control/pipeline.h"
@@ -37,6 +38,7 @@ class Pickers {
   struct Picker {
     std::shared_ptr<picker::PickerServer> server;  // beside Envoy; or
     std::string file;                              // what one inside is told
+    std::string config;                            // the last good one
   };
   mutable std::mutex mutex_;  // for who changes running_, and for metrics()
   std::map<NamespacedName, Picker> running_;

@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 
 from picker_test import CHAT, SIMULATOR, Picker, Pod, documented  # noqa: E402
-from rig import Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
+from rig import SLUICE, Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
 
 POOL: Object = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "llama"}
 
@@ -38,9 +38,10 @@ def route(*backends: Object) -> Object:
             "spec": {"parentRefs": [{"name": "web"}], "rules": [{"backendRefs": list(backends)}]}}
 
 
-def pool(ports: list[int], home: str = "", **more: Any) -> Object:
+def pool(ports: list[int], home: str = "", config: str = "", **more: Any) -> Object:
+    annotations = {"sluice.dev/picker": home, "sluice.dev/picker-config": config}
     return {"apiVersion": "inference.networking.k8s.io/v1", "kind": "InferencePool",
-            "metadata": {"name": "llama", **({"annotations": {"sluice.dev/picker": home}} if home else {})},
+            "metadata": {"name": "llama", "annotations": {key: value for key, value in annotations.items() if value}},
             "spec": {"selector": {"matchLabels": {"app": "llama"}},
                      "targetPorts": [{"number": port} for port in ports], **more}}
 
@@ -48,6 +49,25 @@ def pool(ports: list[int], home: str = "", **more: Any) -> Object:
 def machine(name: str = "one", ip: str = "127.0.0.1", **metadata: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "llama"}, **metadata},
             "status": {"podIP": ip}}
+
+
+def config_map(name: str, config: str) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"config.yaml": config}}
+
+
+# One request for each fairness id, and no other for long.
+LIMITED = """apiVersion: llm-d.ai/v1alpha1
+kind: EndpointPickerConfig
+plugins:
+- type: lowest-cost-picker
+- type: rate-limit
+  parameters: {requestsPerSecond: 0.001}
+"""
+SCORES = """apiVersion: llm-d.ai/v1alpha1
+kind: EndpointPickerConfig
+plugins:
+- type: queue-scorer
+"""
 
 
 def backend(name: str, address: str) -> Object:
@@ -130,8 +150,8 @@ class Pools(unittest.TestCase):
 class Own:
     home = ""
 
-    def pool(self, ports: list[int]) -> Object:
-        return pool(ports, self.home)
+    def pool(self, ports: list[int], config: str = "") -> Object:
+        return pool(ports, self.home, config)
 
     def test_requests_go_where_the_queue_is_short(self) -> None:
         ports = self.add_pods(3)
@@ -180,6 +200,34 @@ class Own:
         self.assertLessEqual(self.pods[1].scrapes, scrapes + 1, "the picker does not ask it any more")
         rest = response.read().decode()
         self.assertEqual((rest.count('"content"'), "[DONE]" in rest), (14, True))
+
+    def test_a_config_says_how_it_decides_and_a_change_of_it_loses_no_request(self) -> None:
+        ports = self.add_pods(2)
+        objects = [machine(), route(POOL)]
+        self.serve(self.pool(ports, "decide"), *objects, config_map("decide", LIMITED))
+
+        def statuses(who: str) -> list[int]:
+            return [self.ask(x_gateway_inference_fairness_id=who).status for _ in range(3)]
+
+        self.assertEqual(statuses("anna"), [200, 429, 429])
+        # A mistake is told with its place, and what was good before it goes on.
+        mark = self.sluice.mark()
+        self.change(self.pool(ports, "decide"), *objects, config_map("decide", LIMITED.replace("rate-limit", "rate-limt")))
+        told = self.sluice.wait_line(lambda line: line.fields.get("code") == "reference/plugin", "the problem", mark)
+        self.assertEqual(told.fields["path"], "data[config.yaml].plugins[1].type")
+        self.assertEqual(statuses("ben"), [200, 429, 429])
+        self.change(self.pool(ports), *objects)
+        wait_for(lambda: statuses("ben") == [200] * 3, "nobody limits it")
+
+        def change_often() -> None:
+            for config in (SCORES, SCORES + "- type: running-requests-size-scorer\n", SCORES):
+                self.change(self.pool(ports, "decide"), *objects, config_map("decide", config))
+                time.sleep(0.2)
+            self.change(self.pool(ports), *objects)
+
+        results = self.load(3, change_often)
+        print(f"a config that changes: {len(results)} requests")
+        self.assertEqual(Counter(status for _, status in results), {200: len(results)})
 
     def test_models_are_rewritten_and_objectives_have_priorities(self) -> None:
         ports = self.add_pods(1)
@@ -266,6 +314,18 @@ class Own:
 
 
 class Beside(Own, Pools):
+    def test_the_config_in_the_documents_is_good(self) -> None:
+        file = self.rig.path("documented.yaml")
+        file.write_text(documented("pool-config") + "---\n" + json.dumps(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gpu-1", "labels": {"app": "vllm"}},
+             "status": {"podIP": "10.0.0.1"}}))
+        checked = subprocess.run([SLUICE, "check", "-f", file], capture_output=True, text=True, check=False)
+        self.assertEqual(checked.stdout, "no problems in 3 objects\n")
+        file.write_text(file.read_text().replace("- type: rate-limit", "- type: rate-limt"))
+        checked = subprocess.run([SLUICE, "check", "-f", file], capture_output=True, text=True, check=False)
+        line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if "rate-limt" in text)
+        self.assertIn(f"{file}:{line}:13: error: there is no plugin of type `rate-limt` [reference/plugin]", checked.stdout)
+
     def test_its_metrics_are_on_the_page_of_sluice(self) -> None:
         ports = self.add_pods(2)
         self.serve(self.pool(ports), machine(), route(POOL))

@@ -143,7 +143,9 @@ bool RunningPool::follow_pool_file(const std::string& path, std::vector<Problem>
 // By the thread.
 void RunningPool::fill(PoolContents contents) {
   say(envoy::LogLevel::kInfo, fmt::format("pool {}: {} endpoints", name_, contents.endpoints.size()));
-  keeper_->pool().set_rules(std::move(contents.rules));
+  Pool& pool = keeper_->pool();
+  pool.set_profile(contents.profile ? *std::move(contents.profile) : pool.options().profile);
+  pool.set_rules(std::move(contents.rules));
   keeper_->set_endpoints(contents.endpoints);
 }
 
