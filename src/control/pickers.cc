@@ -1,5 +1,8 @@
 #include "control/pickers.h"
 
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -54,6 +57,18 @@ picker::Profile profile_of(const std::string& config) {
   return profile ? *std::move(profile) : picker::default_profile();
 }
 
+// The sockets beside this file that processes have left which are no more.
+void remove_dead(const std::filesystem::path& file) {
+  std::error_code ignored;
+  const std::string begin = file.filename().string() + ".";
+  for (const auto& entry : std::filesystem::directory_iterator(file.parent_path(), ignored)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(begin)) continue;
+    int pid = 0;
+    const auto [end, error] = std::from_chars(name.data() + begin.size(), name.data() + name.size(), pid);
+    if (error != std::errc() || end != name.data() + name.size() || pid <= 0) continue;
+    if (::kill(pid, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 // Whoever reads it finds the old text or the new one. It need not outlive the machine, so nobody waits for
@@ -74,6 +89,43 @@ void say(Level level, const char* what, const NamespacedName& pool, const Proble
 }
 
 }  // namespace
+
+// Whether pages may be given.
+struct Pickers::Gate {
+  std::mutex mutex;
+  bool open = true;
+};
+
+// A page that comes in parts. It is given when the last who has a part to add has let go of it, whether there
+// was an answer or not.
+struct Pickers::Gathering {
+  Gathering(std::shared_ptr<Gate> whether, std::function<void(std::string)> to)
+      : gate(std::move(whether)), done(std::move(to)) {}
+  Gathering(const Gathering&) = delete;
+  Gathering& operator=(const Gathering&) = delete;
+  ~Gathering() {
+    const std::lock_guard lock(gate->mutex);
+    if (gate->open) done(picker::join_pages("proxy", pages));
+  }
+
+  void add(std::string proxy, std::string page) {
+    const std::lock_guard lock(mutex);
+    pages.push_back({std::move(proxy), std::move(page)});
+  }
+
+  const std::shared_ptr<Gate> gate;
+  const std::function<void(std::string)> done;
+  std::mutex mutex;
+  std::vector<picker::NamedPage> pages;
+};
+
+Pickers::Pickers() : gate_(std::make_shared<Gate>()) {}
+Pickers::~Pickers() { close(); }
+
+void Pickers::close() {
+  const std::lock_guard lock(gate_->mutex);
+  gate_->open = false;
+}
 
 void Pickers::follow(const Pipeline& pipeline) {
   for (const auto& change : pipeline.pickers().changes()) {
@@ -123,6 +175,7 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
           {.code = "value/run-dir", .message = fmt::format("{}: {}", plan.file, problem)});
       return;
     }
+    remove_dead(plan.file);
     if (running != running_.end()) return;
     log(Level::kInfo, "picker started", {{"pool", pool.to_string()}, {"inside", plan.file}});
     const std::lock_guard lock(mutex_);
@@ -147,12 +200,26 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
   running_.emplace(pool, Picker{.server = std::move(server), .file = {}, .config = config});
 }
 
-std::string Pickers::metrics() const {
+void Pickers::metrics(const std::vector<ir::ProxyKey>& proxies, const Ask& ask,
+                      std::function<void(std::string)> done) const {
   std::vector<std::pair<std::string, std::shared_ptr<picker::PickerServer>>> servers;
+  std::vector<std::string> files;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [pool, running] : running_) {
       if (running.server != nullptr) servers.emplace_back(pool.to_string(), running.server);
+      if (!running.file.empty()) files.push_back(running.file);
+    }
+  }
+  const auto gathering = std::make_shared<Gathering>(gate_, std::move(done));
+  // First, so that they answer meanwhile.
+  for (const std::string& file : files) {
+    for (const ir::ProxyKey& proxy : proxies) {
+      ask(
+          proxy, [file](int pid) { return fmt::format("{}.{}", file, pid); },
+          [gathering, proxy](std::optional<std::string> page) {
+            if (page) gathering->add(proxy, *std::move(page));
+          });
     }
   }
   std::vector<picker::PoolReading> readings;
@@ -163,7 +230,7 @@ std::string Pickers::metrics() const {
     });
     readings.push_back(reading.get_future().get());
   }
-  return readings.empty() ? "" : picker::metrics_page(readings);
+  if (!readings.empty()) gathering->add("", picker::metrics_page(readings));
 }
 
 }  // namespace sluice::control

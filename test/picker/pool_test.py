@@ -7,7 +7,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -115,6 +117,11 @@ class Pools(unittest.TestCase):
         return request(self.url + CHAT, method="POST", body=raw,
                        headers={"content-type": "application/json",
                                 **{name.replace("_", "-"): value for name, value in headers.items()}})
+
+    def page(self) -> str:
+        """What sluice has at /metrics."""
+        address = (self.sluice.run_dir / "admin.address").read_text().strip()
+        return request(f"http://{address}/metrics").body.decode()
 
     def status(self) -> str:
         """Of the last half second; empty at first."""
@@ -330,7 +337,7 @@ class Beside(Own, Pools):
         ports = self.add_pods(2)
         self.serve(self.pool(ports), machine(), route(POOL))
         self.assertEqual(self.ask().status, 200)
-        page = request(f"http://{(self.sluice.run_dir / 'admin.address').read_text().strip()}/metrics").body.decode()
+        page = self.page()
         picked = re.search(r'^sluice_picker_requests_total{pool="default/llama",outcome="picked"} (\d+)$', page, re.M)
         self.assertGreaterEqual(int(picked[1]), 2)
         self.assertEqual(page.count("# TYPE sluice_picker_endpoint_up "), 1)
@@ -350,6 +357,47 @@ class Inside(Own, Pools):
                 pod.waiting = 0 if pod is free else 50
             wait_for(lambda free=free: Counter(self.ask().json["pod"] for _ in range(5)) == {free.address: 5},
                      "requests go where nobody waits")
+
+    def picked(self) -> int | None:
+        """As sluice shows it; none where it does not."""
+        found = re.search(r'^sluice_picker_requests_total{proxy="default/web",pool="default/llama",outcome="picked"} (\d+)$',
+                          self.page(), re.M)
+        return int(found[1]) if found else None
+
+    def envoy(self) -> int:
+        return [line for line in self.sluice.lines if line.message == "proxy" and line.fields["state"] == "ready"
+                ][-1].fields["pid"]
+
+    def test_its_metrics_are_on_the_page_of_sluice(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        before = self.picked()
+        self.assertEqual(self.ask().status, 200)
+        self.assertEqual(self.picked(), before + 1)
+        page = self.page()
+        self.assertEqual(page.count("# TYPE sluice_picker_endpoint_up "), 1)
+        self.assertEqual(page.count('\nsluice_picker_endpoint_up{proxy="default/web",pool="default/llama",'), 2)
+
+    def test_an_envoy_that_does_not_answer_holds_up_no_metrics(self) -> None:
+        ports = self.add_pods(1)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        envoy = self.envoy()
+        os.kill(envoy, signal.SIGSTOP)
+        try:
+            begin = time.monotonic()
+            page = self.page()
+            took = time.monotonic() - begin
+        finally:
+            os.kill(envoy, signal.SIGCONT)
+        self.assertLess(took, 1.5)
+        self.assertIn("sluice_commits_total", page)
+        self.assertNotIn("sluice_picker_", page)
+        wait_for(lambda: self.picked() is not None, "it answers again")
+        os.kill(envoy, signal.SIGKILL)
+        wait_for(lambda: self.envoy() != envoy and self.answers(), "another Envoy serves")
+        wait_for(lambda: (self.picked() or 0) > 0, "that one is asked")
+        folder = self.sluice.run_dir / "pickers"
+        self.assertIn(str(self.envoy()), {file.suffix[1:] for file in folder.iterdir()})
 
     def test_no_listener_changes_with_its_pods_and_rules(self) -> None:
         ports = self.add_pods(2)
