@@ -238,6 +238,7 @@ TEST_F(VllmSim, ListsItsModelsAndShowsItsMetrics) {
   EXPECT_THAT(page, HasSubstr("vllm:num_requests_waiting{"));
   EXPECT_THAT(page, HasSubstr("vllm:request_success_total{engine=\"0\",finished_reason=\"length\""));
   EXPECT_THAT(page, HasSubstr("handler=\"/v1/completions\""));
+  EXPECT_THAT(page, HasSubstr("\nsluice_vllm_sim_adapter_loads_total{"));
   EXPECT_THAT(send_to(process_.ports[0], "GET", "/health"), HasSubstr("200 OK"));
 }
 

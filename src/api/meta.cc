@@ -35,7 +35,8 @@ Type metadata_type(const Pattern& name, std::size_t max_name_length) {
       field<&ObjectMeta::generation>("generation", int64())
           .doc("How often the object has changed. Statuses say which generation they are about."),
       field("deletionGracePeriodSeconds", int64()).doc("Written by API servers."),
-      field("deletionTimestamp", string().formatted("date-time")).doc("Written by API servers."),
+      field<&ObjectMeta::deletion_timestamp>("deletionTimestamp", string().formatted("date-time"))
+          .doc("Until when the object is to be gone. A Pod that has it is ending, and in no pool."),
       field("finalizers", list(string()).as_set()).doc("What keeps the object from being deleted."),
       field("generateName", string()).doc("What an API server makes a name from."),
       field("managedFields", list(any())).doc("Written by API servers."),

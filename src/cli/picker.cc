@@ -193,7 +193,7 @@ class FollowedPool {
     if (!plan) return log_problem(plan.error());  // what was there goes on
     std::vector<picker::Endpoint> endpoints = control::endpoints_of(*plan);
     log(Level::kInfo, "endpoints", {{"count", endpoints.size()}});
-    server_->update(std::move(endpoints), control::rules_of(*plan));
+    server_->update(std::move(endpoints), control::rules_of(*plan), std::nullopt);
   }
 
   std::mutex mutex_;  // of what follows, but for source_

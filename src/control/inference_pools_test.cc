@@ -108,6 +108,20 @@ spec: {{parentRefs: [{{name: gw}}], rules: [{{backendRefs: {}}}]}}
   }
 };
 
+// A ConfigMap, which pools name by an annotation.
+constexpr std::string_view kByDecide = "{sluice.dev/picker-config: decide}";
+constexpr std::string_view kQueueScorer = R"(
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: decide}
+data:
+  config.yaml: |
+    apiVersion: llm-d.ai/v1alpha1
+    kind: EndpointPickerConfig
+    plugins:
+    - type: queue-scorer
+)";
+
 class WithoutTheModule : public InferencePools {
  protected:
   WithoutTheModule()
@@ -144,6 +158,20 @@ TEST_F(InferencePools, APodCostsOneChangeOfEndpointsAndRunsNoRoute) {
   EXPECT_EQ(pipeline_.resources(xds::ResourceType::kCluster).changes().size(), 0U);
   EXPECT_EQ(plan()->servers.size(), 2U);
   EXPECT_EQ(plan()->servers.at(1).address, "10.0.0.2:8000");
+}
+
+TEST_F(InferencePools, APodThatIsBeingDeletedLeavesEndpointsAndPickerAndRunsNoRoute) {
+  feed_pod("two", "10.0.0.2");
+  commit();
+  feed(
+      "{apiVersion: v1, kind: Pod, metadata: {name: two, labels: {app: llama}, deletionTimestamp: "
+      "'2026-01-01T00:00:30Z'}, status: {podIP: 10.0.0.2, conditions: [{type: Ready, status: 'True'}]}}");
+  const Runs runs = commit();
+  EXPECT_FALSE(runs.contains("http routes"));
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kEndpoints).changes().size(), 1U);
+  ASSERT_EQ(plan()->servers.size(), 1U);
+  EXPECT_EQ(plan()->servers.at(0).address, "10.0.0.1:8000");
+  EXPECT_EQ(problems(), std::vector<std::string>());
 }
 
 TEST_F(InferencePools, APodOfAnotherPoolCostsNothing) {
@@ -229,6 +257,85 @@ TEST_F(InferencePools, AHomeThatIsNoneIsTold) {
   EXPECT_EQ(problems(), std::vector<std::string>{
                             "InferencePool default/llama metadata.annotations[sluice.dev/picker]: the pool "
                             "has a picker of its own: where ours would be does not matter (remove the "
+                            "annotation, or `endpointPickerRef`) [support/no-effect]"});
+}
+
+TEST_F(InferencePools, AConfigOfTheirsIsForThePickerAndNoRouteRuns) {
+  EXPECT_EQ(plan()->config, "");
+  feed(kQueueScorer);
+  feed_pool("", kByDecide);
+  commit();
+  EXPECT_EQ(plan()->config,
+            R"({"apiVersion":"llm-d.ai/v1alpha1","kind":"EndpointPickerConfig","plugins":[{"type":)"
+            R"("queue-scorer"}]})");
+  EXPECT_EQ(problems(), std::vector<std::string>());
+
+  feed(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{plugins: [{type: "
+      "running-requests-size-scorer}]}'}}");
+  const Runs runs = commit();
+  EXPECT_FALSE(runs.contains("http routes"));
+  EXPECT_EQ(runs.at("pickers"), 1U);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kListener).changes().size(), 0U);
+  EXPECT_EQ(plan()->config, R"({"plugins":[{"type":"running-requests-size-scorer"}]})");
+  feed_pool("");
+  commit();
+  EXPECT_EQ(plan()->config, "");
+}
+
+TEST_F(InferencePools, AConfigThatIsNoGoodIsAProblemInItsText) {
+  feed_pool("", kByDecide);
+  feed(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{plugins: [{type: "
+      "queue-scorr}, {type: lora-affinity-scorer}, {type: slo-aware-routing}]}'}}");
+  commit();
+  EXPECT_EQ(plan()->config, std::nullopt);
+  const std::vector<std::string> told = problems();
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.at(0),
+            "ConfigMap default/decide data[c].plugins[0].type: there is no plugin of type `queue-scorr` (did "
+            "you mean `queue-scorer`?) [reference/plugin]");
+  feed("{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: \"a: b\\n{\"}}");
+  commit();
+  EXPECT_EQ(plan()->config, std::nullopt);
+  ASSERT_EQ(problems().size(), 1U);
+  EXPECT_TRUE(problems().at(0).starts_with("ConfigMap default/decide data[c]: ")) << problems().at(0);
+  EXPECT_TRUE(problems().at(0).contains(", in line 2 of `c`")) << problems().at(0);
+}
+
+TEST_F(InferencePools, AConfigThatIsNotThereIsAProblemOfThePool) {
+  struct Row {
+    std::string_view map;
+    std::string_view problem;
+  };
+  for (const Row& row :
+       {Row{"{apiVersion: v1, kind: ConfigMap, metadata: {name: decides}, data: {c: ''}}",
+            "there is no ConfigMap default/decide (did you mean `decides`?) [reference/not-found]"},
+        Row{"{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}}",
+            "ConfigMap default/decide has no key (put the EndpointPickerConfig under a key, as "
+            "`config.yaml`) "
+            "[reference/key]"},
+        Row{"{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {a: '', b: ''}}",
+            "ConfigMap default/decide has more than one key (leave the one with the EndpointPickerConfig: it "
+            "has `a` and `b`) [reference/key]"}}) {
+    feed(row.map);
+    feed_pool("", kByDecide);
+    commit();
+    EXPECT_EQ(plan()->config, std::nullopt);
+    EXPECT_EQ(
+        problems(),
+        std::vector<std::string>{fmt::format(
+            "InferencePool default/llama metadata.annotations[sluice.dev/picker-config]: {}", row.problem)});
+  }
+}
+
+TEST_F(InferencePools, APickerOfItsOwnIsToldNoConfig) {
+  feed("{apiVersion: v1, kind: Service, metadata: {name: epp}, spec: {ports: [{port: 9002}]}}");
+  feed_pool(", endpointPickerRef: {name: epp, port: {number: 9002}}", kByDecide);
+  commit();
+  EXPECT_EQ(problems(), std::vector<std::string>{
+                            "InferencePool default/llama metadata.annotations[sluice.dev/picker-config]: the "
+                            "pool has a picker of its own, which is not told how to decide (remove the "
                             "annotation, or `endpointPickerRef`) [support/no-effect]"});
 }
 

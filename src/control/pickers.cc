@@ -1,10 +1,14 @@
 #include "control/pickers.h"
 
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -15,13 +19,14 @@
 
 #include "base/log.h"
 #include "control/picker_plan.h"
+#include "picker/config/config.h"
 #include "picker/exchange/pool_metrics.h"
 
 namespace sluice::control {
 namespace {
 
 // What picker/module/pool_file.h reads.
-std::string text_of(const translate::PickerPlan& plan) {
+std::string text_of(const translate::PickerPlan& plan, const std::string& config) {
   using nlohmann::json;
   json servers = json::array();
   for (const picker::Endpoint& endpoint : endpoints_of(plan)) {
@@ -38,9 +43,32 @@ std::string text_of(const translate::PickerPlan& plan) {
       targets.push_back({{"model", target.model}, {"weight", target.weight}});
     rewrites.push_back({{"models", rewrite.models}, {"targets", std::move(targets)}});
   }
-  return json{
-      {"servers", std::move(servers)}, {"objectives", rules.priorities}, {"rewrites", std::move(rewrites)}}
-      .dump();
+  json pool{
+      {"servers", std::move(servers)}, {"objectives", rules.priorities}, {"rewrites", std::move(rewrites)}};
+  if (!config.empty()) pool["config"] = json::parse(config);
+  return pool.dump();
+}
+
+// Of a config that has been read without a mistake.
+picker::Profile profile_of(const std::string& config) {
+  if (config.empty()) return picker::default_profile();
+  std::vector<Problem> ignored;
+  std::optional<picker::Profile> profile = picker::read_profile(config, "", &ignored);
+  return profile ? *std::move(profile) : picker::default_profile();
+}
+
+// The sockets beside this file that processes have left which are no more.
+void remove_dead(const std::filesystem::path& file) {
+  std::error_code ignored;
+  const std::string begin = file.filename().string() + ".";
+  for (const auto& entry : std::filesystem::directory_iterator(file.parent_path(), ignored)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(begin)) continue;
+    int pid = 0;
+    const auto [end, error] = std::from_chars(name.data() + begin.size(), name.data() + name.size(), pid);
+    if (error != std::errc() || end != name.data() + name.size() || pid <= 0) continue;
+    if (::kill(pid, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 // Whoever reads it finds the old text or the new one. It need not outlive the machine, so nobody waits for
@@ -61,6 +89,43 @@ void say(Level level, const char* what, const NamespacedName& pool, const Proble
 }
 
 }  // namespace
+
+// Whether pages may be given.
+struct Pickers::Gate {
+  std::mutex mutex;
+  bool open = true;
+};
+
+// A page that comes in parts. It is given when the last who has a part to add has let go of it, whether there
+// was an answer or not.
+struct Pickers::Gathering {
+  Gathering(std::shared_ptr<Gate> whether, std::function<void(std::string)> to)
+      : gate(std::move(whether)), done(std::move(to)) {}
+  Gathering(const Gathering&) = delete;
+  Gathering& operator=(const Gathering&) = delete;
+  ~Gathering() {
+    const std::lock_guard lock(gate->mutex);
+    if (gate->open) done(picker::join_pages("proxy", pages));
+  }
+
+  void add(std::string proxy, std::string page) {
+    const std::lock_guard lock(mutex);
+    pages.push_back({std::move(proxy), std::move(page)});
+  }
+
+  const std::shared_ptr<Gate> gate;
+  const std::function<void(std::string)> done;
+  std::mutex mutex;
+  std::vector<picker::NamedPage> pages;
+};
+
+Pickers::Pickers() : gate_(std::make_shared<Gate>()) {}
+Pickers::~Pickers() { close(); }
+
+void Pickers::close() {
+  const std::lock_guard lock(gate_->mutex);
+  gate_->open = false;
+}
 
 void Pickers::follow(const Pipeline& pipeline) {
   for (const auto& change : pipeline.pickers().changes()) {
@@ -89,31 +154,37 @@ void Pickers::end(const NamespacedName& pool) {
 void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan) {
   const bool inside = !plan.file.empty();
   auto running = running_.find(pool);
+  const std::string before = running == running_.end() ? "" : running->second.config;
+  const std::string config = plan.config.value_or(before);
   if (running != running_.end() && running->second.file.empty() == inside) {
     end(pool);  // it moves
     running = running_.end();
   }
+  if (running != running_.end()) running->second.config = config;
   if (running != running_.end() && !inside) {
-    running->second.server->update(endpoints_of(plan), rules_of(plan));
+    running->second.server->update(endpoints_of(plan), rules_of(plan),
+                                   config == before ? std::nullopt : std::optional(profile_of(config)));
     return;
   }
   std::error_code ignored;  // whoever makes something there says what is wrong
   std::filesystem::create_directories(std::filesystem::path(inside ? plan.file : plan.socket).parent_path(),
                                       ignored);
   if (inside) {
-    if (const std::string problem = replace_file(plan.file, text_of(plan)); !problem.empty()) {
+    if (const std::string problem = replace_file(plan.file, text_of(plan, config)); !problem.empty()) {
       say(Level::kError, "a picker cannot be told of its pool", pool,
           {.code = "value/run-dir", .message = fmt::format("{}: {}", plan.file, problem)});
       return;
     }
+    remove_dead(plan.file);
     if (running != running_.end()) return;
     log(Level::kInfo, "picker started", {{"pool", pool.to_string()}, {"inside", plan.file}});
     const std::lock_guard lock(mutex_);
-    running_.emplace(pool, Picker{.server = nullptr, .file = plan.file});
+    running_.emplace(pool, Picker{.server = nullptr, .file = plan.file, .config = config});
     return;
   }
   picker::ServerOptions options;
   options.service.pool.rules = rules_of(plan);
+  options.service.pool.profile = profile_of(config);
   options.server.address = "unix:" + plan.socket;
   options.endpoints = endpoints_of(plan);
   Problem problem;
@@ -126,15 +197,29 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
   }
   log(Level::kInfo, "picker started", {{"pool", pool.to_string()}, {"socket", plan.socket}});
   const std::lock_guard lock(mutex_);
-  running_.emplace(pool, Picker{.server = std::move(server), .file = {}});
+  running_.emplace(pool, Picker{.server = std::move(server), .file = {}, .config = config});
 }
 
-std::string Pickers::metrics() const {
+void Pickers::metrics(const std::vector<ir::ProxyKey>& proxies, const Ask& ask,
+                      std::function<void(std::string)> done) const {
   std::vector<std::pair<std::string, std::shared_ptr<picker::PickerServer>>> servers;
+  std::vector<std::string> files;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [pool, running] : running_) {
       if (running.server != nullptr) servers.emplace_back(pool.to_string(), running.server);
+      if (!running.file.empty()) files.push_back(running.file);
+    }
+  }
+  const auto gathering = std::make_shared<Gathering>(gate_, std::move(done));
+  // First, so that they answer meanwhile.
+  for (const std::string& file : files) {
+    for (const ir::ProxyKey& proxy : proxies) {
+      ask(
+          proxy, [file](int pid) { return fmt::format("{}.{}", file, pid); },
+          [gathering, proxy](std::optional<std::string> page) {
+            if (page) gathering->add(proxy, *std::move(page));
+          });
     }
   }
   std::vector<picker::PoolReading> readings;
@@ -145,7 +230,7 @@ std::string Pickers::metrics() const {
     });
     readings.push_back(reading.get_future().get());
   }
-  return readings.empty() ? "" : picker::metrics_page(readings);
+  if (!readings.empty()) gathering->add("", picker::metrics_page(readings));
 }
 
 }  // namespace sluice::control

@@ -148,6 +148,7 @@ struct Pipeline::Tables {
     f(pools.problems_of_members);
     f(pools.objectives);
     f(pools.rewrites);
+    f(pools.configs);
     f(filters.extended);
     f(policies.backends);
     f(policies.backend_tls);

@@ -94,6 +94,9 @@ translate::Settings settings_of(const RunOptions& options) {
 class Control {
  public:
   explicit Control(const RunOptions& options) : options_(options), pipeline_(settings_of(options)) {}
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+  ~Control() { pickers_.close(); }  // before the admin server goes, which they give pages to
 
   int run();
 
@@ -143,7 +146,15 @@ class Control {
       .locate = [this](Problem& problem) { source_->locate(problem); },
       .ask_envoy = [this](const ir::ProxyKey& proxy,
                           auto done) { runner_->ask(proxy, "/clusters?format=json", std::move(done)); },
-      .more_metrics = [this] { return pickers_.metrics(); },
+      .more_metrics =
+          [this](const std::vector<ir::ProxyKey>& proxies, observe::Observer::Ways::More done) {
+            pickers_.metrics(
+                proxies,
+                [this](const ir::ProxyKey& proxy, auto socket, auto answered) {
+                  runner_->ask_part(proxy, std::move(socket), "/metrics", std::move(answered));
+                },
+                std::move(done));
+          },
   }};
   std::unique_ptr<admin::Server> module_server_;
   std::unique_ptr<admin::Server> admin_;  // its thread uses the rest: it is the first to end

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,6 +27,7 @@ constexpr auto kHandlerFine = std::to_array<double>(
     {0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30, 60});
 // As many as a pod with some adapters that come and go shows after a while.
 constexpr std::size_t kLists = 16;
+constexpr std::string_view kAdapterLoads = "sluice_vllm_sim_adapter_loads_total";
 
 // As Python prints a float.
 std::string number(double value) {
@@ -256,6 +258,8 @@ std::string MetricsPage::page(const Engine& engine, double unix_seconds) {
                              config.adapter_slots, lists.running, lists.waiting),
                  lists.at);
     }
+    out.head(kAdapterLoads, "Adapters loaded into a slot. Of the simulator, not of vLLM.", "counter");
+    out.sample(kAdapterLoads, out.labels(), static_cast<double>(counters.adapter_loads));
   }
 
   out.head("http_requests_total", "Total number of requests by method, status and handler.", "counter");

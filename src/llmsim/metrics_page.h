@@ -4,6 +4,9 @@
 // One peculiarity is kept on purpose: vllm:lora_requests_info is a series for each pair of lists that there
 // ever was. The one with the greatest value, a time, is what holds now; the others stay as they were.
 //
+// One series is not vLLM's, and not named as if it were: how often an adapter was loaded, which vLLM does not
+// count and which is what routing by adapter saves.
+//
 // Threads: one at a time.
 #pragma once
 

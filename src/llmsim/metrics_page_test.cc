@@ -52,6 +52,23 @@ TEST(MetricsPage, ListsOfAdaptersThatWereStayWithTheirTime) {
   EXPECT_THAT(text, HasSubstr("running_lora_adapters=\"a\",waiting_lora_adapters=\"\"} 1001.0\n"));
 }
 
+TEST(MetricsPage, CountsHowOftenAdaptersAreLoaded) {
+  Engine engine(two_slots());
+  MetricsPage page("llama", {"a", "b"});
+  Time now(0);
+  const auto serve = [&](RequestId id, Adapter adapter) {
+    ASSERT_TRUE(engine.submit({.id = id, .adapter = adapter, .output_tokens = 1}, now));
+    Progress progress;
+    for (; engine.step_end() != Engine::kNever; engine.end_step(&progress)) now = engine.step_end();
+  };
+  const std::string line = "\nsluice_vllm_sim_adapter_loads_total{engine=\"0\",model_name=\"llama\"} ";
+  EXPECT_THAT(page.page(engine, 1), HasSubstr(line + "0.0\n"));
+  serve(1, 0);
+  serve(2, 1);
+  serve(3, 0);  // it is still there
+  EXPECT_THAT(page.page(engine, 2), HasSubstr(line + "2.0\n"));
+}
+
 TEST(MetricsPage, WithoutSlotsThereIsNoLineOfAdapters) {
   Engine engine(Config{});
   EXPECT_THAT(MetricsPage("llama", {}).page(engine, 1), Not(HasSubstr("lora")));

@@ -164,9 +164,17 @@ admin::Response Observer::readyz(bool verbose) const {
   return {.status = status, .body = std::move(body)};
 }
 
-admin::Response Observer::metrics() const {
-  return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = metrics_.text(look(Clock::now())) + (ways_.more_metrics ? ways_.more_metrics() : "")};
+void Observer::metrics(const admin::Respond& respond) const {
+  const auto give = [this, respond](std::string more) {
+    respond([this, more = std::move(more)] {
+      return admin::Response{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                             .body = metrics_.text(look(Clock::now())) + more};
+    });
+  };
+  if (!ways_.more_metrics) return give("");
+  std::vector<ir::ProxyKey> proxies;
+  for (const Fleet::Proxy& proxy : look(Clock::now()).proxies) proxies.push_back(proxy.key);
+  ways_.more_metrics(proxies, give);
 }
 
 Snapshot Observer::located(const Snapshot& snapshot) {
@@ -211,7 +219,7 @@ std::map<std::string, admin::Handler, std::less<>> Observer::handlers() {
        })},
       {"/healthz", at_once([this](const admin::Request&) { return healthz(); })},
       {"/readyz", at_once([this](const admin::Request& request) { return readyz(is_verbose(request)); })},
-      {"/metrics", at_once([this](const admin::Request&) { return metrics(); })},
+      {"/metrics", [this](const admin::Request&, const admin::Respond& respond) { metrics(respond); }},
       {"/api/state", [this](const admin::Request& request,
                             const admin::Respond& respond) { page_state(request, respond); }},
       {"/api/status",

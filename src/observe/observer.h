@@ -43,9 +43,10 @@ class Observer {
     std::function<void(Take)> snapshot;    // asks the control thread for one; must not block
     std::function<void(Problem&)> locate;  // fills in where a problem is; from any thread
     HealthWatch::Ask ask_envoy;
-    // More of the page for Prometheus, of families that are not ours. Null: none. On the admin server's
-    // thread.
-    std::function<std::string()> more_metrics = nullptr;
+    // Asked for more of the page for Prometheus, of families that are not ours, with the proxies that there
+    // are; on the admin server's thread. It calls back once, from whatever thread. Null: there is no more.
+    using More = std::function<void(std::string)>;
+    std::function<void(const std::vector<ir::ProxyKey>& proxies, More)> more_metrics = nullptr;
   };
 
   explicit Observer(Ways ways) : ways_(std::move(ways)), health_(ways_.ask_envoy) {}
@@ -83,7 +84,7 @@ class Observer {
  private:
   admin::Response healthz() const;
   admin::Response readyz(bool verbose) const;
-  admin::Response metrics() const;
+  void metrics(const admin::Respond& respond) const;
   void page_state(const admin::Request& request, const admin::Respond& respond);
   // The snapshot with the places of its problems.
   Snapshot located(const Snapshot& snapshot);

@@ -83,6 +83,29 @@ class ObserverTest : public testing::Test {
                                           HealthWatch::Done done) { asked_.push_back(std::move(done)); }}};
 };
 
+// What others count comes when it comes, on whatever thread.
+TEST(ObserverMetrics, WaitForWhatOthersCount) {
+  Observer::Ways::More more;
+  std::vector<ir::ProxyKey> asked;
+  Observer observer{{.snapshot = [](const Observer::Take&) {},
+                     .locate = [](Problem&) {},
+                     .ask_envoy = [](const ir::ProxyKey&, const HealthWatch::Done&) {},
+                     .more_metrics =
+                         [&](const std::vector<ir::ProxyKey>& proxies, Observer::Ways::More done) {
+                           asked = proxies;
+                           more = std::move(done);
+                         }}};
+  observer.added("default/eg", {80});
+  std::optional<admin::Response> response;
+  observer.handlers().at("/metrics")({"/metrics", "", ""},
+                                     [&](const admin::Answer& answer) { response = answer(); });
+  EXPECT_EQ(asked, std::vector<ir::ProxyKey>{"default/eg"});
+  EXPECT_FALSE(response.has_value());
+  more("theirs 1\n");
+  ASSERT_TRUE(response.has_value());
+  EXPECT_THAT(response->body, testing::EndsWith("\ntheirs 1\n"));
+}
+
 TEST_F(ObserverTest, IsHealthyUnlessTheControlThreadHangs) {
   EXPECT_EQ(ask("/healthz").body, "ok\n");
   observer_.busy(std::chrono::steady_clock::now() - 10s);

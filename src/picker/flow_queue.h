@@ -40,6 +40,11 @@ class FlowQueue {
   FlowQueue(std::size_t max_requests, std::size_t max_bytes)
       : max_requests_(max_requests), max_bytes_(max_bytes) {}
 
+  // Those that are there stay, also where they are too many now.
+  void set_bounds(std::size_t max_requests, std::size_t max_bytes) {
+    max_requests_ = max_requests;
+    max_bytes_ = max_bytes;
+  }
   // False: it is full of requests that matter as much. `shed` are those that had to go.
   bool push(Waiting waiting, std::vector<Waiting>& shed);
   // Offers the first of each flow in turn until `take` has said yes to one, at most `offers` of them, and of

@@ -148,6 +148,9 @@ struct Picker::State {
   void head_changed(Pod& pod);
   void start(std::uint32_t index, Time now, bool observed);
 
+  // Which endpoints come into question, as the profile and they are now.
+  void sort_endpoints();
+
   Duration objective(const Question& question) const;
   Duration retry_after(double wait) const;
   double queued_wait(int priority) const;
@@ -569,25 +572,35 @@ void Picker::set_endpoints(std::span<const Endpoint> endpoints) {
     pod.endpoint = *endpoint;
     pod.key = name_hash(endpoint->address);
   }
+  state.sort_endpoints();
+}
 
-  const std::size_t words = (state.pods.size() + 63) / 64;
-  for (Mask* mask : {&state.serving, &state.prefilling, &state.reachable, &state.lists_nothing}) {
-    mask->assign(words, 0);
-  }
-  state.lists.clear();
-  for (std::size_t slot = 0; slot < state.pods.size(); ++slot) {
-    const Pod& pod = state.pods[slot];
+void Picker::State::sort_endpoints() {
+  const std::size_t words = (pods.size() + 63) / 64;
+  for (Mask* each : {&serving, &prefilling, &reachable, &lists_nothing}) each->assign(words, 0);
+  lists.clear();
+  for (std::size_t slot = 0; slot < pods.size(); ++slot) {
+    const Pod& pod = pods[slot];
     if (!pod.there) continue;
-    if (!pod.lost) put(state.reachable, slot);
-    if (passes(pod.endpoint, state.profile.serve)) put(state.serving, slot);
-    if (state.profile.prefill && passes(pod.endpoint, *state.profile.prefill)) put(state.prefilling, slot);
-    if (pod.endpoint.models.empty()) put(state.lists_nothing, slot);
+    if (!pod.lost) put(reachable, slot);
+    if (passes(pod.endpoint, profile.serve)) put(serving, slot);
+    if (profile.prefill && passes(pod.endpoint, *profile.prefill)) put(prefilling, slot);
+    if (pod.endpoint.models.empty()) put(lists_nothing, slot);
     for (const std::string& name : pod.endpoint.models) {
-      Mask& mask = state.lists[name_hash(name)];
-      mask.resize(words);
-      put(mask, slot);
+      Mask& listing = lists[name_hash(name)];
+      listing.resize(words);
+      put(listing, slot);
     }
   }
+}
+
+void Picker::set_profile(Profile profile) {
+  State& state = *state_;
+  if (profile == state.profile) return;
+  if (profile.limits != state.profile.limits) state.limits = Limits(profile.limits);
+  state.queue.set_bounds(profile.admission.max_queued, profile.admission.max_queued_bytes);
+  state.profile = std::move(profile);
+  state.sort_endpoints();
 }
 
 void Picker::observe(std::string_view address, const Load& load) {

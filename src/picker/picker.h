@@ -90,6 +90,9 @@ class Picker {
   Picker(Picker&&) noexcept;
   Picker& operator=(Picker&&) noexcept;
 
+  // From now on it decides by this one. What is known of endpoints stays, and so do requests that wait, with
+  // their deadlines; the buckets of rate limits only where the limits are the same.
+  void set_profile(Profile profile);
   // Those that were there before keep what is known of them. Tickets of those that are gone stay good.
   void set_endpoints(std::span<const Endpoint> endpoints);
   // Of unknown addresses nothing is kept.

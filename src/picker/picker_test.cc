@@ -587,6 +587,48 @@ TEST(Picker, ChargesNobodyWhoIsRefusedBecausePodsAreBusy) {
   EXPECT_TRUE(std::holds_alternative<Queued>(pool.ask(0, "free")));
 }
 
+TEST(Picker, DecidesByAnotherProfileFromNowOn) {
+  Picker picker(default_profile());
+  picker.set_endpoints(pods(2));
+  picker.observe("a", load(0, 0, 0.9));
+  picker.observe("b", load(9, 9, 0.1));
+  EXPECT_EQ(first(picker.decide(request(1, 1), at(0))), "a");
+  picker.set_profile(scores({{Score::kKvUsage}}));
+  EXPECT_EQ(first(picker.decide(request(1, 1), at(0))), "b");
+  Profile filtered = default_profile();
+  filtered.serve.filters = {{.label = "tier", .allow_without = false}};
+  picker.set_profile(filtered);
+  EXPECT_TRUE(refused(picker.decide(request(1, 1), at(0)), Refusal::kNoEndpoint));
+}
+
+TEST(Picker, WhoWaitsWaitsOnUnderAnotherProfile) {
+  Overloaded pool;
+  const Decision decision = pool.ask(0);
+  ASSERT_TRUE(std::holds_alternative<Queued>(decision));
+  Profile limited = default_profile();
+  limited.limits = {{.requests_per_second = 0.001}};
+  limited.admission.max_queued = 0;
+  pool.picker.set_profile(limited);
+  EXPECT_EQ(pool.picker.queued(), 1);
+  const auto late = pool.end_all(0.1);
+  ASSERT_EQ(late.size(), 1);
+  EXPECT_TRUE(std::holds_alternative<Picked>(late[0].decision));
+}
+
+TEST(Picker, LimitsThatStayKeepWhatHasBeenTaken) {
+  Profile limited = default_profile();
+  limited.limits = {{.requests_per_second = 0.001}};
+  Picker picker(limited);
+  picker.set_endpoints(pods(1));
+  EXPECT_EQ(first(picker.decide(request(1, 1), at(0))), "a");
+  limited.admission.busy = std::chrono::seconds(1);
+  picker.set_profile(limited);
+  EXPECT_TRUE(refused(picker.decide(request(2, 1), at(0)), Refusal::kRateLimited));
+  limited.limits[0].model = "m";
+  picker.set_profile(limited);
+  EXPECT_EQ(first(picker.decide(request(3, 1), at(0))), "a");
+}
+
 // Ten times as much as the pods can do, for a minute, of three priorities.
 TEST(Picker, ServesWhatMattersUnderTenTimesTheLoad) {
   Profile profile = default_profile();

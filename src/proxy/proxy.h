@@ -88,6 +88,10 @@ class Runner {
   // first.
   virtual void ask(const ir::ProxyKey& proxy, const std::string& target,
                    std::function<void(std::optional<std::string>)> done) = 0;
+  // The same of a part of that Envoy, a module, which listens at a Unix socket of its own: `socket` makes the
+  // path from the pid of the process that serves. It has little time to answer.
+  virtual void ask_part(const ir::ProxyKey& proxy, std::function<std::string(int pid)> socket,
+                        const std::string& target, std::function<void(std::optional<std::string>)> done) = 0;
   // The proxies, sorted, whose Envoys were found running at the start and were neither ensured nor removed
   // since. Without either they go on as they are, and are not restarted when they die.
   virtual std::vector<ir::ProxyKey> adopted() const = 0;

@@ -145,6 +145,15 @@ class ThreadedRunner final : public Runner {
     });
   }
 
+  void ask_part(const ir::ProxyKey& proxy, std::function<std::string(int pid)> socket,
+                const std::string& target, std::function<void(std::optional<std::string>)> done) override {
+    loop_.post([this, proxy, socket = std::move(socket), target, done = std::move(done)] {
+      const auto found = supervisors_.find(proxy);
+      if (found == supervisors_.end()) return done(std::nullopt);
+      found->second->ask_part(socket, target, done);
+    });
+  }
+
   void stop(std::function<void()> stopped) override {
     {
       const std::lock_guard lock(mutex_);

@@ -36,6 +36,8 @@ constexpr milliseconds kQueuePoll{10};
 constexpr seconds kQueueTimeout{2};
 constexpr milliseconds kExitPoll{1};
 constexpr seconds kAdminTimeout{2};
+// Of a module, which has a thread that is never long at one thing.
+constexpr milliseconds kPartTimeout{250};
 constexpr seconds kKillAfter{5};  // SIGTERM to SIGKILL
 constexpr seconds kOldEpochGrace{5};
 constexpr seconds kSaveAgain{1};
@@ -612,15 +614,26 @@ void Supervisor::poll_connections() {
 
 void Supervisor::ask(const std::string& target, std::function<void(std::optional<std::string>)> done) {
   if (!current_) return done(std::nullopt);
+  ask_at(admin_socket_of(current_->record), target, kAdminTimeout, std::move(done));
+}
+
+void Supervisor::ask_part(const std::function<std::string(int pid)>& socket, const std::string& target,
+                          std::function<void(std::optional<std::string>)> done) {
+  if (!current_) return done(std::nullopt);
+  ask_at(socket(current_->record.process.pid), target, kPartTimeout, std::move(done));
+}
+
+void Supervisor::ask_at(const std::string& socket, const std::string& target, milliseconds timeout,
+                        std::function<void(std::optional<std::string>)> done) {
   const auto call = asked_.emplace(asked_.end());
-  *call = std::make_unique<AdminCall>(
-      around_.loop, admin_socket_of(current_->record), "GET", target, kAdminTimeout,
-      [this, call, done = std::move(done)](std::optional<AdminAnswer> answer) {
-        const auto tell = done;
-        asked_.erase(call);  // and with it this function
-        const bool good = answer && answer->status == 200;
-        tell(good ? std::optional(std::move(answer->body)) : std::nullopt);
-      });
+  *call =
+      std::make_unique<AdminCall>(around_.loop, socket, "GET", target, timeout,
+                                  [this, call, done = std::move(done)](std::optional<AdminAnswer> answer) {
+                                    const auto tell = done;
+                                    asked_.erase(call);  // and with it this function
+                                    const bool good = answer && answer->status == 200;
+                                    tell(good ? std::optional(std::move(answer->body)) : std::nullopt);
+                                  });
 }
 
 void Supervisor::end_all() {

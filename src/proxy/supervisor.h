@@ -76,6 +76,8 @@ class Supervisor {
   void set_shared_ports(const std::set<std::uint16_t>& ports);
   // See Runner::ask.
   void ask(const std::string& target, std::function<void(std::optional<std::string>)> done);
+  void ask_part(const std::function<std::string(int pid)>& socket, const std::string& target,
+                std::function<void(std::optional<std::string>)> done);
 
   const ir::ProxyKey& proxy() const { return record_.proxy; }
   bool has_processes() const { return current_ || successor_ || !draining_.empty(); }
@@ -157,6 +159,8 @@ class Supervisor {
   void end_retirement();
   void drain_listeners(std::string_view target);
   void poll_connections();
+  void ask_at(const std::string& socket, const std::string& target, std::chrono::milliseconds timeout,
+              std::function<void(std::optional<std::string>)> done);
   void end_all();
   void finish();
 

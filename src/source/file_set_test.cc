@@ -220,6 +220,52 @@ Where located(FileSet& files, const std::string& object, const std::string& path
   return problem.where;
 }
 
+// A path may lead into a text: to its line, if all of its lines stand in the file.
+TEST(FileSet, LocatesWhatIsInATextOfLines) {
+  FileSet files;
+  set(files, "f.yaml",
+      "kind: Namespace\napiVersion: v1\nmetadata: {name: x}\n"
+      "---\n"
+      "apiVersion: v1\n"
+      "kind: ConfigMap\n"
+      "metadata: {name: a}\n"
+      "data:\n"
+      "  lines.yaml: |-\n"
+      "    # what is in it\n"
+      "    list:\n"
+      "    - type: é\n"
+      "      name: x\n"
+      "  deep: |2\n"
+      "      a: 1\n"
+      "  folded: >\n"
+      "    a: 1\n"
+      "  quoted: \"a: 1\"\n"
+      "  text: |\n"
+      "    a |\n"
+      "  broken: |\n"
+      "    {\n");
+  ASSERT_EQ(files.take().value().upserted.size(), 2U);
+  struct Case {
+    std::string path;
+    std::uint32_t line;
+    std::uint32_t column;
+  };
+  const std::vector<Case> cases = {
+      {"data[lines.yaml]", 9, 3},
+      {"data[lines.yaml].list", 11, 5},
+      {"data[lines.yaml].list[0].type", 12, 13},
+      {"data[lines.yaml].list[0].name", 13, 13},
+      {"data[lines.yaml].list[0].missing", 12, 7},
+      {"data[deep].a", 15, 10},
+      {"data[folded].a", 16, 3},
+      {"data[quoted].a", 18, 11},
+      {"data[text].a", 19, 3},
+      {"data[broken].a", 21, 3},
+  };
+  for (const Case& c : cases)
+    EXPECT_EQ(located(files, "a", c.path), (Where{"f.yaml", c.line, c.column})) << c.path;
+}
+
 TEST(FileSet, Locates) {
   FileSet files;
   const std::string text =

@@ -181,7 +181,10 @@ Manifest read_manifest(std::string_view text, const std::string& file) {
   return manifest;
 }
 
-Where find_field(const Tree& object, std::string_view path) {
+namespace {
+
+// As far as the path leads.
+Step follow(const Tree& object, std::string_view path) {
   Step at{place(object), &object, path};
   while (!at.rest.empty()) {
     Step next;
@@ -191,8 +194,32 @@ Where find_field(const Tree& object, std::string_view path) {
     if (next.where.line == 0) next.where = at.where;
     at = next;
   }
-  return at.where;
+  return at;
 }
+
+// Where `path` stands in a text that is a document of its own, if it is the literal block of the key in this
+// place: then each of its lines is one of the file. Else that place.
+Where find_in_block(const std::string& text, std::string_view path, Where key, const TextLines& lines) {
+  const std::string_view header = lines.line(key.line);
+  const std::size_t bar = header.rfind('|');
+  if (bar == header.npos || header.find_first_not_of("+-0123456789 \t\r", bar + 1) != header.npos) return key;
+  std::vector<Problem> ignored;
+  const std::vector<Document> documents = parse(text, "", &ignored);
+  if (documents.size() != 1) return key;
+  const Tree& document = documents.front().tree;
+  if (!document.is_map() && !document.is_list()) return key;
+  const Where within = find_field(document, path);
+  const TextLines own_lines(std::make_shared<const std::string>(text));
+  const std::string_view own = own_lines.line(within.line);
+  const std::string_view written = lines.line(key.line + within.line);
+  if (within.line == 0 || !written.ends_with(own)) return key;
+  const auto indentation = static_cast<std::uint32_t>(written.size() - own.size());
+  return {"", key.line + within.line, within.column + indentation};
+}
+
+}  // namespace
+
+Where find_field(const Tree& object, std::string_view path) { return follow(object, path).where; }
 
 std::pair<Tree, std::uint32_t> Locator::parse_again(const std::string& file, const TextLines& lines,
                                                     const std::vector<std::uint32_t>& document_lines,
@@ -230,9 +257,12 @@ Where Locator::find(const std::string& file, const TextLines& lines,
     collect_objects(tree, objects_);
   }
   if (ordinal >= objects_.size()) return {};
-  Where where = find_field(objects_[ordinal], path);
-  if (where.line != 0) where.line += lines_before_;
-  return where;
+  const Step at = follow(objects_[ordinal], path);
+  Where where = at.where;
+  if (where.line == 0) return where;
+  where.line += lines_before_;
+  const bool goes_on = !at.rest.empty() && at.value->is_string();
+  return goes_on ? find_in_block(at.value->as_string(), at.rest, where, lines) : where;
 }
 
 void Locator::forget() {

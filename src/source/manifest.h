@@ -57,8 +57,9 @@ Manifest read_manifest(std::string_view text, const std::string& file);
 class Locator {
  public:
   // Where `path` stands in an object of the file: at the field's key when its value is a list, a map or null,
-  // otherwise at its value. The nearest parent where the field is missing. Line 0 when there is no such
-  // object. The file of the answer is empty.
+  // otherwise at its value. The nearest parent where the field is missing. A path may lead into the text of a
+  // literal block, as those of ConfigMaps are, if that is a document itself: "data[config.yaml].plugins[0]".
+  // Line 0 when there is no such object. The file of the answer is empty.
   Where find(const std::string& file, const TextLines& lines,
              const std::vector<std::uint32_t>& document_lines, std::uint32_t document, std::uint32_t ordinal,
              std::string_view path);

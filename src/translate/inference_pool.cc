@@ -147,7 +147,9 @@ std::string config_inside(const Settings& settings, const NamespacedName& pool) 
                             {.key = "poolFile", .value = Tree::string(picker_file(settings, pool))}}));
 }
 
+// Not by its conditions alone: a Pod that is being deleted says that it is ready until its server has ended.
 bool is_ready(const api::Pod& pod) {
+  if (!pod.metadata.deletion_timestamp.empty()) return false;
   if (pod.status.conditions.empty()) return true;
   const auto ready = std::ranges::find(pod.status.conditions, "Ready", &api::PodCondition::type);
   return ready != pod.status.conditions.end() && ready->status == "True";

@@ -25,6 +25,8 @@ namespace sluice::translate {
 inline constexpr std::string_view kPoolGroup = "inference.networking.k8s.io";
 // The annotation of a pool that says where our own picker is: beside-envoy, or inside-envoy.
 inline constexpr std::string_view kPickerHome = "sluice.dev/picker";
+// That which names a ConfigMap with an EndpointPickerConfig for it.
+inline constexpr std::string_view kPickerConfig = "sluice.dev/picker-config";
 
 // The pool by itself: whether there is the picker that it names.
 PoolView read_pool(const NamespacedName& name, const api::InferencePool& pool, const Settings& settings,
@@ -41,7 +43,7 @@ std::vector<std::string> label_groups(const api::Pod& pod);
 // The group in which all pods of a pool are.
 std::string label_group(const NamespacedName& pool, const api::InferencePoolSpec& spec);
 
-// Has the labels, an address, and is not said to be unready.
+// Has the labels, an address, and is neither said to be unready nor being deleted.
 bool is_member(const api::InferencePoolSpec& pool, const api::Pod& pod);
 
 // The endpoints of a pool, each port of each member, of those that may be members. They are those of the port

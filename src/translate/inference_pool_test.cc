@@ -63,6 +63,16 @@ TEST(PoolMembers, APodIsReadyUnlessItsConditionsSayOtherwise) {
   EXPECT_EQ(with("[{type: Initialized, status: 'True'}]"), Addresses());
 }
 
+TEST(PoolMembers, APodThatIsBeingDeletedIsNoneThoughItIsReady) {
+  api::Pod ending = pod("{app: llm}", "{podIP: 10.0.0.1, conditions: [{type: Ready, status: 'True'}]}");
+  ending.metadata = object_of<api::Pod>(
+                        "{apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: llm}, "
+                        "deletionTimestamp: '2026-01-01T00:00:30Z'}}")
+                        .metadata;
+  EXPECT_EQ(addresses(pool("{app: llm}", "[{number: 80}]"), {ending, pod("{app: llm}", "{podIP: 10.0.0.2}")}),
+            Addresses{"10.0.0.2:80"});
+}
+
 TEST(PoolMembers, WithoutAnAddressOfIpAPodIsNone) {
   EXPECT_EQ(addresses(pool("{app: llm}", "[{number: 80}]"),
                       {pod("{app: llm}", "{}"), pod("{app: llm}", "{podIP: gpu.example}"),

@@ -565,6 +565,9 @@ struct PickerPlan {
   std::vector<Server> servers;                         // sorted by address
   std::map<std::string, int, std::less<>> priorities;  // by InferenceObjective
   std::vector<api::ModelRewriteRule> rewrites;         // the first that matches counts
+  // The EndpointPickerConfig that it decides by, as JSON; empty: its default. Nothing: the one that is wanted
+  // is no good, and it goes on by the one that it has.
+  std::optional<std::string> config = std::string();
 
   bool operator==(const PickerPlan&) const = default;
 };

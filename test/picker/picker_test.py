@@ -41,7 +41,7 @@ def documented(name: str) -> str:
 class Pod:
     """A model server: /metrics, /v1/models and completions. What it says of itself is in its members."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.waiting = self.running = 0
         self.adapters: list[str] = []
         self.pause = 0.0  # before each event of a stream, and before other answers
@@ -122,9 +122,9 @@ class Pod:
                 super().process_request(connection, address)
 
         self.connections: list[socket.socket] = []
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server((host, port), Handler)
         self.port = self.server.server_address[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 
 from picker_test import CHAT, SIMULATOR, Picker, Pod, documented  # noqa: E402
-from rig import Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
+from rig import SLUICE, Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
 
 POOL: Object = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "llama"}
 
@@ -38,16 +40,36 @@ def route(*backends: Object) -> Object:
             "spec": {"parentRefs": [{"name": "web"}], "rules": [{"backendRefs": list(backends)}]}}
 
 
-def pool(ports: list[int], home: str = "", **more: Any) -> Object:
+def pool(ports: list[int], home: str = "", config: str = "", **more: Any) -> Object:
+    annotations = {"sluice.dev/picker": home, "sluice.dev/picker-config": config}
     return {"apiVersion": "inference.networking.k8s.io/v1", "kind": "InferencePool",
-            "metadata": {"name": "llama", **({"annotations": {"sluice.dev/picker": home}} if home else {})},
+            "metadata": {"name": "llama", "annotations": {key: value for key, value in annotations.items() if value}},
             "spec": {"selector": {"matchLabels": {"app": "llama"}},
                      "targetPorts": [{"number": port} for port in ports], **more}}
 
 
-def machine(name: str = "one", ip: str = "127.0.0.1") -> Object:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "llama"}},
+def machine(name: str = "one", ip: str = "127.0.0.1", **metadata: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "llama"}, **metadata},
             "status": {"podIP": ip}}
+
+
+def config_map(name: str, config: str) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"config.yaml": config}}
+
+
+# One request for each fairness id, and no other for long.
+LIMITED = """apiVersion: llm-d.ai/v1alpha1
+kind: EndpointPickerConfig
+plugins:
+- type: lowest-cost-picker
+- type: rate-limit
+  parameters: {requestsPerSecond: 0.001}
+"""
+SCORES = """apiVersion: llm-d.ai/v1alpha1
+kind: EndpointPickerConfig
+plugins:
+- type: queue-scorer
+"""
 
 
 def backend(name: str, address: str) -> Object:
@@ -96,6 +118,11 @@ class Pools(unittest.TestCase):
                        headers={"content-type": "application/json",
                                 **{name.replace("_", "-"): value for name, value in headers.items()}})
 
+    def page(self) -> str:
+        """What sluice has at /metrics."""
+        address = (self.sluice.run_dir / "admin.address").read_text().strip()
+        return request(f"http://{address}/metrics").body.decode()
+
     def status(self) -> str:
         """Of the last half second; empty at first."""
         file = self.sluice.run_dir / "status.yaml"
@@ -130,8 +157,8 @@ class Pools(unittest.TestCase):
 class Own:
     home = ""
 
-    def pool(self, ports: list[int]) -> Object:
-        return pool(ports, self.home)
+    def pool(self, ports: list[int], config: str = "") -> Object:
+        return pool(ports, self.home, config)
 
     def test_requests_go_where_the_queue_is_short(self) -> None:
         ports = self.add_pods(3)
@@ -155,6 +182,59 @@ class Own:
         self.pods[0].waiting = 0
         self.change(self.pool(ports[:1]), machine(), route(POOL))
         wait_for(lambda: self.ask().json["pod"] == self.pods[0].address, "the old one gets them again")
+
+    def test_a_pod_that_is_being_deleted_gets_no_more_requests_and_ends_its_answers(self) -> None:
+        ports = self.add_pods(1)
+        self.pods.append(Pod(ports[0], "127.0.0.2"))
+        self.addCleanup(self.pods[1].server.server_close)
+        self.serve(self.pool(ports), machine(), machine("two", "127.0.0.2"), route(POOL))
+        self.pods[0].waiting = 50
+        wait_for(lambda: Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[1].address: 5},
+                 "requests go to the other one, while they may")
+        self.pods[1].pause, self.pods[1].events = 0.1, 15
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("POST", CHAT, json.dumps({"model": "base", "stream": True, "messages": []}))
+        response = connection.getresponse()
+        first = response.readline().decode()
+        self.assertIn(self.pods[1].address, first)
+        self.change(self.pool(ports), machine(),
+                    machine("two", "127.0.0.2", deletionTimestamp="2026-01-01T00:00:30Z"), route(POOL))
+        self.pods[0].waiting = 0
+        wait_for(lambda: self.ask().json["pod"] == self.pods[0].address, "the one that stays gets requests")
+        scrapes = self.pods[1].scrapes
+        self.assertEqual({self.ask().json["pod"] for _ in range(10)}, {self.pods[0].address})
+        time.sleep(0.3)
+        self.assertLessEqual(self.pods[1].scrapes, scrapes + 1, "the picker does not ask it any more")
+        rest = response.read().decode()
+        self.assertEqual((rest.count('"content"'), "[DONE]" in rest), (14, True))
+
+    def test_a_config_says_how_it_decides_and_a_change_of_it_loses_no_request(self) -> None:
+        ports = self.add_pods(2)
+        objects = [machine(), route(POOL)]
+        self.serve(self.pool(ports, "decide"), *objects, config_map("decide", LIMITED))
+
+        def statuses(who: str) -> list[int]:
+            return [self.ask(x_gateway_inference_fairness_id=who).status for _ in range(3)]
+
+        self.assertEqual(statuses("anna"), [200, 429, 429])
+        # A mistake is told with its place, and what was good before it goes on.
+        mark = self.sluice.mark()
+        self.change(self.pool(ports, "decide"), *objects, config_map("decide", LIMITED.replace("rate-limit", "rate-limt")))
+        told = self.sluice.wait_line(lambda line: line.fields.get("code") == "reference/plugin", "the problem", mark)
+        self.assertEqual(told.fields["path"], "data[config.yaml].plugins[1].type")
+        self.assertEqual(statuses("ben"), [200, 429, 429])
+        self.change(self.pool(ports), *objects)
+        wait_for(lambda: statuses("ben") == [200] * 3, "nobody limits it")
+
+        def change_often() -> None:
+            for config in (SCORES, SCORES + "- type: running-requests-size-scorer\n", SCORES):
+                self.change(self.pool(ports, "decide"), *objects, config_map("decide", config))
+                time.sleep(0.2)
+            self.change(self.pool(ports), *objects)
+
+        results = self.load(3, change_often)
+        print(f"a config that changes: {len(results)} requests")
+        self.assertEqual(Counter(status for _, status in results), {200: len(results)})
 
     def test_models_are_rewritten_and_objectives_have_priorities(self) -> None:
         ports = self.add_pods(1)
@@ -241,11 +321,23 @@ class Own:
 
 
 class Beside(Own, Pools):
+    def test_the_config_in_the_documents_is_good(self) -> None:
+        file = self.rig.path("documented.yaml")
+        file.write_text(documented("pool-config") + "---\n" + json.dumps(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gpu-1", "labels": {"app": "vllm"}},
+             "status": {"podIP": "10.0.0.1"}}))
+        checked = subprocess.run([SLUICE, "check", "-f", file], capture_output=True, text=True, check=False)
+        self.assertEqual(checked.stdout, "no problems in 3 objects\n")
+        file.write_text(file.read_text().replace("- type: rate-limit", "- type: rate-limt"))
+        checked = subprocess.run([SLUICE, "check", "-f", file], capture_output=True, text=True, check=False)
+        line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if "rate-limt" in text)
+        self.assertIn(f"{file}:{line}:13: error: there is no plugin of type `rate-limt` [reference/plugin]", checked.stdout)
+
     def test_its_metrics_are_on_the_page_of_sluice(self) -> None:
         ports = self.add_pods(2)
         self.serve(self.pool(ports), machine(), route(POOL))
         self.assertEqual(self.ask().status, 200)
-        page = request(f"http://{(self.sluice.run_dir / 'admin.address').read_text().strip()}/metrics").body.decode()
+        page = self.page()
         picked = re.search(r'^sluice_picker_requests_total{pool="default/llama",outcome="picked"} (\d+)$', page, re.M)
         self.assertGreaterEqual(int(picked[1]), 2)
         self.assertEqual(page.count("# TYPE sluice_picker_endpoint_up "), 1)
@@ -265,6 +357,47 @@ class Inside(Own, Pools):
                 pod.waiting = 0 if pod is free else 50
             wait_for(lambda free=free: Counter(self.ask().json["pod"] for _ in range(5)) == {free.address: 5},
                      "requests go where nobody waits")
+
+    def picked(self) -> int | None:
+        """As sluice shows it; none where it does not."""
+        found = re.search(r'^sluice_picker_requests_total{proxy="default/web",pool="default/llama",outcome="picked"} (\d+)$',
+                          self.page(), re.M)
+        return int(found[1]) if found else None
+
+    def envoy(self) -> int:
+        return [line for line in self.sluice.lines if line.message == "proxy" and line.fields["state"] == "ready"
+                ][-1].fields["pid"]
+
+    def test_its_metrics_are_on_the_page_of_sluice(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        before = self.picked()
+        self.assertEqual(self.ask().status, 200)
+        self.assertEqual(self.picked(), before + 1)
+        page = self.page()
+        self.assertEqual(page.count("# TYPE sluice_picker_endpoint_up "), 1)
+        self.assertEqual(page.count('\nsluice_picker_endpoint_up{proxy="default/web",pool="default/llama",'), 2)
+
+    def test_an_envoy_that_does_not_answer_holds_up_no_metrics(self) -> None:
+        ports = self.add_pods(1)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        envoy = self.envoy()
+        os.kill(envoy, signal.SIGSTOP)
+        try:
+            begin = time.monotonic()
+            page = self.page()
+            took = time.monotonic() - begin
+        finally:
+            os.kill(envoy, signal.SIGCONT)
+        self.assertLess(took, 1.5)
+        self.assertIn("sluice_commits_total", page)
+        self.assertNotIn("sluice_picker_", page)
+        wait_for(lambda: self.picked() is not None, "it answers again")
+        os.kill(envoy, signal.SIGKILL)
+        wait_for(lambda: self.envoy() != envoy and self.answers(), "another Envoy serves")
+        wait_for(lambda: (self.picked() or 0) > 0, "that one is asked")
+        folder = self.sluice.run_dir / "pickers"
+        self.assertIn(str(self.envoy()), {file.suffix[1:] for file in folder.iterdir()})
 
     def test_no_listener_changes_with_its_pods_and_rules(self) -> None:
         ports = self.add_pods(2)

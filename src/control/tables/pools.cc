@@ -50,7 +50,11 @@ Pools::Pools(Graph& graph, const translate::Settings& settings, const Inputs& in
           graph.map("model rewrites", in.objects.inference_model_rewrites,
                     [&](const NamespacedName& name, const api::InferenceModelRewrite& rewrite, Reads& reads) {
                       return translate::read_model_rewrite(name, rewrite, projections, reads);
-                    })) {}
+                    })),
+      configs(graph.map("picker configs", in.objects.inference_pools,
+                        [&](const NamespacedName& name, const api::InferencePool& pool, Reads& reads) {
+                          return read_picker_config(name, pool, in.objects, projections, reads);
+                        })) {}
 
 PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, const Inputs& in,
                          const Services& services, const Pools& pools, const Routes& routes)
@@ -69,6 +73,8 @@ PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, cons
                                           .servers = servers_of(pool, services.pods_near(name, pool, reads)),
                                           .priorities = {},
                                           .rewrites = {}};
+                          const PickerConfig* config = reads.get(pools.configs, name);
+                          if (config != nullptr) plan.config = config->json;
                           for (const auto& [objective, row] : reads.group(objectives_of, name)) {
                             const api::InferenceObjective* object =
                                 reads.get(in.objects.inference_objectives, objective);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "control/picker_config.h"
 #include "control/tables/routes.h"
 #include "control/tables/services.h"
 #include "translate/inference_pool.h"
@@ -21,6 +22,7 @@ struct Pools {
 
   const Table<NamespacedName, translate::PoolExtraRow>& objectives;
   const Table<NamespacedName, translate::PoolExtraRow>& rewrites;
+  const Table<NamespacedName, PickerConfig>& configs;  // of pools that name one
 };
 
 // What depends on who uses a pool.

@@ -111,6 +111,12 @@ void Pool::set_rules(TrafficRules rules) {
   rewrites_ = std::move(rewrites);
 }
 
+void Pool::set_profile(Profile profile) {
+  const std::lock_guard lock(mutex_);
+  picker_.set_profile(std::move(profile));
+  changed();
+}
+
 int Pool::priority(std::string_view objective) const {
   const std::lock_guard lock(rules_mutex_);
   const auto at = priorities_.find(objective);

@@ -51,7 +51,7 @@ struct TrafficRules {
 };
 
 struct PoolOptions {
-  Profile profile = default_profile();
+  Profile profile = default_profile();  // to begin with
   TrafficRules rules;
   // What names no model: bodies that are no JSON objects, at paths of no API that we know, or without
   // `model`. They are sent to any server, or refused with 400.
@@ -148,6 +148,8 @@ class Pool {
 
   // For requests that come from now on.
   void set_rules(TrafficRules rules);
+  // Also for those that wait.
+  void set_profile(Profile profile);
   int priority(std::string_view objective) const;
   // The model to ask for in the place of `model`, for the next request for it; empty: as it is.
   std::string rewrite(std::string_view model);

@@ -1,5 +1,6 @@
 #include "picker/exchange/pool_metrics.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -65,6 +66,51 @@ class Page {
 };
 
 }  // namespace
+
+std::string join_pages(std::string_view label, std::span<const NamedPage> pages) {
+  struct Family {
+    std::string_view name;
+    const NamedPage* described_by;
+    std::string head;  // its description and its type
+    std::string series;
+  };
+  std::vector<Family> families;
+  for (const NamedPage& page : pages) {
+    const std::string added =
+        page.name.empty() ? std::string() : fmt::format("{}=\"{}\"", label, escape_json(page.name));
+    Family* family = nullptr;
+    for (std::string_view rest = page.page; rest.contains('\n');) {
+      const std::string_view line = rest.substr(0, rest.find('\n') + 1);
+      rest.remove_prefix(line.size());
+      for (const std::string_view head : {"# HELP ", "# TYPE "}) {
+        if (!line.starts_with(head)) continue;
+        const std::string_view after = line.substr(head.size());
+        const std::string_view name = after.substr(0, after.find_first_of(" \n"));
+        const auto found = std::ranges::find(families, name, &Family::name);
+        family = found != families.end() ? &*found : &families.emplace_back(name, &page, "", "");
+        if (family->described_by == &page) family->head += line;
+      }
+      if (family == nullptr || !line.starts_with(family->name)) continue;
+      const std::string_view after = line.substr(family->name.size());
+      const bool labelled = after.starts_with('{');
+      if (!labelled && !after.starts_with(' ')) continue;
+      if (added.empty()) {
+        family->series += line;
+      } else if (labelled) {
+        const std::string_view comma = after.starts_with("{}") ? "" : ",";
+        family->series += fmt::format("{}{{{}{}{}", family->name, added, comma, after.substr(1));
+      } else {
+        family->series += fmt::format("{}{{{}}}{}", family->name, added, after);
+      }
+    }
+  }
+  std::string joined;
+  for (const Family& family : families) {
+    joined += family.head;
+    joined += family.series;
+  }
+  return joined;
+}
 
 std::string metrics_page(std::span<const PoolReading> pools) {
   using Server = Scraper::Server;

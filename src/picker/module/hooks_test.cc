@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -14,7 +15,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "base/descriptor.h"
 #include "module_abi/envoy_module.h"
 #include "picker/module/fake_envoy.h"
 #include "picker/module/pools.h"
@@ -37,6 +42,7 @@ std::uint32_t envoy_dynamic_module_on_bootstrap_extension_admin_request(void*, v
 namespace sluice::picker {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -142,6 +148,43 @@ TEST_F(Module, FollowsTheFileOfAPool) {
   write("{}");
   EXPECT_TRUE(within_seconds([&] { return !is_up("127.0.0.1:2"); }));
   envoy_dynamic_module_on_http_filter_config_destroy(config);
+}
+
+// What who connects to the socket of a pool in this process gets.
+std::string answer_at(const std::string& path, std::string_view request) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return "nobody";
+  (void)::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL);
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::recv(socket.get(), buffer, sizeof buffer, 0)) > 0;)
+    answer.append(buffer, static_cast<std::size_t>(n));
+  return answer;
+}
+
+TEST_F(Module, GivesThePagesOfAPoolThatHasAFileBesideIt) {
+  const std::string file = testing::TempDir() + "/module_door.json";
+  const std::string door = fmt::format("{}.{}", file, ::getpid());
+  std::ofstream(file) << R"({"servers": [{"address": "127.0.0.1:1"}]})";
+  const std::string json = fmt::format(R"({{"pool": "p", "poolFile": "{}"}})", file);
+  void* const config = filter_config(json);
+  ASSERT_NE(config, nullptr);
+  void* const again = filter_config(json);  // a listener that is replaced
+  envoy_dynamic_module_on_http_filter_config_destroy(config);
+  const std::string get = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(answer_at(door, get), AllOf(HasSubstr("200 OK\r\n"),
+                                            HasSubstr("endpoint_up{pool=\"p\",endpoint=\"127.0.0.1:1\"}")));
+  }
+  EXPECT_EQ(answer_at(door, std::string(10'000, 'x')), "") << "it is no request";
+  envoy_dynamic_module_on_http_filter_config_destroy(again);
+  EXPECT_EQ(answer_at(door, get), "nobody");
+  EXPECT_FALSE(std::filesystem::exists(door));
+  std::filesystem::remove(file);
 }
 
 TEST_F(Module, EndsItsThreadWithItsLastPool) {

@@ -7,11 +7,13 @@
 
 #include <fmt/format.h>
 
+#include "picker/config/config.h"
 #include "picker/exchange/endpoints.h"
 #include "schema/bind.h"
 #include "schema/plain_check.h"
 #include "schema/type.h"
 #include "tree/json.h"
+#include "tree/tree.h"
 
 namespace sluice::picker {
 namespace {
@@ -33,6 +35,7 @@ struct PoolInFile {
   std::vector<ServerInFile> servers;
   std::map<std::string, std::int32_t, std::less<>> objectives;
   std::vector<RewriteInFile> rewrites;
+  std::optional<Tree> config;
 };
 
 // As upstream's InferenceModelRewrite has it.
@@ -59,6 +62,7 @@ const schema::Type& pool_type() {
                       field<&TargetInFile::weight>("weight", integer().range(0, kMaxWeight)).defaults_to(1),
                   }))),
           }))),
+      field<&PoolInFile::config>("config", any()),
   }));
   return *kType;
 }
@@ -103,6 +107,15 @@ std::optional<PoolContents> read_pool_contents(std::string_view json, std::strin
     for (TargetInFile& target : rewrite.targets) {
       rule.targets.push_back(
           {.model = std::move(target.model), .weight = static_cast<std::uint32_t>(target.weight)});
+    }
+  }
+  if (written.config) {
+    std::vector<Problem> of_config;
+    made.profile = read_profile(*written.config, file, &of_config);
+    for (Problem& problem : of_config) {
+      if (problem.severity != Severity::kError) continue;
+      problem.path = problem.path.empty() ? "config" : "config." + problem.path;
+      problems->push_back(std::move(problem));
     }
   }
   for (std::size_t i = first; i < problems->size(); ++i) (*problems)[i].where.file = file;

@@ -3,9 +3,11 @@
 //
 //   {"servers": [{"address": "10.0.0.1:8000", "role": "decode", "labels": {"zone": "a"}}, …],
 //    "objectives": {"batch": -1},
-//    "rewrites": [{"models": ["chat"], "targets": [{"model": "chat-7b", "weight": 9}, …]}, …]}
+//    "rewrites": [{"models": ["chat"], "targets": [{"model": "chat-7b", "weight": 9}, …]}, …],
+//    "config": {…}}
 //
-// All fields may be absent. The rewrites are those of model_rewrites.h, in their order.
+// All fields may be absent. The config is an EndpointPickerConfig (picker/config), in place of the one that
+// the module was told when it was configured. The rewrites are those of model_rewrites.h, in their order.
 //
 // Threads: a pure function.
 #pragma once
@@ -23,9 +25,11 @@ namespace sluice::picker {
 struct PoolContents {
   std::vector<Endpoint> endpoints;
   TrafficRules rules;
+  std::optional<Profile> profile;
 };
 
-// Nothing where there is an error among the problems that are appended. `file` is for their places.
+// Nothing where there is an error among the problems that are appended. Warnings about the config are the
+// business of whoever wrote it, and left out. `file` is for their places.
 std::optional<PoolContents> read_pool_contents(std::string_view json, std::string_view file,
                                                std::vector<Problem>* problems);
 

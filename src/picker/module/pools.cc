@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/quote.h"
@@ -99,6 +100,7 @@ std::shared_ptr<RunningPool> RunningPool::start(std::shared_ptr<PoolThread> thre
 
 RunningPool::~RunningPool() {
   thread_->run([this] {
+    door_.reset();
     pool_file_.reset();
     keeper_.reset();
   });
@@ -130,6 +132,7 @@ bool RunningPool::follow_pool_file(const std::string& path, std::vector<Problem>
   if (!contents) return false;
   thread_->run([&] {
     fill(*std::move(contents));
+    if (pool_file_ == nullptr || pool_file_->path() != path) open_door(path);
     pool_file_ = std::move(watch);
     pool_file_->start(thread_->loop(), kPoolFileInterval, [this] {
       std::vector<Problem> later;
@@ -143,8 +146,26 @@ bool RunningPool::follow_pool_file(const std::string& path, std::vector<Problem>
 // By the thread.
 void RunningPool::fill(PoolContents contents) {
   say(envoy::LogLevel::kInfo, fmt::format("pool {}: {} endpoints", name_, contents.endpoints.size()));
-  keeper_->pool().set_rules(std::move(contents.rules));
+  Pool& pool = keeper_->pool();
+  pool.set_profile(contents.profile ? *std::move(contents.profile) : pool.options().profile);
+  pool.set_rules(std::move(contents.rules));
   keeper_->set_endpoints(contents.endpoints);
+}
+
+// By the thread.
+void RunningPool::open_door(const std::string& path) {
+  std::string problem;
+  door_ = MetricsDoor::open(
+      thread_->loop(), fmt::format("{}.{}", path, ::getpid()),
+      [this] {
+        const PoolReading reading{name_, keeper_->pool(), keeper_->servers()};
+        return metrics_page({&reading, 1});
+      },
+      &problem);
+  if (door_ == nullptr) {
+    say(envoy::LogLevel::kWarning,
+        fmt::format("pool {}: nobody can ask for its metrics: {}", name_, problem));
+  }
 }
 
 void RunningPool::when_ready(std::function<void()> callback) {

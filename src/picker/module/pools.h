@@ -17,6 +17,7 @@
 #include "base/problem.h"
 #include "picker/exchange/file_watch.h"
 #include "picker/exchange/keeper.h"
+#include "picker/module/metrics_door.h"
 #include "picker/module/pool_file.h"
 #include "picker/module/settings.h"
 
@@ -68,6 +69,7 @@ class RunningPool {
   RunningPool(std::shared_ptr<PoolThread> thread, const PoolSettings& settings);
   bool follow_pool_file(const std::string& path, std::vector<Problem>* problems);
   void fill(PoolContents contents);
+  void open_door(const std::string& path);
 
   const std::string name_;
   const std::string identity_;
@@ -75,6 +77,7 @@ class RunningPool {
   std::vector<std::function<void()>> ready_callbacks_;  // of the thread
   std::unique_ptr<PoolKeeper> keeper_;                  // of the thread, but for pool()
   std::unique_ptr<FileWatch> pool_file_;                // of the thread
+  std::unique_ptr<MetricsDoor> door_;                   // of the thread
 };
 
 class Pools {

@@ -63,8 +63,10 @@ class RunningServer final : public PickerServer {
       callback(keeper.pool(), keeper.servers());
     });
   }
-  void update(std::vector<Endpoint> endpoints, TrafficRules rules) override {
-    loop_->post([this, endpoints = std::move(endpoints), rules = std::move(rules)]() mutable {
+  void update(std::vector<Endpoint> endpoints, TrafficRules rules, std::optional<Profile> profile) override {
+    loop_->post([this, endpoints = std::move(endpoints), rules = std::move(rules),
+                 profile = std::move(profile)]() mutable {
+      if (profile) service_->keeper().pool().set_profile(*std::move(profile));
       service_->set_rules(std::move(rules));
       service_->set_endpoints(std::move(endpoints));
     });

@@ -1,0 +1,31 @@
+// The EndpointPickerConfig that a pool's own picker decides by: its InferencePool names a ConfigMap of its
+// namespace by the annotation translate::kPickerConfig, and the ConfigMap has it under its one key.
+//
+// A mistake in it is one of the ConfigMap, at its place in the text: "data[config.yaml].plugins[0].type".
+//
+// Threads: a pure function.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/problem.h"
+#include "translate/inference_pool.h"
+#include "translate/tables.h"
+
+namespace sluice::control {
+
+struct PickerConfig {
+  std::optional<std::string> json;  // nothing: it is no good
+  std::vector<Problem> problems;
+
+  bool operator==(const PickerConfig&) const = default;
+};
+
+// Nothing where the pool names none.
+std::optional<PickerConfig> read_picker_config(const NamespacedName& name, const api::InferencePool& pool,
+                                               const translate::Inputs& inputs,
+                                               const translate::Projections& tables, flow::Reads& reads);
+
+}  // namespace sluice::control
