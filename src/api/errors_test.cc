@@ -119,6 +119,36 @@ constexpr Row kRows[] = {
      "11 spec.listeners[0].certificateRefs: unknown field `certificateRefs` (`certificateRefs` belongs one "
      "level deeper, "
      "inside `tls`)"},
+    // What other kinds have.
+    {"TCPRoute", "  rules:\n  - matches: [{path: {value: /}}]\n    backendRefs: [{name: a, port: 80}]\n",
+     "6 spec.rules[0].matches: unknown field `matches` (HTTPRoute has it, and TCPRoute does not)"},
+    {"TLSRoute",
+     "  hostnames: [a.example]\n  rules:\n  - matches: [{headers: [{name: a, value: b}]}]\n    backendRefs: "
+     "[{name: a, port: 80}]\n",
+     "7 spec.rules[0].matches: unknown field `matches` (HTTPRoute and GRPCRoute have it, and TLSRoute does "
+     "not)"},
+    {"UDPRoute", "  hostnames: [a.example]\n  rules: [{backendRefs: [{name: a, port: 80}]}]\n",
+     "5 spec.hostnames: unknown field `hostnames` (HTTPRoute, GRPCRoute and TLSRoute have it, and UDPRoute "
+     "does not)"},
+    {"HTTPRoute", "  rules:\n  - matches: [{method: {service: a.B}}]\n",
+     "6 spec.rules[0].matches[0].method: expected a string, found a map (GRPCRoute has it so, and HTTPRoute "
+     "does not)"},
+    {"GRPCRoute", "  rules:\n  - matches: [{method: GET, queryParams: [{name: a, value: b}]}]\n",
+     "6 spec.rules[0].matches[0].method: expected a map of fields, found the string `GET` (HTTPRoute has it "
+     "so, and GRPCRoute does not)\n"
+     "6 spec.rules[0].matches[0].queryParams: unknown field `queryParams` (HTTPRoute has it, and GRPCRoute "
+     "does not)"},
+    {"GRPCRoute", "  rules:\n  - filters: [{type: URLRewrite, urlRewrite: {hostname: a.example}}]\n",
+     "6 spec.rules[0].filters[0].type: unknown value `URLRewrite`: expected `ResponseHeaderModifier`, "
+     "`RequestHeaderModifier`, `RequestMirror` or `ExtensionRef` (HTTPRoute takes it, and GRPCRoute does "
+     "not)\n"
+     "6 spec.rules[0].filters[0].urlRewrite: unknown field `urlRewrite` (HTTPRoute has it, and GRPCRoute "
+     "does "
+     "not)"},
+    {"BackendTLSPolicy",
+     "  targetRefs: [{group: '', kind: Service, name: a}]\n  validation: {hostname: a.example, "
+     "wellKnownCACertificates: System}\n  tls: {mode: ClientAndServer}\n",
+     "7 spec.tls: unknown field `tls` (XBackend has it, and BackendTLSPolicy does not)"},
     // Types.
     {"HTTPRoute", "  rules:\n  - backendRefs:\n    - name: a\n      port: '80'\n",
      "8 spec.rules[0].backendRefs[0].port: expected an integer, found the string `80` (write it without "

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "api/declarations.h"
+#include "api/relatives.h"
 #include "base/closest.h"
 #include "base/quote.h"
 #include "schema/bind.h"
@@ -277,8 +278,7 @@ bool has_none_of_ours(std::string_view group) {
   return group.ends_with("k8s.io") || group.find('.') == std::string_view::npos || group == kEnvoyGateway;
 }
 
-// What was meant where there is no such kind: nearly the name in nearly the group, or the name in a group
-// where only a slip can have put it. Nothing where it may be another's.
+// See meant_by().
 const KindEntry* meant_kind(std::string_view group, std::string_view kind) {
   if (is_others(group, kind)) return nullptr;
   for (const KindEntry& entry : kKinds) {
@@ -410,7 +410,10 @@ ReadObject read_object(const Tree& document, Trust trust) {
     }
     const schema::Effort effort =
         trust == Trust::kCheckBriefly ? schema::Effort::kBrief : schema::Effort::kFull;
-    if (trust == Trust::kFromServer || schema::check(document, type, &result.problems, effort)) {
+    const bool has_form =
+        trust == Trust::kFromServer || schema::check(document, type, &result.problems, effort);
+    if (trust == Trust::kCheck && !has_form) suggest_relatives(document, result.key.kind, result.problems);
+    if (has_form) {
       if (trust == Trust::kCheck) schema::report_ineffective(document, type, &result.problems);
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {
@@ -490,6 +493,13 @@ std::string write_object(const Object& object) {
 std::string api_version_of(const GroupKind& kind) {
   const KindEntry* const entry = find_entry(kind.group(), kind.kind());
   return entry == nullptr ? "" : api_version_of(*entry, entry->versions.names[0]);
+}
+
+std::optional<GroupKind> meant_by(const GroupKind& written) {
+  if (find_entry(written.group(), written.kind()) != nullptr) return std::nullopt;
+  const KindEntry* const meant = meant_kind(written.group(), written.kind());
+  if (meant == nullptr) return std::nullopt;
+  return GroupKind(meant->group, meant->kind);
 }
 
 bool is_namespaced(const GroupKind& kind) {

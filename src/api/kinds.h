@@ -80,6 +80,10 @@ std::string write_object(const Object& object);
 // True where both are of one kind and have equal values.
 bool equal(const Object& a, const Object& b);
 
+// The declared kind that was meant by one that is none: nearly its name in nearly its group, or its name in a
+// group where only a slip can have put it. Nothing where the kind is declared, or may be another's.
+std::optional<GroupKind> meant_by(const GroupKind& written);
+
 // The GroupKind of each bound type.
 template <typename T>
 const GroupKind& kind_of();

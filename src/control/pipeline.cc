@@ -135,6 +135,7 @@ struct Pipeline::Tables {
   template <typename F>
   void each_with_problems(F f) const {
     f(projected.classes);
+    f(projected.problems_of_grants);
     f(gateways.classless);
     f(gateways.listener_sets);
     f(gateways.served);

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
+#include <sched.h>
 
 namespace sluice::proxy {
 namespace {
@@ -68,7 +68,9 @@ std::uint32_t concurrency_of(const std::vector<std::string>& arguments) {
     std::from_chars(value.data(), value.data() + value.size(), result);
     if (result > 0) return result;
   }
-  return static_cast<std::uint32_t>(std::max(1l, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  cpu_set_t own;
+  const bool known = ::sched_getaffinity(0, sizeof own, &own) == 0;
+  return known ? static_cast<std::uint32_t>(CPU_COUNT(&own)) : 1;
 }
 
 }  // namespace sluice::proxy

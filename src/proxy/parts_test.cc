@@ -419,7 +419,9 @@ class RetiringSocketsTest : public testing::Test {
  protected:
   static constexpr int kMany = 64;
 
-  std::optional<RetiringSockets> retire() const { return RetiringSockets::retire(leaving_->pid(), pidfd_); }
+  std::expected<RetiringSockets, std::string> retire() const {
+    return RetiringSockets::retire(leaving_->pid(), pidfd_);
+  }
   void connect() {
     const sockaddr_in address{.sin_family = AF_INET,
                               .sin_port = htons(held_.port()),
@@ -441,8 +443,9 @@ class RetiringSocketsTest : public testing::Test {
 
 TEST_F(RetiringSocketsTest, ThoseWhoStayGetAllNewConnections) {
   const Listening staying(held_.port());
-  const std::optional retiring = retire();
-  ASSERT_TRUE(retiring);
+  const auto retiring = retire();
+  ASSERT_TRUE(retiring) << retiring.error();
+  ASSERT_FALSE(retiring->empty());
   EXPECT_TRUE(retiring->complete());
   connect();
   EXPECT_EQ(staying.accept(kMany, kPatience), kMany);
@@ -452,19 +455,21 @@ TEST_F(RetiringSocketsTest, ThoseWhoStayGetAllNewConnections) {
 TEST_F(RetiringSocketsTest, WhatWaitsIsSeen) {
   connect();
   const Listening staying(held_.port());
-  const std::optional retiring = retire();
-  ASSERT_TRUE(retiring);
+  const auto retiring = retire();
+  ASSERT_TRUE(retiring) << retiring.error();
+  ASSERT_FALSE(retiring->empty());
   EXPECT_FALSE(retiring->queues_are_empty());
 }
 
 TEST_F(RetiringSocketsTest, OnceTheProcessHasClosedThemTheOthersAreLeft) {
   const Listening staying(held_.port());
-  std::optional retiring = retire();
-  ASSERT_TRUE(retiring);
+  auto retiring = retire();
+  ASSERT_TRUE(retiring) << retiring.error();
+  ASSERT_FALSE(retiring->empty());
   EXPECT_FALSE(retiring->closed_by_process());
   leaving_.reset();
   EXPECT_TRUE(retiring->closed_by_process());
-  retiring.reset();
+  *retiring = {};
   const Listening later(held_.port());
   connect();
   const int taken = staying.accept(kMany, milliseconds(100));
@@ -474,9 +479,10 @@ TEST_F(RetiringSocketsTest, OnceTheProcessHasClosedThemTheOthersAreLeft) {
 
 TEST_F(RetiringSocketsTest, UndoneTheyAreAllChosenAgain) {
   const Listening staying(held_.port());
-  std::optional retiring = retire();
-  ASSERT_TRUE(retiring);
-  retiring.reset();
+  auto retiring = retire();
+  ASSERT_TRUE(retiring) << retiring.error();
+  ASSERT_FALSE(retiring->empty());
+  *retiring = {};
   RetiringSockets::undo(leaving_->pid(), pidfd_);
   connect();
   EXPECT_LT(staying.accept(kMany, milliseconds(100)), kMany);
@@ -484,16 +490,21 @@ TEST_F(RetiringSocketsTest, UndoneTheyAreAllChosenAgain) {
 
 TEST_F(RetiringSocketsTest, OfSeveralWorkersTheFirstOnesGoOn) {
   leaving_.reset();
-  const Elsewhere two(held_.port(), 2);
-  const Descriptor pidfd = open_process({two.pid(), start_time_of(two.pid()).value_or(0)});
-  EXPECT_FALSE(RetiringSockets::retire(two.pid(), pidfd, 2));
-  const std::optional retiring = RetiringSockets::retire(two.pid(), pidfd, 1);
-  ASSERT_TRUE(retiring);
+  const Listening first(held_.port());
+  const Listening second(held_.port());
+  const Descriptor self = open_process({::getpid(), start_time_of(::getpid()).value_or(0)});
+  const auto none = RetiringSockets::retire(::getpid(), self, 2);
+  EXPECT_TRUE(none && none->empty());
+  auto retiring = RetiringSockets::retire(::getpid(), self, 1);
+  ASSERT_TRUE(retiring) << retiring.error();
   connect();
-  EXPECT_TRUE(retiring->queues_are_empty());
+  EXPECT_EQ(first.accept(kMany, kPatience), kMany);
+  *retiring = {};
+  connect();
+  EXPECT_LT(first.accept(kMany, milliseconds(100)), kMany) << "the other one takes them as before";
 }
 
-TEST_F(RetiringSocketsTest, WhereNobodyElseListensThereIsNone) { EXPECT_FALSE(retire()); }
+TEST_F(RetiringSocketsTest, WhereNobodyElseListensThereIsNone) { EXPECT_TRUE(retire() && retire()->empty()); }
 
 TEST(HotRestart, MemoryOfAnUnknownLayoutIsLeftAlone) { EXPECT_FALSE(forget_failed_epoch(choose_base_id())); }
 

@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
+#include <cerrno>
+#include <cstring>
 #include <span>
-#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include <fmt/format.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,8 +23,17 @@
 namespace sluice::proxy {
 namespace {
 
-Descriptor take_descriptor(const Descriptor& pidfd, int number) {
-  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
+std::string error_text(std::string_view what) { return fmt::format("{}: {}", what, std::strerror(errno)); }
+
+// The socket of the inode, which had this number in the process a moment ago.
+std::expected<Descriptor, std::string> take_descriptor(const Descriptor& pidfd, int number,
+                                                       std::uint64_t inode) {
+  Descriptor taken(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
+  if (!taken) return std::unexpected(error_text("pidfd_getfd"));
+  struct stat status{};
+  if (::fstat(taken.get(), &status) != 0 || status.st_ino != inode)
+    return std::unexpected("a socket was closed meanwhile");
+  return taken;
 }
 
 bool attach(const Descriptor& socket, int option, std::span<sock_filter> instructions) {
@@ -63,52 +76,54 @@ bool leave_unanswered(const Descriptor& socket) {
 
 }  // namespace
 
-std::optional<RetiringSockets> RetiringSockets::retire(int pid, const Descriptor& pidfd, std::uint32_t kept) {
-  const std::map<std::uint64_t, ListeningSocket> listening = listening_sockets();
+std::expected<RetiringSockets, std::string> RetiringSockets::retire(int pid, const Descriptor& pidfd,
+                                                                    std::uint32_t kept) {
   const std::optional<std::map<std::uint64_t, int>> open = sockets_of(pid);
-  if (!open) return std::nullopt;
-  struct Own {
-    int descriptor = 0;
-    std::uint64_t inode = 0;
-    auto operator<=>(const Own&) const = default;
-  };
+  if (!open) return std::unexpected(fmt::format("the descriptors of process {} cannot be read", pid));
   struct Address {
-    std::vector<Own> own;
+    std::vector<std::uint64_t> own;
     std::size_t elsewhere = 0;
   };
   std::map<std::string, Address> addresses;
-  for (const auto& [inode, socket] : listening) {
+  for (const auto& [inode, socket] : listening_sockets()) {
     Address& address = addresses[socket.address];
-    if (const auto found = open->find(inode); found != open->end()) {
-      address.own.push_back({.descriptor = found->second, .inode = inode});
+    if (open->contains(inode)) {
+      address.own.push_back(inode);
     } else {
       ++address.elsewhere;
     }
   }
 
   RetiringSockets result(pid);
+  struct Steering {
+    const Descriptor* member;
+    std::size_t first, count;
+  };
+  std::vector<Steering> steerings;
   for (auto& [name, address] : addresses) {
-    const std::size_t stay = std::min<std::size_t>(kept, address.own.size());
-    if (stay == address.own.size()) continue;
-    if (stay + address.elsewhere == 0) {
-      result.complete_ = false;
-      continue;
+    if (address.own.size() <= kept) continue;
+    if (kept == 0 && address.elsewhere == 0) result.complete_ = false;
+    // Of whoever else is there it is not known who came first.
+    if ((kept == 0) == (address.elsewhere == 0)) continue;
+    if (kept > 0) address.own.resize(1);
+    for (const std::uint64_t inode : address.own) {
+      std::expected<Descriptor, std::string> socket = take_descriptor(pidfd, open->at(inode), inode);
+      if (!socket) return std::unexpected(std::move(socket.error()));
+      result.sockets_[inode] = *std::move(socket);
     }
-    std::ranges::sort(address.own);  // in the order of the workers, and in which they were made
-    std::vector<const Descriptor*> leaving;
-    for (const Own& each : address.own | std::views::drop(stay)) {
-      Descriptor socket = take_descriptor(pidfd, each.descriptor);
-      if (!socket) return std::nullopt;
-      leaving.push_back(&(result.sockets_[each.inode] = std::move(socket)));
-    }
+    const Descriptor* member = &result.sockets_[address.own.front()];
     // Who listens elsewhere, and is to take over, has come later.
-    const bool steered = stay > 0 ? steer(*leaving.front(), 0, stay)
-                                  : steer(*leaving.front(), address.own.size(), address.elsewhere);
-    // The filter alone would make each client that meets it wait for a second.
-    if (!steered) return std::nullopt;
-    for (const Descriptor* each : leaving) leave_unanswered(*each);
+    steerings.push_back(kept > 0 ? Steering{member, 0, kept}
+                                 : Steering{member, address.own.size(), address.elsewhere});
   }
-  if (result.sockets_.empty()) return std::nullopt;
+  for (const Steering& each : steerings) {
+    if (!steer(*each.member, each.first, each.count))
+      return std::unexpected(error_text("SO_ATTACH_REUSEPORT_CBPF"));
+  }
+  // Last, for it alone would make each client that meets it wait for a second.
+  if (kept == 0) {
+    for (const auto& [inode, socket] : result.sockets_) leave_unanswered(socket);
+  }
   return result;
 }
 
@@ -118,10 +133,18 @@ void RetiringSockets::undo(int pid, const Descriptor& pidfd) {
   for (const auto& [inode, socket] : listening_sockets()) {
     const auto found = own->find(inode);
     if (found == own->end()) continue;
-    const Descriptor taken = take_descriptor(pidfd, found->second);
-    detach(taken, SO_DETACH_FILTER);
-    detach(taken, SO_DETACH_REUSEPORT_BPF);
+    const std::expected<Descriptor, std::string> taken = take_descriptor(pidfd, found->second, inode);
+    if (!taken) continue;
+    detach(*taken, SO_DETACH_FILTER);
+    detach(*taken, SO_DETACH_REUSEPORT_BPF);
   }
+}
+
+RetiringSockets& RetiringSockets::operator=(RetiringSockets&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(complete_, other.complete_);
+  std::swap(sockets_, other.sockets_);
+  return *this;
 }
 
 RetiringSockets::~RetiringSockets() {

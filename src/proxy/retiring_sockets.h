@@ -9,15 +9,16 @@
 // is in its queues.
 //
 // An Envoy has as many sockets at an address as it has workers, and a hot restart passes on as many as the
-// new one has: of more workers, the others' sockets are closed.
+// new one has, the first ones. So before one with fewer workers starts, the program chooses among the first
+// ones. There is no filter then: one on a socket that is passed on would be passed on with it.
 //
 // Threads: one at a time.
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <map>
-#include <optional>
-#include <vector>
+#include <string>
 
 #include "base/descriptor.h"
 
@@ -25,19 +26,22 @@ namespace sluice::proxy {
 
 class RetiringSockets {
  public:
-  // Of the sockets of the process, which `pidfd` names as well: all but those of its first `kept` workers.
-  // Nothing where no other ones are, or where we may not touch them: pidfd_getfd(2) asks for the right to
-  // trace it.
-  static std::optional<RetiringSockets> retire(int pid, const Descriptor& pidfd, std::uint32_t kept = 0);
+  // Of the sockets of the process, which `pidfd` names as well: those at whose addresses others listen; or,
+  // with `kept`, those of all workers but its first ones. Empty where no such ones are. The error says why
+  // they cannot be touched: pidfd_getfd(2) asks for the right to trace the process. Then nothing is changed.
+  static std::expected<RetiringSockets, std::string> retire(int pid, const Descriptor& pidfd,
+                                                            std::uint32_t kept = 0);
   // The sockets of the process take connections again, whoever has taken them out.
   static void undo(int pid, const Descriptor& pidfd);
 
+  RetiringSockets() = default;  // none
   RetiringSockets(RetiringSockets&&) = default;
-  RetiringSockets& operator=(RetiringSockets&&) = default;
+  RetiringSockets& operator=(RetiringSockets&& other) noexcept;
   // The other sockets share what comes as they did before. Does not undo what is said of the process's own
   // ones.
   ~RetiringSockets();
 
+  bool empty() const { return sockets_.empty(); }
   // Nobody would be refused if the process closed all it listens on.
   bool complete() const { return complete_; }
   // No connection waits in their queues.

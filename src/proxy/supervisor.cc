@@ -240,7 +240,7 @@ void Supervisor::advance() {
   const std::uint32_t workers = concurrency_of(make_arguments(next.proxy, around_.options.extra_args, {}));
   start(Role::kSuccessor, next, current_->record.base_id, current_->record.restart_epoch + 1);
   // Of the sockets that it will not take over. While it starts, handshakes come to their end.
-  if (successor_) retiring_ = RetiringSockets::retire(current_->record.process.pid, current_->pidfd, workers);
+  if (successor_) retire_sockets(workers);
 }
 
 // ---- processes -------------------------------------------------------------------------------
@@ -420,7 +420,8 @@ void Supervisor::promote() {
   current_->record.role = Role::kCurrent;
   current_->deadline.reset();
   taken_over_ = Clock::now();
-  end_retirement();
+  if (retiring_) return end_retirement();
+  use_all_sockets();  // an earlier runner may have steered
 }
 
 // ---- going away ------------------------------------------------------------------------------
@@ -560,7 +561,7 @@ void Supervisor::begin_drain(bool others_stay) {
   unanswered_ = 0;
   drain_deadline_ = around_.loop.after(record_.drain_timeout, [this] { end_all(); });
   retiring_.reset();
-  if (others_stay) retiring_ = RetiringSockets::retire(current_->record.process.pid, current_->pidfd);
+  if (others_stay) retire_sockets(0);
   if (!retiring_) return drain_listeners("/drain_listeners?graceful");
   drain_poll_ = around_.loop.after(
       kHandshake, [this, until = drain_start_ + kQueueTimeout] { await_empty_queues(until); });
@@ -584,6 +585,17 @@ void Supervisor::drain_listeners(std::string_view target) {
         drain_call_ = std::make_unique<AdminCall>(around_.loop, socket, "POST", "/healthcheck/fail",
                                                   kAdminTimeout, [this](const auto&) { poll_connections(); });
       });
+}
+
+void Supervisor::retire_sockets(std::uint32_t kept) {
+  retiring_.reset();
+  auto retired = RetiringSockets::retire(current_->record.process.pid, current_->pidfd, kept);
+  if (!retired) {
+    report(state(), fmt::format("connections that wait while it closes its sockets will be reset: {}",
+                                retired.error()));
+  } else if (!retired->empty()) {
+    retiring_ = *std::move(retired);
+  }
 }
 
 // Those of the current one serve again; an earlier runner may have retired them.

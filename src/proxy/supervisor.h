@@ -154,6 +154,7 @@ class Supervisor {
 
   void begin_drain(bool others_stay);
   void await_empty_queues(Clock::time_point until);
+  void retire_sockets(std::uint32_t kept);
   void use_all_sockets();
   // Lets go of retiring sockets once their process has closed them.
   void end_retirement();

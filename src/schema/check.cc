@@ -268,6 +268,10 @@ class Checker {
       }
     }
     step_to(rule.blame);
+    if (problem.suggestion.empty() && blamed != nullptr && blamed->is_string() && !secret_) {
+      problem.suggestion =
+          did_you_mean(closest(blamed->as_string(), {rule.choices.begin(), rule.choices.end()}));
+    }
   }
 
   // " `x`" or, for secrets, nothing.
@@ -304,6 +308,7 @@ class Checker {
       const char* replacement;
     };
     static constexpr Mend kMends[] = {
+        {R"(^([a-z0-9.-]+)/v[0-9][a-z0-9]*$)", R"(\1)"},    // an apiVersion for a group
         {"^([0-9]+)$", R"(\1s)"},                           // a number for a duration
         {R"(^([0-9]+) *(?:s|secs?|seconds?)$)", R"(\1s)"},  // … and other units
         {R"(^([0-9]+) *(?:m|mins?|minutes?)$)", R"(\1m)"},

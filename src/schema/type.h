@@ -70,6 +70,9 @@ struct Rule {
   // Where an item alone decided (cel::Program::culprit), the path is below that. Empty: the value, or the
   // item.
   std::string blame;
+  // What a string that is blamed could be, for whoever misspells it: the nearest is suggested, if nothing
+  // else is.
+  std::vector<std::string> choices;
   // Of `cel`, once the rule is part of a Type.
   std::shared_ptr<const cel::Program> program = nullptr;
 };

@@ -188,8 +188,7 @@ Parents attach(const ObjectKey& route, const WantedParents& wanted, const std::v
                            .name = {ref.namespace_.value_or(namespace_), ref.name}};
     const bool is_set = target.kind == api::kind_of<api::ListenerSet>();
     if (!is_set && target.kind != api::kind_of<api::Gateway>()) {
-      auto problem =
-          near_parent(route, fmt::format("spec.parentRefs[{}]", p), target.kind, {"Gateway", "ListenerSet"});
+      auto problem = near_parent(route, fmt::format("spec.parentRefs[{}]", p), target.kind, parent_kinds());
       if (problem) result.problems.push_back(*std::move(problem));
       all_known = false;
       continue;

@@ -294,18 +294,16 @@ std::expected<BackendPtr, ReferenceFailure> resolve_backend(const api::BackendOb
   const bool experimental = ref.group == kExperimentalGroup && ref.kind == "XBackend";
   const bool pool = reader.pools && ref.group == kPoolGroup && ref.kind == "InferencePool";
   if (!service && !imported && !own && !experimental && !pool) {
-    std::string suggestion = "use a Service, a ServiceImport, or a Backend of group gateway.envoyproxy.io";
-    if (ref.kind == "Service") suggestion = "leave out `group`: a Service is of the core group";
-    if (ref.kind == "ServiceImport") suggestion = "its group is multicluster.x-k8s.io";
-    if (ref.kind == "Backend") suggestion = "its group is gateway.envoyproxy.io";
-    if (ref.kind == "XBackend") suggestion = "its group is gateway.networking.x-k8s.io";
-    if (ref.kind == "InferencePool")
-      suggestion = reader.pools ? "its group is inference.networking.k8s.io"
-                                : "only HTTPRoutes and GRPCRoutes can send to one";
-    return std::unexpected(failure(
-        "InvalidKind", "reference/kind", "kind",
-        fmt::format("`{}{}{}` is no kind of backend", ref.group, ref.group.empty() ? "" : "/", ref.kind),
-        std::move(suggestion)));
+    const GroupKind written(ref.group, ref.kind);
+    KindSlip slip = near_kind(written, backend_kinds(),
+                              "use a Service, a ServiceImport, or a Backend of group gateway.envoyproxy.io");
+    if (!reader.pools && ref.kind == "InferencePool") {
+      slip = {"kind", "only HTTPRoutes and GRPCRoutes can send to one"};
+    }
+    // No group may be the one that is left out.
+    return std::unexpected(failure("InvalidKind", "reference/kind", ref.group.empty() ? "kind" : slip.field,
+                                   fmt::format("`{}` is no kind of backend", words_of(written)),
+                                   std::move(slip.suggestion)));
   }
   const GroupKind& kind = own            ? api::kind_of<api::Backend>()
                           : experimental ? api::kind_of<api::XBackend>()

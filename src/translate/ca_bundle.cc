@@ -29,12 +29,13 @@ std::expected<ObjectKey, CaFailure> locate(const api::LocalObjectReference& ref,
   if ((ref.group.empty() || ref.group == kTrustBundleGroup) && ref.kind == "ClusterTrustBundle") {
     return ObjectKey{api::kind_of<api::ClusterTrustBundle>(), {"", ref.name}};
   }
-  return std::unexpected(CaFailure{.field = "kind",
+  const GroupKind kind(ref.group, ref.kind);
+  KindSlip slip = near_kind(kind, authority_kinds(), "use a ConfigMap, a Secret or a ClusterTrustBundle");
+  return std::unexpected(CaFailure{.field = slip.field,
                                    .reason = "InvalidKind",
                                    .code = "reference/kind",
-                                   .message = fmt::format("CA certificates are in no `{}{}{}`", ref.group,
-                                                          ref.group.empty() ? "" : "/", ref.kind),
-                                   .suggestion = "use a ConfigMap, a Secret or a ClusterTrustBundle"});
+                                   .message = fmt::format("CA certificates are in no `{}`", words_of(kind)),
+                                   .suggestion = std::move(slip.suggestion)});
 }
 
 CaFailure failure(std::string code, std::string message, std::string suggestion) {

@@ -71,12 +71,14 @@ class ChecksReader {
     if (is_bundle) target.name.namespace_ = {};
     if (!is_bundle && target.kind != api::kind_of<api::ConfigMap>() &&
         target.kind != api::kind_of<api::Secret>()) {
-      return std::unexpected(Failure{.reason = "InvalidCACertificateKind",
-                                     .code = "reference/kind",
-                                     .field = "kind",
-                                     .message = fmt::format("CA certificates are in no `{}{}{}`", ref.group,
-                                                            ref.group.empty() ? "" : "/", ref.kind),
-                                     .suggestion = "use a ConfigMap, a Secret or a ClusterTrustBundle"});
+      KindSlip slip =
+          near_kind(target.kind, authority_kinds(), "use a ConfigMap, a Secret or a ClusterTrustBundle");
+      return std::unexpected(
+          Failure{.reason = "InvalidCACertificateKind",
+                  .code = "reference/kind",
+                  .field = slip.field,
+                  .message = fmt::format("CA certificates are in no `{}`", words_of(target.kind)),
+                  .suggestion = std::move(slip.suggestion)});
     }
     if (!is_bundle &&
         !permitted({gateway_.kind, gateway_.name.namespace_}, target.kind, target.name, tables_, reads_)) {

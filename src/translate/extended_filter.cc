@@ -195,11 +195,12 @@ std::string without_commands(std::string_view bytes) {
 std::optional<std::string> Reader::body_of(const api::LocalObjectReference& ref) {
   const std::string path = "directResponse.body.valueRef";
   const ObjectKey key{.kind = api::kind_of<api::ConfigMap>(), .name = {self_.name.namespace_, ref.name}};
-  if (!ref.group.empty() || ref.kind != "ConfigMap") {
+  if (const GroupKind kind(ref.group, ref.kind); kind != key.kind) {
+    KindSlip slip = near_kind(kind, only_kind<api::ConfigMap>(), "");
     fail({.code = "reference/kind",
-          .path = path + (ref.kind == "ConfigMap" ? ".group" : ".kind"),
-          .message = fmt::format("a body is in a ConfigMap, not in a `{}{}{}`", ref.group,
-                                 ref.group.empty() ? "" : "/", ref.kind)});
+          .path = fmt::format("{}.{}", path, slip.field),
+          .message = fmt::format("a body is in a ConfigMap, not in a `{}`", words_of(kind)),
+          .suggestion = std::move(slip.suggestion)});
     return std::nullopt;
   }
   const api::ConfigMap* map = reads_.get(inputs_.config_maps, key.name);
@@ -287,11 +288,12 @@ void Reader::read_credential(const api::CredentialInjection& from) {
   const api::SecretObjectReference& ref = from.value_ref;
   const ObjectKey secret{.kind = api::kind_of<api::Secret>(),
                          .name = {ref.namespace_.value_or(self_.name.namespace_), ref.name}};
-  if (!ref.group.empty() || ref.kind != "Secret") {
+  if (const GroupKind kind(ref.group, ref.kind); kind != secret.kind) {
+    KindSlip slip = near_kind(kind, only_kind<api::Secret>(), "");
     return fail({.code = "reference/kind",
-                 .path = path + (ref.kind == "Secret" ? ".group" : ".kind"),
-                 .message = fmt::format("a credential is in a Secret, not in a `{}{}{}`", ref.group,
-                                        ref.group.empty() ? "" : "/", ref.kind)});
+                 .path = fmt::format("{}.{}", path, slip.field),
+                 .message = fmt::format("a credential is in a Secret, not in a `{}`", words_of(kind)),
+                 .suggestion = std::move(slip.suggestion)});
   }
   if (!permitted({self_.kind, self_.name.namespace_}, secret.kind, secret.name, tables_, reads_)) {
     return fail({.code = "reference/not-permitted",

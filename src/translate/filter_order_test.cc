@@ -15,13 +15,17 @@ api::FilterPosition after(const std::string& name, const std::string& other) {
   return {.name = name, .before = {}, .after = other};
 }
 
-// "spec.filterOrder[1]: …" of each.
+// "spec.filterOrder[1]: …" of each, and its other places.
 std::vector<std::string> problems(const std::vector<api::FilterPosition>& order) {
   std::vector<std::string> texts;
   for (const Problem& problem : check_filter_order({"default", "proxy"}, order).problems) {
     EXPECT_EQ(problem.code, "conflict/filter-order");
     EXPECT_EQ(problem.object.to_string(), "EnvoyProxy default/proxy");
-    texts.push_back(problem.path + ": " + problem.message);
+    texts.push_back(problem.path + ": " + problem.message + "; " + problem.suggestion);
+    for (const Related& also : problem.also) {
+      EXPECT_EQ(also.object, problem.object);
+      texts.push_back("  " + also.path + ": " + also.message);
+    }
   }
   return texts;
 }
@@ -32,13 +36,16 @@ TEST(FilterOrder, OfPositionsThatCanAllBeMetIsGood) {
 
 TEST(FilterOrder, ThatGoesRoundInACircleIsToldWithAllOfIt) {
   EXPECT_EQ(
-      problems({before("a", "b"), before("b", "c"), after("a", "c")}),
-      std::vector<std::string>{"spec.filterOrder[2]: the positions go round in a circle: a → b → c → a"});
+      problems({before("a", "b"), before("x", "y"), before("b", "c"), after("a", "c")}),
+      (std::vector<std::string>{"spec.filterOrder[3]: the positions go round in a circle: a → b → c → a; "
+                                "remove one of them",
+                                "  spec.filterOrder[0]: `a` is in front of `b` here",
+                                "  spec.filterOrder[2]: `b` is in front of `c` here"}));
 }
 
 TEST(FilterOrder, WithAFilterInFrontOfItselfIsTold) {
   EXPECT_EQ(problems({before("a", "a")}),
-            std::vector<std::string>{"spec.filterOrder[0]: `a` cannot be in front of itself"});
+            std::vector<std::string>{"spec.filterOrder[0]: `a` cannot be in front of itself; remove it"});
 }
 
 TEST(FilterOrder, BecomesMovesInTheUsersOrder) {

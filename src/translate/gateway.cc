@@ -12,6 +12,7 @@
 #include "translate/client_validation.h"
 #include "translate/listener.h"
 #include "translate/near.h"
+#include "translate/reference.h"
 #include "translate/upstream_tls.h"
 
 namespace sluice::translate {
@@ -72,8 +73,18 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
   };
   const api::ParametersReference& ref = *gateway_class.spec.parameters_ref;
   if (ref.group != kEnvoyProxyGroup || ref.kind != "EnvoyProxy" || !ref.namespace_) {
+    // As it ever was, for the condition; the problem says which of the fields it is.
     refuse("reference/kind", "spec.parametersRef",
            "parametersRef must name an EnvoyProxy of group gateway.envoyproxy.io with its namespace", "");
+    Problem& refused = row.problems.back();
+    const GroupKind written(ref.group, ref.kind);
+    if (written == api::kind_of<api::EnvoyProxy>()) {
+      refused.suggestion = "add `namespace`, that of the EnvoyProxy";
+    } else {
+      KindSlip slip = near_kind(written, only_kind<api::EnvoyProxy>(), "");
+      refused.path += fmt::format(".{}", slip.field);
+      refused.suggestion = std::move(slip.suggestion);
+    }
     return row;
   }
   // The Gateways of the class are served all the same, and follow the EnvoyProxy when it comes.
@@ -141,6 +152,16 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
                              .suggestion = std::move(suggestion)});
   };
 
+  if (gateway.spec.allowed_listeners) {
+    // It is the ListenerSets that are not let in, and the Gateway is served.
+    if (auto fault = check_namespaces(gateway.spec.allowed_listeners->namespaces)) {
+      problem(fault->selects_nothing ? "value/selector" : "support/no-effect",
+              fmt::format("spec.allowedListeners.namespaces.{}", fault->field), std::move(fault->message),
+              std::move(fault->suggestion));
+      plan.problems.back().severity = Severity::kWarning;
+    }
+  }
+
   // The Gateway's own EnvoyProxy, else its class's.
   if (gateway.spec.infrastructure && gateway.spec.infrastructure->parameters_ref) {
     const api::LocalParametersReference& ref = *gateway.spec.infrastructure->parameters_ref;
@@ -151,10 +172,19 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
       plan.own_envoy_proxy = NamespacedName{name.namespace_, ref.name};
     } else {
       const ObjectKey missing{.kind = GroupKind(ref.group, ref.kind), .name = {name.namespace_, ref.name}};
-      problem("reference/not-found", "spec.infrastructure.parametersRef.name",
-              fmt::format("there is no {} {}/{}; the settings of the class count", ref.kind, name.namespace_,
-                          ref.name),
-              near_object(missing, {}, tables, reads));
+      const std::string path = "spec.infrastructure.parametersRef.";
+      if (missing.kind == api::kind_of<api::EnvoyProxy>()) {
+        problem("reference/not-found", path + "name",
+                fmt::format("there is no {}; the settings of the class count", missing.to_string()),
+                near_object(missing, {}, tables, reads));
+      } else {
+        KindSlip slip = near_kind(missing.kind, only_kind<api::EnvoyProxy>(),
+                                  "use an EnvoyProxy of group gateway.envoyproxy.io");
+        problem("reference/kind", path + slip.field,
+                fmt::format("a `{}` has no settings for a Gateway; those of the class count",
+                            words_of(missing.kind)),
+                std::move(slip.suggestion));
+      }
     }
   }
   const std::optional<NamespacedName> of_class = gateway_class != nullptr && gateway_class->envoy_proxy
@@ -170,6 +200,20 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
     const std::string message = "`mergeGateways` and `mergeBackends` cannot both be enabled";
     problem("conflict/merge", "spec.gatewayClassName", message,
             "remove one of them from the EnvoyProxies and options that the Gateway has");
+    const auto show = [&plan](const NamespacedName& envoy_proxy, std::string path, std::string text) {
+      plan.problems.back().also.push_back(
+          {.where = {},
+           .object = {.kind = api::kind_of<api::EnvoyProxy>(), .name = envoy_proxy},
+           .path = std::move(path),
+           .message = std::move(text)});
+    };
+    if (class_proxy != nullptr && class_proxy->spec.merge_gateways) {
+      show(*of_class, "spec.mergeGateways", "Gateways are merged here");
+    }
+    if (plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.merge_backends) {
+      show(plan.own_envoy_proxy ? *plan.own_envoy_proxy : *of_class, "spec.mergeBackends",
+           "backends are merged here");
+    }
     plan.conditions.push_back({"Accepted", false, "InvalidParameters", message});
     plan.accepted = false;
   }

@@ -265,12 +265,15 @@ PoolView read_pool(const NamespacedName& name, const api::InferencePool& pool, c
   const GroupKind& backend = api::kind_of<api::Backend>();
   const bool service = ref.group.empty() && ref.kind == "Service";
   if (!service && !(ref.group == backend.group() && ref.kind == backend.kind())) {
+    const GroupKind written(ref.group, ref.kind);
+    const GroupKind kinds[] = {api::kind_of<api::Service>(), backend};
+    KindSlip slip = near_kind(written, kinds, "use a Service, or a Backend of group gateway.envoyproxy.io");
+    // No group may be the one that is left out.
     view.no_picker = {.reason = "InvalidExtensionRef",
                       .code = "reference/kind",
-                      .field = "kind",
-                      .message = fmt::format("`{}{}{}` is no kind of endpoint picker", ref.group,
-                                             ref.group.empty() ? "" : "/", ref.kind),
-                      .suggestion = "use a Service, or a Backend of group gateway.envoyproxy.io"};
+                      .field = ref.group.empty() ? "kind" : slip.field,
+                      .message = fmt::format("`{}` is no kind of endpoint picker", words_of(written)),
+                      .suggestion = std::move(slip.suggestion)};
   } else {
     std::vector<PolicyUse> policies;
     const BackendAccess access;

@@ -109,13 +109,20 @@ class ListenerReader {
   }
 
   void read_namespaces() {
-    const api::RouteNamespaces& namespaces = listener_.allowed_routes.namespaces;
-    if (namespaces.from != api::FromNamespaces::kSelector) return;
-    if (!namespaces.selector) {
-      fail("Programmed", "Invalid", "value/selector", "allowedRoutes.namespaces",
-           "`from: Selector` needs a `selector`", "add `selector`, or write `from: Same` or `from: All`");
-    } else if (const auto good = check_selector(*namespaces.selector); !good) {
-      fail("Programmed", "Invalid", "value/selector", "allowedRoutes.namespaces.selector", good.error());
+    const auto fault = check_namespaces(listener_.allowed_routes.namespaces);
+    if (!fault) return;
+    const std::string field = fmt::format("allowedRoutes.namespaces.{}", fault->field);
+    if (!fault->selects_nothing) {
+      problems_.push_back({.code = "support/no-effect",
+                           .severity = Severity::kWarning,
+                           .where = {},
+                           .object = plan_.owner,
+                           .path = fmt::format("spec.listeners[{}].{}", plan_.index, field),
+                           .message = fault->message,
+                           .suggestion = fault->suggestion,
+                           .also = {}});
+    } else {
+      fail("Programmed", "Invalid", "value/selector", field, fault->message, fault->suggestion);
     }
   }
 
@@ -180,9 +187,12 @@ class ListenerReader {
     };
     for (std::size_t i = 0; i < refs.size(); ++i) {
       const api::SecretObjectReference& ref = refs[i];
-      if (!ref.group.empty() || ref.kind != "Secret") {
+      if (const GroupKind kind(ref.group, ref.kind); kind != api::kind_of<api::Secret>()) {
         malformed_kind = true;
-        bad(i, "reference/kind", fmt::format("a certificate is in a Secret, not in a {}", ref.kind));
+        KindSlip slip = near_kind(kind, only_kind<api::Secret>(), "");
+        bad(i, "reference/kind", fmt::format("a certificate is in a Secret, not in a `{}`", words_of(kind)),
+            std::move(slip.suggestion));
+        problems_.back().path += fmt::format(".{}", slip.field);
         continue;
       }
       const NamespacedName secret{ref.namespace_.value_or(plan_.owner.name.namespace_), ref.name};

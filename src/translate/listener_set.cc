@@ -31,7 +31,7 @@ std::optional<ListenerSetPlan> plan_listener_set(const NamespacedName& name, con
   plan.creation_timestamp = set.metadata.creation_timestamp;
   plan.gateway = {parent.namespace_.value_or(name.namespace_), parent.name};
   if (parent_kind != api::kind_of<api::Gateway>()) {
-    auto problem = near_parent(self, "spec.parentRef", parent_kind, {"Gateway"});
+    auto problem = near_parent(self, "spec.parentRef", parent_kind, only_kind<api::Gateway>());
     if (!problem) return std::nullopt;
     plan.problems.push_back(*std::move(problem));
     return plan;

@@ -94,22 +94,49 @@ std::string near_name(std::string_view missing, std::string_view it_has,
   return near.empty() ? list_names(it_has, names) : did_you_mean(near);
 }
 
+std::string words_of(const GroupKind& kind) {
+  return kind.group().empty() ? kind.kind() : fmt::format("{}/{}", kind.group(), kind.kind());
+}
+
+KindSlip slip_of(const GroupKind& written, const GroupKind& meant) {
+  const std::string group = meant.group().empty() ? "`\"\"`, the core group" : meant.group();
+  if (written.kind() == meant.kind()) return {"group", fmt::format("its group is {}", group)};
+  if (written.group() == meant.group()) return {"kind", did_you_mean(meant.kind())};
+  return {"kind", fmt::format("write `kind: {}` and `group: {}`", meant.kind(),
+                              meant.group().empty() ? "\"\"" : meant.group())};
+}
+
+KindSlip near_kind(const GroupKind& written, Kinds fitting, std::string_view otherwise) {
+  constexpr std::size_t kOtherGroup = 2;  // as many letters as a wrong group counts
+  const GroupKind* best = nullptr;
+  std::size_t least = 0;
+  for (const GroupKind& kind : fitting) {
+    const Near near = nearest(written.kind(), {kind.kind()});
+    if (near.word.empty()) continue;
+    const std::size_t distance = near.distance + (written.group() == kind.group() ? 0 : kOtherGroup);
+    if (best != nullptr && least <= distance) continue;
+    best = &kind;
+    least = distance;
+  }
+  return best == nullptr ? KindSlip{"kind", std::string(otherwise)} : slip_of(written, *best);
+}
+
 std::optional<Problem> near_parent(const ObjectKey& object, std::string_view path, const GroupKind& parent,
-                                   const std::vector<std::string>& kinds) {
-  const std::string& group = api::kind_of<api::Gateway>().group();
-  const std::string_view kind = closest(parent.kind(), {kinds.begin(), kinds.end()});
-  if (kind.empty() && closest(parent.group(), {group}).empty()) return std::nullopt;
-  const bool group_is_wrong = kind == parent.kind();
+                                   Kinds kinds) {
+  std::vector<std::string_view> names;
+  for (const GroupKind& kind : kinds) names.emplace_back(kind.kind());
+  const KindSlip slip = near_kind(parent, kinds, "");
+  if (slip.suggestion.empty() && closest(parent.group(), {kinds.front().group()}).empty()) {
+    return std::nullopt;
+  }
   return Problem{.code = "reference/kind",
                  .severity = Severity::kWarning,
                  .where = {},
                  .object = object,
-                 .path = fmt::format("{}.{}", path, group_is_wrong ? "group" : "kind"),
-                 .message = fmt::format("`{}{}{}` is no kind of parent", parent.group(),
-                                        parent.group().empty() ? "" : "/", parent.kind()),
-                 .suggestion = group_is_wrong ? fmt::format("its group is {}", group)
-                               : kind.empty() ? fmt::format("use a {}", fmt::join(kinds, " or a "))
-                                              : did_you_mean(kind)};
+                 .path = fmt::format("{}.{}", path, slip.field),
+                 .message = fmt::format("`{}` is no kind of parent", words_of(parent)),
+                 .suggestion = slip.suggestion.empty() ? fmt::format("use a {}", fmt::join(names, " or a "))
+                                                       : slip.suggestion};
 }
 
 std::string list(std::string_view it_has, const std::vector<std::string>& items) {

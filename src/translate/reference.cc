@@ -143,6 +143,26 @@ std::expected<void, std::string> check_selector(const api::LabelSelector& select
   return {};
 }
 
+std::optional<NamespacesFault> check_namespaces(const api::RouteNamespaces& namespaces) {
+  const bool by_labels = namespaces.from == api::FromNamespaces::kSelector;
+  if (!by_labels && namespaces.selector) {
+    return NamespacesFault{"selector", "`selector` means nothing without `from: Selector`",
+                           "write `from: Selector`, or remove `selector`", false};
+  }
+  if (!by_labels) return std::nullopt;
+  if (!namespaces.selector) {
+    return NamespacesFault{
+        "from", "`from: Selector` needs a `selector`",
+        fmt::format("add `selector: {{matchLabels: {{{}: NAME}}}}` or another, or write `from: Same` or "
+                    "`from: All`",
+                    kNamespaceNameLabel),
+        true};
+  }
+  const auto good = check_selector(*namespaces.selector);
+  if (good) return std::nullopt;
+  return NamespacesFault{"selector", good.error(), "", true};
+}
+
 bool selects(const api::LabelSelector& selector, const api::StringMap& labels) {
   return std::ranges::all_of(selector.match_labels,
                              [&](const auto& wanted) {

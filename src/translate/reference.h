@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 
 #include "translate/tables.h"
@@ -27,6 +28,16 @@ std::string authority_of(const api::BackendObjectReference& ref, const std::stri
 
 // Nothing, or why the selector is none: an unknown operator, values where there must be none, and so on.
 std::expected<void, std::string> check_selector(const api::LabelSelector& selector);
+
+// What is wrong with the choice of namespaces: then it selects none, or its selector is one that nobody
+// reads.
+struct NamespacesFault {
+  const char* field;  // below the choice
+  std::string message;
+  std::string suggestion;
+  bool selects_nothing;
+};
+std::optional<NamespacesFault> check_namespaces(const api::RouteNamespaces& namespaces);
 
 // The selector must have passed check_selector().
 bool selects(const api::LabelSelector& selector, const api::StringMap& labels);

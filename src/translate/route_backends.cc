@@ -74,7 +74,8 @@ void RouteBackends::report(const ReferenceFailure& failure, const Place& place) 
                        .object = route_,
                        .path = failure.field.empty() ? path : path + "." + failure.field,
                        .message = failure.message,
-                       .suggestion = failure.suggestion});
+                       .suggestion = failure.suggestion,
+                       .also = failure.also});
 }
 
 void RouteBackends::refuse(ReferenceFailure failure, const Place& place) {

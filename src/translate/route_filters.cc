@@ -65,23 +65,32 @@ class FilterReader {
  private:
   bool of_rule() const { return failures_ != nullptr; }
   void fail(ReferenceFailure failure, const Place& place);
-  void fail_unsupported(std::string message, const Place& place, std::string suggestion = "");
+  void fail_unsupported(std::string message, std::string field, const Place& place, std::string suggestion);
   void read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field, const Place& place,
                     ir::HeaderChanges& changes);
   void read_mirror(const api::HTTPRequestMirrorFilter& filter, std::size_t index, const Place& place);
   void add_rewrite(ir::Rewrite rewrite, bool extended, const Place& place);
+  void fail_beside(std::size_t first, std::string message, std::string suggestion, const Place& place);
   void read_extension(const api::LocalObjectReference& ref, const Place& place);
   void read_auth(const Boxed<api::HTTPExternalAuthFilter>& filter, const Place& place);
+  Related earlier(std::size_t index) const;
   void apply(const ExtendedFilterRow& filter, const Place& place);
   void apply_to_rule(const ExtendedFilterRow& filter, const Place& place);
-  void warn(std::string code, std::string message, std::string suggestion, const Place& place);
+  void warn(std::string code, std::string message, std::string suggestion, const Place& place,
+            std::vector<Related> also = {});
 
   const Place& place_;
   RouteBackends& backends_;
   std::vector<RuleFailure>* failures_;
   std::optional<std::size_t> own_rule_;
   RouteFilters out_;
-  bool extended_rewrite_ = false;  // some HTTPRouteFilter rewrites
+  // The first filter that rewrites the host, or the path, that is an HTTPRouteFilter and rewrites, that adds
+  // a credential, that has cookies.
+  std::optional<std::size_t> host_at_;
+  std::optional<std::size_t> path_at_;
+  std::optional<std::size_t> extended_at_;
+  std::optional<std::size_t> credential_at_;
+  std::optional<std::size_t> cookies_at_;
   std::optional<bool> append_x_forwarded_host_;
 };
 
@@ -96,7 +105,27 @@ void FilterReader::fail(ReferenceFailure failure, const Place& place) {
   }
 }
 
-void FilterReader::warn(std::string code, std::string message, std::string suggestion, const Place& place) {
+// Where the filter is that a later one clashes with.
+Related FilterReader::earlier(std::size_t index) const {
+  return {.where = {},
+          .object = backends_.route(),
+          .path = Place{&place_, "filters", index}.to_string(),
+          .message = "the first one is here"};
+}
+
+void FilterReader::fail_beside(std::size_t first, std::string message, std::string suggestion,
+                               const Place& place) {
+  fail({.reason = "UnsupportedValue",
+        .code = "conflict/filter",
+        .field = "",
+        .message = std::move(message),
+        .suggestion = std::move(suggestion),
+        .also = {earlier(first)}},
+       place);
+}
+
+void FilterReader::warn(std::string code, std::string message, std::string suggestion, const Place& place,
+                        std::vector<Related> also) {
   backends_.add_problem({.code = std::move(code),
                          .severity = Severity::kWarning,
                          .where = {},
@@ -104,13 +133,14 @@ void FilterReader::warn(std::string code, std::string message, std::string sugge
                          .path = place.to_string(),
                          .message = std::move(message),
                          .suggestion = std::move(suggestion),
-                         .also = {}});
+                         .also = std::move(also)});
 }
 
-void FilterReader::fail_unsupported(std::string message, const Place& place, std::string suggestion) {
+void FilterReader::fail_unsupported(std::string message, std::string field, const Place& place,
+                                    std::string suggestion) {
   fail({.reason = "UnsupportedValue",
         .code = "support/filter",
-        .field = "type",
+        .field = std::move(field),
         .message = std::move(message),
         .suggestion = std::move(suggestion)},
        place);
@@ -156,23 +186,26 @@ void FilterReader::read_mirror(const api::HTTPRequestMirrorFilter& filter, std::
 // Of Gateway API's filters the first counts. An HTTPRouteFilter rewrites what they do not, and is the only
 // one that does.
 void FilterReader::add_rewrite(ir::Rewrite rewrite, bool extended, const Place& place) {
-  const bool other_extended = std::exchange(extended_rewrite_, extended_rewrite_ || extended);
-  if (!out_.rewrite) {
-    out_.rewrite = std::move(rewrite);
-    return;
+  const bool first = !out_.rewrite;
+  const std::optional<std::size_t> other_extended = extended_at_;
+  if (extended && !extended_at_) extended_at_ = place.index;
+  if (!first) {
+    if (!extended && !other_extended) return;
+    if (rewrites_host(rewrite) && host_at_) {
+      return fail_beside(*host_at_, "two filters rewrite the host", "keep one of them", place);
+    }
+    if (rewrite.path && path_at_) {
+      return fail_beside(*path_at_, "two filters rewrite the path", "keep one of them", place);
+    }
+    if (extended && other_extended) {
+      return fail_beside(*other_extended, "two filters rewrite the URL by HTTPRouteFilters",
+                         "keep one of them", place);
+    }
   }
-  const bool both_host = rewrites_host(*out_.rewrite) && rewrites_host(rewrite);
-  const bool both_path = out_.rewrite->path && rewrite.path;
-  if (!extended && !other_extended) return;
-  if (both_host || both_path || (extended && other_extended)) {
-    fail({.reason = "UnsupportedValue",
-          .code = "conflict/filter",
-          .field = "",
-          .message = fmt::format("two filters rewrite the {}", both_host   ? "host"
-                                                               : both_path ? "path"
-                                                                           : "URL by HTTPRouteFilters"),
-          .suggestion = "keep one of them"},
-         place);
+  if (rewrites_host(rewrite)) host_at_ = place.index;
+  if (rewrite.path) path_at_ = place.index;
+  if (first) {
+    out_.rewrite = std::move(rewrite);
     return;
   }
   if (rewrite.path) out_.rewrite->path = std::move(rewrite.path);
@@ -184,7 +217,7 @@ void FilterReader::add_rewrite(ir::Rewrite rewrite, bool extended, const Place& 
 // Whatever is wrong with it, no request passes.
 void FilterReader::read_auth(const Boxed<api::HTTPExternalAuthFilter>& filter, const Place& place) {
   if (!filter) {
-    fail_unsupported("the filter ExternalAuth does not say whom to ask", place, "add `externalAuth`");
+    fail_unsupported("the filter ExternalAuth does not say whom to ask", "type", place, "add `externalAuth`");
     return;
   }
   // Those of a rule come before those of its backends.
@@ -202,8 +235,11 @@ void FilterReader::read_auth(const Boxed<api::HTTPExternalAuthFilter>& filter, c
 void FilterReader::read_extension(const api::LocalObjectReference& ref, const Place& place) {
   const GroupKind& ours = api::kind_of<api::ExtendedRouteFilter>();
   if (ref.group != ours.group() || ref.kind != ours.kind()) {
-    fail_unsupported(fmt::format("{}/{} is no kind of filters", ref.group, ref.kind), place,
-                     fmt::format("use an {} of group {}", ours.kind(), ours.group()));
+    const GroupKind written(ref.group, ref.kind);
+    KindSlip slip =
+        near_kind(written, {&ours, 1}, fmt::format("use an {} of group {}", ours.kind(), ours.group()));
+    fail_unsupported(fmt::format("`{}` is no kind of filters", words_of(written)),
+                     fmt::format("extensionRef.{}", slip.field), place, std::move(slip.suggestion));
     return;
   }
   const ObjectKey key{.kind = ours, .name = {backends_.route().name.namespace_, ref.name}};
@@ -225,10 +261,11 @@ void FilterReader::apply(const ExtendedFilterRow& filter, const Place& place) {
   if (filter.append_x_forwarded_host) append_x_forwarded_host_ = filter.append_x_forwarded_host;
   if (filter.rewrite) add_rewrite(*filter.rewrite, true, place);
   if (filter.credential) {
-    if (out_.credential != nullptr) {
+    if (credential_at_) {
       warn("conflict/filter", "another filter before it adds a credential too, and the last one's counts",
-           "keep one of them", place);
+           "keep one of them", place, {earlier(*credential_at_)});
     }
+    credential_at_ = place.index;
     out_.credential = &filter;
   }
   if (of_rule()) {
@@ -243,14 +280,11 @@ void FilterReader::apply(const ExtendedFilterRow& filter, const Place& place) {
 
 void FilterReader::apply_to_rule(const ExtendedFilterRow& filter, const Place& place) {
   out_.matches_nothing = out_.matches_nothing || filter.matches_nothing;
-  if (!filter.cookies.empty() && !out_.cookies.empty()) {
-    fail({.reason = "UnsupportedValue",
-          .code = "conflict/filter",
-          .field = "",
-          .message = "two HTTPRouteFilters of a rule have `matches`",
-          .suggestion = "write them into one filter"},
-         place);
+  if (!filter.cookies.empty() && cookies_at_) {
+    fail_beside(*cookies_at_, "two HTTPRouteFilters of a rule have `matches`", "write them into one filter",
+                place);
   } else if (!filter.cookies.empty()) {
+    cookies_at_ = place.index;
     out_.cookies = filter.cookies;
   }
   if (!filter.response) return;
@@ -297,7 +331,7 @@ void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
       return;
     case Type::kCORS:
       if (!of_rule()) {
-        fail_unsupported("a backendRef cannot have a filter CORS", here, "give it to the rule");
+        fail_unsupported("a backendRef cannot have a filter CORS", "type", here, "give it to the rule");
       } else if (filter.cors && !out_.cors) {
         out_.cors = translate_cors(*filter.cors);
       }

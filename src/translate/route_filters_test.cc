@@ -160,10 +160,20 @@ spec: {{rules: [{{filters: [{}]}}]}}
                               "HTTPRouteFilter, name: $1}}");
   }
 
+  // "rule.filters[1]: …", and in parentheses the other places, all of the route.
+  static std::string text_with_places(const Problem& problem) {
+    std::string text = text_of(problem);
+    for (const Related& also : problem.also) {
+      EXPECT_EQ(also.object, problem.object);
+      text += fmt::format(" ({}: {})", also.path, also.message);
+    }
+    return text;
+  }
+
   // The only problem; the filters fail with it.
   std::string problem(const Outcome& outcome) {
     EXPECT_TRUE(outcome.filters.failed);
-    return outcome.problems.size() == 1 ? text_of(outcome.problems[0])
+    return outcome.problems.size() == 1 ? text_with_places(outcome.problems[0])
                                         : fmt::format("{} problems", outcome.problems.size());
   }
 };
@@ -304,8 +314,18 @@ INSTANTIATE_TEST_SUITE_P(
             "mirrored; remove one of the two [support/filter]"},
         Row{"AnExtensionOfAnUnknownKindIsNoFilter",
             "{type: ExtensionRef, extensionRef: {group: example.com, kind: Magic, name: it}}",
-            "rule.filters[0].type: example.com/Magic is no kind of filters; use an HTTPRouteFilter of group "
-            "gateway.envoyproxy.io [support/filter]"},
+            "rule.filters[0].extensionRef.kind: `example.com/Magic` is no kind of filters; use an "
+            "HTTPRouteFilter of group gateway.envoyproxy.io [support/filter]"},
+        Row{"AnExtensionMayBeOfNearlyTheRightKind",
+            "{type: ExtensionRef, extensionRef: {group: gateway.envoyproxy.io, kind: HttpRouteFilters, name: "
+            "it}}",
+            "rule.filters[0].extensionRef.kind: `gateway.envoyproxy.io/HttpRouteFilters` is no kind of "
+            "filters; did you mean `HTTPRouteFilter`? [support/filter]"},
+        Row{"AnExtensionMayBeOfTheWrongGroup",
+            "{type: ExtensionRef, extensionRef: {group: gateway.networking.k8s.io, kind: HTTPRouteFilter, "
+            "name: it}}",
+            "rule.filters[0].extensionRef.group: `gateway.networking.k8s.io/HTTPRouteFilter` is no kind of "
+            "filters; its group is gateway.envoyproxy.io [support/filter]"},
         Row{"AnHTTPRouteFilterHasToExist", "@nothing",
             "rule.filters[0].extensionRef.name: there is no HTTPRouteFilter default/nothing "
             "[reference/not-found]"},
@@ -314,16 +334,23 @@ INSTANTIATE_TEST_SUITE_P(
             "regular "
             "expression: missing ): /(; see what is wrong with the filter [reference/filter]"},
         Row{"TheHostIsRewrittenOnce", "{type: URLRewrite, urlRewrite: {hostname: in.example}}, @host",
-            "rule.filters[1]: two filters rewrite the host; keep one of them [conflict/filter]"},
+            "rule.filters[1]: two filters rewrite the host; keep one of them [conflict/filter] "
+            "(rule.filters[0]: the first one is here)"},
+        Row{"TheFirstThatRewritesTheHostIsNotTheFirstThatRewrites",
+            "{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /all}}}, "
+            "{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x-a]}}, @host, @endpoint",
+            "rule.filters[3]: two filters rewrite the host; keep one of them [conflict/filter] "
+            "(rule.filters[2]: the first one is here)"},
         Row{"ThePathIsRewrittenOnce",
             "@path, {type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /all}}}",
-            "rule.filters[1]: two filters rewrite the path; keep one of them [conflict/filter]"},
+            "rule.filters[1]: two filters rewrite the path; keep one of them [conflict/filter] "
+            "(rule.filters[0]: the first one is here)"},
         Row{"OfHTTPRouteFiltersOneRewrites", "@host, @path",
             "rule.filters[1]: two filters rewrite the URL by HTTPRouteFilters; keep one of them "
-            "[conflict/filter]"},
+            "[conflict/filter] (rule.filters[0]: the first one is here)"},
         Row{"OfHTTPRouteFiltersOneHasMatches", "@cookie, @cookies",
             "rule.filters[1]: two HTTPRouteFilters of a rule have `matches`; write them into one filter "
-            "[conflict/filter]"},
+            "[conflict/filter] (rule.filters[0]: the first one is here)"},
         Row{"NothingIsLeftToMirrorBeforeADirectResponse",
             "{type: RequestMirror, requestMirror: {backendRef: {name: blue, port: 80}}}, @ok",
             "rule.filters: a filter RequestMirror stands beside a direct response, and nothing is left to be "
@@ -418,7 +445,7 @@ class WarnedFilters : public FilterTest {
   std::string warning(Of of, std::string_view filters) {
     const Outcome outcome = read(of, filters);
     EXPECT_FALSE(outcome.filters.failed);
-    return outcome.problems.size() == 1 ? text_of(outcome.problems[0]) : "";
+    return outcome.problems.size() == 1 ? text_with_places(outcome.problems[0]) : "";
   }
 };
 
@@ -438,7 +465,7 @@ TEST_F(WarnedFilters, OneCredentialIsEnough) {
   EXPECT_EQ(
       warning(Of::kRule, "@token, @token"),
       "rule.filters[1]: another filter before it adds a credential too, and the last one's counts; keep "
-      "one of them [conflict/filter]");
+      "one of them [conflict/filter] (rule.filters[0]: the first one is here)");
 }
 
 TEST_F(FailedFilters, ThatReferToNothingAreAFailureOfTheReference) {

@@ -436,6 +436,7 @@ struct ReferenceFailure {
   std::string message;
   std::string suggestion;
   bool accepted = false;  // the Accepted condition says it, not ResolvedRefs
+  std::vector<Related> also = {};
 
   bool operator==(const ReferenceFailure&) const = default;
 };

@@ -99,10 +99,11 @@ std::expected<NamespacedName, CertificateFailure> resolve_client_certificate(
                                               .message = std::move(message),
                                               .suggestion = std::move(suggestion)});
   };
-  if (!ref.group.empty() || ref.kind != "Secret") {
-    return failure("reference/kind", ref.kind == "Secret" ? "group" : "kind",
-                   fmt::format("a client certificate is in a Secret, not in a `{}{}{}`", ref.group,
-                               ref.group.empty() ? "" : "/", ref.kind));
+  if (const GroupKind kind(ref.group, ref.kind); kind != api::kind_of<api::Secret>()) {
+    KindSlip slip = near_kind(kind, only_kind<api::Secret>(), "");
+    return failure("reference/kind", slip.field,
+                   fmt::format("a client certificate is in a Secret, not in a `{}`", words_of(kind)),
+                   std::move(slip.suggestion));
   }
   const ObjectKey secret{api::kind_of<api::Secret>(),
                          {ref.namespace_.value_or(owner.name.namespace_), ref.name}};

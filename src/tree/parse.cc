@@ -494,6 +494,11 @@ class DocumentBuilder {
     }
     if (first != nullptr) {
       problem_ = duplicate_key(*first, place.line, place.column);
+      const bool begins_anew = frames_.size() == 1 && first == frame.members.data() &&
+                               frame.members.size() > 1 && place.line > first->line;
+      if (begins_anew) {
+        problem_->suggestion = "write `---` above it if another document begins here, or keep one of the two";
+      }
       return;
     }
     frame.members.push_back({std::move(key), place.line, place.column, Tree()});

@@ -305,6 +305,12 @@ TEST(Parse, OneBadDocumentLeavesTheOthers) {
   EXPECT_EQ(problems[1].where.line, 8u);
 }
 
+TEST(Parse, TheFirstKeyAgainMayBeginAnotherDocument) {
+  EXPECT_EQ(problems_of("a: 1\nb: 2\na: 3\nb: 4\n"),
+            "3:1: syntax/duplicate-key: duplicate key `a`: it stands first on line 1, column 1 (write `---` "
+            "above it if another document begins here, or keep one of the two)");
+}
+
 TEST(Parse, DuplicateKeysNameBothPlaces) {
   EXPECT_EQ(
       problems_of("a:\n  b: 1\n  'b': 2\n"),

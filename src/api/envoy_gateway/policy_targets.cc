@@ -110,7 +110,8 @@ std::vector<Rule> policy_target_rules(const PolicyTargetKinds& kinds) {
       {.name = "policy-target",
        .cel = fmt::format("has(self.targetRef) ? self.targetRef.kind in [{}] : true", all),
        .message = kind_message,
-       .blame = "targetRef.kind"},
+       .blame = "targetRef.kind",
+       .choices = kinds.all},
       {.name = "policy-target",
        .cel = "has(self.targetRefs) ? self.targetRefs.all(ref, ref.group == 'gateway.networking.k8s.io') : "
               "true ",
@@ -120,7 +121,8 @@ std::vector<Rule> policy_target_rules(const PolicyTargetKinds& kinds) {
       {.name = "policy-target",
        .cel = fmt::format("has(self.targetRefs) ? self.targetRefs.all(ref, ref.kind in [{}]) : true ", all),
        .message = kind_message,
-       .blame = "kind"},
+       .blame = "kind",
+       .choices = kinds.all},
   };
   if (!kinds.mergeable.empty()) {
     const std::string routes = quoted(kinds.mergeable);

@@ -5,6 +5,7 @@
 
 #include "translate/certificate.h"
 #include "translate/gateway.h"
+#include "translate/grant.h"
 
 namespace sluice::control::tables {
 namespace {
@@ -30,6 +31,10 @@ Projections::Projections(Graph& graph, const translate::Settings& settings, cons
       grants_in(graph.index(
           "grants by namespace", in.objects.reference_grants,
           [](const NamespacedName& name, const api::ReferenceGrant&) { return name.namespace_.text(); })),
+      problems_of_grants(graph.map("problems of grants", in.objects.reference_grants,
+                                   [](const NamespacedName& name, const api::ReferenceGrant& grant) {
+                                     return translate::check_grant(name, grant);
+                                   })),
       certificates(graph.map(
           "certificates", in.objects.secrets,
           [](const NamespacedName&, const api::Secret& s) { return translate::read_certificate(s); })),

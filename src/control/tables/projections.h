@@ -14,6 +14,7 @@ struct Projections {
 
   const Table<NamespacedName, api::StringMap>& namespace_labels;
   const Index<std::string, NamespacedName, api::ReferenceGrant>& grants_in;  // by their namespace
+  const Table<NamespacedName, translate::PolicyProblems>& problems_of_grants;
   const Table<NamespacedName, translate::CertificateRow>& certificates;
 
   // Names, for suggestions.

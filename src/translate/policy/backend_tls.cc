@@ -50,9 +50,10 @@ std::optional<std::vector<std::string>> sections_of(const ObjectKey& target, con
   return sections;
 }
 
-bool is_backend(const GroupKind& kind) {
-  return kind == api::kind_of<api::Service>() || kind == api::kind_of<api::ServiceImport>() ||
-         kind == api::kind_of<api::Backend>();
+Kinds targets() {
+  static const GroupKind kKinds[] = {api::kind_of<api::Service>(), api::kind_of<api::ServiceImport>(),
+                                     api::kind_of<api::Backend>()};
+  return kKinds;
 }
 
 }  // namespace
@@ -105,11 +106,12 @@ PolicyProblems check_backend_tls_policy(const NamespacedName& name, const Backen
   for (std::size_t i = 0; i < row.targets.size(); ++i) {
     const PolicyTarget& target = row.targets[i];
     const std::string path = fmt::format("spec.targetRefs[{}]", i);
-    if (!is_backend(target.object.kind)) {
+    if (std::ranges::find(targets(), target.object.kind) == targets().end()) {
+      KindSlip slip = near_kind(target.object.kind, targets(), "use a Service, a ServiceImport or a Backend");
       checked.problems.push_back(
-          problem_at(name, path + ".kind", "reference/kind",
-                     fmt::format("a BackendTLSPolicy is for no `{}`", target.object.kind.kind()),
-                     "use a Service, a ServiceImport or a Backend"));
+          problem_at(name, fmt::format("{}.{}", path, slip.field), "reference/kind",
+                     fmt::format("a BackendTLSPolicy is for no `{}`", words_of(target.object.kind)),
+                     std::move(slip.suggestion)));
       continue;
     }
     const auto sections = sections_of(target.object, inputs, tables, reads);

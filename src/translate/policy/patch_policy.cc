@@ -206,9 +206,11 @@ PatchPolicyRow read_patch_policy(const NamespacedName& name, const api::EnvoyPat
     return row;
   }
   if (!possible) {
-    refuse("Invalid", problem_of(name, "value/target", "spec.targetRef.kind",
-                                 fmt::format("no {} can be targeted", quote(ref.kind)),
-                                 fmt::format("target a {} of {}", wanted.kind(), quote(wanted.group()))));
+    KindSlip slip =
+        near_kind(kind, {&wanted, 1}, fmt::format("target a {} of {}", wanted.kind(), quote(wanted.group())));
+    refuse("Invalid",
+           problem_of(name, "value/target", fmt::format("spec.targetRef.{}", slip.field),
+                      fmt::format("no {} can be targeted", quote(ref.kind)), std::move(slip.suggestion)));
     return row;
   }
   row.conditions.push_back({"Accepted", true, "Accepted", "The policy is accepted"});

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "translate/near.h"
 #include "translate/reference.h"
 
 namespace sluice::translate {
@@ -17,14 +18,15 @@ TargetRefs read_targets(const ObjectKey& policy, const api::PolicyTargets& targe
     result.targets.push_back(std::move(target));
     result.paths.push_back(std::move(path));
   };
-  const auto report = [&](std::string path, std::string message) {
-    result.problems.push_back({.code = "value/selector",
-                               .severity = Severity::kError,
+  const auto report = [&](std::string code, Severity severity, std::string path, std::string message,
+                          std::string suggestion) {
+    result.problems.push_back({.code = std::move(code),
+                               .severity = severity,
                                .where = {},
                                .object = policy,
                                .path = std::move(path),
                                .message = std::move(message),
-                               .suggestion = {},
+                               .suggestion = std::move(suggestion),
                                .also = {}});
   };
   if (targets.target_ref) add(policy_target(own, *targets.target_ref), "spec.targetRef");
@@ -35,11 +37,23 @@ TargetRefs read_targets(const ObjectKey& policy, const api::PolicyTargets& targe
     const api::TargetSelector& selector = targets.target_selectors[i];
     const std::string path = fmt::format("spec.targetSelectors[{}]", i);
     if (const auto good = check_selector(selector.labels); !good) {
-      report(path, good.error());
+      report("value/selector", Severity::kError, path, good.error(), "");
       continue;
     }
     const GroupKind kind(selector.group, selector.kind);
+    if (const auto meant = api::meant_by(kind)) {
+      KindSlip slip = slip_of(kind, *meant);
+      report("reference/kind", Severity::kWarning, fmt::format("{}.{}", path, slip.field),
+             fmt::format("there is no kind `{}`: nothing is selected", words_of(kind)),
+             std::move(slip.suggestion));
+    }
     const api::RouteNamespaces namespaces = selector.namespaces.value_or(api::RouteNamespaces());
+    if (auto fault = check_namespaces(namespaces)) {
+      // The policy is still for what it selects in its own namespace.
+      report(fault->selects_nothing ? "value/selector" : "support/no-effect", Severity::kWarning,
+             fmt::format("{}.namespaces.{}", path, fault->field), std::move(fault->message),
+             std::move(fault->suggestion));
+    }
     const bool elsewhere = namespaces.from != api::FromNamespaces::kSame;
     for (const auto& [object, its_labels] :
          reads.group(labels, TargetGroup{kind, elsewhere ? std::string() : own})) {

@@ -41,9 +41,10 @@ bool exists(const ObjectKey& target, const Inputs& inputs, const Projections& ta
   return reads.get(tables.services, target) != nullptr;
 }
 
-bool is_backend(const GroupKind& kind) {
-  return kind == api::kind_of<api::Service>() || kind == api::kind_of<api::ServiceImport>() ||
-         kind == api::kind_of<api::Backend>() || kind == api::kind_of<api::XBackend>();
+Kinds targets() {
+  static const GroupKind kKinds[] = {api::kind_of<api::Service>(), api::kind_of<api::ServiceImport>(),
+                                     api::kind_of<api::Backend>(), api::kind_of<api::XBackend>()};
+  return kKinds;
 }
 
 }  // namespace
@@ -83,10 +84,12 @@ PolicyProblems check_traffic_policy(const NamespacedName& name, const TrafficPol
   for (std::size_t i = 0; i < row.targets.size(); ++i) {
     const PolicyTarget& target = row.targets[i];
     const std::string path = fmt::format("spec.targetRefs[{}]", i);
-    if (!is_backend(target.object.kind)) {
-      add(path + ".kind", "reference/kind",
-          fmt::format("an XBackendTrafficPolicy is for no `{}`", target.object.kind.kind()),
-          "use a Service, a ServiceImport, a Backend or an XBackend");
+    if (std::ranges::find(targets(), target.object.kind) == targets().end()) {
+      KindSlip slip = near_kind(target.object.kind, targets(),
+                                "use a Service, a ServiceImport, a Backend or an XBackend");
+      add(fmt::format("{}.{}", path, slip.field), "reference/kind",
+          fmt::format("an XBackendTrafficPolicy is for no `{}`", words_of(target.object.kind)),
+          std::move(slip.suggestion));
       continue;
     }
     if (!exists(target.object, inputs, tables, reads)) {
