@@ -271,13 +271,16 @@ TEST_F(InferencePools, AConfigOfTheirsIsForThePickerAndNoRouteRuns) {
   EXPECT_EQ(problems(), std::vector<std::string>());
 
   feed(
-      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{plugins: [{type: "
-      "running-requests-size-scorer}]}'}}");
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{apiVersion: "
+      "llm-d.ai/v1alpha1, "
+      "kind: EndpointPickerConfig, plugins: [{type: running-requests-size-scorer}]}'}}");
   const Runs runs = commit();
   EXPECT_FALSE(runs.contains("http routes"));
   EXPECT_EQ(runs.at("pickers"), 1U);
   EXPECT_EQ(pipeline_.resources(xds::ResourceType::kListener).changes().size(), 0U);
-  EXPECT_EQ(plan()->config, R"({"plugins":[{"type":"running-requests-size-scorer"}]})");
+  EXPECT_EQ(plan()->config,
+            R"({"apiVersion":"llm-d.ai/v1alpha1","kind":"EndpointPickerConfig","plugins":[{"type":)"
+            R"("running-requests-size-scorer"}]})");
   feed_pool("");
   commit();
   EXPECT_EQ(plan()->config, "");
@@ -286,15 +289,14 @@ TEST_F(InferencePools, AConfigOfTheirsIsForThePickerAndNoRouteRuns) {
 TEST_F(InferencePools, AConfigThatIsNoGoodIsAProblemInItsText) {
   feed_pool("", kByDecide);
   feed(
-      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{plugins: [{type: "
-      "queue-scorr}, {type: lora-affinity-scorer}, {type: slo-aware-routing}]}'}}");
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{apiVersion: "
+      "llm-d.ai/v1alpha1, "
+      "kind: EndpointPickerConfig, plugins: [{type: queue-scorr}]}'}}");
   commit();
   EXPECT_EQ(plan()->config, std::nullopt);
-  const std::vector<std::string> told = problems();
-  ASSERT_FALSE(told.empty());
-  EXPECT_EQ(told.at(0),
-            "ConfigMap default/decide data[c].plugins[0].type: there is no plugin of type `queue-scorr` (did "
-            "you mean `queue-scorer`?) [reference/plugin]");
+  EXPECT_EQ(problems(), std::vector<std::string>{
+                            "ConfigMap default/decide data[c].plugins[0].type: there is no plugin of "
+                            "type `queue-scorr` (did you mean `queue-scorer`?) [reference/plugin]"});
   feed("{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: \"a: b\\n{\"}}");
   commit();
   EXPECT_EQ(plan()->config, std::nullopt);

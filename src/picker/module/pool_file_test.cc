@@ -60,7 +60,7 @@ TEST(PoolFile, MayHaveAConfig) {
   std::vector<Problem> problems;
   const auto contents = read_pool_contents(
       R"({"config": {"apiVersion": "llm-d.ai/v1alpha1", "kind": "EndpointPickerConfig",
-                     "plugins": [{"type": "queue-scorer"}, {"type": "vllm-grpc-parser"}]}})",
+                     "plugins": [{"type": "queue-scorer"}, {"type": "endpoint-attribute-scorer"}]}})",
       "pool.json", &problems);
   ASSERT_TRUE(contents);
   ASSERT_TRUE(contents->profile);
@@ -76,7 +76,8 @@ TEST(PoolFile, IsRefusedWithThePlaceOfWhatIsWrong) {
               ElementsAre(HasSubstr("servers[0].address: `host:1` is no IP address with a port")));
   EXPECT_THAT(wrong(R"({"servers": [{"address": "10.0.0.1:1, 10.0.0.2:1"}]})"),
               ElementsAre("servers[0].address: this is not one address"));
-  EXPECT_THAT(wrong(R"({"config": {"plugins": [{"type": "queue-scorr"}]}})"),
+  EXPECT_THAT(wrong(R"({"config": {"apiVersion": "llm-d.ai/v1alpha1", "kind": "EndpointPickerConfig",
+                                   "plugins": [{"type": "queue-scorr"}]}})"),
               ElementsAre(HasSubstr("config.plugins[0].type: there is no plugin of type `queue-scorr`")));
   EXPECT_THAT(wrong(R"({"rewrites": [{"targets": [{"model": "a", "weight": -1}]}]})"),
               ElementsAre(HasSubstr("rewrites[0].targets[0].weight")));
