@@ -139,8 +139,8 @@ constexpr Row kRows[] = {
      "6 spec.rules[0].matches[0].queryParams: unknown field `queryParams` (HTTPRoute has it, and GRPCRoute "
      "does not)"},
     {"GRPCRoute", "  rules:\n  - filters: [{type: URLRewrite, urlRewrite: {hostname: a.example}}]\n",
-     "6 spec.rules[0].filters[0].type: unknown value `URLRewrite`: expected `ResponseHeaderModifier`, "
-     "`RequestHeaderModifier`, `RequestMirror` or `ExtensionRef` (HTTPRoute takes it, and GRPCRoute does "
+     "6 spec.rules[0].filters[0].type: unknown value `URLRewrite`: expected `RequestHeaderModifier`, "
+     "`ResponseHeaderModifier`, `RequestMirror` or `ExtensionRef` (HTTPRoute takes it, and GRPCRoute does "
      "not)\n"
      "6 spec.rules[0].filters[0].urlRewrite: unknown field `urlRewrite` (HTTPRoute has it, and GRPCRoute "
      "does "
@@ -172,7 +172,7 @@ constexpr Row kRows[] = {
      "7 spec.rules[0].matches[0].headers: expected a list, found a map (write a list: `[{name: a, value: b}, "
      "{name: c, value: d}, …]`)"},
     {"HTTPRoute", "  rules:\n  - matches:\n    - headers: {name: a, value: b}\n",
-     "7 spec.rules[0].matches[0].headers: expected a list, found a map (begin each item with `- `)"},
+     "7 spec.rules[0].matches[0].headers: expected a list, found a map (put it into a list: `[{…}]`)"},
     {"HTTPRoute", "  rules:\n    matches: []\n",
      "6 spec.rules: expected a list, found a map (begin each item with `- `)"},
     {"HTTPRoute", "  rules:\n  - timeouts: {request: 10}\n",
@@ -190,7 +190,13 @@ constexpr Row kRows[] = {
      "`www.example.com`?)"},
     {"HTTPRoute", "  rules:\n  - matches:\n    - path: {type: Prefix, value: /}\n",
      "7 spec.rules[0].matches[0].path.type: unknown value `Prefix`: expected `Exact`, `PathPrefix` or "
-     "`RegularExpression`"},
+     "`RegularExpression` (did you mean `PathPrefix`?)"},
+    {"HTTPRoute",
+     "  rules:\n  - filters: [{type: Mirror}]\n    backendRefs: [{name: a, port: 80, weight: 50%}]\n",
+     "6 spec.rules[0].filters[0].type: unknown value `Mirror`: expected `RequestHeaderModifier`, "
+     "`ResponseHeaderModifier`, `RequestMirror`, `ExtensionRef`, `RequestRedirect`, `URLRewrite`, `CORS` or "
+     "`ExternalAuth` (did you mean `RequestMirror`?)\n"
+     "7 spec.rules[0].backendRefs[0].weight: expected an integer, found the string `50%` (write `50`)"},
     {"HTTPRoute", "  rules:\n  - matches:\n    - path: {type: exact, value: /}\n",
      "7 spec.rules[0].matches[0].path.type: unknown value `exact`: expected `Exact`, `PathPrefix` or "
      "`RegularExpression` (did you mean `Exact`?)"},

@@ -319,7 +319,8 @@ Problem misspelt_kind(const Tree& document, std::string_view api_version, const 
 Problem unknown_kind(const Tree& document, std::string_view api_version, const std::string& kind) {
   Problem problem =
       problem_at(*document.find("kind"), "support/unknown-kind",
-                 fmt::format("kind {} of {} is not known and left out", quote(kind), quote(api_version)));
+                 fmt::format("kind {} of {} is not known and left out", quote(kind), quote(api_version)),
+                 kind == "List" ? "a `List` has its objects in `items`, which is a list" : "");
   problem.severity = Severity::kWarning;
   problem.path = "kind";
   return problem;
@@ -368,9 +369,10 @@ ReadObject read_object(const Tree& document, Trust trust) {
     return result;
   }
   if (!document.is_map()) {
-    result.problems.push_back(
-        problem_at(document, "schema/wrong-type",
-                   "the document is no object: expected a map with `apiVersion` and `kind`"));
+    result.problems.push_back(problem_at(
+        document, "schema/wrong-type",
+        "the document is no object: expected a map with `apiVersion` and `kind`",
+        document.is_list() ? "write `---` between objects, or put them into `items` of a `List`" : ""));
     return result;
   }
   const std::string* const kind = head_text(document, "kind", &result.problems);

@@ -56,7 +56,8 @@ std::string with(std::string_view head, std::string_view rest) {
 
 TEST(ReadObject, Heads) {
   EXPECT_EQ(problems_of("- a"),
-            "1:1  schema/wrong-type: the document is no object: expected a map with `apiVersion` and `kind`");
+            "1:1  schema/wrong-type: the document is no object: expected a map with `apiVersion` and `kind` "
+            "(write `---` between objects, or put them into `items` of a `List`)");
   EXPECT_EQ(
       problems_of("replicas: 1\n"),
       "1:1  schema/required: the document is no object: it has neither `apiVersion` nor `kind` (leave the "
@@ -241,7 +242,7 @@ TEST(ReadObject, Names) {
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A_b}\n"),
             "3:18 metadata.name schema/pattern: invalid value `A_b`: expected a DNS name: lower-case "
             "letters, digits, "
-            "`-` and `.`, a letter or digit at both ends of each label");
+            "`-` and `.`, a letter or digit at both ends of each label (did you mean `a-b`?)");
   EXPECT_EQ(problems_of("apiVersion: v1\nkind: Service\nmetadata: {name: a.b}\n"),
             "3:18 metadata.name schema/pattern: invalid value `a.b`: expected a DNS label: lower-case "
             "letters, digits "
@@ -299,7 +300,8 @@ TEST(ReadObject, GRPCRoute) {
             "letters, digits and `_`, no digit at the front (use type `RegularExpression` to match several)");
   EXPECT_EQ(problems_of(head + "  rules: [{filters: [{type: CORS}]}]"),
             "5:29 spec.rules[0].filters[0].type schema/enum: unknown value `CORS`: expected "
-            "`RequestHeaderModifier`, `ResponseHeaderModifier`, `RequestMirror` or `ExtensionRef`");
+            "`RequestHeaderModifier`, `ResponseHeaderModifier`, `RequestMirror` or `ExtensionRef` (HTTPRoute "
+            "takes it, and GRPCRoute does not)");
 }
 
 TEST(ReadObject, RouteDefaults) {
@@ -425,7 +427,9 @@ TEST(ReadObject, RouteRules) {
             "most one is "
             "allowed (put all of it into one filter)");
   EXPECT_EQ(rule_problem("matches: [{path: {value: a}}]"),
-            "6:30 spec.rules[0].matches[0].path.value schema/path: a path must begin with `/`");
+            "6:30 spec.rules[0].matches[0].path.value schema/path: a path must begin with `/` (write a `/` "
+            "in front of "
+            "it)");
   EXPECT_EQ(rule_problem("matches: [{path: {value: /a//b}}]"),
             "6:30 spec.rules[0].matches[0].path.value schema/path: a path cannot contain `//` (no request "
             "matches it: "

@@ -111,7 +111,8 @@ TEST_F(TrafficPolicies, AreForBackendsThatAreThere) {
   EXPECT_EQ(
       problems(),
       "XBackendTrafficPolicy default/gateway spec.targetRefs[0].kind: an XBackendTrafficPolicy is for no "
-      "`gateway.networking.k8s.io/Gateway`; use a Service, a ServiceImport, a Backend or an XBackend [reference/kind]\n"
+      "`gateway.networking.k8s.io/Gateway`; use a Service, a ServiceImport, a Backend or an XBackend "
+      "[reference/kind]\n"
       "XBackendTrafficPolicy default/none spec.targetRefs[0].name: there is no Service default/wep; did you "
       "mean "
       "`web`? [reference/not-found]\n");

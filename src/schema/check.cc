@@ -292,8 +292,9 @@ class Checker {
         found += shown(text);
       }
     }
+    const Tree::Member* const key = key_of(path);
     report(path, "schema/wrong-type", fmt::format("expected {}, found {}", words_for(wanted), found),
-           type_suggestion(tree, *path.type, text));
+           type_suggestion(tree, *path.type, text, key != nullptr && key->line == tree.line()));
   }
 
   bool takes(const Type& type, std::string_view text) const {
@@ -316,12 +317,18 @@ class Checker {
         {R"(^([0-9]+) *(?:ms|millis(?:econds)?)$)", R"(\1ms)"},
         {R"(^[ \t]*(.*?)[ \t:/.]+$)", R"(\1)"},                       // something behind it
         {R"(^[a-z]+://([^/:?#]+)(?:[:/?#].*)?$)", R"(\1)"},           // a URL for a host
+        {R"(^([^/:?#]+\.[^/:?#]+)/.*$)", R"(\1)"},                    // a host with a path
         {R"(^(.+):[0-9]+$)", R"(\1)"},                                // a host with a port
         {R"(^([^/:]+(?:\.[^/:]+)+(?::[0-9]+)?)$)", R"(https://\1)"},  // a host for an origin
     };
     if (text.empty() || takes(type, text)) return "";
-    const std::string lower = lower_case(text);
+    std::string lower = lower_case(text);
     if (lower != text && takes(type, lower)) return lower;
+    if (lower.contains('_')) {
+      std::string dashed = lower;
+      std::ranges::replace(dashed, '_', '-');
+      if (takes(type, dashed)) return dashed;
+    }
     // Names take a letter more, too: a number is meant to be a duration where it is none as it stands.
     for (const Mend& mend : kMends) {
       std::string form = lower;
@@ -389,7 +396,9 @@ class Checker {
     return fmt::format("write a list: `[{}]`", text);
   }
 
-  std::string type_suggestion(const Tree& tree, const Type& type, const std::string& text) const {
+  // `on_line_of_key`: a map or list that begins there is in flow style.
+  std::string type_suggestion(const Tree& tree, const Type& type, const std::string& text,
+                              bool on_line_of_key) const {
     const Kind wanted = type.kind;
     // Nobody copies what cannot be shown as it is.
     if (!secret_ && quote(text) != fmt::format("`{}`", text)) return "";
@@ -414,11 +423,16 @@ class Checker {
         if (error == std::errc() && stop == text.data() + text.size()) {
           return fmt::format("write it without quotes: `{}`", text);
         }
+        // "50%", "80/TCP".
+        if (error == std::errc() && std::string_view("%/ ").contains(*stop)) {
+          return fmt::format("write `{}`", value);
+        }
       }
     }
     if (wanted == Kind::kList && tree.is_map()) {
       const std::string list = secret_ ? "" : list_of_names(tree, *type.item);
-      return list.empty() ? "begin each item with `- `" : list;
+      if (!list.empty()) return list;
+      return on_line_of_key ? "put it into a list: `[{…}]`" : "begin each item with `- `";
     }
     if (wanted == Kind::kList && !text.empty()) {
       if (secret_) return "write a list";
@@ -736,7 +750,7 @@ class Checker {
       const Near near = nearest(text, values);
       report(path, "schema/enum",
              fmt::format("unknown value{}: expected {}", shown(text), alternatives(values)),
-             near.word.empty() ? "" : did_you_mean(near.word));
+             did_you_mean(near.word.empty() ? containing(text, values) : near.word));
       return;
     }
     if (!check_length(path, text)) return;

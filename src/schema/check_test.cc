@@ -211,7 +211,7 @@ TEST(Check, WrongTypes) {
   EXPECT_EQ(problems_of("items: [{name: a, port: 1.5}]"),
             "1:25 items[0].port schema/wrong-type: expected an integer, found the number `1.5`");
   EXPECT_EQ(problems_of("items: {name: a}"),
-            "1:8 items schema/wrong-type: expected a list, found a map (begin each item with `- `)");
+            "1:8 items schema/wrong-type: expected a list, found a map (put it into a list: `[{…}]`)");
   EXPECT_EQ(problems_of("tags: a"),
             "1:7 tags schema/wrong-type: expected a list, found the string `a` (write a list: `[a]`)");
   EXPECT_EQ(

@@ -26,7 +26,11 @@ const Tree* list_items(const Tree& tree) {
   const Tree* items = tree.find("items");
   if (items != nullptr && (items->is_list() || items->is_null())) return items;
   static const Tree kNone = Tree::list({});
-  return *kind == kList && items == nullptr ? &kNone : nullptr;
+  // Without `items` it is empty, or has them under another name.
+  const bool has_others = std::ranges::any_of(tree.members(), [](const Tree::Member& member) {
+    return member.key != "apiVersion" && member.key != "kind" && member.key != "metadata";
+  });
+  return *kind == kList && items == nullptr && !has_others ? &kNone : nullptr;
 }
 
 // An item of a HTTPRouteList is an HTTPRoute also when it does not say so.

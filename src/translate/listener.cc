@@ -82,6 +82,12 @@ class ListenerReader {
     return listener_.protocol == "TLS" && listener_.tls && listener_.tls->mode == api::TLSMode::kPassthrough;
   }
 
+  static std::string near_or(std::string_view kind, const std::vector<std::string_view>& kinds,
+                             std::string otherwise) {
+    const std::string_view near = closest(kind, kinds);
+    return near.empty() ? std::move(otherwise) : did_you_mean(near);
+  }
+
   void read_kinds(const Protocol& protocol) {
     std::vector<std::string_view> carried = protocol.route_kinds;
     if (passes_through()) carried = {"TLSRoute"};
@@ -96,12 +102,13 @@ class ListenerReader {
       const std::string field = fmt::format("allowedRoutes.kinds[{}]", i);
       if (wanted.group != kGatewayGroup) {
         fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".group",
-             fmt::format("no routes of group `{}` exist", wanted.group),
+             wanted.group.empty() ? "no routes are of the core group, `\"\"`"
+                                  : fmt::format("no routes of group `{}` exist", wanted.group),
              fmt::format("use {}", kGatewayGroup));
       } else if (std::ranges::find(carried, wanted.kind) == carried.end()) {
         fail("ResolvedRefs", "InvalidRouteKinds", "value/route-kind", field + ".kind",
              fmt::format("a listener of protocol {} carries no {}", listener_.protocol, wanted.kind),
-             fmt::format("use {}", fmt::join(carried, " or ")));
+             near_or(wanted.kind, carried, fmt::format("use {}", fmt::join(carried, " or "))));
       } else {
         plan_.supported_kinds.push_back(wanted);
       }

@@ -155,7 +155,7 @@ class JsonReader {
         if (!at_end() && peek() == '}') return fail("a comma before `}`", "remove the comma");
       }
       if (at_end()) return fail("the text ends inside an object", "close it with `}`");
-      if (peek() != '"') return fail("expected a key in double quotes");
+      if (peek() != '"') return fail("expected a key in double quotes", "write it in double quotes");
       Tree::Member member{.key = {}, .line = line_, .column = column(), .value = {}};
       if (!read_string(&member.key)) return false;
       if (!keys.insert(member.key).second) {

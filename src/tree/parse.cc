@@ -111,6 +111,19 @@ constexpr Wording kWordings[] = {
      "double the backslash, or use single quotes"},
 };
 
+// "port:80", alone on its line.
+bool lacks_space(std::string_view line) {
+  std::string_view text = trim(line);
+  if (text.starts_with("- ")) text = trim(text.substr(2));
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) return false;
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  return std::ranges::all_of(text.substr(0, colon), is_name) && text[colon + 1] != ' ' &&
+         text[colon + 1] != '/';
+}
+
 Diagnosis diagnose(std::string_view theirs, std::string_view document, std::uint32_t line,
                    std::uint32_t* column) {
   const std::string_view here = line_of(document, line);
@@ -133,6 +146,11 @@ Diagnosis diagnose(std::string_view theirs, std::string_view document, std::uint
     }
     return {"a value on the key's line, and deeper lines below it",
             "align the next line with this key, or remove the value"};
+  }
+  const bool is_known = std::ranges::any_of(
+      kWordings, [&theirs](const Wording& wording) { return theirs.starts_with(wording.theirs); });
+  if ((!is_known || theirs.starts_with("invalid value after mapping")) && lacks_space(here)) {
+    return {"a key without a space after its colon", "put a space after the colon"};
   }
   for (const Wording& wording : kWordings) {
     if (theirs.starts_with(wording.theirs))
@@ -530,7 +548,11 @@ class DocumentBuilder {
             std::string_view tag_name) {
     const fy_mark* mark = token == nullptr ? nullptr : fy_token_start_mark(token);
     const Place place = place_of(mark != nullptr ? mark : fy_event_start_mark(event));
-    if (wants_key()) return fail(place, "syntax/key", "a list or a map as a key: keys are strings");
+    if (wants_key()) {
+      const bool is_template = line_of(source_, place.line - first_line_ + 1).contains("{{");
+      return fail(place, "syntax/key", "a list or a map as a key: keys are strings",
+                  is_template ? "render the template first, if it is one" : "");
+    }
     if (tag != nullptr && !text_of(tag).ends_with(fmt::format(":{}", tag_name))) return unknown_tag(place);
     if (frames_.size() >= kMaxDepth) {
       return fail(place, "syntax/too-deep", fmt::format("nested deeper than {} levels", kMaxDepth));

@@ -252,7 +252,8 @@ TEST(Parse, JsonMistakes) {
             "1:1: syntax/json: JSON has no comments (remove it, or write YAML, where `#` begins a comment)");
   EXPECT_EQ(problems_of("{ /* a */ }", "a.json"),
             "1:3: syntax/json: JSON has no comments (remove it, or write YAML, where `#` begins a comment)");
-  EXPECT_EQ(problems_of("{a: b}", "a.json"), "1:2: syntax/json: expected a key in double quotes");
+  EXPECT_EQ(problems_of("{a: b}", "a.json"),
+            "1:2: syntax/json: expected a key in double quotes (write it in double quotes)");
 }
 
 TEST(Parse, YamlMistakes) {
@@ -290,7 +291,8 @@ TEST(Parse, YamlMistakes) {
   EXPECT_EQ(problems_of("a: @x\n"),
             "1:4: syntax/yaml: a value may not begin with this character (quote the value)");
   EXPECT_EQ(problems_of("a: {{ .Values.x }}\n"),
-            "1:5: syntax/key: a list or a map as a key: keys are strings");
+            "1:5: syntax/key: a list or a map as a key: keys are strings (render the template first, if it "
+            "is one)");
 }
 
 TEST(Parse, OneBadDocumentLeavesTheOthers) {
@@ -303,6 +305,14 @@ TEST(Parse, OneBadDocumentLeavesTheOthers) {
   ASSERT_EQ(problems.size(), 2u);
   EXPECT_EQ(problems[0].where.line, 4u);
   EXPECT_EQ(problems[1].where.line, 8u);
+}
+
+TEST(Parse, AColonWithoutASpaceIsToldWhereverItStands) {
+  constexpr std::string_view kProblem =
+      "syntax/yaml: a key without a space after its colon (put a space after the colon)";
+  for (const char* text : {"a:\n  b: c\n  d:e\n", "a:\n  b: c\n  d:e\nf: 1\n", "- b: c\n  d:80\n"}) {
+    EXPECT_TRUE(problems_of(text).ends_with(kProblem)) << text << problems_of(text);
+  }
 }
 
 TEST(Parse, TheFirstKeyAgainMayBeginAnotherDocument) {

@@ -37,7 +37,8 @@ Type path_match() {
                         .doc("The path, prefix or expression."),
                 })
       .with({
-          rule("a path must begin with `/`", "self.value.startsWith('/') : true"),
+          rule("a path must begin with `/`", "self.value.startsWith('/') : true",
+               "write a `/` in front of it"),
           rule("a path cannot contain `//`", "!self.value.contains('//') : true",
                "no request matches it: remove one `/`"),
           rule("a path cannot have the segment `.`", "!self.value.contains('/./') : true", kResolve),
