@@ -47,6 +47,9 @@ while True:
         if not piece:
             break
         request += piece
+    if b"\r\n\r\n" not in request:  # who was about to ask has gone
+        client.close()
+        continue
     method, target = request.decode().split(" ")[:2]
     status, body = "200 OK", "OK\n"
     if target == "/ready":
@@ -66,7 +69,8 @@ while True:
         except FileNotFoundError:
             count = 0
         body = f"listener.x.downstream_cx_active: {count}\nlistener.admin.downstream_cx_active: 1\n"
-    client.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    with contextlib.suppress(OSError):  # who asked may be gone
+        client.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
     client.close()
 )py";
 
