@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/listing.h"
 #include "schema/type.h"
 
 namespace sluice::api {
@@ -76,14 +77,12 @@ std::string_view sort_of(std::string_view kind) {
 std::string who_have(const std::vector<std::string_view>& kinds, std::string_view one,
                      std::string_view many) {
   constexpr std::size_t kMost = 3;
-  std::string text;
-  const std::size_t shown = kinds.size() <= kMost ? kinds.size() : kMost - 1;
-  for (std::size_t i = 0; i < shown; ++i) {
-    if (i > 0) text += i + 1 == kinds.size() ? " and " : ", ";
-    text += kinds[i];
+  std::vector<std::string> shown(kinds.begin(), kinds.end());
+  if (shown.size() > kMost) {
+    shown.resize(kMost - 1);
+    shown.push_back(fmt::format("{} other kinds", kinds.size() - shown.size()));
   }
-  if (shown < kinds.size()) text += fmt::format(" and {} other kinds", kinds.size() - shown);
-  return fmt::format("{} {}", text, kinds.size() == 1 ? one : many);
+  return fmt::format("{} {}", listing(shown, " and "), kinds.size() == 1 ? one : many);
 }
 
 class Relatives {

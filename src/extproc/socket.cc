@@ -134,20 +134,6 @@ int choose_h2(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size, 
 
 }  // namespace
 
-SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
-  struct stat status{};
-  ::stat(path_.c_str(), &status);
-  device_ = status.st_dev;
-  inode_ = status.st_ino;
-}
-
-void SocketFile::remove() {
-  const std::string path = std::exchange(path_, {});
-  struct stat status{};
-  if (path.empty() || ::stat(path.c_str(), &status) != 0) return;
-  if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path.c_str());
-}
-
 std::expected<Listening, Problem> listen_at(const std::string& address, std::uint32_t socket_mode) {
   return address.starts_with(kUnixPrefix) ? listen_at_path(address, socket_mode) : listen_at_port(address);
 }

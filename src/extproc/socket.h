@@ -9,36 +9,18 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 
 #include <sys/stat.h>
 
 #include "base/descriptor.h"
 #include "base/problem.h"
+#include "base/socket_file.h"
 #include "extproc/server.h"
 
 using SSL = struct ssl_st;
 using SSL_CTX = struct ssl_ctx_st;
 
 namespace sluice::extproc {
-
-// The file of a Unix socket, which goes with its owner; but not if another has put its own there since.
-class SocketFile {
- public:
-  SocketFile() = default;
-  // It is there.
-  explicit SocketFile(std::string path);
-  SocketFile(SocketFile&& other) noexcept
-      : path_(std::exchange(other.path_, {})), device_(other.device_), inode_(other.inode_) {}
-  ~SocketFile() { remove(); }
-
-  void remove();
-
- private:
-  std::string path_;  // empty: none
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
-};
 
 struct Listening {
   Descriptor descriptor;

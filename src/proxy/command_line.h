@@ -26,8 +26,8 @@ ir::Duration parent_shutdown_time(const ir::Proxy& proxy);
 std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vector<std::string>& common_args,
                                         const Launch& launch);
 
-// The workers of an Envoy that is started with these: as many as the machine has processors where they do not
-// say.
+// The workers of an Envoy that is started with these. Where they do not say, as many as there are processors
+// on which it may run, which are those on which we may.
 std::uint32_t concurrency_of(const std::vector<std::string>& arguments);
 
 }  // namespace sluice::proxy

@@ -1,7 +1,6 @@
 // Loop, records, command lines, log files, processes: each by itself.
 #include <algorithm>
 #include <fstream>
-#include <list>
 #include <optional>
 #include <set>
 #include <thread>
@@ -352,14 +351,13 @@ class Listening {
 // Runs in a process of its own, until this one closes the pipe.
 class Elsewhere {
  public:
-  explicit Elsewhere(std::uint16_t port, int sockets = 1) {
+  explicit Elsewhere(std::uint16_t port) {
     int ends[2];
     EXPECT_EQ(::pipe(ends), 0);
     int ready[2];
     EXPECT_EQ(::pipe(ready), 0);
     if ((pid_ = ::fork()) == 0) {
-      std::list<Listening> listening;
-      for (int i = 0; i < sockets; ++i) listening.emplace_back(port);
+      const Listening listening(port);
       ::close(ends[1]);
       char byte = 0;
       [[maybe_unused]] const auto told = ::write(ready[1], &byte, 1);

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
+
 namespace sluice::proxy {
 namespace {
 
@@ -53,10 +55,6 @@ std::vector<std::string> environment_of(int pid) {
 
 // By number: the header of glibc 2.36 declares them as C++ functions.
 int open_pidfd(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
-
-std::string error_text(std::string_view what, int error) {
-  return fmt::format("{}: {}", what, strerrordesc_np(error));
-}
 
 constexpr int kPidDescriptor = 3;
 constexpr int kKnownDescriptor = 4;

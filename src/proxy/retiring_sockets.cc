@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,18 +16,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "proxy/listening.h"
 
 namespace sluice::proxy {
 namespace {
 
-std::string error_text(std::string_view what) { return fmt::format("{}: {}", what, std::strerror(errno)); }
-
 // The socket of the inode, which had this number in the process a moment ago.
 std::expected<Descriptor, std::string> take_descriptor(const Descriptor& pidfd, int number,
                                                        std::uint64_t inode) {
   Descriptor taken(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
-  if (!taken) return std::unexpected(error_text("pidfd_getfd"));
+  if (!taken) return std::unexpected(error_text("pidfd_getfd", errno));
   struct stat status{};
   if (::fstat(taken.get(), &status) != 0 || status.st_ino != inode)
     return std::unexpected("a socket was closed meanwhile");
@@ -118,7 +115,7 @@ std::expected<RetiringSockets, std::string> RetiringSockets::retire(int pid, con
   }
   for (const Steering& each : steerings) {
     if (!steer(*each.member, each.first, each.count))
-      return std::unexpected(error_text("SO_ATTACH_REUSEPORT_CBPF"));
+      return std::unexpected(error_text("SO_ATTACH_REUSEPORT_CBPF", errno));
   }
   // Last, for it alone would make each client that meets it wait for a second.
   if (kept == 0) {

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "base/closest.h"
+#include "base/listing.h"
 
 namespace sluice::translate {
 namespace {
@@ -140,12 +141,7 @@ std::optional<Problem> near_parent(const ObjectKey& object, std::string_view pat
 }
 
 std::string list(std::string_view it_has, const std::vector<std::string>& items) {
-  std::string text;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i != 0) text += i + 1 == items.size() ? " and " : ", ";
-    text += items[i];
-  }
-  return text.empty() ? "" : fmt::format("{} {}", it_has, text);
+  return items.empty() ? "" : fmt::format("{} {}", it_has, listing(items, " and "));
 }
 
 std::string list_names(std::string_view it_has, const std::vector<std::string>& names) {

@@ -9,9 +9,10 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/error_text.h"
 
 namespace sluice::picker {
 namespace {
@@ -19,11 +20,6 @@ namespace {
 constexpr std::size_t kMaxVisitors = 8;
 constexpr std::size_t kMaxRequest = 4096;
 constexpr std::chrono::milliseconds kPatience{1'000};
-
-ino_t inode_of(const std::string& path) {
-  struct stat status{};
-  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
-}
 
 bool listen_at(int socket, const std::string& path) {
   sockaddr_un address{};
@@ -48,26 +44,23 @@ struct MetricsDoor::Visitor {
   Loop::Timer patience = {};
 };
 
-MetricsDoor::MetricsDoor(Loop& loop, std::string path, std::function<std::string()> page)
-    : loop_(loop), path_(std::move(path)), page_(std::move(page)) {}
+MetricsDoor::MetricsDoor(Loop& loop, std::function<std::string()> page)
+    : loop_(loop), page_(std::move(page)) {}
 
 std::unique_ptr<MetricsDoor> MetricsDoor::open(Loop& loop, std::string path,
                                                std::function<std::string()> page, std::string* problem) {
-  std::unique_ptr<MetricsDoor> door(new MetricsDoor(loop, std::move(path), std::move(page)));
+  std::unique_ptr<MetricsDoor> door(new MetricsDoor(loop, std::move(page)));
   door->socket_ = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!door->socket_ || !listen_at(door->socket_.get(), door->path_)) {
-    *problem = fmt::format("{}: {}", door->path_, std::strerror(errno));
+  if (!door->socket_ || !listen_at(door->socket_.get(), path)) {
+    *problem = error_text(path, errno);
     return nullptr;
   }
-  door->inode_ = inode_of(door->path_);
+  door->file_ = SocketFile(std::move(path));
   door->watch_ = loop.watch(door->socket_.get(), EPOLLIN, [raw = door.get()](auto) { raw->accept(); });
   return door;
 }
 
-MetricsDoor::~MetricsDoor() {
-  // Another may have taken its place.
-  if (inode_ != 0 && inode_of(path_) == inode_) ::unlink(path_.c_str());
-}
+MetricsDoor::~MetricsDoor() = default;
 
 void MetricsDoor::accept() {
   Descriptor socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));

@@ -16,10 +16,9 @@
 #include <memory>
 #include <string>
 
-#include <sys/types.h>
-
 #include "base/descriptor.h"
 #include "base/loop.h"
+#include "base/socket_file.h"
 
 namespace sluice::picker {
 
@@ -35,16 +34,15 @@ class MetricsDoor {
  private:
   struct Visitor;
 
-  MetricsDoor(Loop& loop, std::string path, std::function<std::string()> page);
+  MetricsDoor(Loop& loop, std::function<std::string()> page);
   void accept();
   void proceed(Visitor& visitor);
   void end(Visitor& visitor);
 
   Loop& loop_;
-  const std::string path_;
   const std::function<std::string()> page_;
   Descriptor socket_;
-  ino_t inode_ = 0;
+  SocketFile file_;
   std::list<Visitor> visitors_;
   Loop::Watch watch_;
   Loop::Timer pause_;
