@@ -10,12 +10,13 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
-# For the sanitizers: compiling takes longer than running. What is worth optimising, test/fuzz/CMakeLists.txt says.
+# For the sanitizers: compiling takes longer than running. What is worth optimising, SluiceModule.cmake says.
 set(CMAKE_CXX_FLAGS_SANITIZE "-O0 -g1 -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
 
 add_library(sluice_options INTERFACE)
 target_include_directories(sluice_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(sluice_options INTERFACE
+  -pthread  # alike for all: a precompiled header is for those of the same options
   -Wall -Wextra -Wpedantic -Werror
   -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wcast-qual
   -Wredundant-decls -Wextra-semi -Wimplicit-fallthrough -Wduplicated-cond -Wlogical-op

@@ -1,5 +1,5 @@
 # sluice_module(NAME [DEPS module...] [LINK library...] [TEST_LINK library...] [EXCEPT folder...]
-#               [PRECOMPILED header...] [THREADED [test...]])
+#               [PRECOMPILED header... | PRECOMPILED_AS module] [THREADED [test...]])
 #
 # The folder src/NAME as the static library sluice_NAME, and its *_test.cc as the executable
 # NAME_test, a test of ctest that runs in the root of the repository. A folder with headers only is
@@ -8,10 +8,11 @@
 # TEST_LINK is what only the tests link. EXCEPT are folders of src/NAME that are modules of their own:
 # sluice_module(NAME/folder ...) is the library sluice_NAME_folder. PRECOMPILED are headers that most of
 # its files include: they are read once, for the library and for the tests each. A file includes what it
-# uses all the same; `make lint` compiles without. The tests of a THREADED module are run with the thread
+# uses all the same; `make lint` compiles without. PRECOMPILED_AS another module's are not read once more.
+# The tests of a THREADED module are run with the thread
 # sanitizer too: those that are named, or else all.
 function(sluice_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;LINK;TEST_LINK;EXCEPT;PRECOMPILED;THREADED")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PRECOMPILED_AS" "DEPS;LINK;TEST_LINK;EXCEPT;PRECOMPILED;THREADED")
   set(dir ${PROJECT_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
   foreach(folder IN LISTS arg_EXCEPT)
@@ -36,9 +37,26 @@ function(sluice_module name)
     target_link_libraries(sluice_${name} INTERFACE ${libraries})
   endif()
 
+  # With sanitizers running takes less time than compiling; but where the fuzz targets spend theirs, it takes more.
+  set(optimized tree schema)
+  if(SLUICE_SANITIZE MATCHES "fuzzer" AND name IN_LIST optimized)
+    target_compile_options(sluice_${name} PRIVATE -O1)
+  endif()
+
+  # clang writes a precompiled header in the time in which it reads two. g++ takes as long as it does to read ten.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT arg_PRECOMPILED AND NOT arg_PRECOMPILED_AS)
+    if(name STREQUAL "base" OR name IN_LIST optimized)
+      set(arg_PRECOMPILED
+        algorithm chrono filesystem functional map memory mutex optional string thread vector fmt/format.h)
+    else()
+      set(arg_PRECOMPILED_AS base)
+    endif()
+  endif()
   list(TRANSFORM arg_PRECOMPILED REPLACE "(.+)" "<\\1>")
-  if(arg_PRECOMPILED)
+  if(sources AND arg_PRECOMPILED)
     target_precompile_headers(sluice_${name} PRIVATE ${arg_PRECOMPILED})
+  elseif(sources AND arg_PRECOMPILED_AS)
+    target_precompile_headers(sluice_${name} REUSE_FROM sluice_${arg_PRECOMPILED_AS})
   endif()
 
   # An empty list counts as absent.
@@ -55,8 +73,9 @@ function(sluice_module name)
   if(tests)
     sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name} ${arg_TEST_LINK}
       LABELS unit ${threaded})
-    # g++ takes as long to write a precompiled header as to read it ten times.
-    if(arg_PRECOMPILED OR CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    if(arg_PRECOMPILED_AS)
+      target_precompile_headers(${name}_test REUSE_FROM ${arg_PRECOMPILED_AS}_test)
+    elseif(arg_PRECOMPILED)
       target_precompile_headers(${name}_test PRIVATE <gmock/gmock.h> <gtest/gtest.h> ${arg_PRECOMPILED})
     endif()
   endif()

@@ -24,7 +24,8 @@ inline constexpr schema::Pattern kWildcardSubdomain{
     R"(^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$)",
     "a DNS name, with or without a leading `*.`: lower-case letters, digits, `-` and `.`, a letter or digit "
     "at both "
-    "ends of each label"};
+    "ends of each label",
+    "leave it out: every host is meant then"};
 inline constexpr schema::Pattern kGroup{
     R"(^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$)",
     "an API group: a DNS name, or nothing for the core group"};

@@ -44,7 +44,7 @@ std::optional<std::string> read_file(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 
-std::expected<void, std::string> write_file(const std::string& path, std::string_view text) {
+std::expected<void, std::string> write_file(const std::string& path, std::string_view text, Lasting lasting) {
   const std::string next = path + ".new";
   const auto fail = [&]() -> std::unexpected<std::string> {
     const int error = errno;
@@ -53,8 +53,10 @@ std::expected<void, std::string> write_file(const std::string& path, std::string
   };
   const Descriptor file(::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   // The text before the name that leads to it, the name before anybody relies on it.
-  if (!file || !write_all(file.get(), text) || ::fsync(file.get()) != 0) return fail();
+  if (!file || !write_all(file.get(), text)) return fail();
+  if (lasting == Lasting::kForGood && ::fsync(file.get()) != 0) return fail();
   if (::rename(next.c_str(), path.c_str()) != 0) return fail();
+  if (lasting == Lasting::kWhileUp) return {};
   const Descriptor folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) != 0) return fail();
   return {};

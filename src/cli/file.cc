@@ -1,13 +1,17 @@
 #include "cli/file.h"
 
+#include <cerrno>
 #include <fstream>
 #include <system_error>
 
 #include <fmt/format.h>
 
+#include "base/error_text.h"
+
 namespace sluice::cli {
 
 bool write_file(const std::filesystem::path& file, const std::string& text, Console& console, Access access) {
+  errno = 0;
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
   if (access == Access::kOwner) {
     using std::filesystem::perms;
@@ -18,7 +22,7 @@ bool write_file(const std::filesystem::path& file, const std::string& text, Cons
   out.close();
   if (out) return true;
   console.err << paint("error:", kRed, console.err_color)
-              << fmt::format(" {} cannot be written\n", file.string());
+              << fmt::format(" cannot write {}\n", error_text(file.string(), errno));
   return false;
 }
 

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/quote.h"
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/pool_files.h"
 #include "cli/report.h"
@@ -145,7 +146,8 @@ admin::Options admin_options(const std::string& address, picker::PickerServer& s
 // An InferencePool in files, followed for a server.
 class FollowedPool {
  public:
-  explicit FollowedPool(const PickerOptions& options) : files_(options.pool) {
+  explicit FollowedPool(const PickerOptions& options)
+      : follows_config_(options.config_file.empty()), files_(options.pool) {
     const std::lock_guard lock(mutex_);  // what comes at first is first
     source_ = source::watch_files(options.paths, "", &first_, [this](const source::Batch& batch) {
       const std::lock_guard guard(mutex_);
@@ -162,17 +164,21 @@ class FollowedPool {
   // What there is at first. False, and said so, where nobody knows which pool is meant.
   bool read(picker::ServerOptions& server, Console& console) {
     const std::lock_guard lock(mutex_);
+    const auto planned = files_.plan();
     console.err << print_problems(
-        first_.problems,
+        merge_problems(*source_, first_.problems, planned ? planned->problems : std::vector<Problem>()),
         [this](const std::string& file, unsigned line) { return source::source_line(*source_, file, line); },
         console.err_color);
-    const auto plan = files_.plan();
-    if (!plan) {
-      fail(console, text_of(plan.error()));
+    if (!planned) {
+      fail(console, text_of(planned.error()));
       return false;
     }
-    server.endpoints = control::endpoints_of(*plan);
-    server.service.pool.rules = control::rules_of(*plan);
+    server.endpoints = control::endpoints_of(planned->plan);
+    server.service.pool.rules = control::rules_of(planned->plan);
+    if (follows_config_) {
+      config_ = planned->plan.config.value_or("");
+      server.service.pool.profile = control::profile_of(config_);
+    }
     return true;
   }
 
@@ -189,14 +195,27 @@ class FollowedPool {
         {{"code", problem.code}, {"object", problem.object.to_string()}});
   }
   void tell() {
-    const auto plan = files_.plan();
-    if (!plan) return log_problem(plan.error());  // what was there goes on
-    std::vector<picker::Endpoint> endpoints = control::endpoints_of(*plan);
+    auto planned = files_.plan();
+    if (!planned) return log_problem(planned.error());  // what was there goes on
+    for (Problem& problem : planned->problems) {
+      source_->locate(problem);
+      log_problem(problem);
+    }
+    const translate::PickerPlan& plan = planned->plan;
+    std::vector<picker::Endpoint> endpoints = control::endpoints_of(plan);
     log(Level::kInfo, "endpoints", {{"count", endpoints.size()}});
-    server_->update(std::move(endpoints), control::rules_of(*plan), std::nullopt);
+    // One that is no good leaves the last one in force.
+    std::optional<picker::Profile> profile;
+    if (follows_config_ && plan.config && *plan.config != config_) {
+      config_ = *plan.config;
+      profile = control::profile_of(config_);
+    }
+    server_->update(std::move(endpoints), control::rules_of(plan), std::move(profile));
   }
 
-  std::mutex mutex_;  // of what follows, but for source_
+  const bool follows_config_;  // the pool says by what it decides, not the command line
+  std::mutex mutex_;           // of what follows, but for source_
+  std::string config_;
   source::Batch first_;
   PoolFiles files_;
   picker::PickerServer* server_ = nullptr;

@@ -9,7 +9,9 @@
 
 #include "base/closest.h"
 #include "base/quote.h"
+#include "control/picker_config.h"
 #include "control/picker_plan.h"
+#include "translate/near.h"
 
 namespace sluice::cli {
 namespace {
@@ -44,12 +46,13 @@ void PoolFiles::apply(const source::Batch& batch) {
     what(pods_);
     what(objectives_);
     what(rewrites_);
+    what(config_maps_);
   };
   for (const api::BoundObject& object : batch.upserted) each([&](auto& objects) { put(object, objects); });
   for (const ObjectKey& key : batch.deleted) each([&](auto& objects) { take(key, objects); });
 }
 
-std::expected<translate::PickerPlan, Problem> PoolFiles::plan() const {
+std::expected<PoolFiles::Planned, Problem> PoolFiles::plan() const {
   std::vector<std::string> names;
   auto found = pools_.end();
   for (auto at = pools_.begin(); at != pools_.end(); ++at) {
@@ -87,7 +90,21 @@ std::expected<translate::PickerPlan, Problem> PoolFiles::plan() const {
     if (is_for(object->spec.pool_ref, rewrite, name)) rewrites.emplace_back(rewrite, object.get());
   }
   plan.rewrites = translate::order_rewrites(std::move(rewrites));
-  return plan;
+  const auto find = [this](const NamespacedName& map) {
+    const auto at = config_maps_.find(map);
+    return at == config_maps_.end() ? nullptr : at->second.get();
+  };
+  const auto near = [this](const NamespacedName& missing) {
+    std::vector<std::string_view> beside;
+    for (const auto& [map, object] : config_maps_) {
+      if (map.namespace_ == missing.namespace_) beside.push_back(map.name.text());
+    }
+    return translate::near_among(missing.name, std::move(beside));
+  };
+  auto config = control::read_picker_config(name, pool, {.find = find, .near = near});
+  if (!config) return Planned{std::move(plan), {}};
+  plan.config = std::move(config->json);
+  return Planned{std::move(plan), std::move(config->problems)};
 }
 
 }  // namespace sluice::cli

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/kinds.h"
 #include "base/problem.h"
@@ -24,8 +25,12 @@ class PoolFiles {
   // Nobody else's objects count: Gateways and routes may stand in the same files.
   void apply(const source::Batch& batch);
 
+  struct Planned {
+    translate::PickerPlan plan;
+    std::vector<Problem> problems;  // of the EndpointPickerConfig that the pool names
+  };
   // What the pool's picker is told; or why nobody knows which pool is meant.
-  std::expected<translate::PickerPlan, Problem> plan() const;
+  std::expected<Planned, Problem> plan() const;
 
  private:
   template <typename T>
@@ -36,6 +41,7 @@ class PoolFiles {
   Objects<api::Pod> pods_;
   Objects<api::InferenceObjective> objectives_;
   Objects<api::InferenceModelRewrite> rewrites_;
+  Objects<api::ConfigMap> config_maps_;
 };
 
 }  // namespace sluice::cli

@@ -60,8 +60,9 @@ TEST(PoolFiles, HaveThePodsObjectivesAndRewritesOfTheirPool) {
            objective("batch", "llama", -1) + objective("else", "qwen", 5) +
            "---\n{apiVersion: llm-d.ai/v1alpha2, kind: InferenceModelRewrite, metadata: {name: r}, spec: "
            "{poolRef: {name: llama}, rules: [{targets: [{modelRewrite: new}]}]}}\n"));
-  const auto plan = files.plan();
-  ASSERT_TRUE(plan);
+  const auto planned = files.plan();
+  ASSERT_TRUE(planned);
+  const translate::PickerPlan* plan = &planned->plan;
   EXPECT_THAT(addresses(*plan), ElementsAre("10.0.0.1:8000", "10.0.0.2:8000"));
   EXPECT_EQ(control::endpoints_of(*plan).at(1).role, picker::Role::kPrefill);
   EXPECT_EQ(plan->priorities, (std::map<std::string, int, std::less<>>{{"batch", -1}}));
@@ -74,14 +75,51 @@ TEST(PoolFiles, FollowWhatComesAndGoes) {
   const source::Batch both = read(pool("llama", "llama") + pod("one", "{app: llama}", "10.0.0.1"));
   files.apply(both);
   files.apply(read(pod("two", "{app: llama}", "10.0.0.2")));
-  EXPECT_THAT(addresses(*files.plan()), ElementsAre("10.0.0.1:8000", "10.0.0.2:8000"));
+  EXPECT_THAT(addresses(files.plan()->plan), ElementsAre("10.0.0.1:8000", "10.0.0.2:8000"));
   source::Batch gone;
   gone.deleted.push_back({.kind = api::kind_of<api::Pod>(), .name = {"default", "one"}});
   files.apply(gone);
-  EXPECT_THAT(addresses(*files.plan()), ElementsAre("10.0.0.2:8000"));
+  EXPECT_THAT(addresses(files.plan()->plan), ElementsAre("10.0.0.2:8000"));
   gone.deleted = {{.kind = api::kind_of<api::InferencePool>(), .name = {"default", "llama"}}};
   files.apply(gone);
   EXPECT_EQ(why_not(files), "there is no InferencePool in these files; ");
+}
+
+std::string config_map(const std::string& plugin) {
+  return "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{apiVersion: "
+         "llm-d.ai/v1alpha1, kind: EndpointPickerConfig, plugins: [{type: " +
+         plugin + "}]}'}}\n";
+}
+std::string pool_by_config(const std::string& map) {
+  return "---\n{apiVersion: inference.networking.k8s.io/v1, kind: InferencePool, metadata: {name: llama, "
+         "annotations: {sluice.dev/picker-config: " +
+         map + "}}, spec: {selector: {matchLabels: {app: llama}}, targetPorts: [{number: 8000}]}}\n";
+}
+
+TEST(PoolFiles, HaveTheConfigurationThatThePoolNames) {
+  PoolFiles files("");
+  files.apply(read(pool_by_config("decide") + config_map("queue-scorer")));
+  ASSERT_TRUE(files.plan());
+  EXPECT_THAT(files.plan()->problems, IsEmpty());
+  EXPECT_THAT(files.plan()->plan.config, testing::Optional(testing::HasSubstr("queue-scorer")));
+}
+
+TEST(PoolFiles, AConfigurationThatIsNoGoodIsToldAndNotTaken) {
+  PoolFiles files("");
+  files.apply(read(pool_by_config("decide") + config_map("queue-scorrer")));
+  ASSERT_TRUE(files.plan());
+  EXPECT_EQ(files.plan()->plan.config, std::nullopt);
+  ASSERT_EQ(files.plan()->problems.size(), 1U);
+  EXPECT_EQ(files.plan()->problems[0].path, "data[c].plugins[0].type");
+}
+
+TEST(PoolFiles, AConfigMapThatIsNotThereIsToldWithTheNearestName) {
+  PoolFiles files("");
+  files.apply(read(pool_by_config("decid") + config_map("queue-scorer")));
+  ASSERT_TRUE(files.plan());
+  ASSERT_EQ(files.plan()->problems.size(), 1U);
+  EXPECT_EQ(files.plan()->problems[0].message, "there is no ConfigMap default/decid");
+  EXPECT_EQ(files.plan()->problems[0].suggestion, "did you mean `decide`?");
 }
 
 TEST(PoolFiles, SayWhichPoolsThereAre) {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "picker/config/config.h"
-#include "translate/near.h"
 #include "tree/parse.h"
 #include "tree/write.h"
 
@@ -41,8 +40,7 @@ std::optional<std::string> read_text(const ObjectKey& map, const std::string& ke
 }  // namespace
 
 std::optional<PickerConfig> read_picker_config(const NamespacedName& name, const api::InferencePool& pool,
-                                               const translate::Inputs& inputs,
-                                               const translate::Projections& tables, flow::Reads& reads) {
+                                               const ConfigMaps& maps) {
   const auto named = pool.metadata.annotations.find(translate::kPickerConfig);
   if (named == pool.metadata.annotations.end()) return std::nullopt;
   PickerConfig config;
@@ -63,10 +61,10 @@ std::optional<PickerConfig> read_picker_config(const NamespacedName& name, const
     return config;
   }
   const ObjectKey key{.kind = api::kind_of<api::ConfigMap>(), .name = {name.namespace_, named->second}};
-  const api::ConfigMap* map = reads.get(inputs.config_maps, key.name);
+  const api::ConfigMap* map = maps.find(key.name);
   if (map == nullptr) {
     tell(Severity::kError, "reference/not-found", fmt::format("there is no {}", key.to_string()),
-         near_object(key, {}, tables, reads));
+         maps.near(key.name));
   } else if (map->data.size() != 1) {
     std::vector<std::string> keys;
     for (const auto& [each, text] : map->data) keys.push_back(each);

@@ -6,13 +6,13 @@
 // Threads: a pure function.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/problem.h"
 #include "translate/inference_pool.h"
-#include "translate/tables.h"
 
 namespace sluice::control {
 
@@ -23,9 +23,14 @@ struct PickerConfig {
   bool operator==(const PickerConfig&) const = default;
 };
 
+// Where ConfigMaps are looked for.
+struct ConfigMaps {
+  std::function<const api::ConfigMap*(const NamespacedName&)> find;  // null: it is not there
+  std::function<std::string(const NamespacedName& missing)> near;    // "did you mean `web`?", or empty
+};
+
 // Nothing where the pool names none.
 std::optional<PickerConfig> read_picker_config(const NamespacedName& name, const api::InferencePool& pool,
-                                               const translate::Inputs& inputs,
-                                               const translate::Projections& tables, flow::Reads& reads);
+                                               const ConfigMaps& maps);
 
 }  // namespace sluice::control

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/socket_address.h"
+#include "picker/config/config.h"
 
 namespace sluice::control {
 
@@ -62,6 +64,13 @@ picker::TrafficRules rules_of(const translate::PickerPlan& plan) {
     }
   }
   return rules;
+}
+
+picker::Profile profile_of(const std::string& config) {
+  if (config.empty()) return picker::default_profile();
+  std::vector<Problem> ignored;
+  std::optional<picker::Profile> profile = picker::read_profile(config, "", &ignored);
+  return profile ? *std::move(profile) : picker::default_profile();
 }
 
 }  // namespace sluice::control

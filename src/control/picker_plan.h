@@ -3,10 +3,12 @@
 // Threads: pure functions.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "picker/endpoint.h"
 #include "picker/exchange/pool.h"
+#include "picker/profile.h"
 #include "translate/inference_pool.h"
 
 namespace sluice::control {
@@ -17,5 +19,7 @@ std::vector<translate::PickerPlan::Server> servers_of(const api::InferencePool& 
 
 std::vector<picker::Endpoint> endpoints_of(const translate::PickerPlan& plan);
 picker::TrafficRules rules_of(const translate::PickerPlan& plan);
+// Of the text of PickerPlan::config, which has been read without a mistake.
+picker::Profile profile_of(const std::string& config);
 
 }  // namespace sluice::control

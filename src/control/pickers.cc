@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <mutex>
 #include <optional>
@@ -17,9 +16,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "control/picker_plan.h"
-#include "picker/config/config.h"
 #include "picker/exchange/pool_metrics.h"
 
 namespace sluice::control {
@@ -49,14 +48,6 @@ std::string text_of(const translate::PickerPlan& plan, const std::string& config
   return pool.dump();
 }
 
-// Of a config that has been read without a mistake.
-picker::Profile profile_of(const std::string& config) {
-  if (config.empty()) return picker::default_profile();
-  std::vector<Problem> ignored;
-  std::optional<picker::Profile> profile = picker::read_profile(config, "", &ignored);
-  return profile ? *std::move(profile) : picker::default_profile();
-}
-
 // The sockets beside this file that processes have left which are no more.
 void remove_dead(const std::filesystem::path& file) {
   std::error_code ignored;
@@ -69,19 +60,6 @@ void remove_dead(const std::filesystem::path& file) {
     if (error != std::errc() || end != name.data() + name.size() || pid <= 0) continue;
     if (::kill(pid, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
   }
-}
-
-// Whoever reads it finds the old text or the new one. It need not outlive the machine, so nobody waits for
-// the disk. What is wrong, or nothing.
-std::string replace_file(const std::string& path, std::string_view text) {
-  const std::string next = path + ".new";
-  std::ofstream out(next, std::ios::binary | std::ios::trunc);
-  out << text << std::flush;
-  if (!out) return "it cannot be written";
-  out.close();
-  std::error_code error;
-  std::filesystem::rename(next, path, error);
-  return error ? error.message() : "";
 }
 
 void say(Level level, const char* what, const NamespacedName& pool, const Problem& problem) {
@@ -170,9 +148,9 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
   std::filesystem::create_directories(std::filesystem::path(inside ? plan.file : plan.socket).parent_path(),
                                       ignored);
   if (inside) {
-    if (const std::string problem = replace_file(plan.file, text_of(plan, config)); !problem.empty()) {
+    if (const auto written = write_file(plan.file, text_of(plan, config), Lasting::kWhileUp); !written) {
       say(Level::kError, "a picker cannot be told of its pool", pool,
-          {.code = "value/run-dir", .message = fmt::format("{}: {}", plan.file, problem)});
+          {.code = "value/run-dir", .message = written.error()});
       return;
     }
     remove_dead(plan.file);

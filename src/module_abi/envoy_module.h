@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #define ENVOY_MODULE_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -28,6 +29,9 @@ struct Bytes {
   const char* data;
   std::size_t size;
 };
+
+inline Bytes bytes_of(std::string_view text) { return {text.data(), text.size()}; }
+inline std::string_view text_of(Bytes bytes) { return {bytes.data, bytes.size}; }
 
 struct Header {
   Bytes name;

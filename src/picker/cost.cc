@@ -64,7 +64,7 @@ Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens
   const double others = pod.queue_length();
   if (!job.decode_only) {
     cost.wait = seconds(pod.prefill_work) + pod.foreign_waiting * prefill_seconds(pod, typical_tokens());
-    if (pod.first != kNone) {
+    if (pod.first != kNoIndex) {
       // A tenth of the first one is never counted as done: it is not, as long as there is no first token.
       const double done = seconds(now - std::max(pod.prefilled, pod.first_sent));
       cost.wait -= std::clamp(done, 0.0, 0.9 * seconds(pod.first_work));

@@ -67,10 +67,10 @@ struct Flight {
   bool loads = false;  // its adapter, we thought
   std::uint32_t generation = 0;
   // The slots and their epochs: where its prompt is prefilled, and where it is decoded.
-  std::uint32_t prefill_slot = kNone, prefill_epoch = 0;
-  std::uint32_t decode_slot = kNone, decode_epoch = 0;
+  std::uint32_t prefill_slot = kNoIndex, prefill_epoch = 0;
+  std::uint32_t decode_slot = kNoIndex, decode_epoch = 0;
   // In the list of the prefilling pod.
-  std::uint32_t before = kNone, after = kNone;
+  std::uint32_t before = kNoIndex, after = kNoIndex;
   std::uint64_t adapter = 0;
   std::uint32_t uncached = 0;
   std::uint32_t kv_tokens = 0;
@@ -124,7 +124,7 @@ struct Picker::State {
     bool busy = false;
     double least_wait = 0;
     double first_token = 0;
-    std::uint32_t prefill_slot = kNone;
+    std::uint32_t prefill_slot = kNoIndex;
     absl::InlinedVector<std::uint32_t, kMaxAddresses> slots;  // of decoding, in order; empty: none is left
   };
   Plan plan(const Question& question, Time now);
@@ -139,7 +139,7 @@ struct Picker::State {
   }
   void close(std::uint32_t index);
   Pod* pod_of(std::uint32_t slot, std::uint32_t epoch) {
-    return slot != kNone && pods[slot].epoch == epoch ? &pods[slot] : nullptr;
+    return slot != kNoIndex && pods[slot].epoch == epoch ? &pods[slot] : nullptr;
   }
   void reserve(std::uint32_t index, Time now);
   void release(std::uint32_t index);
@@ -340,7 +340,7 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   made.least_wait = std::max(made.least_wait, choice.least_wait);
   made.first_token = prefill_seconds + choice.cost.first_token();
   made.slots.assign(choice.order.begin(), choice.order.end());
-  if (made.prefill_slot == kNone) made.prefill_slot = made.slots.front();
+  if (made.prefill_slot == kNoIndex) made.prefill_slot = made.slots.front();
   return made;
 }
 
@@ -415,7 +415,7 @@ Flight* Picker::State::find(Ticket ticket, std::uint32_t* index) {
 }
 
 void Picker::State::head_changed(Pod& pod) {
-  if (pod.first == kNone) return;
+  if (pod.first == kNoIndex) return;
   pod.first_sent = flights[pod.first].sent;
   pod.first_work = flights[pod.first].work;
 }
@@ -423,17 +423,17 @@ void Picker::State::head_changed(Pod& pod) {
 void Picker::State::link(Pod& pod, std::uint32_t index) {
   Flight& flight = flights[index];
   flight.before = pod.last;
-  flight.after = kNone;
-  (pod.last == kNone ? pod.first : flights[pod.last].after) = index;
+  flight.after = kNoIndex;
+  (pod.last == kNoIndex ? pod.first : flights[pod.last].after) = index;
   pod.last = index;
   head_changed(pod);
 }
 
 void Picker::State::unlink(Pod& pod, std::uint32_t index) {
   Flight& flight = flights[index];
-  (flight.before == kNone ? pod.first : flights[flight.before].after) = flight.after;
-  (flight.after == kNone ? pod.last : flights[flight.after].before) = flight.before;
-  flight.before = flight.after = kNone;
+  (flight.before == kNoIndex ? pod.first : flights[flight.before].after) = flight.after;
+  (flight.after == kNoIndex ? pod.last : flights[flight.after].before) = flight.before;
+  flight.before = flight.after = kNoIndex;
   head_changed(pod);
 }
 
@@ -504,7 +504,7 @@ void Picker::State::start(std::uint32_t index, Time now, bool observed) {
 // was estimated.
 void Picker::State::settle_unstreamed(Time now) {
   for (Pod& pod : pods) {
-    while (pod.first != kNone && !flights[pod.first].streamed) {
+    while (pod.first != kNoIndex && !flights[pod.first].streamed) {
       const Time done = std::max(pod.prefilled, pod.first_sent) + pod.first_work;
       if (done > now) break;
       start(pod.first, done, false);

@@ -15,7 +15,7 @@
 
 namespace sluice::picker {
 
-inline constexpr std::uint32_t kNone = ~std::uint32_t{0};
+inline constexpr std::uint32_t kNoIndex = ~std::uint32_t{0};
 
 // About as long as a request takes: that is what its tokens' mean time is taken over.
 inline constexpr Duration kDutyWindow = std::chrono::seconds(8);
@@ -42,8 +42,8 @@ struct Pod {
   // What we sent. The requests without a first token are a list in the order in which they were sent.
   Reserved reserved;
   Duration prefill_work{0};  // of those
-  std::uint32_t first = kNone;
-  std::uint32_t last = kNone;
+  std::uint32_t first = kNoIndex;
+  std::uint32_t last = kNoIndex;
   Time first_sent{};  // when the first of them was sent, and what it takes
   Duration first_work{0};
   Time prefilled{};  // when the last first token was out

@@ -758,7 +758,9 @@ class Checker {
       const std::string mended = secret_ ? "" : mended_form(type, text);
       report(path, "schema/pattern",
              fmt::format("invalid value{}: expected {}", shown(text), wanted_form(*type.pattern)),
-             mended.empty() ? "" : did_you_mean(mended));
+             !mended.empty() ? did_you_mean(mended)
+             : text == "*"   ? std::string(type.pattern->of_star)
+                             : "");
       return;
     }
     check_format(path, text);

@@ -46,6 +46,7 @@ struct Field;
 struct Pattern {
   std::string_view regex;    // as upstream spells it: found anywhere unless it says ^ and $
   std::string_view meaning;  // after "expected": "a DNS label: …"; empty: the message shows the expression
+  std::string_view of_star = {};  // the suggestion to whoever writes `*`
 };
 
 // What is wrong with a value, said of this one.

@@ -17,6 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "wasm/digest.h"
 
 namespace sluice::wasm {
@@ -58,25 +59,6 @@ std::optional<std::string> hash_file(const std::string& path, std::uint64_t* siz
 bool is_noexec(const std::string& folder) {
   struct statvfs file_system{};
   return ::statvfs(folder.c_str(), &file_system) == 0 && (file_system.f_flag & ST_NOEXEC) != 0;
-}
-
-// So that a reader, and a machine that loses power, sees the old one or the new one.
-Result<void> write_atomically(const std::string& path, std::string_view text) {
-  const auto failed = [] {
-    return fail(Reason::kStorage,
-                fmt::format("cannot write the index of the module cache: {}", std::strerror(errno)));
-  };
-  const std::string temporary = path + ".new";
-  const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file) return failed();
-  while (!text.empty()) {
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed();
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (::fsync(file.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) return failed();
-  return {};
 }
 
 }  // namespace
@@ -215,8 +197,8 @@ Result<CachedModule> Cache::put(const std::string& key, Artifact artifact, Spool
     forget_old_origins();
     index = index_text();
   }
-  if (auto written = write_atomically(settings_.folder + "/index.json", index); !written) {
-    return std::unexpected(written.error());
+  if (auto written = write_file(settings_.folder + "/index.json", index); !written) {
+    return fail(Reason::kStorage, "the index of the module cache: " + written.error());
   }
   return CachedModule{.path = path, .sha256 = sha256, .revision = revision};
 }

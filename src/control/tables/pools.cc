@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/picker_plan.h"
+#include "translate/near.h"
 
 namespace sluice::control::tables {
 
@@ -53,7 +54,16 @@ Pools::Pools(Graph& graph, const translate::Settings& settings, const Inputs& in
                     })),
       configs(graph.map("picker configs", in.objects.inference_pools,
                         [&](const NamespacedName& name, const api::InferencePool& pool, Reads& reads) {
-                          return read_picker_config(name, pool, in.objects, projections, reads);
+                          return read_picker_config(
+                              name, pool,
+                              {.find = [&](const NamespacedName& map) {
+                                 return reads.get(in.objects.config_maps, map);
+                               },
+                               .near = [&](const NamespacedName& missing) {
+                                 return translate::near_object(
+                                     {.kind = api::kind_of<api::ConfigMap>(), .name = missing}, {},
+                                     projections, reads);
+                               }});
                         })) {}
 
 PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, const Inputs& in,

@@ -10,8 +10,6 @@ std::atomic<unsigned> scheduler_count = 0;
 std::mutex log_mutex;
 std::vector<std::string> log_lines;
 
-std::string text_of(envoy::Bytes bytes) { return {bytes.data, bytes.size}; }
-envoy::Bytes bytes_of(const std::string& text) { return {text.data(), text.size()}; }
 Stream& stream_of(envoy::Filter filter) { return *static_cast<Stream*>(filter); }
 
 Headers& map_of(envoy::Filter filter, envoy::HeaderMap map) {
@@ -160,7 +158,7 @@ std::size_t envoy_dynamic_module_callback_http_get_headers_size(envoy::Filter fi
 
 bool envoy_dynamic_module_callback_http_get_headers(envoy::Filter filter, envoy::HeaderMap map,
                                                     envoy::Header* headers) {
-  for (const auto& [name, value] : map_of(filter, map)) *headers++ = {bytes_of(name), bytes_of(value)};
+  for (const auto& [name, value] : map_of(filter, map)) *headers++ = {envoy::bytes_of(name), envoy::bytes_of(value)};
   return true;
 }
 
@@ -181,7 +179,7 @@ bool envoy_dynamic_module_callback_http_get_body_chunks(envoy::Filter filter, en
                                                         envoy::Bytes* bytes) {
   const auto* const chunks = part_of(filter, part);
   if (chunks == nullptr) return false;
-  for (const std::string& chunk : *chunks) *bytes++ = bytes_of(chunk);
+  for (const std::string& chunk : *chunks) *bytes++ = envoy::bytes_of(chunk);
   return true;
 }
 
@@ -238,7 +236,7 @@ bool envoy_dynamic_module_callback_http_get_metadata_string(envoy::Filter filter
   const auto& strings = stream_of(filter).strings;
   const auto space = strings.find(text_of(name_space));
   if (space == strings.end() || !space->second.contains(text_of(key))) return false;
-  *value = bytes_of(space->second.at(text_of(key)));
+  *value = envoy::bytes_of(space->second.at(text_of(key)));
   return true;
 }
 
@@ -255,13 +253,13 @@ bool envoy_dynamic_module_callback_http_get_metadata_list_size(envoy::Filter fil
 bool envoy_dynamic_module_callback_http_get_metadata_list_string(envoy::Filter filter, envoy::MetadataSource,
                                                                  envoy::Bytes name_space, envoy::Bytes key,
                                                                  std::size_t index, envoy::Bytes* value) {
-  *value = bytes_of(stream_of(filter).lists.at(text_of(name_space)).at(text_of(key)).at(index));
+  *value = envoy::bytes_of(stream_of(filter).lists.at(text_of(name_space)).at(text_of(key)).at(index));
   return true;
 }
 
 bool envoy_dynamic_module_callback_http_filter_get_attribute_string(envoy::Filter filter, envoy::Attribute,
                                                                     envoy::Bytes* value) {
-  *value = bytes_of(stream_of(filter).upstream_address);
+  *value = envoy::bytes_of(stream_of(filter).upstream_address);
   return value->size != 0;
 }
 

@@ -30,8 +30,6 @@ namespace {
 constexpr std::string_view kName = "picker";
 constexpr std::string_view kMetricsPath = "/sluice_picker/metrics";
 
-std::string_view text_of(envoy::Bytes bytes) { return {bytes.data, bytes.size}; }
-envoy::Bytes bytes_of(std::string_view text) { return {text.data(), text.size()}; }
 
 template <typename Result, typename Work>
 Result guarded(Result otherwise, Work work) noexcept {
@@ -40,8 +38,8 @@ Result guarded(Result otherwise, Work work) noexcept {
   } catch (const std::exception& problem) {
     // Short enough for the string to need no memory.
     constexpr std::string_view kText = "sluice picker: an exception: a request passes without a pick";
-    envoy_dynamic_module_callback_log(envoy::LogLevel::kCritical, bytes_of(kText));
-    envoy_dynamic_module_callback_log(envoy::LogLevel::kCritical, bytes_of(problem.what()));
+    envoy_dynamic_module_callback_log(envoy::LogLevel::kCritical, envoy::bytes_of(kText));
+    envoy_dynamic_module_callback_log(envoy::LogLevel::kCritical, envoy::bytes_of(problem.what()));
   }
   return otherwise;
 }
@@ -118,11 +116,11 @@ class Extension {
   }
   void on_server_initialized() {
     envoy_dynamic_module_callback_bootstrap_extension_register_admin_handler(
-        envoy_, bytes_of(kMetricsPath), bytes_of("what the LLM picker has counted"), true, false);
+        envoy_, envoy::bytes_of(kMetricsPath), envoy::bytes_of("what the LLM picker has counted"), true, false);
   }
   void on_admin_request() {
     const std::string page = Pools::instance().metrics();
-    envoy_dynamic_module_callback_bootstrap_extension_admin_set_response(envoy_, bytes_of(page));
+    envoy_dynamic_module_callback_bootstrap_extension_admin_set_response(envoy_, envoy::bytes_of(page));
   }
 
  private:

@@ -17,8 +17,6 @@ namespace {
 constexpr std::string_view kDetails = "sluice_picker";
 constexpr std::string_view kContentLength = "content-length";
 
-envoy::Bytes bytes_of(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view text_of(envoy::Bytes bytes) { return {bytes.data, bytes.size}; }
 
 class EnvoyMessage final : public Message {
  public:
@@ -50,8 +48,8 @@ class EnvoyMessage final : public Message {
   std::optional<std::vector<std::string>> metadata(std::string_view name_space,
                                                    std::string_view field) const override {
     constexpr auto kSource = envoy::MetadataSource::kDynamic;
-    const envoy::Bytes space = bytes_of(name_space);
-    const envoy::Bytes key = bytes_of(field);
+    const envoy::Bytes space = envoy::bytes_of(name_space);
+    const envoy::Bytes key = envoy::bytes_of(field);
     envoy::Bytes value{};
     if (envoy_dynamic_module_callback_http_get_metadata_string(envoy_, kSource, space, key, &value))
       return std::vector{std::string(text_of(value))};
@@ -197,17 +195,17 @@ bool HttpFilter::act_on(const Verdict& verdict, In in) {
 
 void HttpFilter::go_to(const Destination& destination, In in) {
   const auto set = [this](std::string_view name, envoy::Bytes value) {
-    envoy_dynamic_module_callback_http_set_header(envoy_, envoy::HeaderMap::kRequest, bytes_of(name), value);
+    envoy_dynamic_module_callback_http_set_header(envoy_, envoy::HeaderMap::kRequest, envoy::bytes_of(name), value);
   };
   if (exchange_.rewrites()) rewrite_body(in);
-  set(kDestination, bytes_of(destination.addresses));
+  set(kDestination, envoy::bytes_of(destination.addresses));
   if (!destination.prefiller.empty()) {
-    set(kPrefiller, bytes_of(destination.prefiller));
+    set(kPrefiller, envoy::bytes_of(destination.prefiller));
   } else if (exchange_.has_prefiller_header()) {
     set(kPrefiller, {});  // nobody else may say where prompts are sent
   }
   envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
-      envoy_, bytes_of(kLoadBalancer), bytes_of(kDestination), bytes_of(destination.addresses));
+      envoy_, envoy::bytes_of(kLoadBalancer), envoy::bytes_of(kDestination), envoy::bytes_of(destination.addresses));
   envoy_dynamic_module_callback_http_clear_route_cache(envoy_);
 }
 
@@ -227,22 +225,22 @@ void HttpFilter::rewrite_body(In in) {
     if (const std::size_t size = envoy_dynamic_module_callback_http_get_body_size(envoy_, part); size != 0)
       envoy_dynamic_module_callback_http_drain_body(envoy_, part, size);
   }
-  envoy_dynamic_module_callback_http_append_body(envoy_, into, bytes_of(with_model));
+  envoy_dynamic_module_callback_http_append_body(envoy_, into, envoy::bytes_of(with_model));
   // A body in chunks has none.
   if (EnvoyMessage(envoy_, envoy::HeaderMap::kRequest).header(kContentLength)) {
     const std::string length = fmt::format("{}", with_model.size());
     envoy_dynamic_module_callback_http_set_header(envoy_, envoy::HeaderMap::kRequest,
-                                                  bytes_of(kContentLength), bytes_of(length));
+                                                  envoy::bytes_of(kContentLength), envoy::bytes_of(length));
   }
 }
 
 void HttpFilter::answer(const Answer& answer) {
   const std::string body = answer.body();
   const std::string seconds = answer.retry_after_header();
-  const std::array headers{envoy::Header{bytes_of("content-type"), bytes_of("application/json")},
-                           envoy::Header{bytes_of("retry-after"), bytes_of(seconds)}};
+  const std::array headers{envoy::Header{envoy::bytes_of("content-type"), envoy::bytes_of("application/json")},
+                           envoy::Header{envoy::bytes_of("retry-after"), envoy::bytes_of(seconds)}};
   envoy_dynamic_module_callback_http_send_response(
-      envoy_, answer.status, headers.data(), seconds.empty() ? 1 : 2, bytes_of(body), bytes_of(kDetails));
+      envoy_, answer.status, headers.data(), seconds.empty() ? 1 : 2, envoy::bytes_of(body), envoy::bytes_of(kDetails));
 }
 
 // ---- the response ------------------------------------------------------------------------------------
