@@ -323,6 +323,72 @@ TEST_F(RefusedPolicies, AreServedAgainWithOtherCode) {
   EXPECT_EQ(filters(), "a/one: wasm/default/p/0; b/one: wasm/default/p/0; c/one: wasm/default/p/0");
 }
 
+// ---- services whose clusters proxies refuse --------------------------------------------------------------
+
+class RefusedClusters : public ExtensionPolicies {
+ protected:
+  RefusedClusters() {
+    service("judge");
+    policy_with("p", at("Gateway", "gw", "a"),
+                R"(lua: [{type: Inline, inline: "function envoy_on_request(handle) end"}]
+  extProc:
+    - {backendRefs: [{name: blue, port: 80}], processingMode: {request: {}}}
+    - {backendRefs: [{name: judge, port: 80}], processingMode: {request: {}}})");
+    pipeline_.commit();
+  }
+
+  void refuse(const std::string& proxy, const std::optional<std::string>& words) {
+    pipeline_.set_cluster_refused({proxy, kCluster}, words);
+  }
+  // Of the condition Accepted at the first ancestor.
+  std::string message_of(const std::string& name) {
+    pipeline_.commit();
+    const auto& conditions = status(kPolicy, {"default", name})->ancestors.at(0).second;
+    return translate::find_condition(conditions, "Accepted")->message;
+  }
+
+  static constexpr char kCluster[] = "envoyextensionpolicy/default/p/extproc/1";
+};
+
+TEST_F(RefusedClusters, AreToldOfThePolicyWhichGoesOn) {
+  const std::string before = filters();
+  refuse("default/gw", "no such balancer");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=False/RejectedByProxy");
+  EXPECT_EQ(message_of("p"), "extProc[1]: the proxy rejected the way to its service: no such balancer");
+  EXPECT_EQ(filters(), before);
+}
+
+TEST_F(RefusedClusters, AreForgottenWhenTheyAreTaken) {
+  refuse("default/gw", "no such balancer");
+  pipeline_.commit();
+  refuse("default/gw", std::nullopt);
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
+}
+
+TEST_F(RefusedClusters, OfAnotherProxyAreNoneOfThisAncestor) {
+  refuse("default/other", "no such balancer");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
+}
+
+TEST_F(RefusedClusters, AreToldBesideWhatElseIsWrong) {
+  policy_with("p", at("Gateway", "gw", "a"),
+              R"(lua: [{type: Inline, inline: "if"}]
+  extProc:
+    - {backendRefs: [{name: blue, port: 80}], processingMode: {request: {}}}
+    - {backendRefs: [{name: judge, port: 80}], processingMode: {request: {}}})");
+  refuse("default/gw", "no such balancer");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=False/Invalid");
+  const std::string message = message_of("p");
+  EXPECT_TRUE(message.starts_with("lua[0]: the script is refused")) << message;
+  EXPECT_TRUE(message.ends_with("\nextProc[1]: the proxy rejected the way to its service: no such balancer"))
+      << message;
+}
+
+TEST_F(RefusedClusters, HaveTheirExtensionAsOwner) {
+  const auto owner = pipeline_.owner_of_cluster({"default/gw", kCluster});
+  EXPECT_EQ(owner.object.to_string() + " " + owner.path, "EnvoyExtensionPolicy default/p spec.extProc[1]");
+}
+
 // ---- statuses ---------------------------------------------------------------------------------------
 
 TEST_F(ExtensionPolicies, OfOneTargetTheFirstCountsAndTheOtherIsTold) {

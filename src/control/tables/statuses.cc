@@ -286,8 +286,9 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
                                          }
                                          return std::vector<ObjectKey>(parents.begin(), parents.end());
                                        })),
-      policy_environment{in.objects,      extensions.labels, extensions.labels_of, gateways.attach_points,
-                         gateways.served, routes.all,        routes_with_policies, extensions.policies_of},
+      policy_environment{in.objects,         extensions.labels, extensions.labels_of, gateways.attach_points,
+                         gateways.served,    routes.all,        routes_with_policies, extensions.policies_of,
+                         in.refused_clusters},
       extension_targets(graph.map(
           "targets of extension policies", extensions.policies,
           [this](const NamespacedName& name, const translate::ExtensionPolicyRow& row, Reads& reads) {

@@ -1,6 +1,7 @@
 #include "translate/policy/extension_policy.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -130,6 +131,25 @@ void ExtensionReader::warn(std::string_view list, std::size_t index, ExtensionFa
 
 void ExtensionReader::add_backend_tls_policies(const std::vector<PolicyUse>& uses) {
   set_.backend_tls_policies.insert(set_.backend_tls_policies.end(), uses.begin(), uses.end());
+}
+
+std::string place_of(ExtensionKind kind, std::size_t index) {
+  constexpr std::array<std::string_view, kExtensionKinds> kLists{"lua", "extProc", "wasm", "dynamicModule"};
+  return fmt::format("{}[{}]", kLists[static_cast<std::size_t>(kind)], index);
+}
+
+std::optional<std::string> extension_with(const ExtensionPolicyRow& row, std::string_view cluster) {
+  for (const auto& [terms, set] : row.sets) {
+    for (std::size_t kind = 0; kind < kExtensionKinds; ++kind) {
+      const std::vector<PolicyExtension>& list = set->by_kind[kind];
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        if (list[i].cluster != nullptr && list[i].cluster->cluster.name == cluster) {
+          return place_of(static_cast<ExtensionKind>(kind), i);
+        }
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 std::string code_of(const ExtensionPolicyRow& row) {
