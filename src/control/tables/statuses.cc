@@ -80,7 +80,7 @@ const StatusTable& gateway_statuses(Graph& graph, const Inputs& in, const Gatewa
         });
         if (const ProxyState* state = reads.get(in.proxy_states, plan.proxy)) {
           const bool serves = state->ready && state->programmed && !deaf;
-          translate::add_proxy_conditions(status, serves,
+          translate::add_proxy_conditions(status, plan.accepted, serves,
                                           deaf ? "None of its listeners can be served" : state->message);
           if (serves && plan.accepted) {
             status.addresses = translate::addresses_of(plan, reads.get(in.host_addresses, translate::kHost));
