@@ -424,6 +424,105 @@ TEST_F(ExtensionPolicies, WithATargetThatIsNotThereSuggestTheNearest) {
             "Gateway/gw Accepted=False/TargetNotFound; ListenerSet/more Accepted=False/TargetNotFound");
 }
 
+// ---- what is right in itself, and hardly what was meant -----------------------------------------------------
+
+class DoubtfulPolicies : public ExtensionPolicies {
+ protected:
+  // Like problems(), of which each has to be a warning with this code.
+  std::string warnings(const std::string& code) {
+    pipeline_.commit();
+    for (const Problem& problem : pipeline_.problems()) {
+      EXPECT_EQ(problem.severity, Severity::kWarning) << problem.message;
+      EXPECT_EQ(problem.code, code);
+    }
+    return problems();
+  }
+  void selecting(const std::string& selector) {
+    policy("p", fmt::format("targetSelectors: [{{{}}}]", selector));
+  }
+};
+
+TEST_F(DoubtfulPolicies, SelectNothingByALabelThatNothingHas) {
+  selecting("kind: HTTPRoute, matchLabels: {app: wbe}");
+  EXPECT_EQ(warnings("reference/no-targets"),
+            "p spec.targetSelectors[0].matchLabels: no HTTPRoute of namespace default has these labels: nothing "
+            "is selected; did you mean `web`?");
+}
+
+TEST_F(DoubtfulPolicies, SelectNothingOfAKindOfWhichThereIsNone) {
+  selecting("kind: GRPCRoute, matchLabels: {app: web}, namespaces: {from: All}");
+  EXPECT_EQ(warnings("reference/no-targets"),
+            "p spec.targetSelectors[0]: there is no GRPCRoute: nothing is selected");
+}
+
+TEST_F(DoubtfulPolicies, SelectNothingByAnExpressionThatNothingMeets) {
+  selecting("kind: HTTPRoute, matchExpressions: [{key: app, operator: DoesNotExist}]");
+  EXPECT_EQ(warnings("reference/no-targets"),
+            "p spec.targetSelectors[0]: no HTTPRoute of namespace default has these labels: nothing is selected");
+}
+
+TEST_F(DoubtfulPolicies, SelectNothingInNamespacesThatDoNotLetThemIn) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: shop, labels: {app: shop}}
+spec: {parentRefs: [{name: gw, namespace: default}], rules: [{backendRefs: [{name: blue, namespace: default, port: 80}]}]}
+)");
+  selecting("kind: HTTPRoute, matchLabels: {app: shop}, namespaces: {from: All}");
+  EXPECT_EQ(problems(),
+            "p spec.targetSelectors[0]: every HTTPRoute with these labels is in a namespace out of reach: nothing "
+            "is selected; widen `namespaces`, and add a ReferenceGrant in those of other teams");
+}
+
+TEST_F(DoubtfulPolicies, AreToldOnceWhyTheySelectNothing) {
+  selecting("kind: HTTPRout, matchLabels: {app: web}");
+  EXPECT_EQ(warnings("reference/kind"),
+            "p spec.targetSelectors[0].kind: there is no kind `gateway.networking.k8s.io/HTTPRout`: nothing is "
+            "selected; did you mean `HTTPRoute`?");
+}
+
+TEST_F(DoubtfulPolicies, HaveNoExtension) {
+  policy_with("p", at("HTTPRoute", "web"), "");
+  EXPECT_EQ(warnings("value/no-extension"),
+            "p spec: the policy has no extension: its targets do without any, also without those of policies for "
+            "what they are attached to; add one to `lua`, `extProc`, `wasm` or `dynamicModule`, or remove the "
+            "policy");
+  policy_with("p", at("HTTPRoute", "web"), "mergeType: JSONMerge");
+  EXPECT_EQ(warnings("value/no-extension"),
+            "p spec: the policy has no extension: it changes nothing; add one to `lua`, `extProc`, `wasm` or "
+            "`dynamicModule`, or remove the policy");
+}
+
+TEST_F(DoubtfulPolicies, TellTheirServiceNothing) {
+  const std::string kNothing =
+      ": the service is told nothing, neither of requests nor of responses: all pass without it; write "
+      "`processingMode: {request: {}}` for the headers of requests, and `body` in the braces for their bodies; "
+      "the same for `response`";
+  const auto asking = [this](const std::string& more) {
+    policy_with("p", at("HTTPRoute", "web"),
+                fmt::format("extProc: [{{backendRefs: [{{name: blue, port: 80}}]{}}}]", more));
+    return warnings("value/no-processing");
+  };
+  EXPECT_EQ(asking(""), "p spec.extProc[0]" + kNothing);
+  EXPECT_EQ(asking(", processingMode: {allowModeOverride: true}"),
+            "p spec.extProc[0].processingMode" + kNothing);
+  EXPECT_EQ(asking(", processingMode: {response: {}}"), "");
+}
+
+TEST_F(DoubtfulPolicies, HaveAScriptUnderAnotherKey) {
+  feed(R"(
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: script, namespace: default}
+data: {b.lua: if, a.lua: "function envoy_on_request(handle) end"}
+)");
+  policy_with("p", at("HTTPRoute", "web"),
+              "lua: [{type: ValueRef, valueRef: {group: '', kind: ConfigMap, name: script}}]");
+  EXPECT_EQ(warnings("reference/key"),
+            "p spec.lua[0].valueRef.name: ConfigMap default/script has no key `lua`: the script is that of its "
+            "first, `a.lua`; put the script under the key `lua`");
+}
+
 // ---- scripts ---------------------------------------------------------------------------------------------
 
 TEST_F(ExtensionPolicies, HaveScriptsThatAreTriedAsTheProxySays) {

@@ -196,6 +196,21 @@ ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::
          .also = {}});
   }
 
+  const api::EnvoyExtensionPolicySpec& spec = policy.spec;
+  if (spec.lua.empty() && spec.ext_proc.empty() && spec.wasm.empty() && spec.dynamic_module.empty()) {
+    row.problems.push_back(
+        {.code = "value/no-extension",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = key_of(name),
+         .path = "spec",
+         .message = row.merges ? "the policy has no extension: it changes nothing"
+                               : "the policy has no extension: its targets do without any, also without those "
+                                 "of policies for what they are attached to",
+         .suggestion = "add one to `lua`, `extProc`, `wasm` or `dynamicModule`, or remove the policy",
+         .also = {}});
+  }
+
   const std::vector<ExtensionTerms>* all_terms = reads.get(environment.terms, kAllTerms);
   if (all_terms == nullptr) return row;
   for (const ExtensionTerms& terms : *all_terms) {

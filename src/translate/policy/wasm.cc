@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/annotations.h"
 #include "translate/ca_bundle.h"
 #include "translate/near.h"
 #include "translate/policy/extension_reader.h"
@@ -16,11 +17,6 @@ namespace {
 using Failed = std::unexpected<ExtensionFailure>;
 
 constexpr char kCredentials[] = "value/credentials";
-
-// A module that changes headers by what is in the body holds them back until it has that. Envoy has it wait
-// for nothing then, unless it is told to go on with the body, which one that holds headers back for another
-// reason does not expect: so it is for the user to say. Upstream's schema has no field for it.
-constexpr char kBodyAnnotation[] = "sluice.dev/wasm-body-behind-held-headers";
 
 // What sources are read with.
 struct SourceReader {
@@ -161,7 +157,7 @@ std::expected<wasm::Source, ExtensionFailure> read_good_source(const SourceReade
   return source;
 }
 
-bool is_set(const api::StringMap& annotations, const char* name) {
+bool is_set(const api::StringMap& annotations, std::string_view name) {
   const auto at = annotations.find(name);
   return at != annotations.end() && at->second == "true";
 }
@@ -207,7 +203,7 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
                     .sha256 = std::move(place.sha256),
                     .host_env_keys = wasm.env ? wasm.env->host_keys : std::vector<std::string>(),
                     .fail_open = wasm.fail_open,
-                    .body_behind_held_headers = is_set(reader.annotations, kBodyAnnotation)};
+                    .body_behind_held_headers = is_set(reader.annotations, api::kWasmBodyBehindHeldHeaders)};
     return {.filter = reader.filter("wasm", "wasm", index, std::move(filter)),
             .cluster = std::move(place.cluster),
             .fail_open = wasm.fail_open,
