@@ -240,6 +240,50 @@ TEST_F(ExtensionPolicies, AnswerLaterWhileAModuleIsOnItsWay) {
   EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
 }
 
+TEST_F(ExtensionPolicies, TellAllThatIsWrongWithASourceAtOnce) {
+  policy_with("p", at("Gateway", "gw", "a"), R"(wasm:
+    - name: i
+      code:
+        type: Image
+        image:
+          url: "registry.example/team/filter@v1"
+          pullSecretRef: {name: pull}
+          tls: {caCertificateRef: {name: ca, kind: ConfigMap, group: ""}}
+    - name: h
+      code:
+        type: HTTP
+        http: {url: "ftp://modules.example/m.wasm", tls: {caCertificateRef: {name: ca}}})");
+  EXPECT_EQ(
+      problems(),
+      "p spec.wasm[0].code.image.pullSecretRef.name: there is no Secret default/pull\n"
+      "p spec.wasm[0].code.image.tls.caCertificateRef.name: there is no ConfigMap default/ca\n"
+      "p spec.wasm[1].code.http.tls.caCertificateRef.name: there is no Secret default/ca\n"
+      "p spec.wasm[0].code.image.url: the image reference has an @ that no digest follows, as in "
+      "`registry/name@sha256:` and 64 hexadecimal digits\n"
+      "p spec.wasm[1].code.http.url: the URL `ftp://modules.example/m.wasm` does not begin with `http://` "
+      "or `https://`");
+  const auto& conditions = status(kPolicy, {"default", "p"})->ancestors.at(0).second;
+  const std::string& told = translate::find_condition(conditions, "Accepted")->message;
+  EXPECT_EQ(std::ranges::count(told, '\n'), 4) << told;
+}
+
+TEST_F(ExtensionPolicies, NameTheDigestThatAModuleHasNot) {
+  const auto fetched = [this](const std::string& code) {
+    policy_with("p", at("Gateway", "gw", "a"), fmt::format("wasm: [{{name: m, code: {{{}}}}}]", code));
+    return problems();
+  };
+  now_ = wasm::Failed{.failure = {.reason = wasm::Reason::kDigestMismatch,
+                                  .message = "the module has another digest",
+                                  .of_sha256 = true},
+                      .retry_at = std::chrono::system_clock::now()};
+  constexpr std::string_view kSaid =
+      ": the module has another digest; correct `sha256` if that is the one that you mean; it is tried again";
+  EXPECT_EQ(fetched(R"(type: HTTP, http: {url: "https://modules.example/m.wasm"})"),
+            fmt::format("p spec.wasm[0].code.http.sha256{}", kSaid));
+  EXPECT_EQ(fetched(R"(type: Image, image: {url: "registry.example/m:1"})"),
+            fmt::format("p spec.wasm[0].code.image.sha256{}", kSaid));
+}
+
 // ---- extensions that proxies refuse -------------------------------------------------------------------
 
 class RefusedPolicies : public ExtensionPolicies {
@@ -424,7 +468,8 @@ TEST_F(ExtensionPolicies, WithATargetThatIsNotThereSuggestTheNearest) {
             "Gateway/gw Accepted=False/TargetNotFound; ListenerSet/more Accepted=False/TargetNotFound");
 }
 
-// ---- what is right in itself, and hardly what was meant -----------------------------------------------------
+// ---- what is right in itself, and hardly what was meant
+// -----------------------------------------------------
 
 class DoubtfulPolicies : public ExtensionPolicies {
  protected:
@@ -444,9 +489,10 @@ class DoubtfulPolicies : public ExtensionPolicies {
 
 TEST_F(DoubtfulPolicies, SelectNothingByALabelThatNothingHas) {
   selecting("kind: HTTPRoute, matchLabels: {app: wbe}");
-  EXPECT_EQ(warnings("reference/no-targets"),
-            "p spec.targetSelectors[0].matchLabels: no HTTPRoute of namespace default has these labels: nothing "
-            "is selected; did you mean `web`?");
+  EXPECT_EQ(
+      warnings("reference/no-targets"),
+      "p spec.targetSelectors[0].matchLabels: no HTTPRoute of namespace default has these labels: nothing "
+      "is selected; did you mean `web`?");
 }
 
 TEST_F(DoubtfulPolicies, SelectNothingOfAKindOfWhichThereIsNone) {
@@ -457,8 +503,9 @@ TEST_F(DoubtfulPolicies, SelectNothingOfAKindOfWhichThereIsNone) {
 
 TEST_F(DoubtfulPolicies, SelectNothingByAnExpressionThatNothingMeets) {
   selecting("kind: HTTPRoute, matchExpressions: [{key: app, operator: DoesNotExist}]");
-  EXPECT_EQ(warnings("reference/no-targets"),
-            "p spec.targetSelectors[0]: no HTTPRoute of namespace default has these labels: nothing is selected");
+  EXPECT_EQ(
+      warnings("reference/no-targets"),
+      "p spec.targetSelectors[0]: no HTTPRoute of namespace default has these labels: nothing is selected");
 }
 
 TEST_F(DoubtfulPolicies, SelectNothingInNamespacesThatDoNotLetThemIn) {
@@ -469,24 +516,27 @@ metadata: {name: shop, namespace: shop, labels: {app: shop}}
 spec: {parentRefs: [{name: gw, namespace: default}], rules: [{backendRefs: [{name: blue, namespace: default, port: 80}]}]}
 )");
   selecting("kind: HTTPRoute, matchLabels: {app: shop}, namespaces: {from: All}");
-  EXPECT_EQ(problems(),
-            "p spec.targetSelectors[0]: every HTTPRoute with these labels is in a namespace out of reach: nothing "
-            "is selected; widen `namespaces`, and add a ReferenceGrant in those of other teams");
+  EXPECT_EQ(
+      problems(),
+      "p spec.targetSelectors[0]: every HTTPRoute with these labels is in a namespace out of reach: nothing "
+      "is selected; widen `namespaces`, and add a ReferenceGrant in those of other teams");
 }
 
 TEST_F(DoubtfulPolicies, AreToldOnceWhyTheySelectNothing) {
   selecting("kind: HTTPRout, matchLabels: {app: web}");
-  EXPECT_EQ(warnings("reference/kind"),
-            "p spec.targetSelectors[0].kind: there is no kind `gateway.networking.k8s.io/HTTPRout`: nothing is "
-            "selected; did you mean `HTTPRoute`?");
+  EXPECT_EQ(
+      warnings("reference/kind"),
+      "p spec.targetSelectors[0].kind: there is no kind `gateway.networking.k8s.io/HTTPRout`: nothing is "
+      "selected; did you mean `HTTPRoute`?");
 }
 
 TEST_F(DoubtfulPolicies, HaveNoExtension) {
   policy_with("p", at("HTTPRoute", "web"), "");
-  EXPECT_EQ(warnings("value/no-extension"),
-            "p spec: the policy has no extension: its targets do without any, also without those of policies for "
-            "what they are attached to; add one to `lua`, `extProc`, `wasm` or `dynamicModule`, or remove the "
-            "policy");
+  EXPECT_EQ(
+      warnings("value/no-extension"),
+      "p spec: the policy has no extension: its targets do without any, also without those of policies for "
+      "what they are attached to; add one to `lua`, `extProc`, `wasm` or `dynamicModule`, or remove the "
+      "policy");
   policy_with("p", at("HTTPRoute", "web"), "mergeType: JSONMerge");
   EXPECT_EQ(warnings("value/no-extension"),
             "p spec: the policy has no extension: it changes nothing; add one to `lua`, `extProc`, `wasm` or "
@@ -496,7 +546,8 @@ TEST_F(DoubtfulPolicies, HaveNoExtension) {
 TEST_F(DoubtfulPolicies, TellTheirServiceNothing) {
   const std::string kNothing =
       ": the service is told nothing, neither of requests nor of responses: all pass without it; write "
-      "`processingMode: {request: {}}` for the headers of requests, and `body` in the braces for their bodies; "
+      "`processingMode: {request: {}}` for the headers of requests, and `body` in the braces for their "
+      "bodies; "
       "the same for `response`";
   const auto asking = [this](const std::string& more) {
     policy_with("p", at("HTTPRoute", "web"),
@@ -518,9 +569,10 @@ data: {b.lua: if, a.lua: "function envoy_on_request(handle) end"}
 )");
   policy_with("p", at("HTTPRoute", "web"),
               "lua: [{type: ValueRef, valueRef: {group: '', kind: ConfigMap, name: script}}]");
-  EXPECT_EQ(warnings("reference/key"),
-            "p spec.lua[0].valueRef.name: ConfigMap default/script has no key `lua`: the script is that of its "
-            "first, `a.lua`; put the script under the key `lua`");
+  EXPECT_EQ(
+      warnings("reference/key"),
+      "p spec.lua[0].valueRef.name: ConfigMap default/script has no key `lua`: the script is that of its "
+      "first, `a.lua`; put the script under the key `lua`");
 }
 
 // ---- scripts ---------------------------------------------------------------------------------------------

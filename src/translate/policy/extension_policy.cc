@@ -73,10 +73,28 @@ void ExtensionReader::add_problem(Problem problem) {
 
 PolicyExtension ExtensionReader::broken(std::string_view list, std::size_t index, ExtensionFailure failure,
                                         bool fail_open) {
-  set_.errors.push_back(fmt::format("{}[{}]: {}", list, index, failure.message));
-  if (!failure.code.empty()) add_problem(problem(list, index, std::move(failure), Severity::kError));
+  return broken(list, index, std::vector{std::move(failure)}, fail_open);
+}
+
+PolicyExtension ExtensionReader::broken(std::string_view list, std::size_t index,
+                                        std::vector<ExtensionFailure> failures, bool fail_open) {
+  for (ExtensionFailure& failure : failures) {
+    set_.errors.push_back(fmt::format("{}[{}]: {}", list, index, failure.message));
+    if (!failure.code.empty()) add_problem(problem(list, index, std::move(failure), Severity::kError));
+  }
   return {.filter = nullptr, .cluster = nullptr, .fail_open = fail_open, .pending = false};
 }
+
+namespace {
+
+std::string next_step(const wasm::Failed& failed) {
+  const std::string_view mend =
+      failed.failure.of_sha256 ? "correct `sha256` if that is the one that you mean" : "";
+  const std::string_view retry = failed.retry_at ? "it is tried again" : "";
+  return fmt::format("{}{}{}", mend, mend.empty() || retry.empty() ? "" : "; ", retry);
+}
+
+}  // namespace
 
 PolicyExtension ExtensionReader::late(bool fail_open) {
   set_.pending = true;
@@ -93,7 +111,7 @@ std::expected<wasm::Ready, PolicyExtension> ExtensionReader::module(std::string_
                                      {.field = field,
                                       .code = fmt::format("module/{}", wasm::name_of(failed->failure.reason)),
                                       .message = fmt::format("{}{}", whose, failed->failure.message),
-                                      .suggestion = failed->retry_at ? "it is tried again" : ""},
+                                      .suggestion = next_step(*failed)},
                                      fail_open);
     // It may be there with the next attempt; and what was there before serves on.
     nothing.pending = failed->retry_at.has_value();
@@ -204,9 +222,10 @@ ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::
          .where = {},
          .object = key_of(name),
          .path = "spec",
-         .message = row.merges ? "the policy has no extension: it changes nothing"
-                               : "the policy has no extension: its targets do without any, also without those "
-                                 "of policies for what they are attached to",
+         .message = row.merges
+                        ? "the policy has no extension: it changes nothing"
+                        : "the policy has no extension: its targets do without any, also without those "
+                          "of policies for what they are attached to",
          .suggestion = "add one to `lua`, `extProc`, `wasm` or `dynamicModule`, or remove the policy",
          .also = {}});
   }
