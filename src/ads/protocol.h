@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+
 #include "ads/frame.h"
 #include "ads/session.h"
 
@@ -51,7 +53,10 @@ template <typename Message>
 Answer answer_of(const Message& message) {
   Answer answer;
   answer.nonce = message.response_nonce();
-  if (message.has_error_detail()) answer.error = message.error_detail().message();
+  if (message.has_error_detail()) {
+    // Envoy ends some of them with a line break.
+    answer.error = std::string(absl::StripTrailingAsciiWhitespace(message.error_detail().message()));
+  }
   return answer;
 }
 

@@ -52,7 +52,7 @@ enum class Variant : std::uint8_t { kDelta, kSotw };
 // What both kinds of request say about an earlier response.
 struct Answer {
   std::string nonce;                 // of the response that is answered; empty: none
-  std::optional<std::string> error;  // it was refused, in the node's words
+  std::optional<std::string> error;  // it was refused, in the node's words, which end with no line break
 };
 
 struct DeltaRequest {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "api/annotations.h"
 #include "api/declarations.h"
 #include "api/relatives.h"
 #include "base/closest.h"
@@ -416,7 +417,10 @@ ReadObject read_object(const Tree& document, Trust trust) {
         trust == Trust::kFromServer || schema::check(document, type, &result.problems, effort);
     if (trust == Trust::kCheck && !has_form) suggest_relatives(document, result.key.kind, result.problems);
     if (has_form) {
-      if (trust == Trust::kCheck) schema::report_ineffective(document, type, &result.problems);
+      if (trust == Trust::kCheck) {
+        schema::report_ineffective(document, type, &result.problems);
+        report_annotations(document, result.key.kind, result.problems);
+      }
       if (std::optional<Object> object =
               entry->make(document, type, result.key.name.namespace_, &result.problems)) {
         result.bound = BoundObject{result.key, *api_version, std::move(*object)};

@@ -240,6 +240,50 @@ TEST_F(ExtensionPolicies, AnswerLaterWhileAModuleIsOnItsWay) {
   EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
 }
 
+TEST_F(ExtensionPolicies, TellAllThatIsWrongWithASourceAtOnce) {
+  policy_with("p", at("Gateway", "gw", "a"), R"(wasm:
+    - name: i
+      code:
+        type: Image
+        image:
+          url: "registry.example/team/filter@v1"
+          pullSecretRef: {name: pull}
+          tls: {caCertificateRef: {name: ca, kind: ConfigMap, group: ""}}
+    - name: h
+      code:
+        type: HTTP
+        http: {url: "ftp://modules.example/m.wasm", tls: {caCertificateRef: {name: ca}}})");
+  EXPECT_EQ(
+      problems(),
+      "p spec.wasm[0].code.image.pullSecretRef.name: there is no Secret default/pull\n"
+      "p spec.wasm[0].code.image.tls.caCertificateRef.name: there is no ConfigMap default/ca\n"
+      "p spec.wasm[1].code.http.tls.caCertificateRef.name: there is no Secret default/ca\n"
+      "p spec.wasm[0].code.image.url: the image reference has an @ that no digest follows, as in "
+      "`registry/name@sha256:` and 64 hexadecimal digits\n"
+      "p spec.wasm[1].code.http.url: the URL `ftp://modules.example/m.wasm` does not begin with `http://` "
+      "or `https://`");
+  const auto& conditions = status(kPolicy, {"default", "p"})->ancestors.at(0).second;
+  const std::string& told = translate::find_condition(conditions, "Accepted")->message;
+  EXPECT_EQ(std::ranges::count(told, '\n'), 4) << told;
+}
+
+TEST_F(ExtensionPolicies, NameTheDigestThatAModuleHasNot) {
+  const auto fetched = [this](const std::string& code) {
+    policy_with("p", at("Gateway", "gw", "a"), fmt::format("wasm: [{{name: m, code: {{{}}}}}]", code));
+    return problems();
+  };
+  now_ = wasm::Failed{.failure = {.reason = wasm::Reason::kDigestMismatch,
+                                  .message = "the module has another digest",
+                                  .of_sha256 = true},
+                      .retry_at = std::chrono::system_clock::now()};
+  constexpr std::string_view kSaid =
+      ": the module has another digest; correct `sha256` if that is the one that you mean; it is tried again";
+  EXPECT_EQ(fetched(R"(type: HTTP, http: {url: "https://modules.example/m.wasm"})"),
+            fmt::format("p spec.wasm[0].code.http.sha256{}", kSaid));
+  EXPECT_EQ(fetched(R"(type: Image, image: {url: "registry.example/m:1"})"),
+            fmt::format("p spec.wasm[0].code.image.sha256{}", kSaid));
+}
+
 // ---- extensions that proxies refuse -------------------------------------------------------------------
 
 class RefusedPolicies : public ExtensionPolicies {
@@ -323,6 +367,72 @@ TEST_F(RefusedPolicies, AreServedAgainWithOtherCode) {
   EXPECT_EQ(filters(), "a/one: wasm/default/p/0; b/one: wasm/default/p/0; c/one: wasm/default/p/0");
 }
 
+// ---- services whose clusters proxies refuse --------------------------------------------------------------
+
+class RefusedClusters : public ExtensionPolicies {
+ protected:
+  RefusedClusters() {
+    service("judge");
+    policy_with("p", at("Gateway", "gw", "a"),
+                R"(lua: [{type: Inline, inline: "function envoy_on_request(handle) end"}]
+  extProc:
+    - {backendRefs: [{name: blue, port: 80}], processingMode: {request: {}}}
+    - {backendRefs: [{name: judge, port: 80}], processingMode: {request: {}}})");
+    pipeline_.commit();
+  }
+
+  void refuse(const std::string& proxy, const std::optional<std::string>& words) {
+    pipeline_.set_cluster_refused({proxy, kCluster}, words);
+  }
+  // Of the condition Accepted at the first ancestor.
+  std::string message_of(const std::string& name) {
+    pipeline_.commit();
+    const auto& conditions = status(kPolicy, {"default", name})->ancestors.at(0).second;
+    return translate::find_condition(conditions, "Accepted")->message;
+  }
+
+  static constexpr char kCluster[] = "envoyextensionpolicy/default/p/extproc/1";
+};
+
+TEST_F(RefusedClusters, AreToldOfThePolicyWhichGoesOn) {
+  const std::string before = filters();
+  refuse("default/gw", "no such balancer");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=False/RejectedByProxy");
+  EXPECT_EQ(message_of("p"), "extProc[1]: the proxy rejected the way to its service: no such balancer");
+  EXPECT_EQ(filters(), before);
+}
+
+TEST_F(RefusedClusters, AreForgottenWhenTheyAreTaken) {
+  refuse("default/gw", "no such balancer");
+  pipeline_.commit();
+  refuse("default/gw", std::nullopt);
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
+}
+
+TEST_F(RefusedClusters, OfAnotherProxyAreNoneOfThisAncestor) {
+  refuse("default/other", "no such balancer");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=True/Accepted");
+}
+
+TEST_F(RefusedClusters, AreToldBesideWhatElseIsWrong) {
+  policy_with("p", at("Gateway", "gw", "a"),
+              R"(lua: [{type: Inline, inline: "if"}]
+  extProc:
+    - {backendRefs: [{name: blue, port: 80}], processingMode: {request: {}}}
+    - {backendRefs: [{name: judge, port: 80}], processingMode: {request: {}}})");
+  refuse("default/gw", "no such balancer");
+  EXPECT_EQ(status_of("p"), "Gateway/gw/a Accepted=False/Invalid");
+  const std::string message = message_of("p");
+  EXPECT_TRUE(message.starts_with("lua[0]: the script is refused")) << message;
+  EXPECT_TRUE(message.ends_with("\nextProc[1]: the proxy rejected the way to its service: no such balancer"))
+      << message;
+}
+
+TEST_F(RefusedClusters, HaveTheirExtensionAsOwner) {
+  const auto owner = pipeline_.owner_of_cluster({"default/gw", kCluster});
+  EXPECT_EQ(owner.object.to_string() + " " + owner.path, "EnvoyExtensionPolicy default/p spec.extProc[1]");
+}
+
 // ---- statuses ---------------------------------------------------------------------------------------
 
 TEST_F(ExtensionPolicies, OfOneTargetTheFirstCountsAndTheOtherIsTold) {
@@ -356,6 +466,113 @@ TEST_F(ExtensionPolicies, WithATargetThatIsNotThereSuggestTheNearest) {
   EXPECT_EQ(status_of("p"), "");
   EXPECT_EQ(status_of("q"),
             "Gateway/gw Accepted=False/TargetNotFound; ListenerSet/more Accepted=False/TargetNotFound");
+}
+
+// ---- what is right in itself, and hardly what was meant
+// -----------------------------------------------------
+
+class DoubtfulPolicies : public ExtensionPolicies {
+ protected:
+  // Like problems(), of which each has to be a warning with this code.
+  std::string warnings(const std::string& code) {
+    pipeline_.commit();
+    for (const Problem& problem : pipeline_.problems()) {
+      EXPECT_EQ(problem.severity, Severity::kWarning) << problem.message;
+      EXPECT_EQ(problem.code, code);
+    }
+    return problems();
+  }
+  void selecting(const std::string& selector) {
+    policy("p", fmt::format("targetSelectors: [{{{}}}]", selector));
+  }
+};
+
+TEST_F(DoubtfulPolicies, SelectNothingByALabelThatNothingHas) {
+  selecting("kind: HTTPRoute, matchLabels: {app: wbe}");
+  EXPECT_EQ(
+      warnings("reference/no-targets"),
+      "p spec.targetSelectors[0].matchLabels: no HTTPRoute of namespace default has these labels: nothing "
+      "is selected; did you mean `web`?");
+}
+
+TEST_F(DoubtfulPolicies, SelectNothingOfAKindOfWhichThereIsNone) {
+  selecting("kind: GRPCRoute, matchLabels: {app: web}, namespaces: {from: All}");
+  EXPECT_EQ(warnings("reference/no-targets"),
+            "p spec.targetSelectors[0]: there is no GRPCRoute: nothing is selected");
+}
+
+TEST_F(DoubtfulPolicies, SelectNothingByAnExpressionThatNothingMeets) {
+  selecting("kind: HTTPRoute, matchExpressions: [{key: app, operator: DoesNotExist}]");
+  EXPECT_EQ(
+      warnings("reference/no-targets"),
+      "p spec.targetSelectors[0]: no HTTPRoute of namespace default has these labels: nothing is selected");
+}
+
+TEST_F(DoubtfulPolicies, SelectNothingInNamespacesThatDoNotLetThemIn) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: shop, labels: {app: shop}}
+spec: {parentRefs: [{name: gw, namespace: default}], rules: [{backendRefs: [{name: blue, namespace: default, port: 80}]}]}
+)");
+  selecting("kind: HTTPRoute, matchLabels: {app: shop}, namespaces: {from: All}");
+  EXPECT_EQ(
+      problems(),
+      "p spec.targetSelectors[0]: every HTTPRoute with these labels is in a namespace out of reach: nothing "
+      "is selected; widen `namespaces`, and add a ReferenceGrant in those of other teams");
+}
+
+TEST_F(DoubtfulPolicies, AreToldOnceWhyTheySelectNothing) {
+  selecting("kind: HTTPRout, matchLabels: {app: web}");
+  EXPECT_EQ(
+      warnings("reference/kind"),
+      "p spec.targetSelectors[0].kind: there is no kind `gateway.networking.k8s.io/HTTPRout`: nothing is "
+      "selected; did you mean `HTTPRoute`?");
+}
+
+TEST_F(DoubtfulPolicies, HaveNoExtension) {
+  policy_with("p", at("HTTPRoute", "web"), "");
+  EXPECT_EQ(
+      warnings("value/no-extension"),
+      "p spec: the policy has no extension: its targets do without any, also without those of policies for "
+      "what they are attached to; add one to `lua`, `extProc`, `wasm` or `dynamicModule`, or remove the "
+      "policy");
+  policy_with("p", at("HTTPRoute", "web"), "mergeType: JSONMerge");
+  EXPECT_EQ(warnings("value/no-extension"),
+            "p spec: the policy has no extension: it changes nothing; add one to `lua`, `extProc`, `wasm` or "
+            "`dynamicModule`, or remove the policy");
+}
+
+TEST_F(DoubtfulPolicies, TellTheirServiceNothing) {
+  const std::string kNothing =
+      ": the service is told nothing, neither of requests nor of responses: all pass without it; write "
+      "`processingMode: {request: {}}` for the headers of requests, and `body` in the braces for their "
+      "bodies; "
+      "the same for `response`";
+  const auto asking = [this](const std::string& more) {
+    policy_with("p", at("HTTPRoute", "web"),
+                fmt::format("extProc: [{{backendRefs: [{{name: blue, port: 80}}]{}}}]", more));
+    return warnings("value/no-processing");
+  };
+  EXPECT_EQ(asking(""), "p spec.extProc[0]" + kNothing);
+  EXPECT_EQ(asking(", processingMode: {allowModeOverride: true}"),
+            "p spec.extProc[0].processingMode" + kNothing);
+  EXPECT_EQ(asking(", processingMode: {response: {}}"), "");
+}
+
+TEST_F(DoubtfulPolicies, HaveAScriptUnderAnotherKey) {
+  feed(R"(
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: script, namespace: default}
+data: {b.lua: if, a.lua: "function envoy_on_request(handle) end"}
+)");
+  policy_with("p", at("HTTPRoute", "web"),
+              "lua: [{type: ValueRef, valueRef: {group: '', kind: ConfigMap, name: script}}]");
+  EXPECT_EQ(
+      warnings("reference/key"),
+      "p spec.lua[0].valueRef.name: ConfigMap default/script has no key `lua`: the script is that of its "
+      "first, `a.lua`; put the script under the key `lua`");
 }
 
 // ---- scripts ---------------------------------------------------------------------------------------------

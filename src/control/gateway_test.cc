@@ -329,6 +329,63 @@ TEST_F(Classes, OfAnotherControllerAreItsBusinessBesideOneOfOurs) {
   EXPECT_EQ(problems(), "");
 }
 
+// An EnvoyProxy with an order of filters that goes round in a circle.
+class ImpossibleOrders : public Gateways {
+ protected:
+  static constexpr char kCircle[] =
+      "filterOrder: [{name: envoy.filters.http.lua, before: envoy.filters.http.wasm},"
+      " {name: envoy.filters.http.lua, after: envoy.filters.http.wasm}]";
+  static constexpr char kSaid[] =
+      "Accepted=False/InvalidParameters EnvoyProxy default/proxy spec.filterOrder[1]: the positions go round "
+      "in a circle: envoy.filters.http.lua → envoy.filters.http.wasm → envoy.filters.http.lua";
+
+  ImpossibleOrders() {
+    feed_gateway_with_proxy();
+    feed_proxy(kCircle);
+    pipeline_.set_proxy_state("default/gw", {.ready = true, .programmed = true, .message = ""});
+    pipeline_.commit();
+  }
+  const translate::ObjectStatus& status_of(const GroupKind& kind, const NamespacedName& name) const {
+    return *YamlPipeline::status(kind, name);
+  }
+  static std::string accepted(const translate::Conditions& conditions) {
+    const translate::Condition* condition = translate::find_condition(conditions, "Accepted");
+    return text({*condition}) + " " + condition->message;
+  }
+};
+
+TEST_F(ImpossibleOrders, AreToldOfTheEnvoyProxy) {
+  const auto& status = status_of(api::kind_of<api::EnvoyProxy>(), {"default", "proxy"});
+  EXPECT_EQ(accepted(status.ancestors.at(0).second), kSaid);
+}
+
+TEST_F(ImpossibleOrders, AreToldOfTheGatewayWhichIsServedAllTheSame) {
+  const auto& status = status_of(api::kind_of<api::Gateway>(), {"default", "gw"});
+  EXPECT_EQ(accepted(status.conditions), kSaid);
+  EXPECT_EQ(text(status.conditions), "Accepted=False/InvalidParameters Programmed=True/Programmed");
+  EXPECT_FALSE(status.listeners.empty());
+}
+
+TEST_F(ImpossibleOrders, AreToldOfTheClassThatNamesTheEnvoyProxy) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: named}
+spec:
+  controllerName: gateway.envoyproxy.io/gatewayclass-controller
+  parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy, namespace: default}
+)");
+  pipeline_.commit();
+  EXPECT_EQ(accepted(status_of(api::kind_of<api::GatewayClass>(), {"", "named"}).conditions), kSaid);
+}
+
+TEST_F(ImpossibleOrders, AreNoneOnceTheyAreMended) {
+  feed_proxy("");
+  pipeline_.commit();
+  EXPECT_EQ(text(status_of(api::kind_of<api::Gateway>(), {"default", "gw"}).conditions),
+            "Accepted=True/Accepted Programmed=True/Programmed");
+}
+
 TEST_F(Gateways, NeedNoGatewayClassThatSaysSo) {
   feed(R"(
 apiVersion: gateway.networking.k8s.io/v1

@@ -334,7 +334,7 @@ metadata: {name: p, namespace: default}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: web}]
   lua: [{type: Inline, inline: "function envoy_on_request(handle) end"}]
-  extProc: [{backendRefs: [{name: blue, port: 80}]}]
+  extProc: [{backendRefs: [{name: blue, port: 80}], processingMode: {request: {}}}]
 )");
   policy("one",
          {{kListener,
@@ -424,6 +424,15 @@ TEST_F(PatchPolicies, ApplyInTheOrderOfTheirPriorities) {
 }
 
 // ---- what does not apply ------------------------------------------------------------------------------
+
+TEST_F(PatchPolicies, WithoutAPatchSayThatTheyChangeNothing) {
+  policy("one", {});
+  EXPECT_THAT(problems(), ::testing::ElementsAre(
+                              "spec: the policy has no patch: it changes nothing; add some to `jsonPatches`, "
+                              "or remove the policy [value/no-patch]"));
+  EXPECT_EQ(pipeline_.problems().at(0).severity, Severity::kWarning);
+  EXPECT_TRUE(conditions("one").starts_with("Accepted=True/Accepted"));
+}
 
 TEST_F(PatchPolicies, SayWhatIsThereInPlaceOfWhatTheyChange) {
   const json before = listener();

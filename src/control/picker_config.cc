@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "api/annotations.h"
 #include "picker/config/config.h"
 #include "tree/parse.h"
 #include "tree/write.h"
@@ -41,7 +42,7 @@ std::optional<std::string> read_text(const ObjectKey& map, const std::string& ke
 
 std::optional<PickerConfig> read_picker_config(const NamespacedName& name, const api::InferencePool& pool,
                                                const ConfigMaps& maps) {
-  const auto named = pool.metadata.annotations.find(translate::kPickerConfig);
+  const auto named = pool.metadata.annotations.find(api::kPickerConfig);
   if (named == pool.metadata.annotations.end()) return std::nullopt;
   PickerConfig config;
   const auto tell = [&](Severity severity, std::string code, std::string message, std::string suggestion) {
@@ -49,7 +50,7 @@ std::optional<PickerConfig> read_picker_config(const NamespacedName& name, const
                                .severity = severity,
                                .where = {},
                                .object = {.kind = api::kind_of<api::InferencePool>(), .name = name},
-                               .path = fmt::format("metadata.annotations[{}]", translate::kPickerConfig),
+                               .path = fmt::format("metadata.annotations[{}]", api::kPickerConfig),
                                .message = std::move(message),
                                .suggestion = std::move(suggestion),
                                .also = {}});

@@ -1,5 +1,5 @@
 // The EndpointPickerConfig that a pool's own picker decides by: its InferencePool names a ConfigMap of its
-// namespace by the annotation translate::kPickerConfig, and the ConfigMap has it under its one key.
+// namespace by the annotation api::kPickerConfig, and the ConfigMap has it under its one key.
 //
 // A mistake in it is one of the ConfigMap, at its place in the text: "data[config.yaml].plugins[0].type".
 //

@@ -206,6 +206,14 @@ void Pipeline::set_unserved(const XdsKey& resource, std::optional<translate::Uns
   }
 }
 
+void Pipeline::set_cluster_refused(const XdsKey& cluster, std::optional<std::string> words) {
+  if (words) {
+    tables_->in.refused_clusters.set(cluster, *std::move(words));
+  } else {
+    tables_->in.refused_clusters.erase(cluster);
+  }
+}
+
 void Pipeline::set_modules(ModuleResolver resolve) { tables_->resolve_module = std::move(resolve); }
 
 void Pipeline::look_at_module(const std::string& slot) {
@@ -251,9 +259,19 @@ void Pipeline::forget_changes() { tables_->graph.forget_changes(); }
 
 const RenderedTable& Pipeline::resources(ResourceType type) const { return tables_->patched.of(type).all; }
 
-const ObjectKey* Pipeline::owner_of_cluster(const XdsKey& cluster) const {
+Pipeline::ClusterOwner Pipeline::owner_of_cluster(const XdsKey& cluster) const {
+  // That of a server of modules is of nobody's own: then it is the first that has it.
+  std::optional<ClusterOwner> owner;
+  tables_->extensions.policies.for_each(
+      [&](const NamespacedName& policy, const translate::ExtensionPolicyRow& row) {
+        if (owner && owner->object.name < policy) return;
+        if (auto extension = translate::extension_with(row, cluster.name)) {
+          owner = {tables::object_key<api::EnvoyExtensionPolicy>(policy), "spec." + *extension};
+        }
+      });
+  if (owner) return *std::move(owner);
   const translate::ClusterRow* row = tables_->resources.cluster_rows.get(cluster);
-  return row == nullptr ? nullptr : &row->cluster.owner;
+  return {row == nullptr ? ObjectKey() : row->cluster.owner, ""};
 }
 
 const flow::Table<ir::ProxyKey, translate::ProxyPlan>& Pipeline::proxies() const {

@@ -40,6 +40,9 @@ class Pipeline {
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
   // A proxy serves a socket or route table; or not, and nobody is to be held back for that.
   void set_unserved(const translate::XdsKey& resource, std::optional<translate::Unserved> why);
+  // A proxy did not take a cluster, in its words; or that is over. Nobody is held back for that: the proxy
+  // goes on with the one that it has of the name.
+  void set_cluster_refused(const translate::XdsKey& cluster, std::optional<std::string> words);
   // Without a state, the conditions of Gateways say nothing of their proxy.
   void set_proxy_state(const ir::ProxyKey& proxy, ProxyState state);
 
@@ -62,8 +65,12 @@ class Pipeline {
   std::vector<std::pair<GroupKind, std::size_t>> count_objects() const;
 
   const RenderedTable& resources(xds::ResourceType type) const;
-  // The object that a cluster is there for; null where there is no such cluster.
-  const ObjectKey* owner_of_cluster(const translate::XdsKey& cluster) const;
+  // What a cluster is there for: an object, and a field of it where one is at fault for what the cluster is.
+  struct ClusterOwner {
+    ObjectKey object;
+    std::string path;
+  };
+  ClusterOwner owner_of_cluster(const translate::XdsKey& cluster) const;
   // The modules that policies and EnvoyProxies want now, by slot (translate::ModuleState).
   const flow::Table<std::string, wasm::Source>& wanted_modules() const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;

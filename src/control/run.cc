@@ -342,6 +342,7 @@ void Control::handle(ads::Event event) {
                  [this](const ads::Disconnected& e) {
                    log(Level::kInfo, "disconnected", {{"proxy", e.proxy}, {"node", e.node}});
                    retries_.disconnected(e);
+                   verdicts_->disconnected(e);
                  },
                  [this](const ads::Acknowledged& e) {
                    log(Level::kInfo, "acknowledged",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -67,19 +68,54 @@ void Verdicts::rejected(const ads::Rejected& rejected) {
   // What a patch did to it is the policy's doing.
   const std::optional<std::string> aggregate = pipeline_.aggregate_of(rejected.type, key);
   if (aggregate && isolation_.rejected(*aggregate, rejected.commit, rejected.message)) return;
-  const ObjectKey* owner = pipeline_.owner_of_cluster(key);
-  refused_.push_back({rejected.type,
-                      key,
-                      rejected.version,
-                      {.code = "value/rejected",
-                       .severity = Severity::kError,
-                       .where = {},
-                       .object = owner == nullptr ? ObjectKey{} : *owner,
-                       .path = "",
-                       .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
-                       .suggestion = ""}});
+  const auto is_of_before = [&](const RefusedResource& r) {
+    return r.type == rejected.type && r.key == key && r.node == rejected.node;
+  };
+  forget_refused(is_of_before);
+  auto owner = pipeline_.owner_of_cluster(key);
+  refused_.push_back(
+      {.type = rejected.type,
+       .key = key,
+       .node = rejected.node,
+       .version = rejected.version,
+       .words = rejected.message,
+       .problem = {.code = "value/rejected",
+                   .severity = Severity::kError,
+                   .where = {},
+                   .object = std::move(owner.object),
+                   .path = std::move(owner.path),
+                   .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
+                   .suggestion = ""}});
   problems_.add(refused_.back().problem);
+  tell_pipeline(refused_.back());
+}
+
+void Verdicts::disconnected(const ads::Disconnected& disconnected) {
+  forget_refused([&](const RefusedResource& r) {
+    return r.key.proxy == disconnected.proxy && r.node == disconnected.node;
+  });
+}
+
+template <typename Ends>
+void Verdicts::forget_refused(Ends ends) {
+  const auto ended = std::ranges::stable_partition(refused_, std::not_fn(ends));
+  const std::vector<RefusedResource> gone(ended.begin(), ended.end());
+  refused_.erase(ended.begin(), ended.end());
+  for (const RefusedResource& each : gone) {
+    problems_.remove(each.problem);
+    tell_pipeline(each);
+  }
+}
+
+void Verdicts::tell_pipeline(const RefusedResource& refused) {
   dirty_ = true;
+  if (refused.type != xds::ResourceType::kCluster) return;
+  const auto is_of_it = [&](const RefusedResource& r) {
+    return r.type == refused.type && r.key == refused.key;
+  };
+  const auto newest = std::find_if(refused_.rbegin(), refused_.rend(), is_of_it);
+  pipeline_.set_cluster_refused(
+      refused.key, newest == refused_.rend() ? std::nullopt : std::optional<std::string>(newest->words));
 }
 
 void Verdicts::conclude() {
@@ -102,11 +138,9 @@ void Verdicts::committed(std::uint64_t commit) {
     isolation_.changed(commit, contributor.object, contributor.aggregates);
   }
   ordered_.clear();
-  std::erase_if(refused_, [this](const RefusedResource& r) {
+  forget_refused([this](const RefusedResource& r) {
     const Rendered* present = pipeline_.resources(r.type).get(r.key);
-    if (present != nullptr && present->version == r.version) return false;
-    problems_.remove(r.problem);
-    return true;
+    return present == nullptr || present->version != r.version;
   });
 }
 

@@ -5,7 +5,7 @@
 // it takes one, the versions in it are good, and are kept in a journal. When it refuses one, isolation finds
 // who is guilty, and that object's last good version is served in its place. Both outlast the process, in the
 // run directory. A cluster, a secret or endpoints that are refused harm nothing else: the proxy keeps what it
-// had, and the problem names the object.
+// had, and the problem names the object. That of a policy's service is told in the policy's status too.
 //
 // What is decided goes into the pipeline like any other input, for the next commit.
 //
@@ -52,6 +52,8 @@ class Verdicts {
   bool rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message);
   // Of a cluster, endpoints or a secret.
   void rejected(const ads::Rejected& rejected);
+  // What the node refused of these it refuses again when it comes back, if it does.
+  void disconnected(const ads::Disconnected& disconnected);
   // Orders what follows from all that was said.
   void conclude();
 
@@ -73,10 +75,17 @@ class Verdicts {
   struct RefusedResource {
     xds::ResourceType type;
     translate::XdsKey key;
+    std::string node;
     std::uint64_t version;
+    std::string words;
     Problem problem;
   };
 
+  // Forgets those of which `ends(refused)` is true.
+  template <typename Ends>
+  void forget_refused(Ends ends);
+  // Has the pipeline know what is refused of a cluster.
+  void tell_pipeline(const RefusedResource& refused);
   void carry_out(const std::vector<Isolation::Order>& orders);
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
   void drop_refusal(const ObjectKey& object);

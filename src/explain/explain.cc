@@ -235,7 +235,12 @@ bool Explainer::choose_route() {
       if (is_in(problem.path, e_.rule->place.path)) e_.problems.push_back(problem);
     }
   }
-  follow_route(snapshot_, shares, arrival_, e_);
+  const auto missing =
+      snapshot_.missing_extensions(e_.route_table, *e_.virtual_host, first.owner, origin.rule);
+  follow_route(snapshot_, shares, missing, arrival_, e_);
+  for (const translate::MissingExtension& each : missing) {
+    blame({.kind = api::kind_of<api::EnvoyExtensionPolicy>(), .name = each.policy}, "spec." + each.place);
+  }
   return true;
 }
 

@@ -372,6 +372,64 @@ TEST(Explain, ServicesOfExtensionsAreToldWithTheirSettings) {
                 "ext_proc/default/p/0: limits: 1024 connections, 7 requests, 1024 that wait, 1024 retries"}));
 }
 
+// ---- extensions that are missing -------------------------------------------------------------------
+
+// What becomes of a request whose route has these extensions.
+Explanation explain_with(std::string_view extensions) {
+  const auto pipeline = serve(fmt::format(R"({}---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: judged, namespace: default}}
+spec:
+  parentRefs: [{{name: web}}]
+  rules: [{{backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: blue}}]}}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {{name: p, namespace: default}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: judged}}]
+  {}
+)",
+                                          kGateway, extensions));
+  Request request;
+  request.port = 8080;
+  request.authority = "a.example";
+  request.path = "/";
+  const Snapshot snapshot(*pipeline);
+  return explain(snapshot, request).front();
+}
+
+constexpr std::string_view kLateModule =
+    R"(code: {type: HTTP, http: {url: "https://modules.example/m.wasm"}})";
+
+TEST(Explain, AnExtensionThatCannotBeUsedIsToldWithWhatIsWrongWithIt) {
+  const Explanation e = explain_with(R"(lua: [{type: Inline, inline: "if"}])");
+  EXPECT_EQ(e.outcome, Outcome::kAnswered);
+  EXPECT_EQ(e.status, 500);
+  EXPECT_EQ(e.why, "lua[0] of EnvoyExtensionPolicy default/p cannot be used");
+  EXPECT_FALSE(e.as_wanted);
+  ASSERT_EQ(e.problems.size(), 1U);
+  EXPECT_EQ(e.problems[0].object.to_string() + " " + e.problems[0].path,
+            "EnvoyExtensionPolicy default/p spec.lua[0].inline");
+}
+
+TEST(Explain, AnExtensionThatIsLateIsTold) {
+  const Explanation e = explain_with(fmt::format("wasm: [{{{}}}]", kLateModule));
+  EXPECT_EQ(e.outcome, Outcome::kAnswered);
+  EXPECT_EQ(e.status, 503);
+  EXPECT_EQ(e.why, "wasm[0] of EnvoyExtensionPolicy default/p is not there yet");
+  EXPECT_FALSE(e.as_wanted);
+}
+
+TEST(Explain, AnExtensionThatFailsOpenIsToldAndTheRequestGoesOn) {
+  const Explanation e = explain_with(fmt::format("wasm: [{{{}, failOpen: true}}]", kLateModule));
+  EXPECT_EQ(e.outcome, Outcome::kForwarded);
+  ASSERT_EQ(e.steps.size(), 1U);
+  EXPECT_EQ(e.steps[0].text,
+            "wasm[0] of EnvoyExtensionPolicy default/p is not there yet: it goes on without");
+}
+
 TEST(Diff, OfSettingsOfAServiceNamesThem) {
   const auto changes = [](std::string_view settings_before, std::string_view settings_after) {
     const auto before = serve_with_services(settings_before);

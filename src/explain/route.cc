@@ -37,8 +37,9 @@ const std::string& resolved_host(const ir::Forward& forward, const Arrival& arri
 
 class Follower {
  public:
-  Follower(const Snapshot& snapshot, const Arrival& arrival, Explanation& e)
-      : snapshot_(snapshot), arrival_(arrival), e_(e) {}
+  Follower(const Snapshot& snapshot, const std::vector<translate::MissingExtension>& missing,
+           const Arrival& arrival, Explanation& e)
+      : snapshot_(snapshot), missing_(missing), arrival_(arrival), e_(e) {}
 
   void follow(const std::vector<const ir::Route*>& shares);
 
@@ -48,6 +49,7 @@ class Follower {
   std::vector<ir::ExtensionUse> add_auth_steps(const std::vector<ir::ExtensionUse>& uses,
                                                std::vector<Step>& steps) const;
   void add_extension_steps(const std::vector<ir::ExtensionUse>& uses);
+  bool lacks_an_extension(std::uint16_t status);
   void add_service_steps(const ir::Extension& extension, const ir::ExtProc& asking);
   void share_out(const std::vector<const ir::Route*>& shares);
   void add_forward_steps(const ir::Forward& forward, const ir::Route& route, std::vector<Step>& steps) const;
@@ -56,6 +58,7 @@ class Follower {
   void answer_directly(std::uint16_t status, bool code);
 
   const Snapshot& snapshot_;
+  const std::vector<translate::MissingExtension>& missing_;
   const Arrival& arrival_;
   Explanation& e_;
 };
@@ -83,13 +86,16 @@ void Follower::follow(const std::vector<const ir::Route*>& shares) {
   const std::vector<ir::ExtensionUse> uses = uses_of_all(shares);
   const std::vector<ir::ExtensionUse> code = add_own_steps(add_auth_steps(uses, e_.steps), e_.steps);
   if (!code.empty()) add_extension_steps(code);
-  if (shares.size() > 1) {
+  const auto* response = std::get_if<ir::DirectResponse>(&action.action);
+  if (lacks_an_extension(response == nullptr ? 0 : response->status)) {
+    // All shares of the rule answer so.
+  } else if (shares.size() > 1) {
     share_out(shares);
   } else if (const auto* redirect = std::get_if<ir::Redirect>(&action.action)) {
     e_.outcome = Outcome::kRedirected;
     e_.status = redirect->status;
     e_.location = location(*redirect, shares.front()->match.path, e_.request, arrival_);
-  } else if (const auto* response = std::get_if<ir::DirectResponse>(&action.action)) {
+  } else if (response != nullptr) {
     answer_directly(response->status, !code.empty());
   } else {
     const auto& forward = std::get<ir::Forward>(action.action);
@@ -152,6 +158,24 @@ void Follower::add_extension_steps(const std::vector<ir::ExtensionUse>& uses) {
     const bool used = std::ranges::find(uses, extension->name, &ir::ExtensionUse::name) != uses.end();
     if (table == e_.route_table && used && asking != nullptr) add_service_steps(*extension, *asking);
   }
+}
+
+// Tells of what is missing; true where requests must not do without it, so that the rule answers this status.
+bool Follower::lacks_an_extension(std::uint16_t status) {
+  std::vector<std::string> needed;
+  for (const translate::MissingExtension& each : missing_) {
+    const ObjectKey policy{.kind = api::kind_of<api::EnvoyExtensionPolicy>(), .name = each.policy};
+    const std::string what = fmt::format("{} of {} {}", each.place, policy.to_string(),
+                                         each.pending ? "is not there yet" : "cannot be used");
+    if (each.fail_open) {
+      e_.steps.push_back({"extensions", fmt::format("{}: it goes on without", what)});
+    } else {
+      needed.push_back(what);
+    }
+  }
+  if (needed.empty()) return false;
+  e_.answer(status, fmt::format("{}", fmt::join(needed, ", and ")));
+  return true;
 }
 
 // Whom it asks, and how Envoy treats these.
@@ -287,8 +311,9 @@ void Follower::judge_destinations() {
 }  // namespace
 
 void follow_route(const Snapshot& snapshot, const std::vector<const ir::Route*>& shares,
-                  const Arrival& arrival, Explanation& e) {
-  Follower(snapshot, arrival, e).follow(shares);
+                  const std::vector<translate::MissingExtension>& missing, const Arrival& arrival,
+                  Explanation& e) {
+  Follower(snapshot, missing, arrival, e).follow(shares);
 }
 
 }  // namespace sluice::explain

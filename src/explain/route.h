@@ -11,8 +11,9 @@
 namespace sluice::explain {
 
 // Finishes an explanation of which the proxy and the rule are known. The routes are those that share the
-// requests of one match, by rising fractions; it is one as a rule.
+// requests of one match, by rising fractions; it is one as a rule. `missing` are extensions of their rule.
 void follow_route(const Snapshot& snapshot, const std::vector<const ir::Route*>& shares,
-                  const Arrival& arrival, Explanation& e);
+                  const std::vector<translate::MissingExtension>& missing, const Arrival& arrival,
+                  Explanation& e);
 
 }  // namespace sluice::explain

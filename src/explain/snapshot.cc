@@ -1,6 +1,7 @@
 #include "explain/snapshot.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -83,6 +84,19 @@ Snapshot::Origin Snapshot::origin(const std::string& table, const std::string& h
     }
   }
   return {};
+}
+
+std::vector<translate::MissingExtension> Snapshot::missing_extensions(const std::string& table,
+                                                                      const std::string& host,
+                                                                      const ObjectKey& route,
+                                                                      std::uint32_t rule) const {
+  std::vector<translate::MissingExtension> of_rule;
+  for (const auto& [key, contribution] : hosts(table).find(host)->second) {
+    if (key != route || contribution->missing == nullptr) continue;
+    std::ranges::copy_if(*contribution->missing, std::back_inserter(of_rule),
+                         [rule](const translate::MissingExtension& each) { return each.rule == rule; });
+  }
+  return of_rule;
 }
 
 const translate::ClusterRow* Snapshot::cluster(const ir::ProxyKey& proxy, const std::string& name) const {

@@ -60,6 +60,10 @@ class Snapshot {
     std::uint32_t match = 0;
   };
   Origin origin(const std::string& table, const std::string& host, const ir::Route& route) const;
+  // The extensions that a rule of a route should have there and has not.
+  std::vector<translate::MissingExtension> missing_extensions(const std::string& table,
+                                                              const std::string& host, const ObjectKey& route,
+                                                              std::uint32_t rule) const;
 
   // Null where there is no such cluster.
   const translate::ClusterRow* cluster(const ir::ProxyKey& proxy, const std::string& name) const;

@@ -101,4 +101,13 @@ PolicyProblems check_filter_order(const NamespacedName& envoy_proxy,
   return checked;
 }
 
+std::string wrong_filter_order(const api::EnvoyProxy& envoy_proxy) {
+  const NamespacedName name{envoy_proxy.metadata.namespace_, envoy_proxy.metadata.name};
+  std::vector<std::string> wrong;
+  for (const Problem& problem : check_filter_order(name, envoy_proxy.spec.filter_order).problems) {
+    wrong.push_back(fmt::format("{} {}: {}", problem.object.to_string(), problem.path, problem.message));
+  }
+  return fmt::format("{}", fmt::join(wrong, "\n"));
+}
+
 }  // namespace sluice::translate

@@ -3,6 +3,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "translate/rows.h"
@@ -15,5 +16,8 @@ std::vector<ir::FilterMove> filter_moves(const std::vector<api::FilterPosition>&
 // other all the same, so that it is the earlier one that gives way.
 PolicyProblems check_filter_order(const NamespacedName& envoy_proxy,
                                   const std::vector<api::FilterPosition>& order);
+
+// The same for the conditions of an EnvoyProxy and of what names it; empty: the order is good.
+std::string wrong_filter_order(const api::EnvoyProxy& envoy_proxy);
 
 }  // namespace sluice::translate

@@ -10,6 +10,7 @@
 #include "translate/addresses.h"
 #include "translate/attach.h"
 #include "translate/client_validation.h"
+#include "translate/filter_order.h"
 #include "translate/listener.h"
 #include "translate/near.h"
 #include "translate/reference.h"
@@ -89,12 +90,16 @@ ClassRow translate_class(const NamespacedName& name, const api::GatewayClass& ga
   }
   // The Gateways of the class are served all the same, and follow the EnvoyProxy when it comes.
   row.envoy_proxy = NamespacedName{*ref.namespace_, ref.name};
-  if (reads.get(inputs.envoy_proxies, *row.envoy_proxy) == nullptr) {
+  const api::EnvoyProxy* envoy_proxy = reads.get(inputs.envoy_proxies, *row.envoy_proxy);
+  if (envoy_proxy == nullptr) {
     const ObjectKey missing{.kind = api::kind_of<api::EnvoyProxy>(), .name = *row.envoy_proxy};
     refuse("reference/not-found", "spec.parametersRef.name",
            fmt::format("there is no EnvoyProxy {}; its Gateways have the default settings",
                        row.envoy_proxy->to_string()),
            near_object(missing, {}, tables, reads));
+  } else if (std::string wrong = wrong_filter_order(*envoy_proxy); !wrong.empty()) {
+    // A problem it is where it stands.
+    row.conditions = {{"Accepted", false, "InvalidParameters", std::move(wrong)}};
   }
   return row;
 }
@@ -193,6 +198,12 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   std::shared_ptr<const api::EnvoyProxy> class_proxy;
   if (of_class) class_proxy = reads.get_shared(inputs.envoy_proxies, *of_class);
   if (plan.envoy_proxy == nullptr) plan.envoy_proxy = class_proxy;
+  if (plan.envoy_proxy != nullptr) {
+    // It is served all the same: an order there is.
+    if (std::string wrong = wrong_filter_order(*plan.envoy_proxy); !wrong.empty()) {
+      plan.conditions.push_back({"Accepted", false, "InvalidParameters", std::move(wrong)});
+    }
+  }
 
   const bool merged = settings.merge_gateways || (class_proxy != nullptr && class_proxy->spec.merge_gateways);
   plan.proxy = merged ? class_name : name.to_string();
@@ -214,7 +225,7 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
       show(plan.own_envoy_proxy ? *plan.own_envoy_proxy : *of_class, "spec.mergeBackends",
            "backends are merged here");
     }
-    plan.conditions.push_back({"Accepted", false, "InvalidParameters", message});
+    set_condition(plan.conditions, {"Accepted", false, "InvalidParameters", message});
     plan.accepted = false;
   }
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "api/annotations.h"
 #include "api/gateway_api/shared.h"
 #include "base/content_id.h"
 #include "base/quote.h"
@@ -28,7 +29,7 @@ constexpr ir::Duration kAnswerWithin{1'000};
 // The service that the protocol's health checks ask for.
 constexpr const char* kExtProcService = "envoy.service.ext_proc.v3.ExternalProcessor";
 
-// Values of kPickerHome.
+// Values of api::kPickerHome.
 constexpr std::string_view kInside = "inside-envoy";
 constexpr std::string_view kBeside = "beside-envoy";
 
@@ -166,24 +167,6 @@ std::string group_of(const std::string& namespace_, const std::string& key, cons
   return fmt::format("{}\n{}\n{}", namespace_, key, value);
 }
 
-// What there is instead of the first label that no Pod has.
-std::string near_labels(const api::StringMap& wanted, const std::vector<const api::Pod*>& pods) {
-  for (const auto& [key, value] : wanted) {
-    std::set<std::string_view> keys;
-    std::set<std::string_view> values;
-    for (const api::Pod* pod : pods) {
-      for (const auto& [its_key, its_value] : pod->metadata.labels) {
-        keys.insert(its_key);
-        if (its_key == key) values.insert(its_value);
-      }
-    }
-    if (values.contains(value)) continue;
-    return values.empty() ? near_among(key, {keys.begin(), keys.end()})
-                          : near_among(value, {values.begin(), values.end()});
-  }
-  return "no single Pod has all of them";
-}
-
 PoolExtraRow read_extra(const ObjectKey& object, const api::ObjectMeta& metadata,
                         const api::PoolReference& ref, const Projections& tables, flow::Reads& reads) {
   PoolExtraRow row{.pool = {object.name.namespace_, ref.name},
@@ -223,12 +206,13 @@ PoolExtraRow read_extra(const ObjectKey& object, const api::ObjectMeta& metadata
 // Where our own picker is to be.
 void read_home(const NamespacedName& name, const api::InferencePool& pool, const Settings& settings,
                PoolView& view) {
-  const auto at = pool.metadata.annotations.find(kPickerHome);
+  const auto at = pool.metadata.annotations.find(api::kPickerHome);
   if (at == pool.metadata.annotations.end()) return;
   const auto warn = [&](std::string code, std::string message, std::string suggestion) {
-    view.problems.push_back(problem_of(
-        {.kind = api::kind_of<api::InferencePool>(), .name = name}, Severity::kWarning, std::move(code),
-        fmt::format("metadata.annotations[{}]", kPickerHome), std::move(message), std::move(suggestion)));
+    view.problems.push_back(problem_of({.kind = api::kind_of<api::InferencePool>(), .name = name},
+                                       Severity::kWarning, std::move(code),
+                                       fmt::format("metadata.annotations[{}]", api::kPickerHome),
+                                       std::move(message), std::move(suggestion)));
   };
   const bool inside = at->second == kInside;
   if (!inside && at->second != kBeside) {
@@ -416,12 +400,15 @@ std::optional<PodProblems> check_members(const NamespacedName& name, const api::
     return has_labels(pool.match_labels, pod->metadata.labels);
   };
   if (std::ranges::any_of(in_namespace, has_all)) return std::nullopt;
+  std::vector<const api::StringMap*> labels;
+  labels.reserve(in_namespace.size());
+  for (const api::Pod* pod : in_namespace) labels.push_back(&pod->metadata.labels);
   return PodProblems{
       {problem_of({.kind = api::kind_of<api::InferencePool>(), .name = name}, Severity::kWarning,
                   "reference/no-pods", "spec.selector.matchLabels",
                   fmt::format("no Pod of namespace {} has these labels: the pool is empty", name.namespace_),
                   in_namespace.empty() ? "add a Pod for each server, with the labels and `status.podIP`"
-                                       : near_labels(pool.match_labels, in_namespace))}};
+                                       : near_labels(pool.match_labels, labels, "Pod"))}};
 }
 
 PoolExtraRow read_objective(const NamespacedName& name, const api::InferenceObjective& objective,

@@ -23,10 +23,6 @@
 namespace sluice::translate {
 
 inline constexpr std::string_view kPoolGroup = "inference.networking.k8s.io";
-// The annotation of a pool that says where our own picker is: beside-envoy, or inside-envoy.
-inline constexpr std::string_view kPickerHome = "sluice.dev/picker";
-// That which names a ConfigMap with an EndpointPickerConfig for it.
-inline constexpr std::string_view kPickerConfig = "sluice.dev/picker-config";
 
 // The pool by itself: whether there is the picker that it names.
 PoolView read_pool(const NamespacedName& name, const api::InferencePool& pool, const Settings& settings,

@@ -1,6 +1,7 @@
 #include "translate/near.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -120,6 +121,24 @@ KindSlip near_kind(const GroupKind& written, Kinds fitting, std::string_view oth
     least = distance;
   }
   return best == nullptr ? KindSlip{"kind", std::string(otherwise)} : slip_of(written, *best);
+}
+
+std::string near_labels(const api::StringMap& wanted, const std::vector<const api::StringMap*>& there,
+                        std::string_view kind) {
+  for (const auto& [key, value] : wanted) {
+    std::set<std::string_view> keys;
+    std::set<std::string_view> values;
+    for (const api::StringMap* labels : there) {
+      for (const auto& [its_key, its_value] : *labels) {
+        keys.insert(its_key);
+        if (its_key == key) values.insert(its_value);
+      }
+    }
+    if (values.contains(value)) continue;
+    return values.empty() ? near_among(key, {keys.begin(), keys.end()})
+                          : near_among(value, {values.begin(), values.end()});
+  }
+  return fmt::format("no single {} has all of them", kind);
 }
 
 std::optional<Problem> near_parent(const ObjectKey& object, std::string_view path, const GroupKind& parent,

@@ -37,6 +37,11 @@ Kinds only_kind() {
 std::string near_name(std::string_view missing, std::string_view it_has,
                       const std::vector<std::string>& names);
 
+// For labels that no object has all of, of those that there are: what there is in place of the first that
+// none has.
+std::string near_labels(const api::StringMap& wanted, const std::vector<const api::StringMap*>& there,
+                        std::string_view kind);
+
 // A kind as references have it that cannot stand there: which of their fields is wrong, and what was probably
 // meant: "did you mean `Secret`?", "its group is gateway.envoyproxy.io".
 struct KindSlip {

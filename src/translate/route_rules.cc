@@ -934,9 +934,11 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       const Entrance entrance{.port = attachment.listener->port, .tls = attachment.listener->ends_tls};
       std::vector<RuleExtensions> by_rule =
           extensions.at(parent.status.parent, *parent.points, attachment.listener->name);
+      std::vector<MissingExtension> missing;
       for (std::size_t i = 0; i < by_rule.size(); ++i) {
         const RuleExtensions& of_rule = by_rule[i];
         may_answer[i] = may_answer[i] || of_rule.may_answer;
+        missing.insert(missing.end(), of_rule.missing.begin(), of_rule.missing.end());
         for (const PolicyExtension* used : of_rule.used) {
           result.extensions.emplace_back(table, used->filter);
           if (used->cluster == nullptr) continue;
@@ -951,12 +953,17 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       }
       for (const ir::ExtensionPtr& filter : translation.asking) result.extensions.emplace_back(table, filter);
       const RoutesPtr routes = translation.at(entrance, std::move(by_rule));
+      std::shared_ptr<const std::vector<MissingExtension>> shared_missing;
+      if (!missing.empty()) {
+        shared_missing = std::make_shared<const std::vector<MissingExtension>>(std::move(missing));
+      }
       for (std::string& host : attachment.hosts) {
         result.contributions.push_back({{.table = table, .host = std::move(host)},
                                         {.creation_timestamp = route.creation_timestamp,
                                          .keep_order = parent.points->preserve_route_order,
                                          .routes = routes,
-                                         .rules = translation.rules}});
+                                         .rules = translation.rules,
+                                         .missing = shared_missing}});
       }
     }
     if (parent.accepted()) {

@@ -748,6 +748,17 @@ struct HostKey {
   }
 };
 
+// An extension that a rule should have and has not: it cannot be used, or is late.
+struct MissingExtension {
+  std::uint32_t rule = 0;  // its index
+  NamespacedName policy;
+  std::string place;       // in its spec: "wasm[0]"
+  bool fail_open = false;  // requests do without it; else the rule answers an error
+  bool pending = false;    // it is late
+
+  bool operator==(const MissingExtension&) const = default;
+};
+
 // What a route brings to one host.
 struct Contribution {
   std::string creation_timestamp;
@@ -755,11 +766,12 @@ struct Contribution {
   std::shared_ptr<const std::vector<ir::Route>> routes;  // in the order of the route's rules and matches
   // Of each of these, the index of the rule that it is from; for people who want to see the place.
   std::shared_ptr<const std::vector<std::uint32_t>> rules;
+  std::shared_ptr<const std::vector<MissingExtension>> missing = {};  // null: none is
 
   bool operator==(const Contribution& o) const {
     const auto same = [](const auto& a, const auto& b) { return a == b || (a && b && *a == *b); };
     return creation_timestamp == o.creation_timestamp && keep_order == o.keep_order &&
-           same(routes, o.routes) && same(rules, o.rules);
+           same(routes, o.routes) && same(rules, o.rules) && same(missing, o.missing);
   }
 };
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "translate/filter_order.h"
 #include "translate/virtual_host.h"
 
 namespace sluice::translate {
@@ -96,12 +97,13 @@ ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan&
   return status;
 }
 
-void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::string& message) {
+void add_proxy_conditions(ObjectStatus& status, bool to_be_served, bool programmed,
+                          const std::string& message) {
   if (find_condition(status.conditions, "Accepted") == nullptr) {
     status.conditions.push_back({"Accepted", true, "Accepted", "The Gateway is accepted"});
   }
   if (find_condition(status.conditions, "Programmed") != nullptr) return;
-  if (!find_condition(status.conditions, "Accepted")->status) {
+  if (!to_be_served) {
     status.conditions.push_back({"Programmed", false, "Invalid", "The Gateway is not accepted"});
   } else if (programmed) {
     status.conditions.push_back({"Programmed", true, "Programmed", "The proxy serves the Gateway"});
@@ -164,9 +166,12 @@ ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::v
                                 const std::vector<NamespacedName>& gateways) {
   ObjectStatus status;
   status.generation = envoy_proxy.metadata.generation;
-  const auto add = [&status](api::ParentReference ref) {
-    status.ancestors.emplace_back(std::move(ref),
-                                  Conditions{{"Accepted", true, "Accepted", "The EnvoyProxy is accepted"}});
+  Condition accepted{"Accepted", true, "Accepted", "The EnvoyProxy is accepted"};
+  if (std::string wrong = wrong_filter_order(envoy_proxy); !wrong.empty()) {
+    accepted = {"Accepted", false, "InvalidParameters", std::move(wrong)};
+  }
+  const auto add = [&](api::ParentReference ref) {
+    status.ancestors.emplace_back(std::move(ref), Conditions{accepted});
   };
   for (const std::string& name : classes) add({.kind = "GatewayClass", .namespace_ = {}, .name = name});
   for (const NamespacedName& gateway : gateways) {

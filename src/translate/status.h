@@ -26,8 +26,10 @@ ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan&
                                  const ServedListenerSet* served,
                                  const std::function<std::size_t(const ListenerKey&)>& attached);
 
-// Adds what only the proxy knows: whether the Gateway is served. What is said of it already stays.
-void add_proxy_conditions(ObjectStatus& status, bool programmed, const std::string& message);
+// Adds what only the proxy knows: whether the Gateway is served. What is said of it already stays. One may be
+// served though something about it is not accepted.
+void add_proxy_conditions(ObjectStatus& status, bool to_be_served, bool programmed,
+                          const std::string& message);
 
 // What would be served is not yet.
 void await_proxy(ObjectStatus& status, const std::string& message);

@@ -37,6 +37,7 @@ std::string_view name_of(Reason reason);
 struct Failure {
   Reason reason = Reason::kServer;
   std::string message;
+  bool of_sha256 = false;  // of a digest: it is another than the source's `sha256`
 
   bool operator==(const Failure&) const = default;
 };

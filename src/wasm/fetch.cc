@@ -28,9 +28,11 @@ struct Fetch {
     auto module = module_in(std::move(*spool), source.artifact, folder, limits.content);
     if (!module) return std::unexpected(module.error());
     if (const std::string digest = module->sha256(); !source.sha256.empty() && digest != source.sha256) {
-      return fail(Reason::kDigestMismatch,
-                  fmt::format("the module at `{}` has the digest {}, but `sha256` says {}",
-                              url_for_display(source.url), digest, source.sha256));
+      return std::unexpected(
+          Failure{.reason = Reason::kDigestMismatch,
+                  .message = fmt::format("the module at `{}` has the digest {}, but `sha256` says {}",
+                                         url_for_display(source.url), digest, source.sha256),
+                  .of_sha256 = true});
     }
     return Fetched{.module = std::move(*module), .revision = std::string(response->header("etag"))};
   }

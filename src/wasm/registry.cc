@@ -269,8 +269,11 @@ Result<PulledImage> pull_image(HttpSession& session, const ImageSource& source, 
   }
   if (!manifest) return std::unexpected(manifest.error());
   if (!source.sha256.empty() && source.sha256 != image.digest && source.sha256 != document->digest) {
-    return fail(Reason::kDigestMismatch, fmt::format("the image `{}` has the digest {}, but `sha256` says {}",
-                                                     reference->text(), image.digest, source.sha256));
+    return std::unexpected(
+        Failure{.reason = Reason::kDigestMismatch,
+                .message = fmt::format("the image `{}` has the digest {}, but `sha256` says {}",
+                                       reference->text(), image.digest, source.sha256),
+                .of_sha256 = true});
   }
 
   const auto layer = choose_layer(*manifest);

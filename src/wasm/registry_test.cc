@@ -109,6 +109,7 @@ TEST_F(PullFromIndex, AnotherDigestIsRefusedWithBoth) {
   const std::string other = sha256_of("other");
   const auto error = failure(source(other));
   EXPECT_EQ(error.reason, Reason::kDigestMismatch);
+  EXPECT_TRUE(error.of_sha256);
   EXPECT_THAT(error.message, HasSubstr(index_));
   EXPECT_THAT(error.message, HasSubstr(other));
 }
@@ -223,6 +224,7 @@ TEST_F(Pull, AManifestOfAnotherDigestIsRefused) {
   });
   const auto error = failure({.reference = server.host() + "/a@sha256:" + sha256_of("other")});
   EXPECT_EQ(error.reason, Reason::kDigestMismatch);
+  EXPECT_FALSE(error.of_sha256) << "it is the one in the image's name";
 }
 
 TEST_F(Pull, AnImageThatIsStillTheSameCostsOneHead) {

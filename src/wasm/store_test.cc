@@ -210,6 +210,7 @@ TEST_F(ModuleStore, AnotherDigestIsSaidWithBoth) {
   want({source});
   const Failed is = failed(source);
   EXPECT_EQ(is.failure.reason, Reason::kDigestMismatch);
+  EXPECT_TRUE(is.failure.of_sha256);
   EXPECT_THAT(is.failure.message, HasSubstr(module_digest_));
   EXPECT_THAT(is.failure.message, HasSubstr(sha256_of("other")));
   EXPECT_THAT(folder_.files(), Not(Contains(StartsWith("."))));

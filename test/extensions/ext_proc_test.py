@@ -70,6 +70,12 @@ class Connections(unittest.TestCase):
         self.assertEqual(request(f"{self.gateway.url}never", "never.test").status, 200)
         self.assertLess(time.monotonic() - begin, 2)
 
+    def test_a_service_without_a_processing_mode_is_told_nothing(self) -> None:
+        objects = self.objects("nothing.test", ExtProc(self.rig, FORBIDDEN))
+        del find(objects, "EnvoyExtensionPolicy")["spec"]["extProc"][0]["processingMode"]
+        self.start({"nothing.test": objects})
+        self.assertEqual(self.ask("nothing.test", BAD).status, 200)
+
     def test_a_body_is_shown_as_far_as_the_buffer_holds_it(self) -> None:
         service = ExtProc(self.rig, FORBIDDEN)
         routes = {mode: f"{mode.lower()}.test" for mode in ("Buffered", "BufferedPartial")}

@@ -230,16 +230,41 @@ class Libraries(unittest.TestCase):
 
     # ---- load balancers ------------------------------------------------------------------------------------
 
+    def balanced(self, route: str, services: list[ExtProc], policy_name: str, library: str = "probe",
+                 **spec: Any) -> list[Object]:
+        """With an ext_proc filter that asks one of the services."""
+        objects = FORMS["ext-proc-cpp"].objects(route, {}, services[0].address)
+        backend, extension = (find(objects, kind) for kind in ("Backend", "EnvoyExtensionPolicy"))
+        backend["spec"]["endpoints"] = [endpoint(each.address) for each in services]
+        extension["spec"]["extProc"][0].update(spec, backendSettings={"loadBalancer": {
+            "type": "DynamicModule", "dynamicModule": {"name": library, "lbPolicyName": policy_name}}})
+        return objects
+
+    def test_a_load_balancer_that_envoy_refuses_is_told_by_its_policy_and_stops_no_other(self) -> None:
+        service, gone = ExtProc(self.rig, {"forbidden": ["a"]}), self.rig.path("gone.so")
+        proxy = registry(probe=local(self.build("balances")), gone=local(gone))
+        self.start(proxy, {
+            "works.test": self.balanced("works.test", [service], "first"),
+            "gone.test": self.balanced("gone.test", [service], "first", "gone"),
+            "open.test": self.balanced("open.test", [service], "first", "gone", failOpen=True)})
+        for route, status in {"gone.test": 500, "open.test": 200}.items():
+            told = self.wait_reason(route, "RejectedByProxy")
+            self.assertRegex(told, rf"^extProc\[0\]: the proxy rejected the way to its service: .*{gone}")
+            self.assertEqual(self.ask(route).status, status)
+        self.assertEqual(self.gateway.condition("works.test")["status"], "True")
+        body = b'{"model": "a"}'
+        self.assertEqual(request(self.gateway.url, "works.test", "POST", body=body).status, 403)
+
+        self.gateway.write_proxy(dynamicModules=entries(probe=local(self.build("balances")),
+                                                        gone=local(self.build("there"))))
+        self.wait_reason("gone.test", "Accepted")
+        wait_for(lambda: request(self.gateway.url, "gone.test", "POST", body=body).status == 403,
+                 "the service is asked", 15, every=0.1)
+
     def test_a_load_balancer_is_fetched_too(self) -> None:
         self.serve(self.build("balances").read_bytes())
         services = [ExtProc(self.rig, {"forbidden": [model]}) for model in ("a", "b")]
-        routes = {}
-        for name in ("first", "last"):
-            routes[f"{name}.test"] = FORMS["ext-proc-cpp"].objects(f"{name}.test", {}, services[0].address)
-            backend, extension = (find(routes[f"{name}.test"], kind) for kind in ("Backend", "EnvoyExtensionPolicy"))
-            backend["spec"]["endpoints"] = [endpoint(each.address) for each in services]
-            extension["spec"]["extProc"][0]["backendSettings"] = {
-                "loadBalancer": {"type": "DynamicModule", "dynamicModule": {"name": "probe", "lbPolicyName": name}}}
+        routes = {f"{name}.test": self.balanced(f"{name}.test", services, name) for name in ("first", "last")}
         self.start(registry(probe=self.remote("good")), routes)
 
         def refused(route: str) -> str:

@@ -8,6 +8,7 @@ Inputs::Inputs(Graph& graph)
       unusable(graph.input<ObjectKey, translate::Named>("unusable objects")),
       host_addresses(graph.input<std::string, translate::HostAddresses>("host addresses")),
       unserved(graph.input<XdsKey, translate::Unserved>("unserved sockets")),
+      refused_clusters(graph.input<XdsKey, std::string>("refused clusters")),
       proxy_states(graph.input<ir::ProxyKey, ProxyState>("proxy states")),
       module_changes(graph.input<std::string, std::uint64_t>("changes of modules")) {}
 

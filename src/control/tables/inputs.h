@@ -21,6 +21,7 @@ struct Inputs {
   Input<ObjectKey, translate::Named>& unusable;
   Input<std::string, translate::HostAddresses>& host_addresses;
   Input<XdsKey, translate::Unserved>& unserved;  // by socket or route table
+  Input<XdsKey, std::string>& refused_clusters;  // that a proxy did not take, and its words
   Input<ir::ProxyKey, ProxyState>& proxy_states;
   Input<std::string, std::uint64_t>& module_changes;  // how often that of a slot has changed by itself
 

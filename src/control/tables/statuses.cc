@@ -80,7 +80,7 @@ const StatusTable& gateway_statuses(Graph& graph, const Inputs& in, const Gatewa
         });
         if (const ProxyState* state = reads.get(in.proxy_states, plan.proxy)) {
           const bool serves = state->ready && state->programmed && !deaf;
-          translate::add_proxy_conditions(status, serves,
+          translate::add_proxy_conditions(status, plan.accepted, serves,
                                           deaf ? "None of its listeners can be served" : state->message);
           if (serves && plan.accepted) {
             status.addresses = translate::addresses_of(plan, reads.get(in.host_addresses, translate::kHost));
@@ -286,8 +286,9 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
                                          }
                                          return std::vector<ObjectKey>(parents.begin(), parents.end());
                                        })),
-      policy_environment{in.objects,      extensions.labels, extensions.labels_of, gateways.attach_points,
-                         gateways.served, routes.all,        routes_with_policies, extensions.policies_of},
+      policy_environment{in.objects,         extensions.labels, extensions.labels_of, gateways.attach_points,
+                         gateways.served,    routes.all,        routes_with_policies, extensions.policies_of,
+                         in.refused_clusters},
       extension_targets(graph.map(
           "targets of extension policies", extensions.policies,
           [this](const NamespacedName& name, const translate::ExtensionPolicyRow& row, Reads& reads) {

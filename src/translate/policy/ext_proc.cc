@@ -132,6 +132,15 @@ PolicyExtension read_ext_proc(ExtensionReader& reader, std::size_t index, const 
     filter.response = direction_of(ext_proc.processing_mode->response);
     filter.allow_mode_override = ext_proc.processing_mode->allow_mode_override;
   }
+  if (!filter.request.headers && !filter.response.headers) {
+    reader.warn(
+        "extProc", index,
+        {.field = ext_proc.processing_mode ? "processingMode" : "",
+         .code = "value/no-processing",
+         .message = "the service is told nothing, neither of requests nor of responses: all pass without it",
+         .suggestion = "write `processingMode: {request: {}}` for the headers of requests, and `body` in "
+                       "the braces for their bodies; the same for `response`"});
+  }
   filter.fail_open = ext_proc.fail_open;
   filter.shadow = ext_proc.shadow_mode;
   filter.message_timeout = ext_proc.message_timeout;

@@ -1,6 +1,7 @@
 #include "translate/policy/extension_policy.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -72,10 +73,28 @@ void ExtensionReader::add_problem(Problem problem) {
 
 PolicyExtension ExtensionReader::broken(std::string_view list, std::size_t index, ExtensionFailure failure,
                                         bool fail_open) {
-  set_.errors.push_back(fmt::format("{}[{}]: {}", list, index, failure.message));
-  if (!failure.code.empty()) add_problem(problem(list, index, std::move(failure), Severity::kError));
+  return broken(list, index, std::vector{std::move(failure)}, fail_open);
+}
+
+PolicyExtension ExtensionReader::broken(std::string_view list, std::size_t index,
+                                        std::vector<ExtensionFailure> failures, bool fail_open) {
+  for (ExtensionFailure& failure : failures) {
+    set_.errors.push_back(fmt::format("{}[{}]: {}", list, index, failure.message));
+    if (!failure.code.empty()) add_problem(problem(list, index, std::move(failure), Severity::kError));
+  }
   return {.filter = nullptr, .cluster = nullptr, .fail_open = fail_open, .pending = false};
 }
+
+namespace {
+
+std::string next_step(const wasm::Failed& failed) {
+  const std::string_view mend =
+      failed.failure.of_sha256 ? "correct `sha256` if that is the one that you mean" : "";
+  const std::string_view retry = failed.retry_at ? "it is tried again" : "";
+  return fmt::format("{}{}{}", mend, mend.empty() || retry.empty() ? "" : "; ", retry);
+}
+
+}  // namespace
 
 PolicyExtension ExtensionReader::late(bool fail_open) {
   set_.pending = true;
@@ -92,7 +111,7 @@ std::expected<wasm::Ready, PolicyExtension> ExtensionReader::module(std::string_
                                      {.field = field,
                                       .code = fmt::format("module/{}", wasm::name_of(failed->failure.reason)),
                                       .message = fmt::format("{}{}", whose, failed->failure.message),
-                                      .suggestion = failed->retry_at ? "it is tried again" : ""},
+                                      .suggestion = next_step(*failed)},
                                      fail_open);
     // It may be there with the next attempt; and what was there before serves on.
     nothing.pending = failed->retry_at.has_value();
@@ -130,6 +149,25 @@ void ExtensionReader::warn(std::string_view list, std::size_t index, ExtensionFa
 
 void ExtensionReader::add_backend_tls_policies(const std::vector<PolicyUse>& uses) {
   set_.backend_tls_policies.insert(set_.backend_tls_policies.end(), uses.begin(), uses.end());
+}
+
+std::string place_of(ExtensionKind kind, std::size_t index) {
+  constexpr std::array<std::string_view, kExtensionKinds> kLists{"lua", "extProc", "wasm", "dynamicModule"};
+  return fmt::format("{}[{}]", kLists[static_cast<std::size_t>(kind)], index);
+}
+
+std::optional<std::string> extension_with(const ExtensionPolicyRow& row, std::string_view cluster) {
+  for (const auto& [terms, set] : row.sets) {
+    for (std::size_t kind = 0; kind < kExtensionKinds; ++kind) {
+      const std::vector<PolicyExtension>& list = set->by_kind[kind];
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        if (list[i].cluster != nullptr && list[i].cluster->cluster.name == cluster) {
+          return place_of(static_cast<ExtensionKind>(kind), i);
+        }
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 std::string code_of(const ExtensionPolicyRow& row) {
@@ -173,6 +211,22 @@ ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::
          .path = "spec.mergeType",
          .message = fmt::format("there is no merge of type `{}`: the policy replaces the farther one", type),
          .suggestion = near_name(type, "there are", kMergeTypes),
+         .also = {}});
+  }
+
+  const api::EnvoyExtensionPolicySpec& spec = policy.spec;
+  if (spec.lua.empty() && spec.ext_proc.empty() && spec.wasm.empty() && spec.dynamic_module.empty()) {
+    row.problems.push_back(
+        {.code = "value/no-extension",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = key_of(name),
+         .path = "spec",
+         .message = row.merges
+                        ? "the policy has no extension: it changes nothing"
+                        : "the policy has no extension: its targets do without any, also without those "
+                          "of policies for what they are attached to",
+         .suggestion = "add one to `lua`, `extProc`, `wasm` or `dynamicModule`, or remove the policy",
          .also = {}});
   }
 

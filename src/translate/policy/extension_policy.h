@@ -11,7 +11,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,6 +59,11 @@ WantedModules wanted_libraries(const std::vector<ExtensionTerms>& terms, const S
 ExtensionPolicyRow read_extension_policy(const NamespacedName& name, const api::EnvoyExtensionPolicy& policy,
                                          Version version, const ExtensionEnvironment& environment,
                                          flow::Reads& reads);
+
+// The first extension whose cluster this is, as "extProc[0]"; nothing where none has it.
+std::optional<std::string> extension_with(const ExtensionPolicyRow& row, std::string_view cluster);
+// "extProc[0]": of the list in which the extensions of this kind are.
+std::string place_of(ExtensionKind kind, std::size_t index);
 
 // An id of the code that the policy brings to proxies: its scripts and modules, wherever they are from.
 std::string code_of(const ExtensionPolicyRow& row);

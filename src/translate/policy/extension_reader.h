@@ -8,6 +8,7 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "translate/policy/extension_policy.h"
 
@@ -70,6 +71,8 @@ class ExtensionReader {
                           decltype(ir::Extension::filter) filter) const;
   // It cannot be used. `list` and `index` say which one it is.
   PolicyExtension broken(std::string_view list, std::size_t index, ExtensionFailure failure, bool fail_open);
+  PolicyExtension broken(std::string_view list, std::size_t index, std::vector<ExtensionFailure> failures,
+                         bool fail_open);
   // It will be there.
   PolicyExtension late(bool fail_open);
   // The module of a slot, as far as there is one to serve; else what the extension is without it, and what is

@@ -12,6 +12,7 @@
 
 #include "translate/near.h"
 #include "translate/policy/ancestors.h"
+#include "translate/policy/extension_policy.h"
 #include "translate/policy/precedence.h"
 
 namespace sluice::translate {
@@ -125,7 +126,9 @@ class StatusWriter {
   // What keeps the policy from its target altogether.
   std::optional<Condition> refusal(const PolicyTarget& target);
   // What is the case at an ancestor that it is not kept from.
-  void describe(const ExtensionTerms& terms, Conditions& conditions);
+  void describe(const AttachPoints& points, Conditions& conditions);
+  // What the proxy of an ancestor said of the clusters of the extensions that it did not take.
+  std::vector<std::string> refused_clusters(const ir::ProxyKey& proxy, const ExtensionSet& set);
   void tell(const char* type, const Others& others, Conditions& conditions);
   void add_policies_of(const ObjectKey& object, const std::string& except, std::set<std::string>& whole,
                        std::set<std::string>& sections);
@@ -151,13 +154,34 @@ std::optional<Condition> StatusWriter::refusal(const PolicyTarget& target) {
   return conflicted(key_of(*first));
 }
 
-void StatusWriter::describe(const ExtensionTerms& terms, Conditions& conditions) {
-  const ExtensionSet* set = row_.under(terms);
+std::vector<std::string> StatusWriter::refused_clusters(const ir::ProxyKey& proxy, const ExtensionSet& set) {
+  std::vector<std::string> refused;
+  for (std::size_t kind = 0; kind < kExtensionKinds; ++kind) {
+    for (std::size_t i = 0; i < set.by_kind[kind].size(); ++i) {
+      const PolicyExtension& extension = set.by_kind[kind][i];
+      if (extension.cluster == nullptr) continue;
+      const std::string* words =
+          reads_.get(environment_.refused_clusters, XdsKey{proxy, extension.cluster->cluster.name});
+      if (words == nullptr) continue;
+      refused.push_back(fmt::format("{}: the proxy rejected the way to its service: {}",
+                                    place_of(static_cast<ExtensionKind>(kind), i), *words));
+    }
+  }
+  return refused;
+}
+
+void StatusWriter::describe(const AttachPoints& points, Conditions& conditions) {
+  const ExtensionSet* set = row_.under(points.terms);
+  const auto refused = set == nullptr ? std::vector<std::string>() : refused_clusters(points.proxy, *set);
   if (row_.refusal) {
     set_condition(conditions, *row_.refusal);
   } else if (set != nullptr && !set->errors.empty()) {
+    std::vector<std::string> wrong = set->errors;
+    wrong.insert(wrong.end(), refused.begin(), refused.end());
+    set_condition(conditions, {"Accepted", false, "Invalid", fmt::format("{}", fmt::join(wrong, "\n"))});
+  } else if (!refused.empty()) {
     set_condition(conditions,
-                  {"Accepted", false, "Invalid", fmt::format("{}", fmt::join(set->errors, "\n"))});
+                  {"Accepted", false, "RejectedByProxy", fmt::format("{}", fmt::join(refused, "\n"))});
   } else if (set != nullptr && set->pending) {
     set_condition(conditions, {"Accepted", false, "Pending", "Modules of the policy are being fetched"});
   } else if (find_condition(conditions, "Accepted") == nullptr) {
@@ -186,7 +210,7 @@ void StatusWriter::add_route(const PolicyTarget& target, const RouteResult& rout
       set_condition(conditions, *refused);
       continue;
     }
-    if (points != nullptr) describe(points->terms, conditions);
+    if (points != nullptr) describe(*points, conditions);
     if (target.section.empty()) {
       Others others;
       for (const OwnPolicy& other : route.extension_policies) {
@@ -230,7 +254,7 @@ void StatusWriter::add_listeners(const PolicyTarget& target, const AttachPoints&
     set_condition(conditions, *refused);
     return;
   }
-  describe(points.terms, conditions);
+  describe(points, conditions);
   const bool is_gateway = target.object.kind == api::kind_of<api::Gateway>();
   Others overriding;
   if (target.section.empty()) {

@@ -26,6 +26,7 @@ struct PolicyStatusEnvironment {
   // Those that have policies of their own, by parent and by the Gateway of each.
   const flow::Index<ObjectKey, ObjectKey, RouteResult>& routes_with_policies;
   const ExtensionPolicyIndex& policies;
+  const flow::Table<XdsKey, std::string>& refused_clusters;  // that a proxy did not take, and its words
 };
 
 PolicyProblems check_extension_policy(const NamespacedName& name, const ExtensionPolicyRow& row,

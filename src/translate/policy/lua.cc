@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "lua/validate.h"
 #include "translate/near.h"
 #include "translate/policy/extension_reader.h"
@@ -54,6 +55,14 @@ PolicyExtension read_lua(ExtensionReader& reader, std::size_t index, const api::
                      .code = "reference/key",
                      .message = fmt::format("{} has no key `lua`, and no other", key.to_string()),
                      .suggestion = "put the script under the key `lua`"});
+    }
+    if (at->first != kKey) {
+      reader.warn("lua", index,
+                  {.field = field,
+                   .code = "reference/key",
+                   .message = fmt::format("{} has no key `lua`: the script is that of its first, {}",
+                                          key.to_string(), quote(at->first)),
+                   .suggestion = "put the script under the key `lua`"});
     }
     filter.source = at->second;
   } else {

@@ -214,6 +214,12 @@ PatchPolicyRow read_patch_policy(const NamespacedName& name, const api::EnvoyPat
     return row;
   }
   row.conditions.push_back({"Accepted", true, "Accepted", "The policy is accepted"});
+  if (policy.spec.json_patches.empty()) {
+    row.problems.push_back(problem_of(name, "value/no-patch", "spec",
+                                      "the policy has no patch: it changes nothing",
+                                      "add some to `jsonPatches`, or remove the policy"));
+    row.problems.back().severity = Severity::kWarning;
+  }
 
   std::vector<ResourcePatch> patches;
   std::set<std::pair<ObjectKey, std::uint32_t>> own_clusters;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "translate/policy/extension_policy.h"
+
 namespace sluice::translate {
 namespace {
 
@@ -15,22 +17,35 @@ bool can_answer(const PolicyExtension& extension) {
   return asked == nullptr || (!asked->shadow && (asked->request.headers || asked->response.headers));
 }
 
+// A policy under the terms of a listener, or none.
+struct Layer {
+  const NamespacedName* policy = nullptr;
+  const ExtensionSet* set = nullptr;
+};
+
 // Two policies of one rule: list by list the own one's, where it has any.
-RuleExtensions resolve(const ExtensionSet* own, const ExtensionSet* of_parent) {
+RuleExtensions resolve(const Layer& own, const Layer& of_parent, std::size_t rule) {
   RuleExtensions result;
   bool broken = false;
   bool late = false;
   for (std::size_t kind = 0; kind < kExtensionKinds; ++kind) {
-    const bool inherits = own == nullptr || (of_parent != nullptr && own->by_kind[kind].empty());
-    const ExtensionSet* set = inherits ? of_parent : own;
-    if (set == nullptr) continue;
-    for (const PolicyExtension& extension : set->by_kind[kind]) {
+    const bool inherits = own.set == nullptr || (of_parent.set != nullptr && own.set->by_kind[kind].empty());
+    const Layer& layer = inherits ? of_parent : own;
+    if (layer.set == nullptr) continue;
+    const std::vector<PolicyExtension>& list = layer.set->by_kind[kind];
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const PolicyExtension& extension = list[i];
       result.may_answer = result.may_answer || can_answer(extension);
       if (extension.filter != nullptr) {
         result.used.push_back(&extension);
-      } else if (!extension.fail_open) {
-        (extension.pending ? late : broken) = true;
+        continue;
       }
+      if (!extension.fail_open) (extension.pending ? late : broken) = true;
+      result.missing.push_back({.rule = static_cast<std::uint32_t>(rule),
+                                .policy = *layer.policy,
+                                .place = place_of(static_cast<ExtensionKind>(kind), i),
+                                .fail_open = extension.fail_open,
+                                .pending = extension.pending});
     }
   }
   if (broken || late) {
@@ -74,21 +89,21 @@ RouteExtensions::RouteExtensions(const ObjectKey& route, const std::vector<Route
 
 std::vector<RuleExtensions> RouteExtensions::at(const ObjectKey& parent, const AttachPoints& points,
                                                 const std::string& listener) {
-  const auto set_of = [&](const Policy& policy) -> const ExtensionSet* {
-    return policy ? policy.row->under(points.terms) : nullptr;
+  const auto layer_of = [&](const Policy& policy) {
+    return policy ? Layer{policy.name, policy.row->under(points.terms)} : Layer();
   };
   const Policy of_listener =
       policy_of_listener<ExtensionPolicyRow>(policies_, parent, points.gateway, listener, reads_);
   if (own_.empty() && !of_listener) return {};
-  const ExtensionSet* inherited = set_of(of_listener);
+  const Layer inherited = layer_of(of_listener);
   std::vector<RuleExtensions> by_rule;
   by_rule.reserve(rules_.size());
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     const Policy own = own_.empty() ? Policy() : own_[i];
     RuleExtensions& of_rule =
-        by_rule.emplace_back(resolve(set_of(own), !own || own.row->merges ? inherited : nullptr));
+        by_rule.emplace_back(resolve(layer_of(own), !own || own.row->merges ? inherited : Layer(), i));
     // As in Envoy Gateway, what such a rule lacks it has of its parents: they see the answer that it gives.
-    if (own && of_rule.refuse != 0 && !own.row->merges) of_rule.used = resolve(nullptr, inherited).used;
+    if (own && of_rule.refuse != 0 && !own.row->merges) of_rule.used = resolve({}, inherited, i).used;
   }
   return by_rule;
 }

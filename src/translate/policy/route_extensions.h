@@ -24,6 +24,7 @@ struct RuleExtensions {
   std::vector<const PolicyExtension*> used;
   std::uint16_t refuse = 0;  // answered at once with this status; 0: it is not
   bool may_answer = false;   // in place of a backend; so may what is late or broken, when that is over
+  std::vector<MissingExtension> missing;
 
   bool operator==(const RuleExtensions&) const = default;
 };

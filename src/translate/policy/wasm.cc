@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/annotations.h"
 #include "translate/ca_bundle.h"
 #include "translate/near.h"
 #include "translate/policy/extension_reader.h"
@@ -16,11 +17,6 @@ namespace {
 using Failed = std::unexpected<ExtensionFailure>;
 
 constexpr char kCredentials[] = "value/credentials";
-
-// A module that changes headers by what is in the body holds them back until it has that. Envoy has it wait
-// for nothing then, unless it is told to go on with the body, which one that holds headers back for another
-// reason does not expect: so it is for the user to say. Upstream's schema has no field for it.
-constexpr char kBodyAnnotation[] = "sluice.dev/wasm-body-behind-held-headers";
 
 // What sources are read with.
 struct SourceReader {
@@ -67,11 +63,12 @@ std::expected<std::string, ExtensionFailure> read_authorities(const SourceReader
 }
 
 // One that is none has been told when the policy was read: nothing can have it.
-std::expected<void, ExtensionFailure> check_digest(const std::optional<std::string>& digest) {
-  if (!digest || digest->empty() || api::is_wasm_digest(*digest)) return {};
-  return Failed({.field = {}, .code = {}, .message = "`sha256` is no SHA-256", .suggestion = {}});
+std::optional<ExtensionFailure> check_digest(const std::optional<std::string>& digest) {
+  if (!digest || digest->empty() || api::is_wasm_digest(*digest)) return std::nullopt;
+  return ExtensionFailure{.field = {}, .code = {}, .message = "`sha256` is no SHA-256", .suggestion = {}};
 }
 
+// Nothing where it cannot be said of which registry they would have to be: that is the URL's fault.
 std::expected<std::optional<wasm::Credentials>, ExtensionFailure> read_credentials(
     const SourceReader& reader, const api::SecretObjectReference& ref, const std::string& image) {
   const std::string field = "code.image.pullSecretRef";
@@ -92,11 +89,7 @@ std::expected<std::optional<wasm::Credentials>, ExtensionFailure> read_credentia
                    .suggestion = "make it with `kubectl create secret docker-registry`"});
   }
   const auto reference = wasm::parse_image_reference(image);
-  if (!reference)
-    return Failed({.field = "code.image.url",
-                   .code = "value/image",
-                   .message = reference.error().message,
-                   .suggestion = {}});
+  if (!reference) return std::nullopt;
   auto credentials = wasm::credentials_for(*reference, at->second);
   if (!credentials) {
     return Failed({.field = field + ".name",
@@ -107,61 +100,61 @@ std::expected<std::optional<wasm::Credentials>, ExtensionFailure> read_credentia
   return *std::move(credentials);
 }
 
-std::expected<wasm::Source, ExtensionFailure> read_source(const SourceReader& reader,
-                                                          const api::WasmCode& code) {
+// A source that can be asked, or all that is wrong with it.
+std::expected<wasm::Source, std::vector<ExtensionFailure>> read_source(const SourceReader& reader,
+                                                                       const api::WasmCode& code) {
+  std::vector<ExtensionFailure> failures;
+  // The value, or an empty one whose failure is noted.
+  const auto take = [&failures]<typename T>(std::expected<T, ExtensionFailure> value) {
+    if (!value) failures.push_back(std::move(value.error()));
+    return value ? *std::move(value) : T();
+  };
+  const auto take_digest = [&failures](const std::optional<std::string>& digest) {
+    auto failure = check_digest(digest);
+    if (!failure) return digest.value_or("");
+    failures.push_back(*std::move(failure));
+    return std::string();
+  };
   const auto policy = [&code](wasm::PullPolicy by_default) {
     if (!code.pull_policy) return by_default;
     return *code.pull_policy == api::WasmPullPolicy::kAlways ? wasm::PullPolicy::kAlways
                                                              : wasm::PullPolicy::kIfNotPresent;
   };
+  wasm::Source source;
   if (code.http) {
     const api::WasmHTTPSource& http = *code.http;
-    if (auto good = check_digest(http.sha256); !good) return Failed(good.error());
-    auto ca = read_authorities(reader, http.tls, "code.http");
-    if (!ca) return Failed(std::move(ca.error()));
-    return wasm::HttpSource{.url = http.url,
-                            .sha256 = http.sha256.value_or(""),
-                            .pull_policy = policy(wasm::PullPolicy::kIfNotPresent),
-                            .ca_pem = *std::move(ca)};
-  }
-  if (!code.image) {
-    return Failed({.field = "code",
-                   .code = "value/wasm",
-                   .message = "there is neither `http` nor `image`",
-                   .suggestion = {}});
-  }
-  const api::WasmImageSource& image = *code.image;
-  if (auto good = check_digest(image.sha256); !good) return Failed(good.error());
-  auto ca = read_authorities(reader, image.tls, "code.image");
-  if (!ca) return Failed(std::move(ca.error()));
-  wasm::ImageSource source{.reference = image.url,
+    source = wasm::HttpSource{.url = http.url,
+                              .sha256 = take_digest(http.sha256),
+                              .pull_policy = policy(wasm::PullPolicy::kIfNotPresent),
+                              .ca_pem = take(read_authorities(reader, http.tls, "code.http"))};
+  } else if (code.image) {
+    const api::WasmImageSource& image = *code.image;
+    wasm::ImageSource made{.reference = image.url,
                            .credentials = {},
-                           .sha256 = image.sha256.value_or(""),
+                           .sha256 = take_digest(image.sha256),
                            .pull_policy = policy(wasm::default_pull_policy(image.url)),
-                           .ca_pem = *std::move(ca)};
-  if (image.pull_secret_ref) {
-    auto credentials = read_credentials(reader, *image.pull_secret_ref, image.url);
-    if (!credentials) return Failed(std::move(credentials.error()));
-    source.credentials = *std::move(credentials);
+                           .ca_pem = take(read_authorities(reader, image.tls, "code.image"))};
+    if (image.pull_secret_ref) {
+      made.credentials = take(read_credentials(reader, *image.pull_secret_ref, image.url));
+    }
+    source = std::move(made);
+  } else {
+    return std::unexpected(std::vector{ExtensionFailure{.field = "code",
+                                                        .code = "value/wasm",
+                                                        .message = "there is neither `http` nor `image`",
+                                                        .suggestion = {}}});
   }
+  if (const auto good = wasm::check(source); !good) {
+    failures.push_back({.field = code.http ? "code.http.url" : "code.image.url",
+                        .code = code.http ? "value/module" : "value/image",
+                        .message = good.error().message,
+                        .suggestion = {}});
+  }
+  if (!failures.empty()) return std::unexpected(std::move(failures));
   return source;
 }
 
-// A source that can be asked.
-std::expected<wasm::Source, ExtensionFailure> read_good_source(const SourceReader& reader,
-                                                               const api::WasmCode& code) {
-  auto source = read_source(reader, code);
-  if (!source) return source;
-  if (const auto good = wasm::check(*source); !good) {
-    return Failed({.field = code.http ? "code.http.url" : "code.image.url",
-                   .code = "value/module",
-                   .message = good.error().message,
-                   .suggestion = {}});
-  }
-  return source;
-}
-
-bool is_set(const api::StringMap& annotations, const char* name) {
+bool is_set(const api::StringMap& annotations, std::string_view name) {
   const auto at = annotations.find(name);
   return at != annotations.end() && at->second == "true";
 }
@@ -180,7 +173,7 @@ WantedModules wanted_modules(const NamespacedName& name, const api::EnvoyExtensi
   WantedModules wanted;
   for (std::size_t i = 0; i < policy.spec.wasm.size(); ++i) {
     const api::WasmCode& code = policy.spec.wasm[i].code;
-    auto source = read_good_source({name, environment, reads}, code);
+    auto source = read_source({name, environment, reads}, code);
     if (!source || environment.settings.known_modules.contains(url_of(code))) continue;
     wanted.emplace_back(slot_name(name, version, i), *std::move(source));
   }
@@ -188,12 +181,13 @@ WantedModules wanted_modules(const NamespacedName& name, const api::EnvoyExtensi
 }
 
 PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api::Wasm& wasm) {
-  const auto broken = [&](ExtensionFailure failure) {
-    return reader.broken("wasm", index, std::move(failure), wasm.fail_open);
+  const auto broken = [&](std::vector<ExtensionFailure> failures) {
+    return reader.broken("wasm", index, std::move(failures), wasm.fail_open);
   };
   const ExtensionEnvironment& in = reader.environment;
   const std::string slot = slot_name(reader.policy, reader.version, index);
   const std::string url_field = wasm.code.http ? "code.http.url" : "code.image.url";
+  const std::string digest_field = wasm.code.http ? "code.http.sha256" : "code.image.sha256";
   const auto serve = [&](const wasm::Ready& module) -> PolicyExtension {
     const std::string own_name = plugin_name(reader.policy, index);
     ModulePlace place = reader.place_of(module);
@@ -207,7 +201,7 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
                     .sha256 = std::move(place.sha256),
                     .host_env_keys = wasm.env ? wasm.env->host_keys : std::vector<std::string>(),
                     .fail_open = wasm.fail_open,
-                    .body_behind_held_headers = is_set(reader.annotations, kBodyAnnotation)};
+                    .body_behind_held_headers = is_set(reader.annotations, api::kWasmBodyBehindHeldHeaders)};
     return {.filter = reader.filter("wasm", "wasm", index, std::move(filter)),
             .cluster = std::move(place.cluster),
             .fail_open = wasm.fail_open,
@@ -217,23 +211,28 @@ PolicyExtension read_wasm(ExtensionReader& reader, std::size_t index, const api:
   const ModuleState* state = reader.reads.get(in.modules, slot);
   if (state == nullptr) {  // nothing is wanted: it is known, or its source is no good
     const auto& known = in.settings.known_modules;
-    const auto source =
-        read_good_source({reader.policy, {in.settings, in.inputs, in.tables}, reader.reads}, wasm.code);
+    auto source = read_source({reader.policy, {in.settings, in.inputs, in.tables}, reader.reads}, wasm.code);
     const auto at = known.find(url_of(wasm.code));
+    std::vector<ExtensionFailure> failures =
+        source ? std::vector<ExtensionFailure>() : std::move(source.error());
     // What is not fetched needs no password.
-    const bool needless = at != known.end() && !source && source.error().code == kCredentials;
-    if (!source && !needless) return broken(source.error());
+    if (at != known.end()) {
+      std::erase_if(failures, [](const ExtensionFailure& failure) { return failure.code == kCredentials; });
+    }
+    if (!failures.empty()) return broken(std::move(failures));
     if (at == known.end()) return reader.late(wasm.fail_open);
     if (wasm.code.http && !wasm.code.http->sha256.value_or("").empty() &&
         at->second.sha256 != *wasm.code.http->sha256) {
-      return broken({.field = "code.http.sha256",
-                     .code = "module/digest-mismatch",
-                     .message = fmt::format("the module has the SHA-256 {}", at->second.sha256),
-                     .suggestion = {}});
+      return broken({{.field = digest_field,
+                      .code = "module/digest-mismatch",
+                      .message = fmt::format("the module has the SHA-256 {}", at->second.sha256),
+                      .suggestion = {}}});
     }
     return serve(at->second);
   }
-  auto module = reader.module("wasm", index, url_field, "", *state, wasm.fail_open);
+  const auto* failed = std::get_if<wasm::Failed>(&state->state);
+  const std::string& field = failed != nullptr && failed->failure.of_sha256 ? digest_field : url_field;
+  auto module = reader.module("wasm", index, field, "", *state, wasm.fail_open);
   return module ? serve(*module) : std::move(module.error());
 }
 
