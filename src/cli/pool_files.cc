@@ -97,7 +97,7 @@ std::expected<PoolFiles::Planned, Problem> PoolFiles::plan() const {
   const auto near = [this](const NamespacedName& missing) {
     std::vector<std::string_view> beside;
     for (const auto& [map, object] : config_maps_) {
-      if (map.namespace_ == missing.namespace_) beside.push_back(map.name.text());
+      if (map.namespace_ == missing.namespace_) beside.push_back(map.name);
     }
     return translate::near_among(missing.name, std::move(beside));
   };

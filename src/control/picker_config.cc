@@ -6,6 +6,7 @@
 
 #include "api/annotations.h"
 #include "picker/config/config.h"
+#include "translate/near.h"
 #include "tree/parse.h"
 #include "tree/write.h"
 

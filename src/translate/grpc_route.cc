@@ -9,11 +9,16 @@ namespace {
 constexpr std::string_view kAnyService = R"((?i)\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*)";
 constexpr std::string_view kAnyMethod = "[A-Za-z_][A-Za-z_0-9]*";
 
+// So that it stays an expression of its own beside others.
+std::string grouped(const std::string& regex) {
+  return regex.contains('|') ? fmt::format("(?:{})", regex) : regex;
+}
+
 void add_method(const api::GRPCMethodMatch& match, ir::RouteMatch& out) {
   if (match.type == api::StringMatchType::kRegularExpression) {
     out.path = {.kind = ir::MatchKind::kRegex,
-                .value = fmt::format("/{}/{}", match.service.value_or(std::string(kAnyService)),
-                                     match.method.value_or(std::string(kAnyMethod)))};
+                .value = fmt::format("/{}/{}", grouped(match.service.value_or(std::string(kAnyService))),
+                                     grouped(match.method.value_or(std::string(kAnyMethod))))};
   } else if (match.service && match.method) {
     out.path = {.kind = ir::MatchKind::kExact, .value = fmt::format("/{}/{}", *match.service, *match.method)};
   } else if (match.service) {

@@ -253,11 +253,15 @@ std::optional<HeaderFault> fault_of(const Written& written) {
 }  // namespace
 
 std::optional<HeaderFault> fault_of_header_value(std::string_view value) {
-  using namespace std::string_view_literals;
-  if (value.find_first_of("\0\r\n"sv) != value.npos) {
-    return HeaderFault{.message = "a header's value has one line, and no character NUL", .suggestion = ""};
-  }
+  if (auto fault = fault_of_head(value)) return fault;
   return fault_of_commands(value);
+}
+
+std::optional<HeaderFault> fault_of_head(std::string_view text) {
+  using namespace std::string_view_literals;
+  if (text.find_first_of("\0\r\n"sv) == text.npos) return std::nullopt;
+  return HeaderFault{.message = "a value in the head of a message has one line, and no character NUL",
+                     .suggestion = ""};
 }
 
 std::optional<HeaderFault> fault_of_commands(std::string_view text) {

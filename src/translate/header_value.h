@@ -22,6 +22,9 @@ struct HeaderFault {
 // Why a header cannot have this value; nothing: it can.
 std::optional<HeaderFault> fault_of_header_value(std::string_view value);
 
+// Why a text cannot stand in the head of a request or a response: as a path, or as a value without commands.
+std::optional<HeaderFault> fault_of_head(std::string_view text);
+
 // The same of the commands alone, in a text that may have any lines.
 std::optional<HeaderFault> fault_of_commands(std::string_view text);
 

@@ -21,13 +21,6 @@ Problem problem(const ObjectKey& object, const std::string& message) {
           .suggestion = ""};
 }
 
-// Regular expressions are all of a match that a proxy can refuse: it may limit them more than we do.
-bool has_regex(const ir::RouteMatch& match) {
-  const auto is_regex = [](const ir::ValueMatch& m) { return m.kind == ir::MatchKind::kRegex; };
-  return match.path.kind == ir::MatchKind::kRegex || std::ranges::any_of(match.headers, is_regex) ||
-         std::ranges::any_of(match.query_params, is_regex) || std::ranges::any_of(match.cookies, is_regex);
-}
-
 }  // namespace
 
 RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message,
@@ -47,24 +40,17 @@ RouteResult served_hardly(RouteResult refused, const ObjectKey& route, const std
   if (guilty) refused.problems.push_back(problem(route, message));
   const auto error = std::make_shared<const ir::RouteAction>(ir::RouteAction{
       .action = ir::DirectResponse{.status = 500}, .request_headers = {}, .response_headers = {}});
-  std::map<const std::vector<ir::Route>*, Contribution> by_original;
+  // All its matches stay, so that no request of them goes to another route: what a proxy could refuse of a
+  // match is a regular expression, and those have been compiled (translate/regex.h).
+  std::map<const std::vector<ir::Route>*, std::shared_ptr<const std::vector<ir::Route>>> by_original;
   for (auto& [host, contribution] : refused.contributions) {
-    Contribution& instead = by_original[contribution.routes.get()];
-    if (instead.routes == nullptr) {
-      std::vector<ir::Route> routes;
-      std::vector<std::uint32_t> rules;
-      for (std::size_t i = 0; i < contribution.routes->size(); ++i) {
-        ir::Route made = (*contribution.routes)[i];
-        if (has_regex(made.match)) continue;
-        made.action = error;
-        routes.push_back(std::move(made));
-        rules.push_back((*contribution.rules)[i]);
-      }
-      instead.routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
-      instead.rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(rules));
+    auto& instead = by_original[contribution.routes.get()];
+    if (instead == nullptr) {
+      std::vector<ir::Route> routes = *contribution.routes;
+      for (ir::Route& each : routes) each.action = error;
+      instead = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
     }
-    contribution.routes = instead.routes;
-    contribution.rules = instead.rules;
+    contribution.routes = instead;
   }
   refused.streams.clear();
   refused.clusters.clear();

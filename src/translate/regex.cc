@@ -7,6 +7,7 @@ namespace sluice::translate {
 
 std::optional<std::string> fault_of_regex(const std::string& regex) {
   const re2::RE2 compiled(regex, re2::RE2::Quiet);
+  if (regex.contains('\0')) return "a regular expression has no character NUL";  // Envoy takes none
   if (compiled.ok()) return std::nullopt;
   return fmt::format("`{}` is no regular expression: {}", regex, compiled.error());
 }

@@ -9,6 +9,7 @@
 
 #include "translate/external_auth.h"
 #include "translate/header_changes.h"
+#include "translate/header_value.h"
 #include "translate/joined_backend.h"
 #include "translate/upstream_names.h"
 
@@ -69,6 +70,8 @@ class FilterReader {
   void read_headers(const Boxed<api::HTTPHeaderFilter>& filter, std::string_view field, const Place& place,
                     ir::HeaderChanges& changes);
   void read_mirror(const api::HTTPRequestMirrorFilter& filter, std::size_t index, const Place& place);
+  bool check_path(const std::optional<api::HTTPPathModifier>& path, std::string_view filter,
+                  const Place& place);
   void add_rewrite(ir::Rewrite rewrite, bool extended, const Place& place);
   void fail_beside(std::size_t first, std::string message, std::string suggestion, const Place& place);
   void read_extension(const api::LocalObjectReference& ref, const Place& place);
@@ -178,9 +181,29 @@ void FilterReader::read_mirror(const api::HTTPRequestMirrorFilter& filter, std::
     mirror.numerator = static_cast<std::uint32_t>(filter.fraction->numerator);
     mirror.denominator = static_cast<std::uint32_t>(filter.fraction->denominator);
   }
+  constexpr std::uint64_t kMillion = 1'000'000;  // Envoy counts in millionths
+  if (mirror.numerator > 0 && kMillion * mirror.numerator < mirror.denominator) {
+    warn("value/fraction", "less than one request in a million is to be mirrored: none is",
+         "write a larger `fraction`", {&place, "requestMirror.fraction"});
+  }
   if (!backend->has_endpoints || mirror.numerator == 0) return;
   out_.mirrors.push_back(std::move(mirror));
   if (backend->row.cluster.discovery == ir::Discovery::kDynamic) out_.mirrors_anywhere = true;
+}
+
+bool FilterReader::check_path(const std::optional<api::HTTPPathModifier>& path, std::string_view filter,
+                              const Place& place) {
+  if (!path) return true;
+  const bool is_full = path->type == api::PathModifierType::kReplaceFullPath;
+  auto fault = fault_of_head((is_full ? path->replace_full_path : path->replace_prefix_match).value_or(""));
+  if (!fault) return true;
+  fail({.reason = "UnsupportedValue",
+        .code = "value/path",
+        .field = fmt::format("{}.path.{}", filter, is_full ? "replaceFullPath" : "replacePrefixMatch"),
+        .message = std::move(fault->message),
+        .suggestion = std::move(fault->suggestion)},
+       place);
+  return false;
 }
 
 // Of Gateway API's filters the first counts. An HTTPRouteFilter rewrites what they do not, and is the only
@@ -319,12 +342,15 @@ void FilterReader::read(const api::HTTPRouteFilter& filter, std::size_t index) {
       if (filter.request_mirror) read_mirror(*filter.request_mirror, index, here);
       return;
     case Type::kRequestRedirect:
-      if (filter.request_redirect && !out_.redirect) {
+      if (filter.request_redirect && !out_.redirect &&
+          check_path(filter.request_redirect->path, "requestRedirect", here)) {
         out_.redirect = translate_redirect(*filter.request_redirect);
       }
       return;
     case Type::kURLRewrite:
-      if (filter.url_rewrite) add_rewrite(translate_rewrite(*filter.url_rewrite), false, here);
+      if (filter.url_rewrite && check_path(filter.url_rewrite->path, "urlRewrite", here)) {
+        add_rewrite(translate_rewrite(*filter.url_rewrite), false, here);
+      }
       return;
     case Type::kExtensionRef:
       if (filter.extension_ref) read_extension(*filter.extension_ref, here);

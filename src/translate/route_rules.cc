@@ -15,6 +15,7 @@
 #include "base/content_id.h"
 #include "ir/loopback.h"
 #include "translate/header_changes.h"
+#include "translate/header_value.h"
 #include "translate/inference_pool.h"
 #include "translate/joined_backend.h"
 #include "translate/policy/route_extensions.h"
@@ -121,7 +122,8 @@ class RuleTranslator {
 
  private:
   bool check_matches(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
-  bool check_regex(const std::string& regex, const Place& place, std::vector<RuleFailure>& failures);
+  bool check_value(ir::MatchKind kind, const std::string& value, const Place& place,
+                   std::vector<RuleFailure>& failures);
   std::vector<Part> read_backends(const RouteRule& rule, const Place& place);
   Alternatives alternatives(const RouteRule& rule, const RouteFilters& filters, const Place& place,
                             std::vector<RuleFailure>& failures);
@@ -153,14 +155,20 @@ class RuleTranslator {
   std::vector<std::pair<std::size_t, Problem>> without_backend_;
 };
 
-bool RuleTranslator::check_regex(const std::string& regex, const Place& place,
+bool RuleTranslator::check_value(ir::MatchKind kind, const std::string& value, const Place& place,
                                  std::vector<RuleFailure>& failures) {
-  auto fault = fault_of_regex(regex);
-  if (!fault) return true;
+  const bool is_regex = kind == ir::MatchKind::kRegex;
+  std::optional<std::string> message;
+  if (is_regex) {
+    message = fault_of_regex(value);
+  } else if (auto fault = fault_of_head(value)) {
+    message = std::move(fault->message);
+  }
+  if (!message) return true;
   const ReferenceFailure failure{.reason = "UnsupportedValue",
-                                 .code = "value/regex",
+                                 .code = is_regex ? "value/regex" : "value/match",
                                  .field = "",
-                                 .message = *std::move(fault),
+                                 .message = *std::move(message),
                                  .suggestion = ""};
   backends_.report(failure, place);
   failures.push_back({.reason = failure.reason, .message = failure.message});
@@ -173,14 +181,11 @@ bool RuleTranslator::check_matches(const RouteRule& rule, const Place& place,
   for (std::size_t m = 0; m < rule.matches.size(); ++m) {
     const ir::RouteMatch& match = rule.matches[m];
     const Place here{&place, "matches", m};
-    if (match.path.kind == ir::MatchKind::kRegex) {
-      good = check_regex(match.path.value, {&here, rule.path_field}, failures) && good;
-    }
+    good = check_value(match.path.kind, match.path.value, {&here, rule.path_field}, failures) && good;
     const auto check_values = [&](const std::vector<ir::ValueMatch>& values, std::string_view list) {
       for (std::size_t i = 0; i < values.size(); ++i) {
-        if (values[i].kind != ir::MatchKind::kRegex) continue;
         const Place value{&here, list, i};
-        good = check_regex(values[i].value, {&value, "value"}, failures) && good;
+        good = check_value(values[i].kind, values[i].value, {&value, "value"}, failures) && good;
       }
     };
     check_values(match.headers, "headers");
@@ -382,8 +387,8 @@ void RuleTranslator::note_no_backend(const RouteRule& rule, const Place& place) 
       .where = {},
       .object = route_.key,
       .path = (none ? place : refs).to_string(),
-      .message = fmt::format("the rule has no backend{}: every request that it takes is answered with 500",
-                             none ? "" : " with a weight above 0"),
+      .message = fmt::format("the rule has no backend{}: every request that it takes is answered with {}",
+                             none ? "" : " with a weight above 0", route_.grpc ? "UNAVAILABLE" : "500"),
       .suggestion = none ? route_.grpc
                                ? "add `backendRefs`"
                                : "add `backendRefs`, or a filter that answers, as RequestRedirect does"
@@ -394,9 +399,12 @@ void RuleTranslator::note_no_backend(const RouteRule& rule, const Place& place) 
 std::optional<ir::Session> RuleTranslator::session_of(const RouteRule& rule, const Place& place) {
   if (!rule.session) return std::nullopt;
   const Place here{&place, "sessionPersistence"};
-  if (auto problem = check_session(*rule.session, route_.key, here.to_string())) {
-    backends_.add_problem(*std::move(problem));
+  bool good = true;
+  for (Problem& problem : check_session(*rule.session, route_.key, here.to_string())) {
+    good = good && problem.severity != Severity::kError;
+    backends_.add_problem(std::move(problem));
   }
+  if (!good) return std::nullopt;
   std::string name = rule.session->session_name.value_or("");
   if (name.empty()) name = "session-" + content_id(identity_of(route_.key, rule));
   return read_session(*rule.session, std::move(name));
@@ -627,8 +635,10 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
     }
     return action;
   };
+  // To a client of gRPC Envoy says UNAVAILABLE for 503, as GRPCRoute asks for, and UNKNOWN for 500.
+  const std::uint16_t status = route_.grpc ? 503 : 500;
   const ir::DirectResponse error{
-      .status = 500, .body = {}, .content_type = filters.response ? filters.response->content_type : ""};
+      .status = status, .body = {}, .content_type = filters.response ? filters.response->content_type : ""};
   if (failed) return {{.weight = 1, .action = answer(error)}};
   if (filters.response) return {{.weight = 1, .action = answer(*filters.response)}};
   if (filters.redirect) return {{.weight = 1, .action = answer(*filters.redirect)}};

@@ -343,6 +343,43 @@ INSTANTIATE_TEST_SUITE_P(
             "{matches: [{queryParams: [{name: q, type: RegularExpression, value: '['}]}]}",
             "spec.rules[0].matches[0].queryParams[0].value: `[` is no regular expression: missing ]: [ "
             "[value/regex]"},
+        Row{"AQueryParametersValueHasOneLine", "{matches: [{queryParams: [{name: q, value: \"a\\nb\"}]}]}",
+            "spec.rules[0].matches[0].queryParams[0].value: a value in the head of a message has one line, "
+            "and "
+            "no character NUL [value/match]"},
+        Row{"ARegularExpressionHasNoNul",
+            "{matches: [{headers: [{name: a, type: RegularExpression, value: \"a\\0\"}]}]}",
+            "spec.rules[0].matches[0].headers[0].value: a regular expression has no character NUL "
+            "[value/regex]"},
+        Row{"APathThatARewriteSetsHasOneLine",
+            "{filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: "
+            "\"/a\\r\\nb\"}}}], backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].filters[0].urlRewrite.path.replaceFullPath: a value in the head of a message has "
+            "one "
+            "line, and no character NUL [value/path]"},
+        Row{"APathThatABackendsRedirectSetsHasOneLine",
+            "{backendRefs: [{name: blue, port: 80, filters: [{type: RequestRedirect, requestRedirect: {path: "
+            "{type: ReplacePrefixMatch, replacePrefixMatch: \"/a\\n/\"}}}]}]}",
+            "spec.rules[0].backendRefs[0].filters[0].requestRedirect.path.replacePrefixMatch: a value in the "
+            "head of a message has one line, and no character NUL [value/path]"},
+        Row{"ASessionsCookieNeedsTheNameOfOne",
+            "{sessionPersistence: {sessionName: \"a b;c\"}, backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].sessionPersistence.sessionName: no session is kept: `a b;c` cannot be the name of "
+            "a "
+            "cookie; use letters, digits, `-` and `_` [value/session-name]"},
+        Row{"ASessionsHeaderIsNoneOfTheMessageItself",
+            "{sessionPersistence: {sessionName: Content-Length, type: Header}, backendRefs: [{name: blue, "
+            "port: "
+            "80}]}",
+            "spec.rules[0].sessionPersistence.sessionName: no session is kept: `Content-Length` cannot be "
+            "the "
+            "name of a header that tells it; use a header of your own, of letters, digits and `-`, as in "
+            "`x-session` [value/session-name]"},
+        Row{"AMirrorOfLessThanAMillionthGetsNothing",
+            "{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: green, port: 80}, fraction: "
+            "{numerator: 1, denominator: 2147483647}}}], backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].filters[0].requestMirror.fraction: less than one request in a million is to be "
+            "mirrored: none is; write a larger `fraction` [value/fraction]"},
         Row{"OfTheRootPrefixTheSlashItselfIsReplaced",
             "{filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: "
             "/new}}}], backendRefs: [{name: blue, port: 80}]}",
@@ -508,6 +545,12 @@ TEST_F(RuleTest, ASessionsClusterKeepsItsNameWhateverTheWeightsAndTheirOrder) {
   };
   EXPECT_EQ(cluster("{name: blue, port: 80}, {name: green, port: 80}"),
             cluster("{name: green, port: 80, weight: 7}, {name: blue, port: 80}"));
+}
+
+TEST_F(RuleTest, ASessionWhoseNameWouldBeLinesOfTheHeadIsNotKept) {
+  EXPECT_FALSE(forward("{sessionPersistence: {sessionName: \"x: y\\r\\nSet-Cookie: a=b\", type: Header}, "
+                       "backendRefs: [{name: blue, port: 80}]}")
+                   .session);
 }
 
 TEST_F(RuleTest, ASessionOverOneBackendNeedsNoClusterOfItsOwn) {

@@ -3,8 +3,8 @@
 // Threads: pure functions.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "api/kinds.h"
 #include "base/problem.h"
@@ -15,8 +15,9 @@ namespace sluice::translate {
 // The session of this name, whatever the user calls it.
 ir::Session read_session(const api::SessionPersistence& from, std::string name);
 
-// A timeout without effect, or nothing. `path` is that of the sessionPersistence in the object.
-std::optional<Problem> check_session(const api::SessionPersistence& from, const ObjectKey& object,
-                                     const std::string& path);
+// A name that no cookie or header can have, which is an error: no session is kept; and a timeout without
+// effect. `path` is that of the sessionPersistence in the object.
+std::vector<Problem> check_session(const api::SessionPersistence& from, const ObjectKey& object,
+                                   const std::string& path);
 
 }  // namespace sluice::translate

@@ -200,6 +200,11 @@ TEST_F(TrafficPolicies, CountAfterTheRule) {
       "cookie mine");
 }
 
+TEST_F(TrafficPolicies, KeepNoSessionByANameThatNoCookieHas) {
+  add_traffic_policy("p", for_services("b", "sessionPersistence: {sessionName: 'a=b'}"));
+  EXPECT_EQ(session(translate(kBlue)), "");
+}
+
 TEST_F(TrafficPolicies, KeepSessionsOverAllBackendsOfARuleOrOverNone) {
   add_traffic_policy("p", for_services("bg", "sessionPersistence: {sessionName: kept}"));
   const RouteResult both = translate(kBoth);

@@ -11,6 +11,10 @@
 
 namespace sluice::xds {
 
+void fill_back_off(ir::Duration wanted, google::protobuf::Duration* to) {
+  fill_duration(std::max(wanted, ir::Duration(1)), to);
+}
+
 void fill_service_retry(const ir::RetryPolicy& from, envoy::config::core::v3::RetryPolicy* to) {
   constexpr char kDefault[] = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
   constexpr ir::Duration kEnvoysBase{25};  // the interval has to be said with another
@@ -19,9 +23,9 @@ void fill_service_retry(const ir::RetryPolicy& from, envoy::config::core::v3::Re
   if (!from.base_interval && !from.max_interval) return;
   const ir::Duration base =
       from.base_interval ? *from.base_interval : std::min(kEnvoysBase, *from.max_interval);
-  fill_duration(base, to->mutable_retry_back_off()->mutable_base_interval());
+  fill_back_off(base, to->mutable_retry_back_off()->mutable_base_interval());
   if (from.max_interval) {
-    fill_duration(*from.max_interval, to->mutable_retry_back_off()->mutable_max_interval());
+    fill_back_off(*from.max_interval, to->mutable_retry_back_off()->mutable_max_interval());
   }
 }
 

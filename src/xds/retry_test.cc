@@ -40,5 +40,9 @@ TEST(ServiceRetry, WithTheLongestIntervalAloneStartsAsEnvoyDoes) {
   EXPECT_EQ(made_from({.max_interval = 5ms}).retry_back_off().base_interval().nanos(), 5'000'000);
 }
 
+TEST(ServiceRetry, WithoutAnIntervalWaitsTheShortestThatEnvoyTakes) {
+  EXPECT_EQ(made_from({.base_interval = 0ms}).retry_back_off().base_interval().nanos(), 1'000'000);
+}
+
 }  // namespace
 }  // namespace sluice::xds

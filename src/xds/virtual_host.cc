@@ -8,6 +8,7 @@
 #include "xds/duration.h"
 #include "xds/filters/order.h"
 #include "xds/render.h"
+#include "xds/retry.h"
 #include "xds/wire.h"
 
 namespace sluice::xds {
@@ -242,7 +243,7 @@ void fill_retry(const ir::Retry& from, route_v3::RetryPolicy* to) {
   for (const std::uint32_t code : from.codes) to->add_retriable_status_codes(code);
   if (from.codes.empty() && !from.only_unsent) to->add_retriable_status_codes(kDefaultCode);
   if (from.per_try_timeout) fill_duration(*from.per_try_timeout, to->mutable_per_try_timeout());
-  if (from.backoff) fill_duration(*from.backoff, to->mutable_retry_back_off()->mutable_base_interval());
+  if (from.backoff) fill_back_off(*from.backoff, to->mutable_retry_back_off()->mutable_base_interval());
   // Another endpoint than those that failed, if five picks find one.
   auto* predicate = to->add_retry_host_predicate();
   predicate->set_name("envoy.retry_host_predicates.previous_hosts");

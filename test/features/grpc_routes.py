@@ -20,6 +20,9 @@ CALLS = [
     ("shop.v1.Orders/List", {}, "yellow"),
     ("shop.v1.Carts/Get", {}, "violet"),
     ("shop.v2.Any/Thing", {}, "yellow"),
+    ("shop.v3.A/Get", {}, "yellow"),
+    ("shop.v3.B/List", {}, "yellow"),
+    ("shop.v3.B/Put", {}, "violet"),
     ("other.Service/Ping", {"x-canary": "yes"}, "yellow"),
     ("other.Service/Ping", {}, "violet"),
 ]
@@ -37,8 +40,8 @@ def check_calls(stage: Stage, test: unittest.TestCase) -> None:
 
 def check_errors(stage: Stage, test: unittest.TestCase) -> None:
     """What a client of gRPC gets where there is no backend, or no route."""
-    unavailable, unimplemented, unknown = "14", "12", "2"
-    for method, status in (("down.Service/Get", unavailable), ("missing.Service/Get", unknown),
+    unavailable, unimplemented = "14", "12"
+    for method, status in (("down.Service/Get", unavailable), ("missing.Service/Get", unavailable),
                            ("nothing.Like/This", unimplemented)):
         with test.subTest(method=method):
             headers, _ = stage.call("grpc-errors.example", method, with_message=False)
@@ -56,6 +59,7 @@ calls = Feature(
         {"matches": [matching("shop.v1.Orders", "Get"), matching("shop.v1.Carts")],
          "backendRefs": [backend_ref("violet")]},
         {"matches": [matching(method="List"), matching(r"shop\.v2\..*", type="RegularExpression"),
+                     matching(r"shop\.v3\.A|shop\.v3\.B", "Get|List", type="RegularExpression"),
                      {"headers": [{"name": "x-canary", "value": "yes"}]}], "backendRefs": [backend_ref("yellow")]},
         {"backendRefs": [backend_ref("violet")]}])],
     check=check_calls)

@@ -62,9 +62,9 @@ TrafficPolicyRow read_traffic_policy(const NamespacedName& name, const api::XBac
   }
   row.session = policy.spec.session_persistence;
   if (!row.session) return row;
-  if (auto problem = check_session(*row.session, key_of(name), "spec.sessionPersistence")) {
-    row.problems.push_back(*std::move(problem));
-  }
+  row.problems = check_session(*row.session, key_of(name), "spec.sessionPersistence");
+  const auto is_error = [](const Problem& problem) { return problem.severity == Severity::kError; };
+  if (std::ranges::any_of(row.problems, is_error)) row.session = {};
   return row;
 }
 
