@@ -73,7 +73,8 @@ function(sluice_module name)
   if(tests)
     sluice_test(${name}_test SOURCES ${tests} LINK sluice_${name} ${arg_TEST_LINK}
       LABELS unit ${threaded})
-    if(arg_PRECOMPILED_AS)
+    # Another's are built with all of its tests: not for those who build this one's alone.
+    if(arg_PRECOMPILED_AS AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
       target_precompile_headers(${name}_test REUSE_FROM ${arg_PRECOMPILED_AS}_test)
     elseif(arg_PRECOMPILED)
       target_precompile_headers(${name}_test PRIVATE <gmock/gmock.h> <gtest/gtest.h> ${arg_PRECOMPILED})

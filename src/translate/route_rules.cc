@@ -13,6 +13,7 @@
 #include <re2/re2.h>
 
 #include "base/content_id.h"
+#include "base/quote.h"
 #include "ir/loopback.h"
 #include "translate/header_changes.h"
 #include "translate/header_value.h"
@@ -121,6 +122,7 @@ class RuleTranslator {
   const std::vector<std::pair<std::size_t, Problem>>& without_backend() const { return without_backend_; }
 
  private:
+  void warn_of_queries(const ir::RouteMatch& match, const Place& place);
   bool check_matches(const RouteRule& rule, const Place& place, std::vector<RuleFailure>& failures);
   bool check_value(ir::MatchKind kind, const std::string& value, const Place& place,
                    std::vector<RuleFailure>& failures);
@@ -175,6 +177,26 @@ bool RuleTranslator::check_value(ir::MatchKind kind, const std::string& value, c
   return false;
 }
 
+// The proxy compares with what is sent, where such characters stand as %20 and the like.
+void RuleTranslator::warn_of_queries(const ir::RouteMatch& match, const Place& place) {
+  for (std::size_t i = 0; i < match.query_params.size(); ++i) {
+    const ir::ValueMatch& param = match.query_params[i];
+    const auto is_sent = [](unsigned char c) { return c > ' ' && c < 0x7f && c != '#' && c != '&'; };
+    if (param.kind != ir::MatchKind::kExact || std::ranges::all_of(param.value, is_sent)) continue;
+    if (fault_of_head(param.value)) continue;  // more is wrong with it
+    backends_.add_problem(
+        {.code = "value/match",
+         .severity = Severity::kWarning,
+         .where = {},
+         .object = route_.key,
+         .path = Place{&place, "queryParams", i}.to_string() + ".value",
+         .message =
+             fmt::format("no query has the text {}: it is compared with what is sent", quote(param.value)),
+         .suggestion = "write it as clients send it, with `%20` for a space, for instance",
+         .also = {}});
+  }
+}
+
 bool RuleTranslator::check_matches(const RouteRule& rule, const Place& place,
                                    std::vector<RuleFailure>& failures) {
   bool good = true;
@@ -190,6 +212,7 @@ bool RuleTranslator::check_matches(const RouteRule& rule, const Place& place,
     };
     check_values(match.headers, "headers");
     check_values(match.query_params, "queryParams");
+    warn_of_queries(match, here);
   }
   return good;
 }
@@ -388,7 +411,7 @@ void RuleTranslator::note_no_backend(const RouteRule& rule, const Place& place) 
       .object = route_.key,
       .path = (none ? place : refs).to_string(),
       .message = fmt::format("the rule has no backend{}: every request that it takes is answered with {}",
-                             none ? "" : " with a weight above 0", route_.grpc ? "UNAVAILABLE" : "500"),
+                             none ? "" : " with a weight above 0", route_.grpc ? "UNKNOWN" : "500"),
       .suggestion = none ? route_.grpc
                                ? "add `backendRefs`"
                                : "add `backendRefs`, or a filter that answers, as RequestRedirect does"
@@ -635,10 +658,8 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
     }
     return action;
   };
-  // To a client of gRPC Envoy says UNAVAILABLE for 503, as GRPCRoute asks for, and UNKNOWN for 500.
-  const std::uint16_t status = route_.grpc ? 503 : 500;
   const ir::DirectResponse error{
-      .status = status, .body = {}, .content_type = filters.response ? filters.response->content_type : ""};
+      .status = 500, .body = {}, .content_type = filters.response ? filters.response->content_type : ""};
   if (failed) return {{.weight = 1, .action = answer(error)}};
   if (filters.response) return {{.weight = 1, .action = answer(*filters.response)}};
   if (filters.redirect) return {{.weight = 1, .action = answer(*filters.redirect)}};

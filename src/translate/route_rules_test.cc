@@ -347,6 +347,10 @@ INSTANTIATE_TEST_SUITE_P(
             "spec.rules[0].matches[0].queryParams[0].value: a value in the head of a message has one line, "
             "and "
             "no character NUL [value/match]"},
+        Row{"AQueryParametersValueIsAsClientsSendIt",
+            "{matches: [{queryParams: [{name: q, value: a b}]}], backendRefs: [{name: blue, port: 80}]}",
+            "spec.rules[0].matches[0].queryParams[0].value: no query has the text `a b`: it is compared with "
+            "what is sent; write it as clients send it, with `%20` for a space, for instance [value/match]"},
         Row{"ARegularExpressionHasNoNul",
             "{matches: [{headers: [{name: a, type: RegularExpression, value: \"a\\0\"}]}]}",
             "spec.rules[0].matches[0].headers[0].value: a regular expression has no character NUL "

@@ -40,8 +40,8 @@ def check_calls(stage: Stage, test: unittest.TestCase) -> None:
 
 def check_errors(stage: Stage, test: unittest.TestCase) -> None:
     """What a client of gRPC gets where there is no backend, or no route."""
-    unavailable, unimplemented = "14", "12"
-    for method, status in (("down.Service/Get", unavailable), ("missing.Service/Get", unavailable),
+    unavailable, unimplemented, unknown = "14", "12", "2"
+    for method, status in (("down.Service/Get", unavailable), ("missing.Service/Get", unknown),
                            ("nothing.Like/This", unimplemented)):
         with test.subTest(method=method):
             headers, _ = stage.call("grpc-errors.example", method, with_message=False)
