@@ -28,7 +28,7 @@ class GroupTable final : public Table<G, V> {
   void refresh() override {
     // That a group's rows change is the business of those who read it; that there are any, or none, is ours.
     for (const Slot group : index_->changed_slots()) {
-      if (group >= has_run_.size()) has_run_.resize(this->keys().capacity());
+      if (group >= has_run_.size()) lengthen(has_run_, this->keys().capacity());
       if (has_run_[group] != index_->holds(group)) this->queue(group);
     }
     std::vector<Slot> queue = this->take_queue();

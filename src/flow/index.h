@@ -159,7 +159,7 @@ class Index final : public internal::Node {
       std::sort(next_.begin(), next_.end());
       next_.erase(std::unique(next_.begin(), next_.end()), next_.end());
 
-      if (slot >= groups_of_.size()) groups_of_.resize(table_->keys().capacity());
+      if (slot >= groups_of_.size()) internal::lengthen(groups_of_, table_->keys().capacity());
       auto& present = groups_of_[slot];
       auto old = present.begin();
       for (const Slot group : next_) {
@@ -178,7 +178,7 @@ class Index final : public internal::Node {
   }
 
   void insert(Slot group, Slot slot) {
-    if (group >= members_.size()) members_.resize(groups_->capacity());
+    if (group >= members_.size()) internal::lengthen(members_, groups_->capacity());
     members_[group].add(slot);
     touch(group);
   }
@@ -205,7 +205,7 @@ class Index final : public internal::Node {
 
   // The rows of the group are not what they were.
   void touch(Slot group) {
-    if (group >= is_changed_.size()) is_changed_.resize(groups_->capacity());
+    if (group >= is_changed_.size()) internal::lengthen(is_changed_, groups_->capacity());
     if (is_changed_[group]) return;
     is_changed_[group] = true;
     changed_.push_back(group);

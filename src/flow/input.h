@@ -50,7 +50,7 @@ class Input final : public Table<K, V> {
       : Table<K, V>(core, keys, internal::Kind::kInput, std::move(name)) {}
 
   void edit(Slot slot, Row row) {
-    if (slot >= edit_at_.size()) edit_at_.resize(this->keys().capacity(), kNone);
+    if (slot >= edit_at_.size()) internal::lengthen(edit_at_, this->keys().capacity(), kNone);
     if (edit_at_[slot] != kNone) {
       edits_[edit_at_[slot]].row = std::move(row);
       return;

@@ -48,7 +48,7 @@ class ManyTable final : public Table<K, V> {
         Reads reads(this->core(), *this, over_->keys(), &key, run);
         fn_(key, *in, reads, made_);
       }
-      if (run >= made_by_.size()) made_by_.resize(over_->keys().capacity());
+      if (run >= made_by_.size()) lengthen(made_by_, over_->keys().capacity());
       if (over_->row(run) != nullptr) {
         replace(run);
       } else {
@@ -85,8 +85,8 @@ class ManyTable final : public Table<K, V> {
 
   void offer(Slot slot, Slot run, Row row) {
     if (slot >= makers_.size()) {
-      makers_.resize(this->keys().capacity());
-      is_touched_.resize(this->keys().capacity());
+      lengthen(makers_, this->keys().capacity());
+      lengthen(is_touched_, this->keys().capacity());
     }
     Makers& makers = makers_[slot];
     if (makers.first == run) {

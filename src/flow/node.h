@@ -216,14 +216,14 @@ inline void Core::record(const Node& source, Slot slot) {
 }
 
 inline bool Node::mark(Slot slot) {
-  if (slot >= readers_.size()) readers_.resize(base_keys_->capacity());
+  if (slot >= readers_.size()) lengthen(readers_, base_keys_->capacity());
   if (readers_[slot].mark == core_->serial_) return false;
   readers_[slot].mark = core_->serial_;
   return true;
 }
 
 inline void Node::queue(Slot run) {
-  if (run >= runs_.size()) runs_.resize(run + 1);
+  if (run >= runs_.size()) lengthen(runs_, run + 1);
   if (runs_[run].queued != 0) return;
   runs_[run].queued = 1;
   queue_.push_back(run);

@@ -116,7 +116,7 @@ class Table : public internal::Node {
   void put(Slot slot, Row row) {
     if (slot >= rows_.size()) {
       if (row == nullptr) return let_go(slot);
-      rows_.resize(keys_->capacity());
+      internal::lengthen(rows_, keys_->capacity());
     }
     Row& present = rows_[slot];
     if (present == row) {

@@ -46,7 +46,7 @@ class UnionTable final : public Table<K, V> {
   }
 
   void take(Slot slot, Row row) {
-    if (slot >= part_at_.size()) part_at_.resize(this->keys().capacity());
+    if (slot >= part_at_.size()) lengthen(part_at_, this->keys().capacity());
     if (this->row(slot) == nullptr) {
       part_at_[slot] = static_cast<std::uint16_t>(at_);
     } else if (part_at_[slot] != at_) {
