@@ -17,6 +17,15 @@ constexpr int kFields = google::protobuf::Struct::kFieldsFieldNumber;
 constexpr int kStringValue = google::protobuf::Value::kStringValueFieldNumber;
 constexpr std::string_view kSluice = "sluice";
 
+// Of a field of so many bytes, whose number is below 16.
+std::size_t field_size(std::size_t bytes) { return 1 + varint_size(bytes) + bytes; }
+
+// What comes before them.
+void append_head(std::string& out, int number, std::size_t bytes) {
+  append_bytes_tag(out, number);
+  append_varint(out, bytes);
+}
+
 }  // namespace
 
 void append_serialized(std::string& out, const google::protobuf::MessageLite& message) {
@@ -38,27 +47,32 @@ void pack(const google::protobuf::Message& message, google::protobuf::Any* any) 
 }
 
 void append_field(std::string& out, int number, const google::protobuf::MessageLite& message) {
-  append_bytes_tag(out, number);
-  append_varint(out, message.ByteSizeLong());
+  append_head(out, number, message.ByteSizeLong());
   append_serialized(out, message);
 }
 
 void append_metadata(std::string& out, int number, std::string_view filter,
                      std::span<const std::pair<std::string_view, std::string_view>> fields) {
-  append_nested(out, number, [&] {
-    append_nested(out, envoy::config::core::v3::Metadata::kFilterMetadataFieldNumber, [&] {
-      append_field(out, kKey, filter);
-      append_nested(out, kValue, [&] {
-        for (const auto& [key, value] : fields) {
-          if (value.empty()) continue;
-          append_nested(out, kFields, [&] {
-            append_field(out, kKey, key);
-            append_nested(out, kValue, [&] { append_field(out, kStringValue, value); });
-          });
-        }
-      });
-    });
-  });
+  // Every route and cluster has one, so the sizes are counted beforehand: nothing is moved.
+  const auto entry_size = [](std::string_view key, std::string_view value) {
+    return field_size(key.size()) + field_size(field_size(value.size()));
+  };
+  std::size_t struct_size = 0;
+  for (const auto& [key, value] : fields) {
+    if (!value.empty()) struct_size += field_size(entry_size(key, value));
+  }
+  const std::size_t filter_size = field_size(filter.size()) + field_size(struct_size);
+  append_head(out, number, field_size(filter_size));
+  append_head(out, envoy::config::core::v3::Metadata::kFilterMetadataFieldNumber, filter_size);
+  append_field(out, kKey, filter);
+  append_head(out, kValue, struct_size);
+  for (const auto& [key, value] : fields) {
+    if (value.empty()) continue;
+    append_head(out, kFields, entry_size(key, value));
+    append_field(out, kKey, key);
+    append_head(out, kValue, field_size(value.size()));
+    append_field(out, kStringValue, value);
+  }
 }
 
 void append_owner(std::string& out, int number, const ObjectKey& owner, std::string_view section) {
