@@ -52,8 +52,7 @@ struct OtherSchema {
 
 // Binds into a new T and finishes what fields alone cannot.
 using MakeObject = std::optional<Object> (*)(const Tree& document, const schema::Type& type,
-                                             const std::string& namespace_name,
-                                             std::vector<Problem>* problems);
+                                             const Interned& namespace_name, std::vector<Problem>* problems);
 
 struct KindEntry {
   std::string_view group;
@@ -75,7 +74,7 @@ void merge_string_data(const Tree& document, Secret* secret) {
 }
 
 template <typename T>
-std::optional<Object> make(const Tree& document, const schema::Type& type, const std::string& namespace_name,
+std::optional<Object> make(const Tree& document, const schema::Type& type, const Interned& namespace_name,
                            std::vector<Problem>* problems) {
   auto object = std::make_shared<T>();
   if (!schema::bind(document, type, object.get(), problems)) return std::nullopt;

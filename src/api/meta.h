@@ -5,20 +5,23 @@
 #include <map>
 #include <string>
 
+#include "base/boxed.h"
+#include "base/interned.h"
+
 namespace sluice::api {
 
 using StringMap = std::map<std::string, std::string, std::less<>>;
 
 struct ObjectMeta {
   std::string name;
-  std::string namespace_;
+  Interned namespace_;
   StringMap labels;
   StringMap annotations;
   // RFC 3339 as written, or empty: then the object counts as younger than any that has one. Comparing the
   // texts compares the times, because Kubernetes writes them in UTC without fractions.
   std::string creation_timestamp;
-  // RFC 3339 as written; empty unless the object is being deleted. The time is when that is to be over.
-  std::string deletion_timestamp;
+  // RFC 3339 as written, while the object is being deleted: when that is to be over.
+  Boxed<std::string> deletion_timestamp;
   std::int64_t generation = 0;
 
   bool operator==(const ObjectMeta&) const = default;

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/boxed.h"
+#include "base/interned.h"
 #include "base/object_key.h"
 #include "ir/cluster_settings.h"
 #include "ir/duration.h"
@@ -159,7 +160,7 @@ struct Fraction {
 
 struct RouteMatch {
   PathMatch path;
-  std::string method;  // empty: any
+  Interned method;  // empty: any
   std::vector<ValueMatch> headers;
   std::vector<ValueMatch> query_params;
   std::vector<ValueMatch> cookies;

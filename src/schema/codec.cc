@@ -107,6 +107,12 @@ bool store_string(void* target, const Tree& tree, const Type& type) {
   return true;
 }
 
+bool store_interned(void* target, const Tree& tree, const Type&) {
+  if (!tree.is_string()) return false;
+  *static_cast<Interned*>(target) = tree.as_string();
+  return true;
+}
+
 bool store_duration(void* target, const Tree& tree, const Type&) {
   if (!tree.is_string()) return false;
   const std::optional<std::chrono::milliseconds> value = parse_duration(tree.as_string());
@@ -157,6 +163,10 @@ Tree load_double(const void* source, const Type&) {
 Tree load_string(const void* source, const Type& type) {
   const std::string& text = *static_cast<const std::string*>(source);
   return Tree::string(type.format == "byte" ? encode_base64(text) : text);
+}
+
+Tree load_interned(const void* source, const Type&) {
+  return Tree::string(static_cast<const Interned*>(source)->text());
 }
 
 Tree load_duration(const void* source, const Type&) {

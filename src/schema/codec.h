@@ -1,9 +1,10 @@
 // How a C++ type takes a value from a tree, and gives it back. One Codec a C++ type, found by codec_of<T>();
 // the table of functions is all that bind.h and encode.h know of the type.
 //
-//   bool, integers, double, std::string, milliseconds (a Kubernetes duration), Tree (anything), enums whose
-//   values count from 0 in the order of the Type's enumeration, variant<int32, string>, vector<T>,
-//   map<string, T>, structs (their fields are the Type's business), optional<T> and Boxed<T> of each.
+//   bool, integers, double, std::string, Interned, milliseconds (a Kubernetes duration), Tree (anything),
+//   enums whose values count from 0 in the order of the Type's enumeration, variant<int32, string>,
+//   vector<T>, map<string, T>, structs (their fields are the Type's business), optional<T> and Boxed<T> of
+//   each.
 //
 // Threads: constants.
 #pragma once
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "base/boxed.h"
+#include "base/interned.h"
 #include "tree/tree.h"
 
 namespace sluice::schema {
@@ -60,6 +62,7 @@ bool store_int32(void* target, const Tree& tree, const Type& type);
 bool store_int64(void* target, const Tree& tree, const Type& type);
 bool store_double(void* target, const Tree& tree, const Type& type);
 bool store_string(void* target, const Tree& tree, const Type& type);  // format "byte" is decoded
+bool store_interned(void* target, const Tree& tree, const Type& type);
 bool store_duration(void* target, const Tree& tree, const Type& type);
 bool store_tree(void* target, const Tree& tree, const Type& type);
 bool store_int_or_string(void* target, const Tree& tree, const Type& type);
@@ -69,6 +72,7 @@ Tree load_int32(const void* source, const Type& type);
 Tree load_int64(const void* source, const Type& type);
 Tree load_double(const void* source, const Type& type);
 Tree load_string(const void* source, const Type& type);
+Tree load_interned(const void* source, const Type& type);
 Tree load_duration(const void* source, const Type& type);
 Tree load_tree(const void* source, const Type& type);
 Tree load_int_or_string(const void* source, const Type& type);
@@ -208,6 +212,9 @@ const Codec* codec_of() {
     return &kCodec;
   } else if constexpr (std::is_same_v<T, std::string>) {
     static constexpr Codec kCodec{.kind = Kind::kScalar, .store = store_string, .load = load_string};
+    return &kCodec;
+  } else if constexpr (std::is_same_v<T, Interned>) {
+    static constexpr Codec kCodec{.kind = Kind::kScalar, .store = store_interned, .load = load_interned};
     return &kCodec;
   } else if constexpr (std::is_same_v<T, std::chrono::milliseconds>) {
     static constexpr Codec kCodec{.kind = Kind::kScalar, .store = store_duration, .load = load_duration};

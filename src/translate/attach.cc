@@ -121,6 +121,13 @@ void refuse_listener(const api::ParentReference& ref, const ObjectKey& target, c
   }
 }
 
+// Most are Gateways, which are known without a look-up.
+GroupKind kind_of(const api::ParentReference& ref) {
+  const GroupKind& gateway = api::kind_of<api::Gateway>();
+  return ref.kind == gateway.kind() && ref.group == gateway.group() ? gateway
+                                                                    : GroupKind(ref.group, ref.kind);
+}
+
 // The default Gateways that the route asks for, as refs: but those that it names as a whole itself.
 std::vector<api::ParentReference> default_parents(const ObjectKey& route, const WantedParents& wanted,
                                                   const RouteEnvironment& environment, flow::Reads& reads) {
@@ -166,7 +173,8 @@ Parents attach(const ObjectKey& route, const WantedParents& wanted, const std::v
   const Projections& tables = environment.tables;
   const AttachTable& attach_points = environment.parents;
   const std::string& kind = route.kind.kind();
-  const std::string& namespace_ = route.name.namespace_;
+  const Interned& own_namespace = route.name.namespace_;
+  const std::string& namespace_ = own_namespace;
   // On a host it is there with what is in it; in a cluster it is an object, and its labels are known.
   const bool has_namespace =
       settings.on_host || reads.get(tables.namespace_labels, NamespacedName{"", namespace_}) != nullptr;
@@ -184,8 +192,7 @@ Parents attach(const ObjectKey& route, const WantedParents& wanted, const std::v
   for (std::size_t p = 0; p < named.size() + defaults.size(); ++p) {
     const bool by_default = p >= named.size();
     const api::ParentReference& ref = by_default ? defaults[p - named.size()] : named[p];
-    const ObjectKey target{.kind = GroupKind(ref.group, ref.kind),
-                           .name = {ref.namespace_.value_or(namespace_), ref.name}};
+    const ObjectKey target{.kind = kind_of(ref), .name = {ref.namespace_.value_or(own_namespace), ref.name}};
     const bool is_set = target.kind == api::kind_of<api::ListenerSet>();
     if (!is_set && target.kind != api::kind_of<api::Gateway>()) {
       auto problem = near_parent(route, fmt::format("spec.parentRefs[{}]", p), target.kind, parent_kinds());
@@ -215,6 +222,7 @@ Parents attach(const ObjectKey& route, const WantedParents& wanted, const std::v
     Parent& parent = result.parents.emplace_back();
     ParentStatus& status = parent.status;
     parent.points = points;
+    status.conditions.reserve(2);  // Accepted and ResolvedRefs
     status.parent_ref = ref;
     status.by_default = by_default;
     status.parent = target;

@@ -454,9 +454,9 @@ struct Found {
 
 // Of endpoints that are one locality.
 std::optional<ServiceEndpoints::Zones> zones_of(const std::vector<Found>& endpoints) {
+  if (std::ranges::all_of(endpoints, [](const Found& f) { return f.zone.empty(); })) return std::nullopt;
   std::map<std::string_view, std::uint16_t> known;
   for (const Found& f : endpoints) known.emplace(f.zone, 0);
-  if (known.empty() || known.rbegin()->first.empty()) return std::nullopt;
   ServiceEndpoints::Zones zones;
   for (auto& [name, place] : known) {
     place = static_cast<std::uint16_t>(zones.names.size());

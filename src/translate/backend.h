@@ -40,8 +40,8 @@ inline std::shared_ptr<const ClusterRow> row_of(const BackendPtr& backend) {
 }
 
 struct BackendReader {
-  const GroupKind& from;          // the kind that refers
-  const std::string& namespace_;  // of the object that refers
+  const GroupKind& from;  // the kind that refers
+  Interned namespace_;    // of the object that refers
   const BackendAccess& access;
   const Settings& settings;
   const Inputs& inputs;

@@ -150,7 +150,7 @@ std::string config_inside(const Settings& settings, const NamespacedName& pool) 
 
 // Not by its conditions alone: a Pod that is being deleted says that it is ready until its server has ended.
 bool is_ready(const api::Pod& pod) {
-  if (!pod.metadata.deletion_timestamp.empty()) return false;
+  if (pod.metadata.deletion_timestamp) return false;
   if (pod.status.conditions.empty()) return true;
   const auto ready = std::ranges::find(pod.status.conditions, "Ready", &api::PodCondition::type);
   return ready != pod.status.conditions.end() && ready->status == "True";

@@ -1,6 +1,7 @@
 #include "translate/route_rules.h"
 
 #include <algorithm>
+#include <list>
 #include <memory>
 #include <optional>
 #include <set>
@@ -903,7 +904,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       std::vector<RuleExtensions> extensions;  // by rule; empty: none has any
       RoutesPtr routes;
     };
-    std::vector<Variant> variants;
+    absl::InlinedVector<Variant, 1> variants;
 
     RoutesPtr at(const Entrance& entrance, std::vector<RuleExtensions> extensions) {
       for (const Variant& variant : variants) {
@@ -914,36 +915,37 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
       return variants.emplace_back(Variant{entrance, std::move(extensions), std::move(here)}).routes;
     }
   };
-  std::vector<std::unique_ptr<Translation>> translations;
+  std::list<Translation> translations;
   const auto translation_for = [&](const AttachPoints& points) -> Translation& {
     const BackendAccess& access = points.terms.access;
     auto own = rules_with_own_clusters(route.key, points.proxy, environment.own_clusters, reads);
-    for (const auto& made : translations) {
-      if (made->reader.access == access && made->own_clusters == own &&
-          made->merges_backends == points.merges_backends) {
-        return *made;
+    for (Translation& made : translations) {
+      if (made.reader.access == access && made.own_clusters == own &&
+          made.merges_backends == points.merges_backends) {
+        return made;
       }
     }
-    auto& t = translations.emplace_back(std::make_unique<Translation>(
+    Translation& t = translations.emplace_back(
         route.key,
         BackendReader{route.key.kind, route.key.name.namespace_, access, environment.settings,
                       environment.inputs, environment.tables, route.grpc, "TCP", false, false, true},
-        std::move(own), points.merges_backends, reads));
-    RuleTranslator rules(route, t->own_clusters, t->merges_backends, t->backends, t->verdicts);
+        std::move(own), points.merges_backends, reads);
+    RuleTranslator rules(route, t.own_clusters, t.merges_backends, t.backends, t.verdicts);
     std::vector<ir::Route> routes;
     std::vector<std::uint32_t> indexes;
     routes.reserve(route.rules.size());
+    indexes.reserve(route.rules.size());
     for (std::size_t i = 0; i < route.rules.size(); ++i) {
       rules.translate(route.rules[i], i, routes);
       indexes.resize(routes.size(), static_cast<std::uint32_t>(i));
     }
-    t->filters = filters_of(routes, route.grpc);
-    t->credentials = rules.credentials();
-    t->asking = rules.asking();
-    t->without_backend = rules.without_backend();
-    t->routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
-    t->rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
-    return *t;
+    t.filters = filters_of(routes, route.grpc);
+    t.credentials = rules.credentials();
+    t.asking = rules.asking();
+    t.without_backend = rules.without_backend();
+    t.routes = std::make_shared<const std::vector<ir::Route>>(std::move(routes));
+    t.rules = std::make_shared<const std::vector<std::uint32_t>>(std::move(indexes));
+    return t;
   };
 
   RouteExtensions extensions(route.key, route.rules, environment.extension_policies, reads);
@@ -1020,17 +1022,17 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   keep_first_of_each(result.clusters);
   keep_first_of_each(result.secrets);
   keep_each_once(result.extensions);
-  for (const auto& translation : translations) {
+  for (const Translation& translation : translations) {
     // All of them ask for the same.
-    const std::set<NamespacedName>& read = translation->backends.extended_filters();
+    const std::set<NamespacedName>& read = translation.backends.extended_filters();
     result.extended_filters.assign(read.begin(), read.end());
     const auto add_once = [&result](const Problem& problem) {
       if (std::ranges::find(result.problems, problem) == result.problems.end()) {
         result.problems.push_back(problem);
       }
     };
-    std::ranges::for_each(translation->backends.problems(), add_once);
-    for (const auto& [rule, problem] : translation->without_backend) {
+    std::ranges::for_each(translation.backends.problems(), add_once);
+    for (const auto& [rule, problem] : translation.without_backend) {
       if (!may_answer[rule]) add_once(problem);
     }
   }

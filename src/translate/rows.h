@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "api/kinds.h"
+#include "base/interned.h"
 #include "base/problem.h"
 #include "ir/ir.h"
 #include "translate/condition.h"
@@ -344,7 +345,7 @@ struct AttachPoint {
   bool ends_tls = false;
   bool passes_tls = false;  // TLS is ended by backends
   std::string socket;
-  std::string route_table;
+  Interned route_table;
   std::string stream;
   std::vector<std::string> sibling_hostnames;
 
@@ -353,7 +354,7 @@ struct AttachPoint {
 
 // What an object with listeners, a Gateway or a ListenerSet, offers to routes.
 struct AttachPoints {
-  ir::ProxyKey proxy;
+  Interned proxy;          // an ir::ProxyKey
   NamespacedName gateway;  // itself, or that of the ListenerSet
   ExtensionTerms terms;
   bool preserve_route_order = false;
@@ -367,7 +368,7 @@ struct AttachPoints {
 
 // A cluster, listener, route table or secret of one proxy, by its name in xDS.
 struct XdsKey {
-  ir::ProxyKey proxy;
+  Interned proxy;  // an ir::ProxyKey
   std::string name;
 
   bool operator==(const XdsKey&) const = default;
@@ -729,7 +730,7 @@ struct ParentStatus {
   ObjectKey parent;
   NamespacedName gateway;                       // the parent, or that of the ListenerSet
   std::vector<std::string> attached_listeners;  // names
-  std::vector<std::string> route_tables;        // of those that are served
+  std::vector<Interned> route_tables;           // of those that are served
   Conditions conditions;
 
   bool operator==(const ParentStatus&) const = default;
@@ -737,7 +738,7 @@ struct ParentStatus {
 
 // A host of a route table.
 struct HostKey {
-  std::string table;
+  Interned table;
   std::string host;
 
   bool operator==(const HostKey&) const = default;

@@ -1,6 +1,7 @@
 #include "translate/slice.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -128,8 +129,10 @@ void SliceChecker::check_ports(const ObjectKey& service, const ServiceView& view
 
 void SliceChecker::check_addresses() {
   const std::string& type = slice_.address_type;
-  const std::string_view near = closest(type, {"IPv4", "IPv6", "FQDN"});
-  if (!near.empty() && near != type) {
+  constexpr std::string_view kTypes[] = {"IPv4", "IPv6", "FQDN"};
+  const bool known = std::ranges::find(kTypes, type) != std::end(kTypes);
+  const std::string_view near = known ? "" : closest(type, {std::begin(kTypes), std::end(kTypes)});
+  if (!near.empty()) {
     add("value/address", Severity::kWarning, "addressType",
         fmt::format("{} is no type of addresses", quote(type)), did_you_mean(near));
   }

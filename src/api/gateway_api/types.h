@@ -15,11 +15,28 @@
 
 #include "api/meta.h"
 #include "base/boxed.h"
+#include "base/interned.h"
 
 namespace sluice::api {
 
 // GEP-2257 duration ("1h30m", "500ms").
 using Duration = std::chrono::milliseconds;
+
+// What references name most often, looked up once.
+namespace words {
+inline const Interned& gateway_api() {
+  static const Interned text("gateway.networking.k8s.io");
+  return text;
+}
+inline const Interned& gateway() {
+  static const Interned text("Gateway");
+  return text;
+}
+inline const Interned& service() {
+  static const Interned text("Service");
+  return text;
+}
+}  // namespace words
 
 // ---- selectors and references ----------------------------------------------------------------
 
@@ -76,19 +93,19 @@ struct ObjectReference {
 };
 
 struct BackendObjectReference {
-  std::string group;
-  std::string kind = "Service";
+  Interned group;
+  Interned kind = words::service();
   std::string name;
-  std::optional<std::string> namespace_;
+  std::optional<Interned> namespace_;
   std::optional<std::int32_t> port;
 
   bool operator==(const BackendObjectReference&) const = default;
 };
 
 struct ParentReference {
-  std::string group = "gateway.networking.k8s.io";
-  std::string kind = "Gateway";
-  std::optional<std::string> namespace_;
+  Interned group = words::gateway_api();
+  Interned kind = words::gateway();
+  std::optional<Interned> namespace_;
   std::string name;
   std::optional<std::string> section_name;
   std::optional<std::int32_t> port;
@@ -292,7 +309,7 @@ struct HTTPRouteMatch {
   HTTPPathMatch path;
   std::vector<HTTPNameValueMatch> headers;
   std::vector<HTTPNameValueMatch> query_params;
-  std::string method;  // empty: any
+  Interned method;  // empty: any
 
   bool operator==(const HTTPRouteMatch&) const = default;
 };

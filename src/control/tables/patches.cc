@@ -263,8 +263,9 @@ PatchedResources::PatchedResources(Graph& graph, const Inputs& in, const transla
                       return document_of_table(key, row, gateways, route_tables, reads);
                     })};
       }()),
-      clusters_of(graph.index("clusters by proxy", resources.cluster_rows,
-                              [](const XdsKey& key, const translate::ClusterRow&) { return key.proxy; })),
+      clusters_of(
+          graph.index("clusters by proxy", resources.cluster_rows,
+                      [](const XdsKey& key, const translate::ClusterRow&) { return key.proxy.text(); })),
       problems(graph.map("problems of patches", patches.placed,
                          [&, this](const NamespacedName& name, const PlacedPatches& placed, Reads& reads) {
                            return translate::patch_problems(

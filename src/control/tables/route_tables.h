@@ -44,7 +44,7 @@ struct RouteTables {
 
   const Index<HostKey, ObjectKey, translate::RouteResult>& routes_of;  // by host
   const Table<HostKey, HostRow>& hosts;
-  const Index<std::string, HostKey, HostRow>& hosts_of;  // by route table
+  const Index<Interned, HostKey, HostRow>& hosts_of;  // by route table
   // A row for each route of a host, so that others do not hear of it where one loses a match.
   const Table<translate::HostRoute, translate::LostMatches>& lost;
   const Index<ObjectKey, translate::HostRoute, translate::LostMatches>& lost_by;  // by route
