@@ -22,13 +22,13 @@ namespace sluice::flow::internal {
 using Slot = std::uint32_t;
 inline constexpr Slot kNoSlot = ~Slot{0};
 
-// Makes a list by slot so long. It grows by a quarter, not to the double: such lists are a good part of what
-// a graph needs beside its rows.
+// Makes a list by slot so long, at least. It grows by a quarter, not to the double: such lists are a good
+// part of what a graph needs beside its rows.
 template <class List, class... Value>
 void lengthen(List& list, std::size_t size, const Value&... value) {
   constexpr std::size_t kFew = 8;
   if (size > list.capacity()) list.reserve(std::max(size, list.capacity() + list.capacity() / 4 + kFew));
-  list.resize(size, value...);
+  list.resize(list.capacity(), value...);
 }
 
 class Node;
