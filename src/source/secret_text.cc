@@ -161,7 +161,7 @@ bool is_of_a_group(const Key& key) {
 }  // namespace
 
 std::vector<std::string_view> secret_parts(std::string_view document) {
-  const std::vector<std::string_view> all = {document};
+  std::vector<std::string_view> all = {document};
   const std::optional<std::vector<Key>> keys = outline(document);
   std::optional<std::string_view> kind;
   bool group = false;
