@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/letter_case.h"
 #include "base/log.h"
 
 namespace sluice::admin {
@@ -51,12 +52,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kHeaders{
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Server", "sluice"},
 }};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
-  return out;
-}
 
 class Door;
 
@@ -379,9 +374,8 @@ bool is_our_host(std::string_view host, const std::vector<std::string>& host_nam
   Error error;
   const asio::ip::address address = asio::ip::make_address(name, error);
   if (!error) return address.is_v6() == bracketed;
-  const std::string text = lower(name);
-  return text == "localhost" ||
-         std::ranges::any_of(host_names, [&](const std::string& each) { return lower(each) == text; });
+  const auto is_it = [name](std::string_view each) { return equal_but_for_case(each, name); };
+  return is_it("localhost") || std::ranges::any_of(host_names, is_it);
 }
 
 std::expected<std::unique_ptr<Server>, Problem> start_server(Options options) {

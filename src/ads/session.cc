@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "ads/session_types.h"
+#include "ads/words.h"
 
 namespace sluice::ads {
 namespace {
@@ -389,13 +390,14 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
   if (resources_end != items.end()) groups.push_back(names(resources_end, items.end()));
   if (resources == 1) {
     const SentItem& culprit = items.front();
+    const std::string words = in_short(message);
     Item& item = ch.items.find(culprit.name)->second;
     const ResourcePtr best = offered(type, culprit.name, &item);
     auto known = memory_.refusals.find({type, culprit.name});
     if (best && culprit.resource->version == best->version) {
       forget_refusal(type, culprit.name, now);
       ResourcePtr fallback = same_version(item.held, best) ? nullptr : item.held;
-      Memory::Refusal refusal{best->version, message, std::move(fallback)};
+      Memory::Refusal refusal{best->version, words, std::move(fallback)};
       use_fallback(refusal, 1, now);
       memory_.refusals[{type, culprit.name}] = std::move(refusal);
     } else if (known != memory_.refusals.end()) {
@@ -406,8 +408,8 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
     // That an older version was bad is of no interest any more.
     const ProxyState::Entry* entry = state_->find(type, culprit.name);
     if (entry && entry->resource && entry->resource->version == culprit.resource->version) {
-      events_.push_back(Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, message,
-                                 commit, item.held != nullptr});
+      events_.push_back(Rejected{proxy_, node_, type, culprit.name, culprit.resource->version, words, commit,
+                                 item.held != nullptr});
     }
     retried_.erase({type, culprit.name});
     if (item.sent == culprit.resource) {

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kMaxWord = 64;
 // How far a misspelling may be from the word that was meant.
 constexpr std::size_t kMaxDistance = 3;
+// Words of fewer letters.
+constexpr std::size_t kFewLetters = 3;
 
 // A word in small letters, without `-` and `_`; cut where it is longer than any that is looked for.
 class Folded {
@@ -94,7 +96,7 @@ std::string folded(std::string_view text) {
   std::string result;
   for (const char c : text) {
     if (c == '-' || c == '_') continue;
-    result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    result += lower_case(c);
   }
   return result;
 }
@@ -104,18 +106,31 @@ Near nearest(std::string_view word, const std::vector<std::string_view>& candida
   if (word.size() > kMaxWord) return best;
   const Folded plain(word);
   const std::size_t size = plain.text().size();
-  const std::size_t allowed = size < 3 ? 0 : size < 6 ? 1 : size < 12 ? 2 : kMaxDistance;
+  // Of so few letters another one makes another word; but one may be left out, or too many.
+  const bool few = size < kFewLetters;
+  const std::size_t allowed = size < 6 ? 1 : size < 12 ? 2 : kMaxDistance;
+  bool several = false;
   for (const std::string_view candidate : candidates) {
     const Folded other(candidate);
     if (other.text().size() > size + allowed || size > other.text().size() + allowed) continue;
     const std::size_t distance = edit_distance(plain.text(), other.text(), allowed);
-    if (distance <= allowed && distance < best.distance) best = {candidate, distance};
+    if (distance > allowed || (few && distance > 0 && (size == 0 || other.text().size() == size))) continue;
+    if (distance == best.distance && candidate != best.word) several = true;
+    if (distance >= best.distance) continue;
+    best = {candidate, distance};
+    several = false;
   }
+  if (few && best.distance > 0 && several) return {{}, std::numeric_limits<std::size_t>::max()};
   return best;
 }
 
 std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates) {
   return nearest(word, candidates).word;
+}
+
+bool within_distance(std::string_view a, std::string_view b, std::size_t most) {
+  if (std::max(a.size(), b.size()) > kMaxWord) return false;
+  return edit_distance(Folded(a).text(), Folded(b).text(), most) <= most;
 }
 
 std::string did_you_mean(std::string_view word) {

@@ -19,9 +19,13 @@ struct Near {
 };
 
 // The candidate that is the same but for letter case, `-` and `_`, or one to three letters away, the longer
-// the word the more.
+// the word the more. For a word of one or two letters, the only one with a letter more or less.
 Near nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates);
+
+// So few letters inserted, left out, replaced or swapped make one of the other, but for letter case, `-` and
+// `_`.
+bool within_distance(std::string_view a, std::string_view b, std::size_t most);
 
 // "did you mean `web`?"; empty where the word is.
 std::string did_you_mean(std::string_view word);

@@ -285,7 +285,7 @@ struct RequestWords {
   std::vector<std::string> method_and_url;
   std::vector<std::string> headers;
   std::string gateway;
-  std::string sni;
+  std::optional<std::string> sni;  // empty: none is sent
 };
 
 // "-f PATH... METHOD URL": what follows the paths is read as paths too. A URL has "://"; the word before it
@@ -328,7 +328,11 @@ std::optional<explain::Request> read_request(const RequestWords& words, Console&
   for (const std::string& header : words.headers) {
     if (const auto added = explain::add_header(header, *request); !added) return bad(added.error());
   }
-  if (!words.sni.empty()) request->sni = lower_case(words.sni);
+  if (words.sni && !request->tls()) {
+    return bad(fmt::format("--sni is for https:// and tls://: {}:// has no server name",
+                           explain::name_of(request->scheme)));
+  }
+  if (words.sni) request->sni = lower_case(*words.sni);
   if (!words.gateway.empty()) {
     const std::size_t slash = words.gateway.find('/');
     if (slash == std::string::npos) return bad("--gateway takes a namespace and a name: 'default/web'");
@@ -357,7 +361,10 @@ Action declare_explain(CLI::App& app) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
   app.add_option("--gateway", options->request.gateway, "Only through this Gateway")->type_name("NS/NAME");
-  app.add_option("--sni", options->request.sni, "The server name of TLS (default: the URL's host)")
+  // CLI11 takes an empty text for the absence of an optional one.
+  app.add_option_function<std::string>(
+         "--sni", [options](const std::string& name) { options->request.sni = name; },
+         "The server name of TLS (default: the URL's host); '': none")
       ->type_name("NAME");
   app.add_flag("--batch", options->batch,
                "Read requests from standard input, a JSON object a line: {\"method\", \"url\",\n"

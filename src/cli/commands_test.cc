@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -27,6 +28,16 @@ Result run(std::vector<std::string> arguments) {
   Console console{.out = out, .err = err};
   const int code = run_command(std::move(arguments), console);
   return {code, out.str(), err.str()};
+}
+
+// What `explain --batch` says of a request on a line of standard input.
+std::string answer_to(const std::string& line, const std::string& file) {
+  std::istringstream in(line + "\n");
+  std::streambuf* const before = std::cin.rdbuf(in.rdbuf());
+  const Result result = run({"explain", "--batch", "-f", file});
+  std::cin.rdbuf(before);
+  EXPECT_EQ(result.code, 0) << result.err;
+  return result.out;
 }
 
 class Commands : public testing::Test {
@@ -54,6 +65,28 @@ metadata: {name: class}
 spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
 ---)";
 constexpr std::string_view kBad = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  key: {}\n";
+
+TEST_F(Commands, ABatchSaysWhatIsWrongWithARequest) {
+  const std::string file = write("a.yaml", std::string(kGood));
+  EXPECT_EQ(answer_to(R"({"url": "http://a/", "method": 5})", file), "{\"error\":\"`method` is a text\"}\n");
+  EXPECT_EQ(answer_to(R"({"url": "http://a/", "metod": "GET"})", file),
+            "{\"error\":\"a request has no member `metod`: did you mean `method`?\"}\n");
+  EXPECT_EQ(
+      answer_to(R"({"url": "http://a/", "body": "x"})", file),
+      "{\"error\":\"a request has no member `body`: there are `method`, `url`, `headers` and `sni`\"}\n");
+  EXPECT_EQ(answer_to(R"({"method": "GET"})", file), "{\"error\":\"a request needs a `url`\"}\n");
+  EXPECT_EQ(answer_to(R"({"url": "http://a/", "headers": {"a": "b"}})", file),
+            "{\"error\":\"`headers` is a list of pairs of texts\"}\n");
+}
+
+TEST_F(Commands, AnEmptyServerNameIsNone) {
+  const std::string file = write("a.yaml", std::string(kGood));
+  const Result tls = run({"explain", "-f", file, "--sni", "", "GET", "https://a.example:8443/"});
+  EXPECT_EQ(tls.out.substr(0, tls.out.find('\n')), "GET https://a.example:8443/, no SNI") << tls.err;
+  const Result plain = run({"explain", "-f", file, "--sni", "a", "GET", "http://a.example:8080/"});
+  EXPECT_EQ(plain.code, 2);
+  EXPECT_NE(plain.err.find("--sni is for https:// and tls://"), std::string::npos) << plain.err;
+}
 
 TEST_F(Commands, Overview) {
   const Result result = run({"--help"});
@@ -186,14 +219,14 @@ TEST_F(Commands, CheckOfGoodFiles) {
 
 TEST_F(Commands, CheckOfBadFiles) {
   const std::string a = write("a.yaml", std::string(kBad));
-  const std::string b = write("b.yaml", "a: 1\na: 2\n");
+  const std::string b = write("b.yaml", "kind: ConfigMap\na: 1\na: 2\n");
   const Result result = run({"check", "-f", a, b, "-f", folder_ + "/c.yaml"});
   EXPECT_EQ(result.code, 1);
   // The words are those of others.
   EXPECT_TRUE(result.out.starts_with(a + ":6:8: error: ")) << result.out;
   EXPECT_NE(result.out.find(" [schema/wrong-type]\n    6 |   key: {}\n      |        ^\n"), std::string::npos)
       << result.out;
-  EXPECT_NE(result.out.find(" [syntax/duplicate-key]\n    2 | a: 2\n      | ^\n"), std::string::npos)
+  EXPECT_NE(result.out.find(" [syntax/duplicate-key]\n    3 | a: 2\n      | ^\n"), std::string::npos)
       << result.out;
   EXPECT_NE(result.out.find("/c.yaml: error: no such file or folder [syntax/no-such-file]\n"),
             std::string::npos)

@@ -9,7 +9,9 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/closest.h"
 #include "base/letter_case.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "control/pipeline.h"
@@ -383,25 +385,33 @@ Json explain_all(const explain::Snapshot& snapshot, const explain::Request& requ
 
 // {"method", "url", "headers": [["name", "value"], …], "sni"}: all but the URL may be left out.
 std::expected<explain::Request, std::string> read_request(const std::string& text) {
+  static const std::vector<std::string_view> kMembers = {"method", "url", "headers", "sni"};
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return std::unexpected("a request is a JSON object on a line of its own");
-  const auto text_of = [&](const char* name) {
-    const auto at = json.find(name);
-    return at != json.end() && at->is_string() ? at->get<std::string>() : std::string();
-  };
-  auto request = explain::read_url(text_of("url"));
-  if (!request) return request;
-  if (json.contains("method")) request->method = text_of("method");
-  if (json.contains("sni")) request->sni = lower_case(text_of("sni"));
-  if (const auto headers = json.find("headers"); headers != json.end()) {
-    for (const Json& header : *headers) {
-      const bool pair =
-          header.is_array() && header.size() == 2 && header[0].is_string() && header[1].is_string();
-      if (!pair) return std::unexpected("`headers` is a list of pairs of texts");
-      const auto added =
-          explain::add_header(header[0].get<std::string>() + ": " + header[1].get<std::string>(), *request);
-      if (!added) return std::unexpected(added.error());
+  for (const auto& [name, value] : json.items()) {
+    if (std::ranges::find(kMembers, name) == kMembers.end()) {
+      const std::string_view meant = closest(name, kMembers);
+      return std::unexpected(fmt::format(
+          "a request has no member {}: {}", quote(name),
+          meant.empty() ? "there are `method`, `url`, `headers` and `sni`" : did_you_mean(meant)));
     }
+    if (name != "headers" && !value.is_string()) return std::unexpected(fmt::format("`{}` is a text", name));
+  }
+  if (!json.contains("url")) return std::unexpected("a request needs a `url`");
+  auto request = explain::read_url(json["url"].get<std::string>());
+  if (!request) return request;
+  if (json.contains("method")) request->method = json["method"].get<std::string>();
+  if (json.contains("sni")) request->sni = lower_case(json["sni"].get<std::string>());
+  const Json headers = json.value("headers", Json::array());
+  const bool pairs =
+      headers.is_array() && std::ranges::all_of(headers, [](const Json& header) {
+        return header.is_array() && header.size() == 2 && header[0].is_string() && header[1].is_string();
+      });
+  if (!pairs) return std::unexpected("`headers` is a list of pairs of texts");
+  for (const Json& header : headers) {
+    const auto added =
+        explain::add_header(header[0].get<std::string>() + ": " + header[1].get<std::string>(), *request);
+    if (!added) return std::unexpected(added.error());
   }
   return request;
 }

@@ -16,6 +16,7 @@
 
 #include "admin/server.h"
 #include "ads/server.h"
+#include "ads/words.h"
 #include "base/log.h"
 #include "control/expiry.h"
 #include "control/host_addresses.h"
@@ -114,6 +115,7 @@ class Control {
   void handle(Stopped) { stopped_ = true; }
   void handle(ModulesChanged) { dirty_ = modules_.look() || dirty_; }
   void note_refusal(const ads::Rejected& rejected);
+  ads::Rejected with_reason(ads::Rejected rejected) const;
   void note_retries();
   std::optional<std::uint64_t> version_of(const Retries::Resource& resource) const;
   void commit();
@@ -127,6 +129,7 @@ class Control {
   std::string modules_folder() const { return options_.run_dir + "/wasm"; }
 
   const RunOptions& options_;
+  proxy::Options proxy_options_;
   Pipeline pipeline_;
   Pickers pickers_;
   Retries retries_{std::random_device()()};
@@ -180,7 +183,7 @@ bool Control::start() {
   Problem problem;
   bool all = false;
   const std::string xds_socket = options_.run_dir + "/xds.sock";
-  proxy::Options proxies;
+  proxy::Options& proxies = proxy_options_;
   proxies.envoy_path = options_.envoy_path;
   proxies.extra_args = options_.envoy_args;
   proxies.run_dir = options_.run_dir;
@@ -357,7 +360,7 @@ void Control::handle(ads::Event event) {
                      dirty_ = true;
                    }
                  },
-                 [this](const ads::Rejected& e) { note_refusal(e); },
+                 [this](const ads::Rejected& e) { note_refusal(with_reason(e)); },
                  [this](const ads::Recovered& e) {
                    log(Level::kInfo, "recovered",
                        {{"proxy", e.proxy},
@@ -375,6 +378,15 @@ void Control::handle(ads::Event event) {
              event);
   verdicts_->conclude();
   note_retries();
+}
+
+// Where a proxy's words are cut before the reason, its log has it: it writes that before it answers.
+ads::Rejected Control::with_reason(ads::Rejected rejected) const {
+  const std::size_t cut = rejected.message.find(ads::kReasonCutOff);
+  if (cut == std::string::npos) return rejected;
+  const auto reason = ads::last_reason(proxy::last_said(proxy_options_, rejected.proxy));
+  if (reason) rejected.message.replace(cut, ads::kReasonCutOff.size(), *reason);
+  return rejected;
 }
 
 // A refused route table or listener is isolation's business, unless that can be no object's doing, and so is

@@ -61,6 +61,13 @@ std::vector<std::string> all_of(const Settings& settings) {
   return texts;
 }
 
+// Credentials are secrets: of those that differ, that they do.
+constexpr char kOtherCredential[] = "credential: its value is another";
+
+bool replaced(const std::set<std::string>& before, const std::set<std::string>& after) {
+  return !before.empty() && !after.empty() && before != after;
+}
+
 void compare_settings(const Settings& before, const Settings& after, Section& section) {
   for (std::string& text : differences(before, after))
     section.changes.push_back({Kind::kChanged, std::move(text), {}});
@@ -183,6 +190,7 @@ class Comparer {
       old.erase(was);
       if (earlier.same_action(route)) continue;
       auto texts = differences(earlier.action, route.action);
+      if (replaced(earlier.credentials, route.credentials)) texts.emplace_back(kOtherCredential);
       if (texts.empty()) texts.emplace_back("other settings");
       section.changes.push_back({Kind::kChanged, route.what, std::move(texts)});
     }
@@ -239,6 +247,9 @@ class Comparer {
       return settings;
     };
     compare_settings(joined(before), joined(after), section);
+    if (replaced(before.credentials, after.credentials)) {
+      section.changes.push_back({Kind::kChanged, kOtherCredential, {}});
+    }
     if (section.changes.empty() && before.exact != after.exact) {
       section.changes.push_back({Kind::kChanged, "other settings of its connections", {}});
     }

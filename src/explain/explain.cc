@@ -61,6 +61,33 @@ const ListenerPlan* listener_for_name(const ProxyPlan& plan, const ir::Listener&
   return nullptr;
 }
 
+// Only forwarded requests can become something else, and only this.
+bool takes_upgrade(const ir::Route& route, std::string_view upgrade) {
+  const auto* forward = std::get_if<ir::Forward>(&route.action->action);
+  return forward != nullptr && !forward->grpc && upgrade == "websocket";
+}
+
+// The status in which gRPC clients are told of one of HTTP.
+int grpc_status(std::uint16_t status) {
+  switch (status) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return 2;
+  }
+}
+
 class Explainer {
  public:
   Explainer(const Snapshot& snapshot, const Request& request) : snapshot_(snapshot) { e_.request = request; }
@@ -75,6 +102,7 @@ class Explainer {
   void choose_listener(const ProxyPlan& plan);
   bool choose_host(const ProxyPlan& plan);
   bool choose_route();
+  void say_as_grpc();
   void close(std::string why);
   void blame(const ObjectKey& object, std::string_view field);
   void look_for_listener_sets_outside();
@@ -123,11 +151,15 @@ bool Explainer::choose_chain(const ProxyPlan& plan, const ir::Listener& socket) 
   if (speaks_tls != tls) {
     close(fmt::format("port {} speaks {}, and the client {}", e_.request.port,
                       speaks_tls ? "TLS" : "plain HTTP", speaks_tls ? "does not" : "TLS"));
+  } else if (const ListenerPlan* listener = listener_for_name(plan, socket, "");
+             listener != nullptr && e_.request.sni.empty()) {
+    close(
+        fmt::format("the client names no server, and no route of listener {} does without", listener->name));
   } else if (e_.request.sni.empty()) {
     close(
         fmt::format("the client names no server, and no listener on port {} does without", e_.request.port));
-  } else if (const ListenerPlan* listener = listener_for_name(plan, socket, e_.request.sni)) {
-    close(fmt::format("no route of listener {} takes server name {}", listener->name, e_.request.sni));
+  } else if (const ListenerPlan* covering = listener_for_name(plan, socket, e_.request.sni)) {
+    close(fmt::format("no route of listener {} takes server name {}", covering->name, e_.request.sni));
   } else {
     close(fmt::format("no listener on port {} has server name {}", e_.request.port, e_.request.sni));
   }
@@ -237,6 +269,12 @@ bool Explainer::choose_route() {
   }
   const auto missing =
       snapshot_.missing_extensions(e_.route_table, *e_.virtual_host, first.owner, origin.rule);
+  if (!arrival_.upgrade.empty() && std::ranges::none_of(shares, [this](const ir::Route* route) {
+        return takes_upgrade(*route, arrival_.upgrade);
+      })) {
+    e_.answer(403, fmt::format("the rule takes no upgrade to `{}`", arrival_.upgrade));
+    return true;
+  }
   follow_route(snapshot_, shares, missing, arrival_, e_);
   for (const translate::MissingExtension& each : missing) {
     blame({.kind = api::kind_of<api::EnvoyExtensionPolicy>(), .name = each.policy}, "spec." + each.place);
@@ -283,7 +321,25 @@ Explanation Explainer::through(const ProxyPlan& plan, const ir::Listener& socket
     if (choose_host(plan)) choose_route();
     e_.near_misses = find_near_misses(snapshot_, plan, e_, arrival_);
   }
+  if (arrival_.grpc) say_as_grpc();
   return std::move(e_);
+}
+
+// To a request of gRPC Envoy's own answers are 200, and the status is in a header.
+void Explainer::say_as_grpc() {
+  const auto told = [](std::uint16_t status) {
+    return fmt::format(", which gRPC is told as status 200 with grpc-status {}", grpc_status(status));
+  };
+  if (e_.outcome == Outcome::kRedirected) {
+    e_.answer(200, fmt::format("it is redirected to {}{}", e_.location, told(e_.status)));
+  } else if (e_.outcome == Outcome::kAnswered && e_.status != 200) {
+    e_.answer(200, e_.why + told(e_.status));
+  }
+  for (Destination& to : e_.destinations) {
+    if (to.status == 0 || to.status == 200) continue;
+    to.answer += told(to.status);
+    to.status = 200;
+  }
 }
 
 // What is wrong with that field of an object, and what is in it.

@@ -522,6 +522,211 @@ TEST(Diff, OfWhoLetsRequestsPassSaysWhat) {
   EXPECT_EQ(all.find("ext_authz"), std::string::npos) << all;
 }
 
+// ---- what a request asks for besides ---------------------------------------------------------------
+
+// A route that forwards /, redirects /moved, and answers /broken with an error.
+Explanation explain_with(const std::vector<std::string>& headers, const std::string& path,
+                         const std::string& host = "a.example") {
+  const auto pipeline = serve(fmt::format(R"({}---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: r, namespace: default}}
+spec:
+  parentRefs: [{{name: web}}]
+  hostnames: [a.example]
+  rules:
+    - matches: [{{path: {{value: /moved}}}}]
+      filters: [{{type: RequestRedirect, requestRedirect: {{hostname: b.example, statusCode: 301}}}}]
+    - matches: [{{path: {{value: /broken}}}}]
+      backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: nobody}}]
+    - matches: [{{path: {{value: /}}}}]
+      backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: blue}}]
+)",
+                                          kGateway));
+  Request request;
+  request.port = 8080;
+  request.authority = host;
+  request.path = path;
+  for (const std::string& header : headers) EXPECT_TRUE(add_header(header, request)) << header;
+  return explain(Snapshot(*pipeline), request).front();
+}
+
+TEST(Explain, AnUpgradeThatTheRuleDoesNotTakeIsForbidden) {
+  const auto asks_for = [](const std::string& upgrade, const std::string& path, const std::string& host) {
+    const Explanation e = explain_with({"connection: upgrade", "upgrade: " + upgrade}, path, host);
+    return e.outcome == Outcome::kForwarded ? "forwarded" : fmt::format("{} {}", e.status, e.why);
+  };
+  EXPECT_EQ(asks_for("foo", "/", "a.example"), "403 the rule takes no upgrade to `foo`");
+  EXPECT_EQ(asks_for("WebSocket", "/", "a.example"), "forwarded");
+  EXPECT_EQ(asks_for("websocket", "/moved", "a.example"), "403 the rule takes no upgrade to `websocket`")
+      << "only what is forwarded can become something else";
+  EXPECT_EQ(asks_for("foo", "/", "b.example"),
+            "404 listener http of Gateway default/web has no route for host b.example");
+}
+
+TEST(Explain, AnswersToGrpcHaveTheirStatusInAHeader) {
+  const auto answer = [](const std::string& path, const std::string& host) {
+    const Explanation e = explain_with({"content-type: application/grpc"}, path, host);
+    EXPECT_EQ(e.outcome, Outcome::kAnswered) << path;
+    EXPECT_EQ(e.status, 200) << path;
+    return e.why;
+  };
+  EXPECT_EQ(answer("/", "b.example"),
+            "listener http of Gateway default/web has no route for host b.example, which gRPC is told as "
+            "status 200 "
+            "with grpc-status 12");
+  EXPECT_EQ(answer("/broken", "a.example"),
+            "the rule cannot be served, which gRPC is told as status 200 with grpc-status 2");
+  EXPECT_EQ(
+      answer("/moved", "a.example"),
+      "it is redirected to http://b.example:8080/moved, which gRPC is told as status 200 with grpc-status 2");
+  EXPECT_EQ(answer("/a%2Fb", "a.example"),
+            "the path has escaped slashes, and gRPC clients cannot be sent to the plain path, which gRPC is "
+            "told as "
+            "status 200 with grpc-status 13");
+}
+
+TEST(Explain, AClientWithoutANameIsToldThatRoutesWantOne) {
+  const auto pipeline = serve(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: eg}
+spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: default}
+spec:
+  gatewayClassName: eg
+  listeners: [{name: tls, protocol: TLS, port: 8443, tls: {mode: Passthrough}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: r, namespace: default}
+spec:
+  parentRefs: [{name: web}]
+  hostnames: [a.example]
+  rules: [{backendRefs: [{name: a, port: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: a, namespace: default}
+spec: {ports: [{port: 80}]}
+)");
+  Request request = read_url("tls://a.example:8443").value();
+  request.sni.clear();
+  const Explanation e = explain(Snapshot(*pipeline), request).front();
+  EXPECT_EQ(e.outcome, Outcome::kClosed);
+  EXPECT_EQ(e.why, "the client names no server, and no route of listener tls does without");
+}
+
+// ---- what a change does -----------------------------------------------------------------------------
+
+// All that is served otherwise, a line each.
+std::string changes(const std::string& before, const std::string& after) {
+  const auto pipelines =
+      std::pair(serve(std::string(kGateway) + before), serve(std::string(kGateway) + after));
+  const Diff changed = diff(Snapshot(*pipelines.first), {}, Snapshot(*pipelines.second), {});
+  std::string all;
+  const std::function<void(const Section&)> add = [&](const Section& section) {
+    for (const Change& change : section.changes) {
+      all += change.what + "\n";
+      for (const std::string& detail : change.details) all += "  " + detail + "\n";
+    }
+    for (const Section& inner : section.sections) add(inner);
+  };
+  for (const Section& section : changed.served) add(section);
+  return all;
+}
+
+std::string route_with(std::string_view more) {
+  return fmt::format(R"(---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: r, namespace: default}}
+spec:
+  parentRefs: [{{name: web}}]
+  rules:
+    - backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: blue}}]
+      {}
+)",
+                     more);
+}
+
+TEST(Diff, OfCorsSaysWhat) {
+  const auto cors = [](std::string_view more) {
+    return route_with(
+        fmt::format("filters: [{{type: CORS, cors: {{allowOrigins: ['https://a.example'], {}}}}}]", more));
+  };
+  EXPECT_EQ(changes(cors("maxAge: 5"), cors("maxAge: 10")), "every path\n  CORS max age: 5s → 10s\n");
+  EXPECT_EQ(changes(cors("allowHeaders: [x-a]"), cors("allowHeaders: [x-a, x-b]")),
+            "every path\n  CORS headers: x-a → x-a, x-b\n");
+  EXPECT_EQ(changes(cors("allowCredentials: false"), cors("allowCredentials: true")),
+            "every path\n  CORS credentials: none → allowed\n");
+  EXPECT_EQ(changes(cors("exposeHeaders: [x-a]"), cors("")),
+            "every path\n  CORS exposed headers: x-a → none\n");
+  EXPECT_EQ(changes(cors("allowMethods: [GET]"), cors("allowMethods: [PUT]")),
+            "every path\n  CORS methods: GET → PUT\n");
+}
+
+TEST(Diff, OfASessionSaysWhat) {
+  const auto session = [](std::string_view more) {
+    return route_with(fmt::format("sessionPersistence: {{sessionName: s, {}}}", more));
+  };
+  EXPECT_EQ(changes(session("type: Cookie"), session("type: Header")),
+            "every path\n  session: cookie s → header s\n");
+}
+
+TEST(Diff, OfACredentialSaysThatAndNotWhich) {
+  const auto injected = [](std::string_view credential) {
+    return fmt::format(
+        R"({}---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: HTTPRouteFilter
+metadata: {{name: f, namespace: default}}
+spec: {{credentialInjection: {{credential: {{valueRef: {{name: c}}}}}}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: c, namespace: default}}
+stringData: {{credential: {}}}
+)",
+        route_with("filters: [{type: ExtensionRef, extensionRef: {group: gateway.envoyproxy.io, kind: "
+                   "HTTPRouteFilter, name: f}}]"),
+        credential);
+  };
+  EXPECT_EQ(changes(injected("one"), injected("two")), "every path\n  credential: its value is another\n");
+  EXPECT_EQ(changes(injected("one"), injected("one")), "");
+}
+
+TEST(Diff, OfDatagramsThatGetNowhereSaysSo) {
+  const auto served = [](std::string_view backend) {
+    return fmt::format(R"(---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: udp, namespace: default}}
+spec:
+  gatewayClassName: eg
+  listeners: [{{name: udp, protocol: UDP, port: 8053}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: UDPRoute
+metadata: {{name: u, namespace: default}}
+spec:
+  parentRefs: [{{name: udp}}]
+  rules: [{{backendRefs: [{{name: {}, port: 53}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: dns, namespace: default}}
+spec: {{ports: [{{port: 53, protocol: UDP}}]}}
+)",
+                       backend);
+  };
+  EXPECT_EQ(changes(served("dns"), served("nobody")),
+            "backends: Service default/dns, port 53 → nothing (closed)\n");
+}
+
 TEST(Explain, FiveThousandRoutesInTime) {
   std::string text(kGateway);
   for (int r = 0; r < 5'000; ++r) {

@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 
 #include "base/letter_case.h"
+#include "base/quote.h"
+#include "explain/headers.h"
 
 namespace sluice::explain {
 
@@ -27,10 +29,10 @@ constexpr SchemeRow kSchemes[] = {
 
 // Those that Envoy's parser takes, sorted. CONNECT is left out: it comes with a host and a port, and no path.
 constexpr std::string_view kMethods[] = {
-    "ACL",       "BIND",       "CHECKOUT",   "COPY",   "DELETE", "GET",        "HEAD",   "LINK",    "LOCK",
-    "MERGE",     "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",   "MSEARCH",    "NOTIFY", "OPTIONS", "PATCH",
-    "POST",      "PROPFIND",   "PROPPATCH",  "PURGE",  "PUT",    "REBIND",     "REPORT", "SEARCH",  "SOURCE",
-    "SUBSCRIBE", "TRACE",      "UNBIND",     "UNLINK", "UNLOCK", "UNSUBSCRIBE"};
+    "ACL",    "BIND",       "CHECKOUT",   "COPY",   "DELETE", "GET",     "HEAD",       "LINK",    "LOCK",
+    "MERGE",  "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",   "MSEARCH", "NOTIFY",     "OPTIONS", "PATCH",
+    "POST",   "PROPFIND",   "PROPPATCH",  "PURGE",  "PUT",    "QUERY",   "REBIND",     "REPORT",  "SEARCH",
+    "SOURCE", "SUBSCRIBE",  "TRACE",      "UNBIND", "UNLINK", "UNLOCK",  "UNSUBSCRIBE"};
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -188,15 +190,9 @@ void merge_slashes(std::string& path) {
   path.erase(repeated.begin(), repeated.end());
 }
 
-void answer(Arrival& arrival, std::uint16_t status, std::string why) {
-  if (arrival.status != 0) return;
-  arrival.status = status;
-  arrival.why = std::move(why);
-}
-
 void read_path(const std::string& sent, Arrival& arrival) {
   if (!sent.starts_with('/')) {
-    answer(arrival, 404, "a path begins with a slash");
+    arrival.answer(404, "a path begins with a slash");
     arrival.path = sent;
     return;
   }
@@ -204,18 +200,20 @@ void read_path(const std::string& sent, Arrival& arrival) {
   arrival.path = sent.substr(0, question);
   if (question != std::string::npos) arrival.query = sent.substr(question);
   if (sent.find('#') != std::string::npos) {
-    answer(arrival, 400, "a request has no fragment: `#` does not belong into its path");
+    arrival.answer(400, "a request has no fragment: `#` does not belong into its path");
     return;
   }
   const bool slashes = unescape_slashes(arrival.path);
   drop_parameters_of_dots(arrival.path);
   if (!canonicalize(arrival.path)) {
-    answer(arrival, 400, "the path cannot be normalised");
+    arrival.answer(400, "the path cannot be normalised");
     return;
   }
   merge_slashes(arrival.path);
-  if (slashes) {
-    answer(arrival, 307, "escaped slashes are resolved first: the client is sent to the plain path");
+  if (slashes && arrival.grpc) {
+    arrival.answer(400, "the path has escaped slashes, and gRPC clients cannot be sent to the plain path");
+  } else if (slashes) {
+    arrival.answer(307, "escaped slashes are resolved first: the client is sent to the plain path");
     arrival.location = arrival.path + arrival.query;
   }
 }
@@ -289,7 +287,10 @@ std::string without_user(std::string_view url) {
 
 std::expected<void, std::string> add_header(std::string_view text, Request& request) {
   const std::size_t colon = text.find(':');
-  const std::string_view name = trim(text.substr(0, std::min(colon, text.size())));
+  if (text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
+    return std::unexpected(fmt::format("{} is no header: it has a line break in it", quote(text)));
+  }
+  const std::string_view name = text.substr(0, std::min(colon, text.size()));
   if (colon == std::string_view::npos || name.empty()) {
     return std::unexpected(fmt::format("`{}` is no header: write 'Name: value'", text));
   }
@@ -316,31 +317,22 @@ std::string to_string(const Request& request) {
   return text;
 }
 
+void Arrival::answer(std::uint16_t with, std::string because) {
+  if (status != 0) return;
+  status = with;
+  why = std::move(because);
+}
+
 Arrival arrive(const Request& request) {
   Arrival arrival;
   arrival.method = request.method;
   arrival.host = lower_case(std::string_view(request.authority).substr(0, port_start(request.authority)));
   if (!is_known_method(request.method)) {
-    answer(arrival, 400, fmt::format("Envoy takes no method `{}` in HTTP/1.1", request.method));
+    arrival.answer(400, fmt::format("Envoy takes no method `{}` in HTTP/1.1", request.method));
   }
-  for (const ir::Header& header : request.headers) {
-    const std::string name = lower_case(header.name);
-    if (name.find('_') != std::string::npos) {
-      answer(arrival, 400, fmt::format("header `{}` has an underscore in its name", header.name));
-    }
-    arrival.headers[name].push_back(header.value);
-  }
+  read_headers(request, arrival);
   read_path(request.path, arrival);
   read_query(arrival);
-  // What Envoy sets before it looks at routes. The rest of what it sets differs from request to request.
-  for (const std::string_view name : {"connection", "upgrade", "proxy-connection"}) {
-    arrival.headers.erase(std::string(name));
-  }
-  const std::string scheme(request.scheme == Scheme::kHttps ? "https" : "http");
-  arrival.headers["x-forwarded-proto"] = {scheme};
-  arrival.headers["host"] = {request.authority};
-  arrival.headers[":authority"] = {request.authority};
-  arrival.headers[":scheme"] = {scheme};
   arrival.headers[":method"] = {request.method};
   arrival.headers[":path"] = {arrival.path + arrival.query};
   return arrival;

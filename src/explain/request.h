@@ -68,10 +68,16 @@ struct Arrival {
   Values headers;       // by name in lower case
   Values query_params;  // by name; of several, only the first counts. Nothing is decoded
 
+  std::string upgrade;  // what the connection is to become, in lower case; or empty
+  bool grpc = false;    // Envoy's own answers are of gRPC: status 200, and another in grpc-status
+
   // Not 0: routes are not asked, this is the answer.
   std::uint16_t status = 0;
   std::string why;       // of the status, for people
   std::string location;  // of a redirect
+
+  // Unless there is an answer already.
+  void answer(std::uint16_t with, std::string because);
 };
 
 Arrival arrive(const Request& request);

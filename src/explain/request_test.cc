@@ -1,8 +1,13 @@
 #include "explain/request.h"
 
 #include <string>
+#include <vector>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
+
+#include "base/letter_case.h"
 
 namespace sluice::explain {
 namespace {
@@ -78,6 +83,8 @@ TEST(Request, Headers) {
   EXPECT_TRUE(add_header("x-version: 3", request));
   EXPECT_FALSE(add_header("x-version", request));
   EXPECT_FALSE(add_header(": 1", request));
+  EXPECT_FALSE(add_header("a: b\nc: d", request)) << "those are two";
+  EXPECT_FALSE(add_header(std::string("a: b\0", 5), request));
   EXPECT_EQ(request.sni, "a.example");
   const Arrival arrival = arrive(request);
   EXPECT_EQ(arrival.host, "b.example");
@@ -129,7 +136,7 @@ TEST(Request, MethodsThatEnvoyDoesNotKnowAreRefused) {
     request.method = method;
     EXPECT_EQ(arrive(request).status, 0) << method;
   }
-  for (const char* method : {"FOO", "QUERY", "M-SEARCH", "get", "CONNECT", "A1", ""}) {
+  for (const char* method : {"FOO", "M-SEARCH", "get", "CONNECT", "A1", ""}) {
     request.method = method;
     EXPECT_EQ(arrive(request).status, 400) << method;
   }
@@ -144,10 +151,118 @@ TEST(Request, Queries) {
   EXPECT_EQ(arrival.query_params.at("%61"), std::vector<std::string>{"x"});
 }
 
-TEST(Request, UnderscoresAreRefused) {
+// What arrives of a request with these headers.
+Arrival with(const std::vector<std::string>& headers, const std::string& host = "a.example") {
+  Request request = read("http://a.example/a%2Fb");
+  request.path = "/";
+  request.authority = host;
+  for (const std::string& header : headers) EXPECT_TRUE(add_header(header, request)) << header;
+  return arrive(request);
+}
+
+// "absent", or the values.
+std::string seen(const std::string& name, const std::vector<std::string>& headers) {
+  const Arrival arrival = with(headers);
+  const auto at = arrival.headers.find(name);
+  return at == arrival.headers.end() ? "absent" : fmt::format("{}", fmt::join(at->second, " | "));
+}
+
+// Each of these, too, was asked of Envoy 1.40.
+TEST(RequestHeaders, ThatAreEnvoysOwnAreNotBelieved) {
+  for (const char* name : {"x-envoy-upstream-rq-timeout-ms", "X-Envoy-Retry-On", "x-envoy-original-path",
+                           "x-envoy-internal", "x-forwarded-client-cert"}) {
+    EXPECT_EQ(seen(lower_case(std::string_view(name)), {std::string(name) + ": 1"}), "absent") << name;
+  }
+  EXPECT_EQ(seen("x-envoy-custom", {"x-envoy-custom: 1"}), "1");
+  EXPECT_NE(seen("x-envoy-external-address", {"x-envoy-external-address: 1"}), "1");
+  EXPECT_NE(seen("x-request-id", {"x-request-id: mine"}), "mine");
+  EXPECT_NE(seen("x-request-id", {}), "absent");
+}
+
+TEST(RequestHeaders, SayWhereTheRequestComesFrom) {
+  EXPECT_TRUE(seen("x-forwarded-for", {"x-forwarded-for: 10.0.0.1", "x-forwarded-for: b"})
+                  .starts_with("10.0.0.1,b,"));
+  EXPECT_NE(seen("x-forwarded-for", {}), "absent");
+  EXPECT_EQ(seen("x-forwarded-proto", {"x-forwarded-proto: https"}), "http");
+}
+
+TEST(RequestHeaders, OfTheConnectionGoNoFurther) {
+  for (const char* name : {"keep-alive", "proxy-connection", "upgrade", "connection"}) {
+    EXPECT_EQ(seen(name, {std::string(name) + ": x"}), "absent") << name;
+  }
+  EXPECT_EQ(seen("x-noise", {"connection: close, X-Noise", "x-noise: 1"}), "absent");
+  EXPECT_EQ(seen("x-noise", {"connection: x-other", "x-noise: 1"}), "1");
+  EXPECT_EQ(seen("transfer-encoding", {"transfer-encoding: Chunked"}), "absent");
+}
+
+TEST(RequestHeaders, TeIsTrailersOrNothing) {
+  EXPECT_EQ(seen("te", {"te: gzip"}), "absent");
+  EXPECT_EQ(seen("te", {"te: trailers;q=1"}), "absent");
+  EXPECT_EQ(seen("te", {"te: gzip, trailers"}), "trailers");
+  EXPECT_EQ(seen("te", {"te: gzip", "te: trailers", "connection: te"}), "trailers");
+}
+
+TEST(RequestHeaders, ThatAreMalformedAreRefused) {
+  for (const char* header : {"x_y: 1", "x y: 1", "x : 1", "x(y: 1", "\xC3\xA4: 1", "x: \x01", "x: a\x7F",
+                             "content-length: x", "content-length: -1", "connection: x-forwarded-for",
+                             "connection: X-Forwarded-Host", "connection: x-forwarded-proto",
+                             "connection: :path", "connection: host", "connection: 1,2,3,4,5,6,7,8,9,10"}) {
+    EXPECT_EQ(with({header}).status, 400) << header;
+  }
+  EXPECT_EQ(with({"content-length: 0", "content-length: 0"}).status, 400);
+  EXPECT_EQ(with({"content-length: 0", "transfer-encoding: chunked"}).status, 400);
+  for (const char* header : {"!#$%&'*+.^`|~-1: x", "x: a\tb", "x: \xC3\xA4", "x:", "content-length: 3",
+                             "connection: 1,2,3,4,5,6,7,8,9", "transfer-encoding: chunked"}) {
+    EXPECT_EQ(with({header}).status, 0) << header;
+  }
+}
+
+TEST(RequestHeaders, HostsHaveTheCharactersOfHosts) {
+  for (const char* host : {"h.example/x", "a b", "a?b", "a#b", "a^b", "a|b", "{a}", "\xC3\xA4", "a\\b"}) {
+    EXPECT_EQ(with({}, host).status, 400) << host;
+  }
+  for (const char* host : {"", "a@b", "[::1", "a%41", "*", "a_b", "h:80:80", "(a)", "a;b=~'$!+,"}) {
+    EXPECT_EQ(with({}, host).status, 0) << host;
+  }
+}
+
+TEST(RequestHeaders, OtherTransferEncodingsThanChunkedAreNotImplemented) {
+  for (const char* coding : {"foo", "gzip, chunked", ""}) {
+    EXPECT_EQ(with({fmt::format("transfer-encoding: {}", coding)}).status, 501) << coding;
+  }
+  EXPECT_EQ(with({"transfer-encoding: chunked", "transfer-encoding: chunked"}).status, 501);
+}
+
+TEST(RequestHeaders, AnUpgradeIsOneThatConnectionNames) {
+  EXPECT_EQ(with({"connection: keep-alive, Upgrade", "upgrade: WebSocket"}).upgrade, "websocket");
+  EXPECT_EQ(with({"connection: close", "upgrade: foo"}).upgrade, "");
+  EXPECT_EQ(with({"connection: upgrade"}).upgrade, "");
+  EXPECT_EQ(with({"connection: upgrade", "upgrade: H2C"}).upgrade, "") << "Envoy leaves it out";
+}
+
+TEST(RequestHeaders, OfAnUpgradeStay) {
+  EXPECT_EQ(seen("te", {"te: gzip", "connection: upgrade", "upgrade: foo"}), "gzip");
+  EXPECT_EQ(seen("upgrade", {"connection: upgrade", "upgrade: foo"}), "foo");
+  EXPECT_EQ(seen("keep-alive", {"keep-alive: 5", "connection: upgrade", "upgrade: foo"}), "absent");
+}
+
+TEST(RequestHeaders, OfAQuerySayWhatItsBodyIs) {
   Request request = read("http://a/");
-  ASSERT_TRUE(add_header("x_y: 1", request));
+  request.method = "QUERY";
   EXPECT_EQ(arrive(request).status, 400);
+  ASSERT_TRUE(add_header("content-type: text/plain", request));
+  EXPECT_EQ(arrive(request).status, 0);
+}
+
+TEST(RequestHeaders, TellGrpc) {
+  EXPECT_TRUE(with({"content-type: application/grpc"}).grpc);
+  EXPECT_TRUE(with({"content-type: application/grpc+proto"}).grpc);
+  for (const char* type :
+       {"application/grpc-web", "application/grpc;x=y", "application/grpcx", "APPLICATION/GRPC"}) {
+    EXPECT_FALSE(with({fmt::format("content-type: {}", type)}).grpc) << type;
+  }
+  EXPECT_FALSE(with({"content-type: application/grpc", "content-type: text/plain"}).grpc);
+  EXPECT_FALSE(with({"content-type: application/grpc", "x y: 1"}).grpc) << "that is refused before";
 }
 
 }  // namespace

@@ -103,6 +103,10 @@ const translate::ClusterRow* Snapshot::cluster(const ir::ProxyKey& proxy, const 
   return pipeline_.cluster_rows().get({.proxy = proxy, .name = name});
 }
 
+bool Snapshot::is_nobody(const translate::ClusterRow* cluster) const {
+  return cluster == nullptr || (cluster->members.empty() && route(cluster->cluster.owner) != nullptr);
+}
+
 Snapshot::Backend Snapshot::backend(const translate::ClusterRow& cluster) const {
   Backend backend{.object = cluster.cluster.owner, .port = {}};
   if (!cluster.service_port) return backend;

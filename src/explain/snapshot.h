@@ -67,6 +67,9 @@ class Snapshot {
 
   // Null where there is no such cluster.
   const translate::ClusterRow* cluster(const ir::ProxyKey& proxy, const std::string& name) const;
+  // Whether connections that are sent there get nowhere: a route has a cluster for itself where it has no
+  // valid backend. Null: there is none.
+  bool is_nobody(const translate::ClusterRow* cluster) const;
   Backend backend(const translate::ClusterRow& cluster) const;
   std::vector<ir::Locality> localities(const translate::ClusterRow& cluster) const;
 

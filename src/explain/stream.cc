@@ -46,8 +46,7 @@ Place place_of(const Snapshot::Route& route) {
   return {.object = route.key, .path = route.rules == 1 ? "spec.rules[0]" : "spec.rules"};
 }
 
-void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContribution& brings,
-             Explanation& e) {
+void forward(const Snapshot& snapshot, const StreamContribution& brings, Explanation& e) {
   e.outcome = Outcome::kForwarded;
   std::uint64_t weights = 0;
   for (const ir::StreamShare& share : brings.shares) weights += share.weight;
@@ -57,8 +56,7 @@ void forward(const Snapshot& snapshot, const ObjectKey& route, const StreamContr
     to.weights = weights;
     const translate::ClusterRow* cluster =
         share.cluster.empty() ? nullptr : snapshot.cluster(*e.proxy, share.cluster);
-    const bool nobody = cluster == nullptr || (cluster->cluster.owner == route && cluster->members.empty());
-    if (nobody) {
+    if (snapshot.is_nobody(cluster)) {
       to.answer = "closed: the reference is invalid";
       e.destinations.push_back(std::move(to));
     } else {
@@ -151,7 +149,7 @@ void follow_stream(const Snapshot& snapshot, const translate::ProxyPlan& plan, c
         e.steps.push_back({"tls", chain->tls ? "TLS ends here, what is in it is forwarded"
                                              : "TLS passes through as it is"});
       }
-      forward(snapshot, route.key, brings, e);
+      forward(snapshot, brings, e);
     }
   }
   if (!e.rule) {

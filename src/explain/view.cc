@@ -102,7 +102,8 @@ class Viewer {
     for (const ir::StreamShare& part : shares) weights += part.weight;
     std::vector<std::string> parts;
     for (const ir::StreamShare& part : shares) {
-      const std::string name = part.cluster.empty() ? "nothing (closed)" : name_backend(part.cluster);
+      const bool nobody = snapshot_.is_nobody(snapshot_.cluster(plan_->proxy.key, part.cluster));
+      const std::string name = nobody ? "nothing (closed)" : name_backend(part.cluster);
       parts.push_back(part.weight == weights ? name
                                              : fmt::format("{} {}", share(part.weight, weights), name));
     }
@@ -126,11 +127,15 @@ class Viewer {
     view.exact.stat_prefix.clear();
     if (view.exact.tls) view.exact.tls->certificate_secrets.clear();
     auths_.clear();
+    credentials_.clear();
     for (const ir::ExtensionPtr& extension : chain.extensions) {
       look_at_service(*extension);
       if (const auto* auth = std::get_if<ir::ExtAuthz>(&extension->filter)) {
         auths_.emplace(extension->name,
                        fmt::format("{} {}", name_backend(auth->cluster), describe_auth(*auth)));
+      }
+      if (const auto* injector = std::get_if<ir::CredentialInjector>(&extension->filter)) {
+        credentials_.emplace(extension->name, secret(injector->secret).credential);
       }
     }
     // Routes tell of these.
@@ -155,11 +160,19 @@ class Viewer {
   void look_at_host(const std::string& table, const std::string& host, std::vector<RouteView>& routes) {
     std::set<std::string> seen;
     for (const ir::Route& route : snapshot_.merged(table, host).routes) {
-      RouteView view{.match = in_order(route.match), .what = {}, .action = {}, .exact = *route.action};
-      view.what = describe(view.match);
+      RouteView view{.match = in_order(route.match),
+                     .what = {},
+                     .action = {},
+                     .exact = *route.action,
+                     .credentials = {}};
+      view.what = explain::describe(view.match);
       if (!seen.insert(view.what).second) continue;  // never reached
       view.action = describe_action(route);
       name_backends(view.exact);
+      for (const ir::ExtensionUse& use : route.action->extensions.or_default()) {
+        const auto credential = credentials_.find(use.name);
+        if (credential != credentials_.end()) view.credentials.insert(credential->second);
+      }
       routes.push_back(std::move(view));
     }
   }
@@ -224,6 +237,8 @@ class Viewer {
       view.settings["credential"].insert(fmt::format(
           "{}",
           fmt::join(ir::short_names({{.name = cluster.cluster.credential->name, .lua_context = {}}}), "")));
+      const auto& injector = std::get<ir::CredentialInjector>(cluster.cluster.credential->filter);
+      view.credentials.insert(secret(injector.secret).credential);
     }
     if (cluster.cluster.tls) {
       for (auto& [setting, value] : view_of(*cluster.cluster.tls, secret_of_)) {
@@ -277,6 +292,21 @@ class Viewer {
     return fmt::format("{}", fmt::join(parts, "; "));
   }
 
+  static std::string describe(const ir::Session& session) {
+    const std::string_view kind = session.kind == ir::Session::Kind::kCookie ? "cookie" : "header";
+    const std::string lifetime = session.lifetime ? ", for " + describe_duration(*session.lifetime) : "";
+    return fmt::format("{} {}{}", kind, session.name, lifetime);
+  }
+
+  static void describe_cors(const ir::Cors& cors, Settings& settings) {
+    settings["CORS"] = "origins " + words(cors.origins);
+    settings["CORS methods"] = words(cors.methods);
+    settings["CORS headers"] = words(cors.headers);
+    settings["CORS exposed headers"] = words(cors.exposed_headers);
+    settings["CORS credentials"] = cors.credentials ? "allowed" : "";
+    settings["CORS max age"] = describe_duration(cors.max_age);
+  }
+
   Settings describe_action(const ir::Route& route) {
     Settings settings;
     const ir::RouteAction& action = *route.action;
@@ -300,7 +330,7 @@ class Viewer {
     } else {
       const auto& forward = std::get<ir::Forward>(action.action);
       describe_backends(forward, settings);
-      if (forward.session) settings["session"] = forward.session->name;
+      if (forward.session) settings["session"] = describe(*forward.session);
       if (forward.rewrite) settings["rewrite"] = describe_rewrite(*forward.rewrite);
       add_limit_steps(forward, steps);
       std::vector<std::string> mirrors;
@@ -318,7 +348,7 @@ class Viewer {
     }
     if (!auths.empty()) settings["ExternalAuth"] = fmt::format("{}", fmt::join(auths, "; "));
     if (!code.empty()) settings["extensions"] = words(extension_names(code));
-    if (action.cors) settings["CORS"] = "origins " + words(action.cors->origins);
+    if (action.cors) describe_cors(*action.cors, settings);
     put_steps(steps, settings);
     return settings;
   }
@@ -375,6 +405,7 @@ class Viewer {
   const ProxyPlan* plan_ = nullptr;
   std::string title_;
   std::map<std::string, std::string> auths_;            // of the chain, by name: who is asked, and how
+  std::map<std::string, std::string> credentials_;      // of the chain, by the name of their filter
   std::set<std::pair<std::string, std::string>> seen_;  // proxy and cluster
   View view_;
 };

@@ -23,8 +23,11 @@ struct RouteView {
   Settings action;
   // The action as it is, with backends in place of clusters: what `action` may have left out.
   ir::RouteAction exact;
+  std::set<std::string> credentials;  // that requests get: to be compared, never to be shown
 
-  bool same_action(const RouteView& o) const { return action == o.action && exact == o.exact; }
+  bool same_action(const RouteView& o) const {
+    return action == o.action && exact == o.exact && credentials == o.credentials;
+  }
 };
 
 struct HostView {
@@ -48,6 +51,7 @@ struct BackendView {
   std::map<std::string, std::set<std::string>> settings;  // by name, of each of its clusters
   std::set<std::string> endpoints;
   std::set<std::uint64_t> exact;  // fingerprints of settings, of which `settings` may have left something out
+  std::set<std::string> credentials;  // as of RouteView
 };
 
 struct View {

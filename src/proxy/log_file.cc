@@ -29,16 +29,32 @@ void rotate_log(const std::string& path, std::uint64_t max_bytes) {
   [[maybe_unused]] const int emptied = ::ftruncate(from.get(), 0);
 }
 
-std::string last_lines(const std::string& path, std::uint64_t from, int lines) {
-  constexpr std::uint64_t kMost = 4096;
+namespace {
+
+// What is in the file from there on.
+std::string read_from(const std::string& path, std::uint64_t start) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return {};
   const std::uint64_t size = file_size(path);
-  if (from > size) from = 0;  // it was rotated meanwhile
-  const std::uint64_t start = std::max(from, size > kMost ? size - kMost : 0);
+  if (!file || start >= size) return {};
   std::string text(size - start, '\0');
   const ssize_t got = ::pread(file.get(), text.data(), text.size(), static_cast<off_t>(start));
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  return text;
+}
+
+}  // namespace
+
+std::string last_bytes(const std::string& path, std::uint64_t bytes) {
+  const std::uint64_t size = file_size(path);
+  return read_from(path, size - std::min(size, bytes));
+}
+
+std::string last_lines(const std::string& path, std::uint64_t from, int lines) {
+  constexpr std::uint64_t kMost = 4096;
+  const std::uint64_t size = file_size(path);
+  if (from > size) from = 0;  // it was rotated meanwhile
+  const std::uint64_t start = std::max(from, size > kMost ? size - kMost : 0);
+  std::string text = read_from(path, start);
   if (start != from) text.erase(0, text.find('\n'));  // a line cut in two
   while (text.ends_with('\n')) text.pop_back();
   std::size_t begin = text.size();

@@ -21,4 +21,7 @@ void rotate_log(const std::string& path, std::uint64_t max_bytes);
 // line end of the last one.
 std::string last_lines(const std::string& path, std::uint64_t from, int lines);
 
+// The last bytes, at most `bytes`.
+std::string last_bytes(const std::string& path, std::uint64_t bytes);
+
 }  // namespace sluice::proxy

@@ -303,6 +303,15 @@ TEST(LogFile, LastLines) {
   EXPECT_EQ(last_lines(path, 0, 3), "any \xEF\xBF\xBD byte") << "they are for messages, which are UTF-8";
 }
 
+TEST(LogFile, LastBytes) {
+  const Folder folder;
+  const std::string path = folder.file("log");
+  EXPECT_EQ(last_bytes(path, 3), "");
+  std::ofstream(path) << "one\ntwo\n";
+  EXPECT_EQ(last_bytes(path, 4), "two\n");
+  EXPECT_EQ(last_bytes(path, 9), "one\ntwo\n");
+}
+
 TEST(LogFile, RotationKeepsTheEnd) {
   const Folder folder;
   const std::string path = folder.file("log");

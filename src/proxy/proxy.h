@@ -97,6 +97,10 @@ class Runner {
   virtual std::vector<ir::ProxyKey> adopted() const = 0;
 };
 
+// The end of what the proxy's Envoys have said on standard error, 64 KB of it at most; empty where it is not
+// kept in a file.
+std::string last_said(const Options& options, const ir::ProxyKey& proxy);
+
 // Takes the lock of run_dir. Returns null and fills in *problem when another sluice holds it or run_dir is
 // unusable. on_event is called on the runner's thread, never after the destructor; it may call ensure() and
 // remove().

@@ -87,6 +87,12 @@ std::string readable(const ir::ProxyKey& proxy) {
   return result;
 }
 
+// Of one of an Envoy's two streams; empty where it is in no file.
+std::string log_path(const Options& options, const ir::ProxyKey& proxy, std::string_view stream) {
+  if (options.log_to == LogTo::kInherit) return {};
+  return fmt::format("{}/{}.{}.{}.log", options.run_dir, readable(proxy), short_name(proxy), stream);
+}
+
 // An Envoy did not come up. The path is of what it most likely refuses.
 Problem bootstrap_problem(const ir::Proxy* proxy, std::string_view reason) {
   Problem problem{.code = "value/bootstrap",
@@ -104,6 +110,11 @@ Problem bootstrap_problem(const ir::Proxy* proxy, std::string_view reason) {
 
 std::string short_name(const ir::ProxyKey& proxy) {
   return fmt::format("{:010x}", hash_text(proxy) & 0xff'ffff'ffffu);
+}
+
+std::string last_said(const Options& options, const ir::ProxyKey& proxy) {
+  constexpr std::uint64_t kMost = 64u << 10;
+  return last_bytes(log_path(options, proxy, "err"), kMost);
 }
 
 Supervisor::Supervisor(const Surroundings& surroundings, const ir::ProxyKey& proxy)
@@ -145,8 +156,7 @@ std::string Supervisor::path_of(const std::string& name) const {
 }
 
 std::string Supervisor::log_path(std::string_view stream) const {
-  if (around_.options.log_to == LogTo::kInherit) return {};
-  return path_of(fmt::format("{}.{}.{}.log", readable(record_.proxy), name_, stream));
+  return proxy::log_path(around_.options, record_.proxy, stream);
 }
 
 std::string Supervisor::admin_socket_of(const ProcessRecord& record) const {

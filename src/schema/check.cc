@@ -834,7 +834,10 @@ class Checker {
   void beyond(const Path& path) {
     const double value = path.tree->as_float();
     const auto [min, max] = limits_of(*path.type);
-    out_of_range(path, fmt::format("{}", value), value < 0, value < 0 ? min : max);
+    // Beyond this a float may be another than what was written.
+    constexpr double kExact = 9007199254740992;
+    const std::string text = std::abs(value) < kExact ? fmt::format("{:.0f}", value) : "the number";
+    out_of_range(path, text, value < 0, value < 0 ? min : max);
   }
 
   static std::pair<std::int64_t, std::int64_t> limits_of(const Type& type) {

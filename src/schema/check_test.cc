@@ -252,9 +252,9 @@ TEST(Check, Values) {
   EXPECT_EQ(problems_of("items: [{name: a, port: 65536}]"),
             "1:25 items[0].port schema/range: 65536 is too large: at most 65535 is allowed");
   EXPECT_EQ(problems_of("items: [{name: a, port: 1e20}]"),
-            "1:25 items[0].port schema/range: 1e+20 is too large: at most 65535 is allowed");
+            "1:25 items[0].port schema/range: the number is too large: at most 65535 is allowed");
   EXPECT_EQ(problems_of("items: [{name: a, port: -100000000000000000000}]"),
-            "1:25 items[0].port schema/range: -1e+20 is too small: at least 1 is allowed");
+            "1:25 items[0].port schema/range: the number is too small: at least 1 is allowed");
   EXPECT_EQ(problems_of("items: [&a {name: a, prt: 1}, {<<: *a, name: b}]"),
             "1:22 items[0].prt schema/unknown-field: unknown field `prt` (did you mean `port`?)")
       << "what is written once is told once";

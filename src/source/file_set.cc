@@ -244,9 +244,12 @@ std::string FileSet::line(const std::string& name, std::uint32_t line) {
       text.data() >= document_.data() && text.data() < document_.data() + document_.size();
   if (!same_document) {
     document_ = lines.document_around(line);
-    secret_ = may_be_secret(document_);
+    secrets_ = secret_parts(document_);
   }
-  return secret_ ? std::string() : std::string(text);
+  const bool secret = std::ranges::any_of(secrets_, [&](std::string_view part) {
+    return text.data() >= part.data() && text.data() < part.data() + part.size();
+  });
+  return secret ? std::string() : std::string(text);
 }
 
 void FileSet::forget() {

@@ -133,7 +133,7 @@ class FileSet {
   std::optional<TextLines> lines_;
   std::pair<std::string, TextHash> lines_of_;  // the file and its text
   std::string_view document_;                  // of lines_, around the last line that was asked for
-  bool secret_ = false;                        // what may_be_secret() says of it
+  std::vector<std::string_view> secrets_;      // what secret_parts() says of it
 };
 
 }  // namespace sluice::source

@@ -442,10 +442,10 @@ TEST(LiveFiles, LastGoodVersionStays) {
   folder.write("a.yaml", config_map("a"));
   Watched watched({folder / ""});
   const std::string file = folder / "a.yaml";
-  folder.write("a.yaml", "a: 1\na: 2\n");
-  EXPECT_EQ(watched.places("syntax/duplicate-key " + file + ":2:1\n"),
-            "syntax/duplicate-key " + file + ":2:1\n");
-  EXPECT_EQ(source_line(watched.source(), file, 2), "a: 2");
+  folder.write("a.yaml", "kind: ConfigMap\na: 1\na: 2\n");
+  EXPECT_EQ(watched.places("syntax/duplicate-key " + file + ":3:1\n"),
+            "syntax/duplicate-key " + file + ":3:1\n");
+  EXPECT_EQ(source_line(watched.source(), file, 3), "a: 2");
   folder.write("a.yaml", bad_config_map("a"));
   EXPECT_EQ(watched.places("schema/wrong-type " + file + ":6:10\n"), "schema/wrong-type " + file + ":6:10\n");
   folder.write("a.yaml", config_map("a", "2"));

@@ -205,15 +205,15 @@ class RejectTest(unittest.TestCase):
             self.assert_serves(world, {7: "green", 8: "green"})
             self.assertEqual(world.sluice.stop(90), 0)
 
-    def refused_patch(self, policy: Object, mended: Object) -> None:
-        """A policy alone is held back, whatever it changes, and its next version is taken."""
+    def refused_patch(self, policy: Object, mended: Object) -> str:
+        """A policy alone is held back, whatever it changes, and its next version is taken. What is said of it."""
         with Rig() as rig:
             world = World(rig, [route(7, "blue")])
             for i in (7, 0):
                 world.wait_backend(i, "blue")
             mark = world.sluice.mark()
             world.resources.write("patch.yaml", [policy])
-            world.sluice.wait_line(
+            problem = world.sluice.wait_line(
                 lambda line: line.message == "problem" and line.fields["code"] == "value/rejected"
                 and line.fields["object"] == "EnvoyPatchPolicy default/patch", "the policy is refused", mark, 30)
             world.wait_backend(7, "blue")
@@ -223,6 +223,14 @@ class RejectTest(unittest.TestCase):
             world.resources.write("patch.yaml", [mended])
             wait_for(lambda: world.ask(0).headers.get("x-patched") == "yes", "the mended policy")
             self.assert_serves(world, {7: "blue", 0: "blue", 999: "blue"})
+            self.assertEqual([line for line in world.sluice.lines if "goo.gle" in str(line.fields)], [])
+            return problem.fields["problem"]
+
+    def test_a_value_that_breaks_a_rule_of_a_large_table(self) -> None:
+        said = self.refused_patch(
+            patch_policy("route.v3.RouteConfiguration", "default/web/http", "/virtual_hosts/0/retry_policy",
+                         {"retry_on": "5xx", "retry_back_off": {"base_interval": "0s"}}), MENDED)
+        self.assertEqual(said, "the proxy rejected it: RetryBackOff.BaseInterval: value must be greater than 0s")
 
     def test_a_patch_of_a_listener(self) -> None:
         self.refused_patch(
