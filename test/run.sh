@@ -19,7 +19,7 @@ rig      | no     | scripts/build.sh release sluice echo load && python test/rig
 features | no     | scripts/build.sh release sluice echo load && python test/features/run.py && python test/lua/envoy_api.py
 observe  | no     | python test/observe/observe_test.py
 reject   | no     | python test/reject/reject_test.py
-lifetime | no     | scripts/build.sh release sluice echo && python test/lifetime/lifetime_test.py && python test/lifetime/quickstart_test.py
+lifetime | no     | scripts/build.sh release sluice echo load && python test/lifetime/lifetime_test.py && python test/lifetime/quickstart_test.py
 registry | no     | scripts/build.sh release wasm_fetch && python test/wasm_registry/registry_test.py
 extensions | no | test/extensions/run.sh
 picker   | no     | scripts/build.sh release sluice sluice-vllm-sim picker_module && python test/picker/picker_test.py && python test/picker/module_test.py && python test/picker/pool_test.py && python test/picker/demo_test.py

@@ -47,10 +47,7 @@ void add_shown_to_clients(const Pipeline& pipeline, AllShown& all) {
 void add_shown_to_backends(const Pipeline& pipeline, AllShown& all) {
   const auto add = [&](const translate::XdsKey& key, const Rendered&) {
     if (!key.name.starts_with(translate::kBackendCertificates)) return;
-    const std::string_view name = std::string_view(key.name).substr(translate::kBackendCertificates.size());
-    const std::size_t slash = name.find('/');
-    if (slash == std::string_view::npos) return;
-    const NamespacedName secret{std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))};
+    const NamespacedName secret = pipeline.owner_of_secret(key).name;
     if (all.contains(secret)) return;
     const std::optional<api::Object> object = pipeline.object(secret_key(secret));
     if (!object) return;

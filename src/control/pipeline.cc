@@ -18,7 +18,9 @@
 #include "control/tables/routes.h"
 #include "control/tables/services.h"
 #include "control/tables/statuses.h"
+#include "translate/proxy_plan.h"
 #include "translate/tables.h"
+#include "translate/upstream_tls.h"
 
 namespace sluice::control {
 namespace {
@@ -91,9 +93,11 @@ bool brings_the_same(const translate::ListenerSetPlan& a, const translate::Liste
 
 // Every table, in the order of the data's way. A stage reads only tables above it.
 struct Pipeline::Tables {
-  explicit Tables(translate::Settings with) : settings(std::move(with)) {}
+  Tables(translate::Settings with, std::vector<std::string> args)
+      : settings(std::move(with)), envoy_args(std::move(args)) {}
 
   const translate::Settings settings;
+  const std::vector<std::string> envoy_args;
   flow::Graph graph;
 
   const tables::Inputs in{graph};
@@ -122,7 +126,7 @@ struct Pipeline::Tables {
   const tables::Gateways gateways{graph, settings, in, projections};
   const tables::Patches patches{graph, settings, in, projections, gateways};
   ModuleResolver resolve_module;
-  const tables::Extensions extensions{graph, settings, in, projections, gateways, resolve_module};
+  const tables::Extensions extensions{graph, settings, in, projections, gateways, resolve_module, envoy_args};
   const tables::Routes routes{graph, settings, in, projections, gateways, patches, extensions};
   const tables::RouteTables route_tables{graph, gateways, routes};
   const tables::Resources resources{graph, in, projections, services, gateways, routes, route_tables};
@@ -141,6 +145,7 @@ struct Pipeline::Tables {
     f(gateways.served);
     f(extensions.policies);
     f(extensions.filter_orders);
+    f(extensions.launches);
     f(routes.all);
     f(route_tables.problems_of_lost);
     f(services.problems_of_slices);
@@ -165,7 +170,8 @@ struct Pipeline::Tables {
   }
 };
 
-Pipeline::Pipeline(translate::Settings settings) : tables_(std::make_unique<Tables>(std::move(settings))) {}
+Pipeline::Pipeline(translate::Settings settings, std::vector<std::string> envoy_args)
+    : tables_(std::make_unique<Tables>(std::move(settings), std::move(envoy_args))) {}
 Pipeline::~Pipeline() = default;
 
 void Pipeline::upsert(const api::BoundObject& object) {
@@ -272,6 +278,29 @@ Pipeline::ClusterOwner Pipeline::owner_of_cluster(const XdsKey& cluster) const {
   if (owner) return *std::move(owner);
   const translate::ClusterRow* row = tables_->resources.cluster_rows.get(cluster);
   return {row == nullptr ? ObjectKey() : row->cluster.owner, ""};
+}
+
+ObjectKey Pipeline::owner_of_secret(const XdsKey& secret) const {
+  for (const std::string_view start : {translate::kListenerCertificates, translate::kBackendCertificates}) {
+    const std::string_view name = secret.name;
+    const std::size_t slash = name.find('/', start.size());
+    if (!name.starts_with(start) || slash == std::string_view::npos) continue;
+    return tables::object_key<api::Secret>(
+        {std::string(name.substr(start.size(), slash - start.size())), std::string(name.substr(slash + 1))});
+  }
+  std::optional<translate::SecretSource> found;
+  tables_->resources.cluster_rows.for_each([&](const XdsKey& cluster, const translate::ClusterRow& row) {
+    const auto at = std::ranges::find(row.secrets, secret.name, &translate::SecretSource::name);
+    if (cluster.proxy == secret.proxy && at != row.secrets.end()) found = *at;
+  });
+  tables_->routes.all.for_each([&](const ObjectKey&, const translate::RouteResult& route) {
+    for (const auto& [key, source] : route.secrets) {
+      if (key == secret) found = source;
+    }
+  });
+  if (!found) return {};
+  if (found->credential) return tables::object_key<api::Secret>(*found->credential);
+  return found->authorities.objects.empty() ? ObjectKey() : found->authorities.objects.front();
 }
 
 const flow::Table<ir::ProxyKey, translate::ProxyPlan>& Pipeline::proxies() const {
@@ -388,6 +417,14 @@ std::string Pipeline::code_of(const ObjectKey& object) const {
   if (row == nullptr) return "";
   const Refusal* refusal = row->refusal ? tables_->in.refused.get(object) : nullptr;
   return refusal != nullptr ? refusal->code : translate::code_of(*row);
+}
+
+bool Pipeline::is_accepted(const ObjectKey& object) const {
+  const translate::RouteResult* route = tables_->routes.all.get(object);
+  return route == nullptr || std::ranges::any_of(route->parents, [](const translate::ParentStatus& parent) {
+           const translate::Condition* accepted = translate::find_condition(parent.conditions, "Accepted");
+           return accepted == nullptr || accepted->status;
+         });
 }
 
 std::set<std::string> Pipeline::libraries_of(const NamespacedName& policy) const {

@@ -28,7 +28,8 @@ namespace sluice::control {
 
 class Pipeline {
  public:
-  explicit Pipeline(translate::Settings settings);
+  // `envoy_args` are what every Envoy's command line has besides, where that is known.
+  explicit Pipeline(translate::Settings settings, std::vector<std::string> envoy_args = {});
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -71,6 +72,8 @@ class Pipeline {
     std::string path;
   };
   ClusterOwner owner_of_cluster(const translate::XdsKey& cluster) const;
+  // The object that a secret is made from, of several the first; none where it is from a file of the machine.
+  ObjectKey owner_of_secret(const translate::XdsKey& secret) const;
   // The modules that policies and EnvoyProxies want now, by slot (translate::ModuleState).
   const flow::Table<std::string, wasm::Source>& wanted_modules() const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
@@ -94,6 +97,9 @@ class Pipeline {
 
   // Of a policy, the slots of the libraries that it names and that are fetched.
   std::set<std::string> libraries_of(const NamespacedName& policy) const;
+
+  // False of a route that no parent accepts, for all of its rules failed: what it serves are errors.
+  bool is_accepted(const ObjectKey& object) const;
 
   // The object as it went in.
   std::optional<api::Object> object(const ObjectKey& key) const;

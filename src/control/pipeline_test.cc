@@ -376,6 +376,19 @@ TEST_F(Refused, TheLastGoodVersionIsServed) {
   EXPECT_EQ(problems[0].object.to_string(), "HTTPRoute default/web");
 }
 
+TEST_F(Refused, WhatIsWrongIsToldOfTheTextThatIsThere) {
+  feed_route({rule("/", {{"blue"}}), rule("/old", {{"long-gone"}})});
+  pipeline_.commit();
+  good_ = pipeline_.object(kKey);
+  feed_route({rule("/next", {{"green"}}), rule("/new", {{"not-there"}})});
+  refuse(good_);
+  std::string all;
+  for (const Problem& problem : pipeline_.problems()) all += problem.code + ": " + problem.message + "\n";
+  EXPECT_EQ(all,
+            "reference/not-found: there is no Service default/not-there\n"
+            "value/rejected: the proxy rejected it: no such thing as %NOPE%\n");
+}
+
 TEST_F(Refused, WithoutAGoodVersionItIs500) {
   feed_route({rule("/", {{"green"}}), rule("/next", {{"blue"}})});
   refuse(std::nullopt);

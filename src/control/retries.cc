@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "translate/unserved.h"
+
 namespace sluice::control {
 
 std::chrono::milliseconds Retries::delay(int tries) {
@@ -54,6 +56,26 @@ void Retries::acknowledged(const ads::Acknowledged& acknowledged, const VersionO
 
 void Retries::committed(const VersionOf& version_of) {
   drop([&](const Resource& resource, const std::string&, const Refusal&) { return !version_of(resource); });
+}
+
+std::set<std::uint16_t> Retries::taken_ports() const {
+  std::set<std::uint16_t> ports;
+  for (const auto& [resource, entry] : entries_) {
+    for (const auto& [node, refusal] : entry.nodes) {
+      if (const auto port = translate::taken_port(refusal.why)) ports.insert(*port);
+    }
+  }
+  return ports;
+}
+
+void Retries::freed(std::uint16_t port, Time now) {
+  for (auto& [resource, entry] : entries_) {
+    const bool waits = std::ranges::any_of(
+        entry.nodes, [port](const auto& node) { return translate::taken_port(node.second.why) == port; });
+    if (!waits) continue;
+    entry.tries = 0;
+    if (entry.due) entry.due = now;
+  }
 }
 
 bool Retries::knows(const ads::Rejected& rejected, const translate::Unserved& why) const {

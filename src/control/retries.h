@@ -4,7 +4,8 @@
 // yet, is nothing that another version of an object would mend, and nothing that lasts. Nor is a refusal for
 // which isolation finds nobody to blame: the same was good before. Neither is held against an object or
 // remembered over a restart. Such a resource is sent again with a delay that doubles from try to try, with
-// jitter so that several do not come at once for ever, until the node takes it.
+// jitter so that several do not come at once for ever, until the node takes it; and at once when whoever had
+// the port has left it.
 //
 // An entry is of a resource and the nodes that refuse it, of which there are two in a hot restart. It ends
 // when they have recovered, have gone, or have answered to another version; or when the resource has gone.
@@ -56,6 +57,11 @@ class Retries {
   void acknowledged(const ads::Acknowledged& acknowledged, const VersionOf& version_of);
   // To be called after each commit.
   void committed(const VersionOf& version_of);
+
+  // Ports that other processes have.
+  std::set<std::uint16_t> taken_ports() const;
+  // Nobody listens there any more.
+  void freed(std::uint16_t port, Time now);
 
   // The node has refused this version for the same reason before.
   bool knows(const ads::Rejected& rejected, const translate::Unserved& why) const;

@@ -1,5 +1,7 @@
 #include "control/retries.h"
 
+#include <cstdint>
+#include <set>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -84,6 +86,23 @@ TEST_F(RetriesTest, EndWhenTheNodeTakesIt) {
   EXPECT_FALSE(retries_.wake_at());
   refuse();
   EXPECT_LE(wait(), Retries::kFirst) << "it starts anew";
+}
+
+TEST_F(RetriesTest, ComeAtOnceWhenThePortIsFree) {
+  for (int i = 0; i < 5; ++i) {
+    refuse();
+    wait();
+  }
+  refuse();
+  EXPECT_EQ(retries_.taken_ports(), std::set<std::uint16_t>{80});
+  retries_.freed(81, now_);
+  EXPECT_NE(retries_.wake_at(), now_);
+  retries_.freed(80, now_);
+  EXPECT_EQ(wait(), 0ms);
+  refuse();
+  EXPECT_LE(wait(), Retries::kFirst) << "whoever was faster may be gone as soon";
+  recover();
+  EXPECT_TRUE(retries_.taken_ports().empty());
 }
 
 TEST_F(RetriesTest, EndWhenTheNodeHasGone) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <variant>
 
 #include <malloc.h>
@@ -62,12 +63,16 @@ struct Stop {
 struct Stopped {};
 
 struct ModulesChanged {};
+// Nobody listens on the port any more that an Envoy is to have.
+struct PortFreed {
+  std::uint16_t port;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
-                             ModulesChanged, Look, Stop, Stopped>;
+                             ModulesChanged, PortFreed, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -94,7 +99,8 @@ translate::Settings settings_of(const RunOptions& options) {
 
 class Control {
  public:
-  explicit Control(const RunOptions& options) : options_(options), pipeline_(settings_of(options)) {}
+  explicit Control(const RunOptions& options)
+      : options_(options), pipeline_(settings_of(options), options.envoy_args) {}
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
   ~Control() { pickers_.close(); }  // before the admin server goes, which they give pages to
@@ -113,6 +119,7 @@ class Control {
   void handle(const Look& look);
   void handle(Stop stop);
   void handle(Stopped) { stopped_ = true; }
+  void handle(PortFreed freed) { retries_.freed(freed.port, Clock::now()); }
   void handle(ModulesChanged) { dirty_ = modules_.look() || dirty_; }
   void note_refusal(const ads::Rejected& rejected);
   ads::Rejected with_reason(ads::Rejected rejected) const;
@@ -168,7 +175,8 @@ class Control {
   std::vector<std::string> changed_;  // objects, for the log
   Proxies proxies_;
   std::vector<Problem> source_problems_;
-  bool partial_ = false;  // as the last batch said
+  bool partial_ = false;                 // as the last batch said
+  std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
   ExpiryWatch expiry_{pipeline_, problem_log_};
   std::optional<Verdicts> verdicts_;                            // from the start on, when the folder is ours
@@ -368,6 +376,7 @@ void Control::handle(ads::Event event) {
                         {"type", xds::type_url(e.type)},
                         {"resource", e.name}});
                    retries_.recovered(e);
+                   verdicts_->recovered(e);
                  },
                  [](const ads::Stuck& e) {
                    log(Level::kWarning, "clusters do not get warm",
@@ -432,6 +441,10 @@ void Control::note_retries() {
     pipeline_.set_unserved(resource.key, std::move(why));
     dirty_ = true;
   }
+  std::set<std::uint16_t> taken = retries_.taken_ports();
+  if (taken == taken_ports_) return;
+  taken_ports_ = std::move(taken);
+  runner_->await_free(taken_ports_, [this](std::uint16_t port) { mailbox_.post(PortFreed{port}); });
 }
 
 void Control::handle(proxy::Event event) {
@@ -449,7 +462,10 @@ void Control::handle(proxy::Event event) {
   if (event.problem && !event.problem->path.empty() && plan != nullptr) {
     event.problem->object = translate::configured_by(*plan);
   }
-  set_problem(*proxy, event.problem);
+  // Of a bootstrap that cannot be made translation has the problem, too, and in the commit that brings it.
+  std::optional<Problem> problem = event.problem;
+  if (problem && problem->path == xds::kBootstrapPath) problem.reset();
+  set_problem(*proxy, std::move(problem));
   pipeline_.set_proxy_state(
       event.proxy, {ready, proxy->acknowledged > 0, event.problem ? event.problem->message : event.message});
   dirty_ = true;
@@ -497,6 +513,9 @@ void Control::commit() {
   note_retries();
   verdicts_->save_refusals();  // before any proxy is sent what depends on it
   const std::vector<ir::ProxyKey> served = serve();
+  for (const XdsKey& secret : verdicts_->secrets_to_retry()) {
+    ads_->retry(secret.proxy, ResourceType::kSecret, secret.name);
+  }
   if (!partial_) proxies_.leave_orphans(runner_->adopted(), commit_, Clock::now());
   observer_.served(commit_, served, Clock::now());
   const std::uint64_t cpu_us = thread_cpu_us() - before;

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "control/clues.h"
+#include "translate/proxy_plan.h"
 
 namespace sluice::control {
 namespace {
@@ -72,7 +73,10 @@ void Verdicts::rejected(const ads::Rejected& rejected) {
     return r.type == rejected.type && r.key == key && r.node == rejected.node;
   };
   forget_refused(is_of_before);
-  auto owner = pipeline_.owner_of_cluster(key);
+  const bool secret = rejected.type == xds::ResourceType::kSecret;
+  auto owner =
+      secret ? Pipeline::ClusterOwner{pipeline_.owner_of_secret(key), ""} : pipeline_.owner_of_cluster(key);
+  const bool shown = secret && rejected.name.starts_with(translate::kListenerCertificates);
   refused_.push_back(
       {.type = rejected.type,
        .key = key,
@@ -85,9 +89,31 @@ void Verdicts::rejected(const ads::Rejected& rejected) {
                    .object = std::move(owner.object),
                    .path = std::move(owner.path),
                    .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
-                   .suggestion = ""}});
+                   .suggestion =
+                       shown ? "correct it, or what else its listener has in `certificateRefs`: where there "
+                               "are several, the proxy does not say which it means"
+                             : ""}});
   problems_.add(refused_.back().problem);
   tell_pipeline(refused_.back());
+}
+
+void Verdicts::recovered(const ads::Recovered& recovered) {
+  forget_refused([&](const RefusedResource& r) {
+    return r.type == recovered.type && r.node == recovered.node &&
+           r.key == translate::XdsKey{recovered.proxy, recovered.name};
+  });
+}
+
+std::vector<translate::XdsKey> Verdicts::secrets_to_retry() const {
+  std::set<ir::ProxyKey> changed;
+  for (const auto& change : pipeline_.resources(xds::ResourceType::kSecret).changes()) {
+    changed.insert(change.key.proxy);
+  }
+  std::vector<translate::XdsKey> keys;
+  for (const RefusedResource& each : refused_) {
+    if (each.type == xds::ResourceType::kSecret && changed.contains(each.key.proxy)) keys.push_back(each.key);
+  }
+  return keys;
 }
 
 void Verdicts::disconnected(const ads::Disconnected& disconnected) {
@@ -120,7 +146,9 @@ void Verdicts::tell_pipeline(const RefusedResource& refused) {
 
 void Verdicts::conclude() {
   for (const ObjectKey& good : isolation_.take_good()) {
-    if (const auto object = pipeline_.object(good); object && hooks_.is_whole(good)) good_.set(good, *object);
+    const auto object = pipeline_.object(good);
+    // That a proxy takes our answers in place of a route says nothing of the route.
+    if (object && hooks_.is_whole(good) && pipeline_.is_accepted(good)) good_.set(good, *object);
     drop_refusal(good);
   }
   carry_out(isolation_.take());

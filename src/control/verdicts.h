@@ -4,7 +4,7 @@
 // A proxy takes or refuses aggregates (route tables, its listeners; control/isolation.h has the model). When
 // it takes one, the versions in it are good, and are kept in a journal. When it refuses one, isolation finds
 // who is guilty, and that object's last good version is served in its place. Both outlast the process, in the
-// run directory. A cluster, a secret or endpoints that are refused harm nothing else: the proxy keeps what it
+// run directory. A cluster, a secret or endpoints that are refused hold back nobody: the proxy keeps what it
 // had, and the problem names the object. That of a policy's service is told in the policy's status too.
 //
 // What is decided goes into the pipeline like any other input, for the next commit.
@@ -52,6 +52,8 @@ class Verdicts {
   bool rejected(const std::string& aggregate, std::uint64_t commit, const std::string& message);
   // Of a cluster, endpoints or a secret.
   void rejected(const ads::Rejected& rejected);
+  // The node took such a resource when it was tried again.
+  void recovered(const ads::Recovered& recovered);
   // What the node refused of these it refuses again when it comes back, if it does.
   void disconnected(const ads::Disconnected& disconnected);
   // Orders what follows from all that was said.
@@ -59,6 +61,10 @@ class Verdicts {
 
   // The pipeline has committed: who may be guilty if it is refused, and what was refused and is no more.
   void committed(std::uint64_t commit);
+  // Refused secrets that proxies may take now, to be tried again once they have been sent what the commit
+  // changed: who has several certificates in one listener blames the one that came last, whichever is at
+  // fault.
+  std::vector<translate::XdsKey> secrets_to_retry() const;
   // To be called before a proxy is sent what depends on a refusal.
   void save_refusals() { refusals_.save(); }
   // Writes some of what is new, so that no call takes long. True: there is more.

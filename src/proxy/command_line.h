@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/ir.h"
@@ -22,7 +24,18 @@ struct Launch {
 // For so long an old epoch lives on beside the new one.
 ir::Duration parent_shutdown_time(const ir::Proxy& proxy);
 
-// What follows the name of the binary. `common_args` come last but the proxy's own.
+// Envoy's options for what an EnvoyProxy has fields for.
+inline constexpr std::string_view kConcurrency = "--concurrency";
+inline constexpr std::string_view kLogLevel = "--log-level";
+inline constexpr std::string_view kComponentLogLevel = "--component-log-level";
+
+// What the arguments have as the option's value, also as "--name=value" and by its short name; nothing where
+// it is not there.
+std::optional<std::string> find_option(const std::vector<std::string>& arguments, std::string_view name);
+
+// What follows the name of the binary. `common_args` come last but the proxy's own. Of options that may be
+// there once only, and that do not tie the process to us, one of `common_args` counts before one of the
+// proxy's extra_args, and that before what its fields say.
 std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vector<std::string>& common_args,
                                         const Launch& launch);
 

@@ -273,6 +273,34 @@ TEST(CommandLine, HasEverything) {
                   "--component-log-level", "http:debug,upstream:trace", "--common", "--own", "1"));
 }
 
+// Envoy refuses an option that is there twice.
+TEST(CommandLine, WhatUsersSayCountsBeforeFields) {
+  ir::Proxy proxy{.key = "a/b",
+                  .concurrency = 2,
+                  .log_levels = {{"default", "warn"}, {"http", "debug"}},
+                  .drain_timeout = milliseconds(1500)};
+  const auto after_ours = [&proxy](const std::vector<std::string>& common) {
+    std::vector<std::string> all = make_arguments(proxy, common, {"/r/b.json", "/r/x", 77, 0});
+    all.erase(all.begin(), std::ranges::find(all, "--parent-shutdown-time-s") + 2);
+    return all;
+  };
+  EXPECT_THAT(after_ours({"--concurrency", "4"}), ElementsAre("--log-level", "warn", "--component-log-level",
+                                                              "http:debug", "--concurrency", "4"));
+  EXPECT_THAT(after_ours({"--concurrency=4", "-l", "info", "--component-log-level", "grpc:info"}),
+              ElementsAre("--concurrency", "4", "--log-level", "info", "--component-log-level", "grpc:info"));
+  proxy.extra_args = {"--log-level=debug", "--concurrency", "5", "--cpuset-threads"};
+  EXPECT_THAT(after_ours({}), ElementsAre("--component-log-level", "http:debug", "--log-level", "debug",
+                                          "--concurrency", "5", "--cpuset-threads"));
+  EXPECT_THAT(after_ours({"--concurrency", "4"}),
+              ElementsAre("--component-log-level", "http:debug", "--concurrency", "4", "--log-level", "debug",
+                          "--cpuset-threads"));
+}
+
+TEST(CommandLine, OptionsThatTieTheProcessToUsAreNotReplaced) {
+  const std::vector<std::string> all = make_arguments({}, {"--base-id", "1"}, {"/r/b.json", "/r/x", 77, 0});
+  EXPECT_EQ(std::ranges::count(all, "--base-id"), 2) << "Envoy says what is wrong";
+}
+
 TEST(CommandLine, SaysHowManyWorkersThereAre) {
   EXPECT_EQ(concurrency_of({"--base-id", "7", "--concurrency", "3"}), 3u);
   EXPECT_EQ(concurrency_of({"--concurrency=12"}), 12u);

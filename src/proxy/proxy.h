@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,9 @@ class Runner {
   virtual void stop(std::function<void()> stopped) = 0;
   // Ends at once what stop() and remove() still drain.
   virtual void hurry() = 0;
+  // These are TCP ports that Envoys are refused. Whenever somebody has listened on one and nobody does any
+  // more, `freed` is called with it, on the runner's thread. Takes the place of the last call.
+  virtual void await_free(std::set<std::uint16_t> ports, std::function<void(std::uint16_t)> freed) = 0;
   // Asks the admin interface of the proxy's Envoy, as GET. `done` is called on the runner's thread, with the
   // body of the answer, or with nothing where there was none; not at all if the proxy or the runner goes
   // first.

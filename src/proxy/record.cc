@@ -1,14 +1,14 @@
 #include "proxy/record.h"
 
 #include <algorithm>
-#include <filesystem>
+#include <cstddef>
+#include <map>
+#include <random>
 #include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include "base/file.h"
 
 namespace sluice::proxy {
 namespace {
@@ -62,6 +62,10 @@ ProcessRecord decode(const json& j) {
           .ready = j.at("ready")};
 }
 
+// "SLUICE_PROXY=<run_dir>/": what all marks of a folder's processes begin with. "<name>.<serial>.<random>
+// <proxy>" follows.
+std::string start_of_marks(const std::string& run_dir) { return fmt::format("SLUICE_PROXY={}/", run_dir); }
+
 struct Recovered {
   ir::ProxyKey proxy;
   std::uint64_t serial = 0;
@@ -69,29 +73,32 @@ struct Recovered {
 };
 
 // Nothing where it is no Envoy of ours.
-std::optional<Recovered> recover(const Marked& marked) {
+std::optional<Recovered> recover(const Marked& marked, std::size_t size_of_start) {
   const std::vector<std::string> arguments = arguments_of(marked.process.pid);
   const auto value_of = [&](std::string_view option) {
     const auto at = std::ranges::find(arguments, option);
     return at == arguments.end() || at + 1 == arguments.end() ? std::string() : *(at + 1);
   };
-  // "<run_dir>/<name>.<serial>.json"
-  const std::filesystem::path bootstrap = value_of("--config-path");
+  const std::string rest = marked.entry.substr(size_of_start);
+  const std::size_t blank = rest.find(' ');
+  const std::size_t serial = rest.find('.');
+  const std::size_t random = rest.find('.', serial + 1);
+  if (blank == std::string::npos || random == std::string::npos || random > blank) return std::nullopt;
   try {
     return Recovered{
-        .proxy = json::parse(read_file(bootstrap).value_or("")).at("node").at("cluster"),
-        .serial = std::stoull(bootstrap.stem().extension().string().substr(1)),
+        .proxy = rest.substr(blank + 1),
+        .serial = std::stoull(rest.substr(serial + 1)),
         .process = {.role = Role::kDraining,
                     .mark = marked.entry,
                     .boot_id = boot_id(),
                     .process = marked.process,
                     .executable = executable_of(marked.process.pid),
-                    .files = bootstrap.stem(),
+                    .files = rest.substr(0, random),
                     .base_id = static_cast<std::uint32_t>(std::stoul(value_of("--base-id"))),
                     .restart_epoch = static_cast<std::uint32_t>(std::stoul(value_of("--restart-epoch"))),
                     .configuration = {},
                     .ready = true}};
-  } catch (const std::exception&) {  // of nlohmann's, and of numbers
+  } catch (const std::exception&) {  // of numbers
     return std::nullopt;
   }
 }
@@ -128,23 +135,38 @@ std::optional<ProxyRecord> decode_record(std::string_view text) {
   }
 }
 
-std::string start_of_marks(const std::string& run_dir, const std::string& name) {
-  return fmt::format("SLUICE_PROXY={}/{}.", run_dir, name);
+std::string make_mark(const std::string& run_dir, const std::string& files, const ir::ProxyKey& proxy) {
+  std::random_device random;
+  return fmt::format("{}{}.{:08x}{:08x} {}", start_of_marks(run_dir), files, random(), random(), proxy);
 }
 
-std::optional<ProxyRecord> recover_record(const std::string& run_dir, const std::string& name) {
+std::vector<ProxyRecord> recover_records(const std::string& run_dir) {
   const ir::Proxy defaults;
-  ProxyRecord record{.proxy = {}, .drain_timeout = defaults.drain_timeout, .min_drain = defaults.min_drain};
-  for (const Marked& marked : find_by_start_of_entry(start_of_marks(run_dir, name))) {
-    std::optional<Recovered> found = recover(marked);
+  const std::string start = start_of_marks(run_dir);
+  std::map<ir::ProxyKey, ProxyRecord> by_proxy;
+  for (const Marked& marked : find_by_start_of_entry(start)) {
+    std::optional<Recovered> found = recover(marked, start.size());
     if (!found) continue;
+    ProxyRecord& record = by_proxy[found->proxy];
     record.proxy = std::move(found->proxy);
-    record.next_serial = std::max(record.next_serial, found->serial + 1);
+    record.drain_timeout = defaults.drain_timeout;
+    record.min_drain = defaults.min_drain;
+    if (found->serial >= record.next_serial) {
+      for (ProcessRecord& older : record.processes) older.role = Role::kDraining;
+      found->process.role = Role::kCurrent;
+      record.next_serial = found->serial + 1;
+    }
     record.processes.push_back(std::move(found->process));
   }
-  if (record.processes.empty()) return std::nullopt;
-  std::ranges::max_element(record.processes, {}, &ProcessRecord::restart_epoch)->role = Role::kCurrent;
-  return record;
+  std::vector<ProxyRecord> records;
+  for (auto& [proxy, record] : by_proxy) records.push_back(std::move(record));
+  return records;
+}
+
+bool has_all_of(const ProxyRecord& record, const ProxyRecord& recovered) {
+  return std::ranges::all_of(recovered.processes, [&record](const ProcessRecord& living) {
+    return std::ranges::find(record.processes, living.mark, &ProcessRecord::mark) != record.processes.end();
+  });
 }
 
 std::optional<Started> find_process(ProcessRecord& record) {

@@ -3,8 +3,8 @@
 // A process is recorded before it is started, with a mark that will be in its environment, and once more with
 // its pid afterwards: whenever sluice dies, every Envoy it has started can be found, by pid or by mark. A
 // machine that crashes takes the Envoys with it, but not the records: they have to be whole after that too
-// (base/file.h). Where one cannot be read all the same, or is older than the processes because the disk was
-// full, it is made anew from the processes.
+// (base/file.h). Where one is missing or cannot be read all the same, or is older than the processes because
+// the disk was full, it is made anew from the processes: marks and command lines say enough for that.
 //
 // Threads: plain values.
 #pragma once
@@ -36,7 +36,7 @@ enum class Role : std::uint8_t {
 
 struct ProcessRecord {
   Role role = Role::kCurrent;
-  std::string mark;  // "SLUICE_PROXY=…" in its environment; no two are equal
+  std::string mark;  // "SLUICE_PROXY=…" in its environment, which names the proxy; no two are equal
   std::string boot_id;
   Process process;         // pid 0: about to be started
   std::string executable;  // known once it is ready
@@ -69,13 +69,14 @@ std::optional<ProxyRecord> decode_record(std::string_view text);
 // known yet.
 std::optional<Started> find_process(ProcessRecord& record);
 
-// "SLUICE_PROXY=<run_dir>/<name>.": what the marks of a proxy's processes begin with. What its files' names
-// begin with is `name`.
-std::string start_of_marks(const std::string& run_dir, const std::string& name);
-// A record of the processes of a proxy that live, as far as their command lines and bootstraps tell: they are
-// taken for ready, the one of the newest epoch for the current one, and their configuration for unknown, so
-// that another takes its place. Empty if none lives.
-std::optional<ProxyRecord> recover_record(const std::string& run_dir, const std::string& name);
+// A new mark for a process of the proxy, whose files' names in run_dir begin with `files`.
+std::string make_mark(const std::string& run_dir, const std::string& files, const ir::ProxyKey& proxy);
+// Of all proxies of this folder of which a process lives, what their processes tell: they are taken for
+// ready, the one that was started last for the current one, and their configuration for unknown, so that
+// another takes its place. Asks for nothing in the folder.
+std::vector<ProxyRecord> recover_records(const std::string& run_dir);
+// True where the record knows all of the processes of the recovered one.
+bool has_all_of(const ProxyRecord& record, const ProxyRecord& recovered);
 
 // Stable over processes and builds (FNV-1a).
 std::uint64_t hash_text(std::string_view text);

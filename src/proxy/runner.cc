@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -19,6 +20,7 @@
 
 #include "base/file.h"
 #include "proxy/hot_restart.h"
+#include "proxy/listening.h"
 #include "proxy/proxy.h"
 #include "proxy/shared_ports.h"
 #include "proxy/supervisor.h"
@@ -31,6 +33,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLongestSocketPath = 107;
 constexpr std::size_t kShortName = 10;
 constexpr std::string_view kStateEnd = ".state";
+constexpr std::chrono::milliseconds kLookAtAwaited{500};
 
 Problem problem(std::string code, std::string message, std::string suggestion = {}) {
   return {.code = std::move(code), .message = std::move(message), .suggestion = std::move(suggestion)};
@@ -88,23 +91,34 @@ class ThreadedRunner final : public Runner {
   std::optional<Problem> adopt() {
     if (!loop_.usable()) return problem("value/limits", "no file descriptors are left");
     std::error_code error;
+    std::vector<std::string> names;  // of state files
     for (const fs::directory_entry& entry : fs::directory_iterator(options_.run_dir, error)) {
       const std::string name = entry.path().stem();
-      if (entry.path().extension() != kStateEnd || !is_short_name(name)) continue;
-      std::unique_ptr<Supervisor> supervisor =
-          take_over(decode_record(read_file(entry.path()).value_or("")), name);
-      // Of another version, cut off, or older than the processes: then they tell.
-      if (!supervisor) supervisor = take_over(recover_record(options_.run_dir, name), name);
-      if (!supervisor) {
-        fs::remove(entry.path(), error);
-        continue;
-      }
-      adopted_.insert(supervisor->proxy());
-      supervisors_.emplace(supervisor->proxy(), std::move(supervisor));
+      if (entry.path().extension() == kStateEnd && is_short_name(name)) names.push_back(name);
     }
     if (error) {
       return problem("value/run-dir", fmt::format("cannot read `{}`: {}", options_.run_dir, error.message()));
     }
+    std::map<std::string, ProxyRecord> living;
+    for (ProxyRecord& record : recover_records(options_.run_dir)) {
+      std::string name = short_name(record.proxy);
+      living.emplace(std::move(name), std::move(record));
+    }
+    for (const std::string& name : names) {
+      std::optional<ProxyRecord> record = decode_record(read_file(state_file(name)).value_or(""));
+      const auto alive = living.find(name);
+      // Of another version, cut off, or older than the processes: then they tell.
+      if (record && alive != living.end() && !has_all_of(*record, alive->second)) record.reset();
+      const bool taken = record && short_name(record->proxy) == name && take_over(*std::move(record));
+      if (taken) {
+        living.erase(name);
+      } else if (alive == living.end()) {
+        fs::remove(state_file(name), error);
+      }
+    }
+    // Of whom nothing is written: whoever cleans up, as systemd does with a RuntimeDirectory, leaves
+    // processes.
+    for (auto& [name, record] : living) take_over(std::move(record));
     remove_old_files();
     loop_.post([this] {
       for (const auto& [key, supervisor] : supervisors_) supervisor->resume();
@@ -154,6 +168,15 @@ class ThreadedRunner final : public Runner {
     });
   }
 
+  void await_free(std::set<std::uint16_t> ports, std::function<void(std::uint16_t)> freed) override {
+    loop_.post([this, ports = std::move(ports), freed = std::move(freed)] {
+      freed_ = freed;
+      std::erase_if(awaited_, [&ports](const auto& port) { return !ports.contains(port.first); });
+      for (const std::uint16_t port : ports) awaited_.emplace(port, false);
+      look_at_awaited();
+    });
+  }
+
   void stop(std::function<void()> stopped) override {
     {
       const std::lock_guard lock(mutex_);
@@ -179,11 +202,17 @@ class ThreadedRunner final : public Runner {
   }
 
  private:
-  // Null where none of its processes lives.
-  std::unique_ptr<Supervisor> take_over(std::optional<ProxyRecord> record, const std::string& name) const {
-    if (!record || short_name(record->proxy) != name) return nullptr;
-    auto supervisor = std::make_unique<Supervisor>(around_, *std::move(record));
-    return supervisor->has_processes() ? std::move(supervisor) : nullptr;
+  std::string state_file(const std::string& name) const {
+    return fmt::format("{}/{}{}", options_.run_dir, name, kStateEnd);
+  }
+
+  // False where none of its processes lives.
+  bool take_over(ProxyRecord record) {
+    auto supervisor = std::make_unique<Supervisor>(around_, std::move(record));
+    if (!supervisor->has_processes()) return false;
+    adopted_.insert(supervisor->proxy());
+    supervisors_.emplace(supervisor->proxy(), std::move(supervisor));
+    return true;
   }
 
   void no_longer_adopted(const ir::ProxyKey& proxy) {
@@ -222,6 +251,18 @@ class ThreadedRunner final : public Runner {
     next_look_ = loop_.after(options_.look_around, [this] { look_around(); });
   }
 
+  void look_at_awaited() {
+    next_look_at_awaited_.reset();
+    if (awaited_.empty()) return;
+    std::set<std::uint16_t> listened;
+    for (const auto& [inode, socket] : listening_sockets()) listened.insert(socket.port);
+    for (auto& [port, taken] : awaited_) {
+      const bool before = std::exchange(taken, listened.contains(port));
+      if (before && !taken) freed_(port);
+    }
+    next_look_at_awaited_ = loop_.after(kLookAtAwaited, [this] { look_at_awaited(); });
+  }
+
   // Bootstraps and sockets of processes that are no more.
   void remove_old_files() {
     std::set<std::string> in_use;
@@ -247,6 +288,9 @@ class ThreadedRunner final : public Runner {
   std::function<void()> stopped_;                                    // of the loop's thread
   SharedPorts shared_ports_;                                         // of the loop's thread
   Loop::Timer next_look_;
+  std::map<std::uint16_t, bool> awaited_;  // whether somebody listened at the last look; of the loop's thread
+  std::function<void(std::uint16_t)> freed_;  // of the loop's thread
+  Loop::Timer next_look_at_awaited_;
 
   mutable std::mutex mutex_;
   std::set<ir::ProxyKey> adopted_;

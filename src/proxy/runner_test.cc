@@ -1,5 +1,6 @@
 // The runner with a stand-in for Envoy.
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -8,10 +9,14 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <nlohmann/json.hpp>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/file.h"
 #include "proxy/process.h"
 #include "proxy/record.h"
@@ -292,6 +297,39 @@ TEST_F(FakeRunnerTest, AProblemIsPlacedAtWhatEnvoyMostLikelyRefuses) {
   EXPECT_TRUE(is_said_of("spec.bootstrap"));
 }
 
+// As Envoy says it.
+constexpr char kUsage[] =
+    R"({"die": "PARSE ERROR: Argument: --nonsense\n\nBrief USAGE: \n   envoy  [-c <string>]\n\n)"
+    R"(For complete USAGE and HELP type: \n   envoy --help\n\n)"
+    R"(--nonsense -- Couldn't find match for argument"})";
+
+TEST_F(FakeRunnerTest, OfAnArgumentThatEnvoyDoesNotKnowTheReasonIsQuoted) {
+  options_.restart_delay_max = milliseconds(60);
+  options_.extra_args = {"--nonsense"};
+  start();
+  runner_->ensure(proxy(kUsage));
+  const int at = events_.wait([](const Event& e) { return e.problem.has_value(); });
+  ASSERT_GE(at, 0);
+  const Problem problem = *events_.at(at).problem;
+  EXPECT_EQ(problem.path, "") << "no object says so";
+  EXPECT_EQ(problem.message,
+            "Envoy does not start with these arguments: exited with status 1\n"
+            "--nonsense -- Couldn't find match for argument");
+  EXPECT_EQ(problem.suggestion, "correct what `--envoy-arg` says");
+}
+
+TEST_F(FakeRunnerTest, OfAnArgumentOfTheProxysOwnTheProblemIsItsOwn) {
+  options_.restart_delay_max = milliseconds(60);
+  start();
+  ir::Proxy p = proxy(kUsage);
+  p.extra_args = {"--nonsense"};
+  p.bootstrap_change = ir::Proxy::BootstrapChange::kMerge;
+  runner_->ensure(p);
+  const int at = events_.wait([](const Event& e) { return e.problem.has_value(); });
+  ASSERT_GE(at, 0);
+  EXPECT_EQ(events_.at(at).problem->path, "spec.extraArgs");
+}
+
 TEST_F(FakeRunnerTest, AnEpochThatIsNotReadyInTimeIsGivenUp) {
   options_.hot_restart_timeout = milliseconds(500);
   start();
@@ -554,6 +592,45 @@ TEST_F(FakeRunnerTest, ARecordThatCannotBeReadIsMadeAnewFromTheProcesses) {
   }
 }
 
+// systemd removes the folder of a RuntimeDirectory.
+TEST_F(FakeRunnerTest, ProcessesAreFoundThoughFilesOrTheFolderAreGone) {
+  for (const bool all : {false, true}) {
+    start();
+    const int pid = start_ready(proxy());
+    const std::size_t before = starts().size();
+    abandon();
+    if (all) {
+      std::filesystem::remove_all(run_dir());
+    } else {
+      std::filesystem::remove(state_file());
+    }
+    const int from = events_.size();
+    start();
+    EXPECT_THAT(runner_->adopted(), ElementsAre(kKey));
+    EXPECT_EQ(events_.at(events_.wait(State::kReady, from)).pid, pid);
+    runner_->ensure(proxy());
+    EXPECT_NE(events_.at(wait_for_message("took over", from)).pid, pid);
+    // Without the sockets of the old one it cannot be a hot restart of Envoy's.
+    EXPECT_EQ(argument(before, "--base-id") != argument(before - 1, "--base-id"), all);
+    EXPECT_EQ(argument(before, "--restart-epoch"), all ? "0" : "1");
+    EXPECT_NE(argument(before, "--config-path"), argument(before - 1, "--config-path"));
+    stop();
+  }
+}
+
+TEST_F(FakeRunnerTest, ProcessesOfAnotherFolderAreNotOurs) {
+  start();
+  const int pid = start_ready(proxy());
+  abandon();
+  Options other = options_;
+  other.run_dir = folder_.file("run2");
+  Problem problem;
+  const std::unique_ptr<Runner> runner = start_runner(other, [](const Event&) {}, &problem);
+  ASSERT_NE(runner, nullptr);
+  EXPECT_THAT(runner->adopted(), IsEmpty());
+  EXPECT_TRUE(alive(pid));
+}
+
 TEST_F(FakeRunnerTest, AProcessThatIsInNoRecordIsFound) {
   start();
   const int first = start_ready(proxy());
@@ -625,6 +702,28 @@ TEST_F(FakeRunnerTest, AForeignPidIsNeverTouched) {
   EXPECT_TRUE(alive(foreign->process.pid));
   send_signal(foreign->pidfd, SIGKILL);
   EXPECT_TRUE(wait_until([&] { return start_time_of(foreign->process.pid) != foreign->process.start_time; }));
+}
+
+TEST_F(FakeRunnerTest, TellsWhenAPortIsFree) {
+  start();
+  Descriptor other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(other.get(), 1), 0);
+  socklen_t size = sizeof address;
+  ::getsockname(other.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  const std::uint16_t port = ntohs(address.sin_port);
+  std::atomic<int> freed = 0;
+  runner_->await_free({port}, [&](std::uint16_t which) { freed += which == port ? 1 : 100; });
+  std::this_thread::sleep_for(milliseconds(700));
+  EXPECT_EQ(freed, 0);
+  other.reset();
+  EXPECT_TRUE(wait_until([&] { return freed == 1; }));
+  std::this_thread::sleep_for(milliseconds(700));
+  EXPECT_EQ(freed, 1) << "nobody has had it since";
+  abandon();  // before what it calls goes
 }
 
 TEST_F(FakeRunnerTest, LogsCanBeOurs) {

@@ -4,7 +4,6 @@
 #include <cctype>
 #include <charconv>
 #include <csignal>
-#include <random>
 #include <utility>
 
 #include <fmt/format.h>
@@ -93,12 +92,37 @@ std::string log_path(const Options& options, const ir::ProxyKey& proxy, std::str
   return fmt::format("{}/{}.{}.{}.log", options.run_dir, readable(proxy), short_name(proxy), stream);
 }
 
-// An Envoy did not come up. The path is of what it most likely refuses.
-Problem bootstrap_problem(const ir::Proxy* proxy, std::string_view reason) {
+// Of what Envoy said last: below the usage, its last line has what is wrong with the command line.
+std::string_view reason_in(std::string_view said) {
+  return said.contains("For complete USAGE and HELP type:") ? said.substr(said.rfind('\n') + 1) : said;
+}
+
+// True where that is about one of these arguments, as in "-l (--log-level) -- Argument already set!".
+bool names_one_of(const std::vector<std::string>& arguments, std::string_view reason) {
+  const std::string_view line = reason.substr(reason.rfind('\n') + 1);
+  const std::size_t end = line.find(" -- ");
+  if (end == std::string_view::npos) return false;
+  const std::string_view named = line.substr(0, end);
+  return std::ranges::any_of(arguments, [&](const std::string& argument) {
+    return argument.starts_with('-') && named.contains(argument);
+  });
+}
+
+// An Envoy did not come up. The path is of what it most likely refuses; without one, it is no object's doing.
+Problem bootstrap_problem(const ir::Proxy* proxy, const std::vector<std::string>& common_args,
+                          std::string_view reason) {
+  const bool extra = proxy != nullptr && names_one_of(proxy->extra_args, reason);
+  if (!extra && names_one_of(common_args, reason)) {
+    return {.code = "value/envoy-arg",
+            .message = fmt::format("Envoy does not start with these arguments: {}", reason),
+            .suggestion = "correct what `--envoy-arg` says"};
+  }
   Problem problem{.code = "value/bootstrap",
                   .path = "spec",
                   .message = fmt::format("Envoy does not start with this configuration: {}", reason)};
-  if (proxy != nullptr && proxy->bootstrap_change != ir::Proxy::BootstrapChange::kNone) {
+  if (extra) {
+    problem.path = "spec.extraArgs";
+  } else if (proxy != nullptr && proxy->bootstrap_change != ir::Proxy::BootstrapChange::kNone) {
     problem.path = "spec.bootstrap";
   } else if (proxy != nullptr && !proxy->extra_args.empty()) {
     problem.path = "spec.extraArgs";
@@ -248,6 +272,9 @@ void Supervisor::advance() {
     }
   }
   const std::uint32_t workers = concurrency_of(make_arguments(next.proxy, around_.options.extra_args, {}));
+  // A hot restart goes through sockets in the folder. Without them the next one starts as if it were alone,
+  // and has the same ports beside it.
+  if (current_->unreachable) return start(Role::kSuccessor, next, choose_base_id(), 0);
   start(Role::kSuccessor, next, current_->record.base_id, current_->record.restart_epoch + 1);
   // Of the sockets that it will not take over. While it starts, handshakes come to their end.
   if (successor_) retire_sockets(workers);
@@ -262,12 +289,11 @@ void Supervisor::start(Role role, Wanted wanted, std::uint32_t base_id, std::uin
   process.wanted = std::move(wanted);
   process.started = Clock::now();
   const std::uint64_t serial = record_.next_serial++;
-  std::random_device random;
+  const std::string files = fmt::format("{}.{}", name_, serial);
   process.record = {.role = role,
-                    .mark = fmt::format("{}{}.{:08x}{:08x}", start_of_marks(around_.options.run_dir, name_),
-                                        serial, random(), random()),
+                    .mark = make_mark(around_.options.run_dir, files, record_.proxy),
                     .boot_id = boot_id(),
-                    .files = fmt::format("{}.{}", name_, serial),
+                    .files = files,
                     .base_id = base_id,
                     .restart_epoch = restart_epoch,
                     .configuration = process.wanted->configuration};
@@ -334,6 +360,8 @@ Supervisor::RunningPtr Supervisor::adopt(ProcessRecord record) {
   process->pidfd = std::move(found->pidfd);
   process->started = Clock::now();
   process->error_log_start = file_size(log_path("err"));
+  process->unreachable =
+      process->record.ready && ::access(admin_socket_of(process->record).c_str(), F_OK) != 0;
   return process;
 }
 
@@ -419,6 +447,8 @@ void Supervisor::became_ready(Running& process) {
 }
 
 void Supervisor::promote() {
+  // The old one does not learn that it is to close its sockets: new connections go to the others.
+  if (current_->unreachable) retire_sockets(0);
   // The new epoch tells the old one to drain, and after its parent-shutdown-time to exit. If the new one dies
   // before, nobody tells it.
   const ir::Duration patience =
@@ -470,7 +500,7 @@ void Supervisor::exited(Running* process, const Exit& status) {
   std::string reason = status.to_string();
   if (!gone->ending && role != Role::kDraining && around_.options.log_to == LogTo::kFiles) {
     const std::string said = last_lines(log_path("err"), gone->error_log_start, kQuotedLines);
-    if (!said.empty()) reason += "\n" + said;
+    if (!said.empty()) reason += fmt::format("\n{}", reason_in(said));
   }
   const bool planned = record_.removing || gone->ending || gone->abandoned;
   if (role == Role::kDraining) {
@@ -483,13 +513,15 @@ void Supervisor::exited(Running* process, const Exit& status) {
     }
     if (gone->timed_out) reason = fmt::format("not ready in time: {}", reason);
     if (!planned) {
-      problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr, reason);
+      problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr, around_.options.extra_args,
+                                   reason);
       return successor_failed(*gone, reason);
     }
   } else {
     if (!planned) {
       if (status.known && !status.signaled && !gone->record.ready) {
-        problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr, reason);
+        problem_ = bootstrap_problem(gone->wanted ? &gone->wanted->proxy : nullptr,
+                                     around_.options.extra_args, reason);
         if (good_ && good_->configuration != gone->record.configuration)
           refused_ = gone->record.configuration;
       }

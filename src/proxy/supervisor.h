@@ -103,6 +103,8 @@ class Supervisor {
     std::uint64_t error_log_start = 0;
     bool drained = false;    // told to drain its listeners: it has to be replaced if the proxy is to live on
     bool abandoned = false;  // see abandon()
+    // Somebody has cleaned the folder: neither we nor its successor reach it by its sockets there.
+    bool unreachable = false;
     bool timed_out = false;  // killed by us because it was not ready in time
     bool ending = false;     // has got SIGTERM
     bool dead = false;       // and it is not yet known how it ended

@@ -41,19 +41,19 @@ FileWatch::~FileWatch() {
 }
 
 void FileWatch::begin_scan() {
-  for (auto& [id, folder] : folders_) folder = {};
+  for (auto& [id, folder] : watched_) folder = {};
   if (fd_ >= 0) poll_reason_.clear();
 }
 
 void FileWatch::end_scan() {
-  std::erase_if(folders_, [this](const auto& folder) {
+  std::erase_if(watched_, [this](const auto& folder) {
     if (!folder.second.empty()) return false;
     inotify_rm_watch(fd_, folder.first);
     return true;
   });
 }
 
-FileWatch::Folder* FileWatch::watch(const std::string& path, std::uint32_t events) {
+FileWatch::Watched* FileWatch::watch(const std::string& path, std::uint32_t events) {
   if (fd_ < 0) return nullptr;
   // IN_MASK_ADD: the folder may be watched for something else too.
   const int id = inotify_add_watch(fd_, path.c_str(), events | IN_MASK_ADD | IN_EXCL_UNLINK);
@@ -69,19 +69,23 @@ FileWatch::Folder* FileWatch::watch(const std::string& path, std::uint32_t event
       std::ranges::find(kRemote, static_cast<std::uint32_t>(system.f_type)) != kRemote.end()) {
     poll_reason_ = fmt::format("{} is on a network file system", path);
   }
-  return &folders_[id];
+  return &watched_[id];
 }
 
 void FileWatch::look_up(const std::string& folder, const std::string& name) {
-  if (Folder* watched = watch(folder, kNames)) watched->looked_up.insert(name);
+  if (Watched* watched = watch(folder, kNames)) watched->looked_up.insert(name);
 }
 
 void FileWatch::list(const std::string& folder) {
-  if (Folder* watched = watch(folder, kContent)) watched->listed.insert(folder);
+  if (Watched* watched = watch(folder, kContent)) watched->listed.insert(folder);
 }
 
 void FileWatch::content(const std::string& folder, const std::string& name, const std::string& file) {
-  if (Folder* watched = watch(folder, kContent)) watched->content[name].insert(file);
+  if (Watched* watched = watch(folder, kContent)) watched->content[name].insert(file);
+}
+
+void FileWatch::linked(const std::string& file) {
+  if (Watched* watched = watch(file, IN_MODIFY | IN_CLOSE_WRITE)) watched->files.insert(file);
 }
 
 void FileWatch::drain(Listener& listener) {
@@ -106,11 +110,25 @@ void FileWatch::drain(Listener& listener) {
 }
 
 void FileWatch::handle(int watch, std::uint32_t events, const std::string& name, Listener& listener) {
-  const auto found = folders_.find(watch);
-  if (found == folders_.end()) return;  // watched no longer
-  const Folder& folder = found->second;
+  const auto found = watched_.find(watch);
+  if (found == watched_.end()) return;  // watched no longer
+  const Watched& folder = found->second;
+  const auto change_of = [events](bool another) {
+    return another                          ? Change::kReplaced
+           : (events & IN_MODIFY) != 0      ? Change::kWritten
+           : (events & IN_CLOSE_WRITE) != 0 ? Change::kClosed
+                                            : Change::kTouched;
+  };
+  if (!folder.files.empty()) {
+    if ((events & IN_IGNORED) != 0) {
+      watched_.erase(found);  // what is under its name now is its folder's business
+      return;
+    }
+    for (const std::string& file : folder.files) listener.on_file(file, change_of(false));
+    return;
+  }
   if (name.empty()) {
-    if ((events & IN_IGNORED) != 0) folders_.erase(found);
+    if ((events & IN_IGNORED) != 0) watched_.erase(found);
     if ((events & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) != 0) listener.on_structure();
     return;
   }
@@ -120,10 +138,7 @@ void FileWatch::handle(int watch, std::uint32_t events, const std::string& name,
     if (!folder.listed.empty() && !is_left_out(name)) listener.on_structure();
     return;
   }
-  const Change change = another                          ? Change::kReplaced
-                        : (events & IN_MODIFY) != 0      ? Change::kWritten
-                        : (events & IN_CLOSE_WRITE) != 0 ? Change::kClosed
-                                                         : Change::kTouched;
+  const Change change = change_of(another);
   if (const auto files = folder.content.find(name); files != folder.content.end()) {
     for (const std::string& file : files->second) listener.on_file(file, change);
   }

@@ -1,7 +1,8 @@
 // Hears of changes to the files of a scan, through inotify.
 //
-// It watches folders, never files: a name in a folder is what stays the same when files are replaced by
-// renaming, removed and made again, or moved in under a symbolic link. A scan says which folders and names it
+// It watches folders: a name in a folder is what stays the same when files are replaced by renaming, removed
+// and made again, or moved in under a symbolic link. Only what is written through another hard link no folder
+// of ours tells: a file that has any is watched, too. A scan says which folders and names it
 // depends on (it is a Lookups), between begin_scan() and end_scan(); events on anything else are ignored.
 //
 // Where inotify cannot help (its limits are reached, or a folder is on a network), must_poll() says so.
@@ -56,24 +57,27 @@ class FileWatch final : public Lookups {
   void look_up(const std::string& folder, const std::string& name) override;
   void list(const std::string& folder) override;
   void content(const std::string& folder, const std::string& name, const std::string& file) override;
+  // `file` has other names. Within a scan, too.
+  void linked(const std::string& file);
 
   // Hands all pending events to the listener.
   void drain(Listener& listener);
 
  private:
   // One inode. It may have several names.
-  struct Folder {
+  struct Watched {
+    std::set<std::string> files;                           // it is a file: the names under which it was found
     std::set<std::string> listed;                          // the names under which it is listed
     std::set<std::string> looked_up;                       // names in it
     std::map<std::string, std::set<std::string>> content;  // name in it → files
-    bool empty() const { return listed.empty() && looked_up.empty() && content.empty(); }
+    bool empty() const { return files.empty() && listed.empty() && looked_up.empty() && content.empty(); }
   };
 
-  Folder* watch(const std::string& path, std::uint32_t events);
+  Watched* watch(const std::string& path, std::uint32_t events);
   void handle(int watch, std::uint32_t events, const std::string& name, Listener& listener);
 
   int fd_ = -1;
-  std::unordered_map<int, Folder> folders_;  // by watch descriptor
+  std::unordered_map<int, Watched> watched_;  // by watch descriptor
   std::string poll_reason_;
 };
 

@@ -182,7 +182,10 @@ bool LiveFiles::is_plain_change(const std::string& file) const {
   const bool there = lstat(file.c_str(), &status) == 0;
   const bool plain = there && S_ISREG(status.st_mode);
   const auto known = known_.find(file);
-  if (known != known_.end()) return plain && !known->second.symlink;
+  if (known != known_.end()) {
+    const bool watched = known->second.linked && known->second.signature.inode == status.st_ino;
+    return plain && !known->second.symlink && (status.st_nlink == 1 || watched);
+  }
   return !there || (plain && !may_be_ours(file));
 }
 
@@ -295,6 +298,13 @@ void LiveFiles::update_last_good() {
 std::vector<std::string> LiveFiles::rescan(std::set<std::string>& due) {
   watch_.begin_scan();
   Scan found = scan(&watch_);
+  for (const auto& [file, now] : found.files) {
+    if (!now.linked) continue;
+    watch_.linked(file);
+    // It may have been written to before it was watched.
+    if (const auto known = known_.find(file); known != known_.end() && !known->second.linked)
+      due.insert(file);
+  }
   watch_.end_scan();
   next_poll_ = Clock::now() + patience_.poll;
   if (watch_.must_poll()) {

@@ -437,6 +437,27 @@ TEST(LiveFiles, LinkedFileIsWrittenWhereItIs) {
 // ---- bad texts, slow writers
 // -----------------------------------------------------------------------------------
 
+// Only the folders of our paths are watched, and the other name is in none of them.
+TEST(LiveFiles, WhatIsWrittenThroughAnotherHardLinkIsRead) {
+  const ScratchFolder folder;
+  folder.make_folder("conf");
+  folder.write("elsewhere.yaml", config_map("a"));
+  std::filesystem::create_hard_link(folder / "elsewhere.yaml", folder / "conf/a.yaml");
+  Watched watched({folder / "conf"});
+  folder.write("elsewhere.yaml", config_map("a", "2"));
+  EXPECT_EQ(watched.objects("a=2"), "a=2");
+  // Another inode with another name takes its place.
+  folder.write("next.yaml", config_map("a", "3"));
+  std::filesystem::create_hard_link(folder / "next.yaml", folder / "conf/.new");
+  folder.rename("conf/.new", "conf/a.yaml");
+  EXPECT_EQ(watched.objects("a=3"), "a=3");
+  folder.write("next.yaml", config_map("a", "4"));
+  EXPECT_EQ(watched.objects("a=4"), "a=4");
+  folder.write("elsewhere.yaml", config_map("a", "5"));
+  sleep_ms(100);
+  EXPECT_EQ(watched.history(), (History{"a=1", "a=2", "a=3", "a=4"})) << "that is ours no longer";
+}
+
 TEST(LiveFiles, LastGoodVersionStays) {
   const ScratchFolder folder;
   folder.write("a.yaml", config_map("a"));

@@ -193,8 +193,11 @@ class Scanner {
   }
 
   void add_file(const std::string& path, const struct stat& status, bool symlink) {
-    scan_.files[path] = {
-        .signature = signature_of(status), .symlink = symlink, .once = !S_ISREG(status.st_mode)};
+    const bool regular = S_ISREG(status.st_mode);
+    scan_.files[path] = {.signature = signature_of(status),
+                         .symlink = symlink,
+                         .once = !regular,
+                         .linked = regular && status.st_nlink > 1};
   }
 
   struct Name {

@@ -49,7 +49,8 @@ Signature signature_of(const struct stat& status);
 struct FoundFile {
   Signature signature;
   bool symlink = false;
-  bool once = false;  // a pipe or standard input: can be read once only
+  bool once = false;    // a pipe or standard input: can be read once only
+  bool linked = false;  // has another name, by which it may be written to
 };
 
 struct Scan {

@@ -115,10 +115,13 @@ std::expected<std::string, CaFailure> read_ca(const ObjectKey& object, const Inp
                                    fmt::format("{} has no CA certificates", object.to_string()),
                                    "put them under the key `ca.crt`"));
   }
-  if (!holds_certificate(*found.pem)) {
-    return std::unexpected(failure(
-        "reference/ca-certificates",
-        fmt::format("{} has no certificate in PEM where its CA certificates are", object.to_string()), ""));
+  if (!holds_certificates(*found.pem)) {
+    const bool damaged = found.pem->contains("-----BEGIN CERTIFICATE");
+    return std::unexpected(
+        failure("reference/ca-certificates",
+                fmt::format("{} has {} where its CA certificates are", object.to_string(),
+                            damaged ? "a certificate that cannot be read" : "no certificate in PEM"),
+                ""));
   }
   return *found.pem;
 }
@@ -127,7 +130,7 @@ std::string join_ca(const std::vector<ObjectKey>& objects, const Inputs& inputs,
   std::string all;
   for (const ObjectKey& object : objects) {
     const std::string* pem = find(object, inputs, reads).pem;
-    if (pem == nullptr || !holds_certificate(*pem)) continue;
+    if (pem == nullptr || !holds_certificates(*pem)) continue;
     if (!all.empty() && !all.ends_with('\n')) all += '\n';
     all += *pem;
   }

@@ -1,14 +1,20 @@
 #include "translate/certificate.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -27,6 +33,8 @@ using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
+using OcspResponse = std::unique_ptr<OCSP_RESPONSE, Freed<OCSP_RESPONSE_free>>;
+using BasicResponse = std::unique_ptr<OCSP_BASICRESP, Freed<OCSP_BASICRESP_free>>;
 
 Bio reader(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
@@ -64,16 +72,74 @@ std::int64_t seconds_of(const ASN1_TIME* time) {
 int no_password(char*, int, int, void*) { return 0; }
 
 // The certificates of a PEM text, each written anew: comments and what else stands between them is left out.
-std::string rewrite_chain(std::string_view text) {
+// Nothing where one of them cannot be read.
+std::optional<std::string> rewrite_chain(std::string_view text) {
   const Bio in = reader(text);
   const Bio out(BIO_new(BIO_s_mem()));
+  std::size_t left = text.size();  // when the last certificate had been read
   while (const Certificate certificate{PEM_read_bio_X509(in.get(), nullptr, no_password, nullptr)}) {
     PEM_write_bio_X509(out.get(), certificate.get());
+    left = BIO_pending(in.get());
   }
-  ERR_clear_error();  // the end of the text is one
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  // Of what is left, a private key may be whole and of no use here.
+  if (!at_end || text.substr(text.size() - left).contains("-----BEGIN CERTIFICATE")) return std::nullopt;
   char* data = nullptr;
   const long size = BIO_get_mem_data(out.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+std::string text_parameter(const EVP_PKEY* key, const char* name) {
+  std::array<char, 64> text{};
+  std::size_t size = 0;
+  EVP_PKEY_get_utf8_string_param(key, name, text.data(), text.size(), &size);
+  return {text.data(), size};
+}
+
+// What the public key of a certificate is, where Envoy does not take it, for it is built with BoringSSL;
+// empty where it does. Only a listener's or client's own certificate counts, not those that follow it.
+std::string refused_key(const X509* certificate) {
+  const EVP_PKEY* key = X509_get0_pubkey(certificate);
+  if (key == nullptr) return "a key of an unknown kind";
+  constexpr int kFewestBits = 2'048;
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_ED25519:
+      return "";
+    case EVP_PKEY_RSA: {
+      const int bits = EVP_PKEY_get_bits(key);
+      return bits >= kFewestBits ? "" : fmt::format("an RSA key of {} bits", bits);
+    }
+    case EVP_PKEY_EC: {
+      const std::string curve = text_parameter(key, OSSL_PKEY_PARAM_GROUP_NAME);
+      if (curve != "prime256v1" && curve != "secp384r1" && curve != "secp521r1") {
+        return fmt::format("a key of the curve {}", curve.empty() ? "of no name" : curve);
+      }
+      return text_parameter(key, OSSL_PKEY_PARAM_EC_ENCODING) == OSSL_PKEY_EC_ENCODING_EXPLICIT
+                 ? "a key whose curve is written out instead of named"
+                 : "";
+    }
+    default: {
+      const char* kind = EVP_PKEY_get0_type_name(key);
+      return fmt::format("a key of the kind {}", kind == nullptr ? "unknown" : kind);
+    }
+  }
+}
+
+// An OCSP response that Envoy takes for the certificate: one of success, for it alone, and nothing after it.
+bool is_staple_for(X509* certificate, std::string_view der) {
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  const OcspResponse response(d2i_OCSP_RESPONSE(nullptr, &at, static_cast<long>(der.size())));
+  if (!response || at != reinterpret_cast<const unsigned char*>(der.data()) + der.size() ||
+      OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
+    return false;
+  }
+  const BasicResponse basic(OCSP_response_get1_basic(response.get()));
+  if (!basic || OCSP_resp_count(basic.get()) != 1) return false;
+  const OCSP_CERTID* id = OCSP_SINGLERESP_get0_id(OCSP_resp_get0(basic.get(), 0));
+  ASN1_INTEGER* serial = nullptr;
+  OCSP_id_get0_info(nullptr, nullptr, nullptr, &serial, const_cast<OCSP_CERTID*>(id));
+  return ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(certificate)) == 0;
 }
 
 }  // namespace
@@ -109,19 +175,36 @@ CertificateRow read_certificate(const api::Secret& secret) {
     ERR_clear_error();
     return row;
   }
-  row.certificate_pem = rewrite_chain(chain);
+  if (const std::string refused = refused_key(leaf.get()); !refused.empty()) {
+    row.error = fmt::format(
+        "has a certificate with {}, which Envoy does not take: use RSA with 2048 bits or more, the curves "
+        "P-256, "
+        "P-384 or P-521, or Ed25519",
+        refused);
+    return row;
+  }
+  std::optional<std::string> whole = rewrite_chain(chain);
+  if (!whole) {
+    row.error = "must contain only whole PEM certificates in tls.crt: one after the first cannot be read";
+    return row;
+  }
+  // Without one clients ask the authority themselves, or nobody; with one that is not for the certificate
+  // Envoy would refuse it.
+  if (const std::string_view staple = field("tls.ocsp-staple"); is_staple_for(leaf.get(), staple)) {
+    row.ocsp_staple = staple;
+  }
+  ERR_clear_error();
+  row.certificate_pem = *std::move(whole);
   row.private_key_pem = key_text;
-  row.ocsp_staple = field("tls.ocsp-staple");
   row.dns_names = dns_names(leaf.get());
   row.not_before = seconds_of(X509_get0_notBefore(leaf.get()));
   row.not_after = seconds_of(X509_get0_notAfter(leaf.get()));
   return row;
 }
 
-bool holds_certificate(const std::string& pem) {
-  const Certificate first(PEM_read_bio_X509(reader(pem).get(), nullptr, no_password, nullptr));
-  ERR_clear_error();
-  return first != nullptr;
+bool holds_certificates(std::string_view pem) {
+  const std::optional<std::string> certificates = rewrite_chain(pem);
+  return certificates && !certificates->empty();
 }
 
 }  // namespace sluice::translate

@@ -1,7 +1,7 @@
 // Secrets as certificates.
 #pragma once
 
-#include <string>
+#include <string_view>
 
 #include "api/kinds.h"
 #include "translate/rows.h"
@@ -12,7 +12,8 @@ namespace sluice::translate {
 // would refuse is refused here, where the message can name the user's object.
 CertificateRow read_certificate(const api::Secret& secret);
 
-// True where the text has a certificate in PEM.
-bool holds_certificate(const std::string& pem);
+// True where the text has certificates in PEM, one at least, and all of them can be read: Envoy takes all or
+// none.
+bool holds_certificates(std::string_view pem);
 
 }  // namespace sluice::translate

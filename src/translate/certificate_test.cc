@@ -1,5 +1,6 @@
 #include "translate/certificate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -8,10 +9,15 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <pty.h>
@@ -30,12 +36,26 @@ std::string pem_of(Write write) {
   return {data, static_cast<std::size_t>(size)};
 }
 
+using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+
+Key key_on(const char* curve) { return {EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve), &EVP_PKEY_free}; }
+Key rsa_key(const char* kind, std::size_t bits) {
+  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> making(
+      EVP_PKEY_CTX_new_from_name(nullptr, kind, nullptr), &EVP_PKEY_CTX_free);
+  EVP_PKEY_keygen_init(making.get());
+  EVP_PKEY_CTX_set_rsa_keygen_bits(making.get(), static_cast<int>(bits));
+  EVP_PKEY* key = nullptr;
+  EVP_PKEY_generate(making.get(), &key);
+  return {key, &EVP_PKEY_free};
+}
+Key key_of(const char* kind) { return {EVP_PKEY_Q_keygen(nullptr, nullptr, kind), &EVP_PKEY_free}; }
+
 // A certificate of its own with these DNS names, which may be any bytes, and its key.
-api::Secret secret(const std::vector<std::string>& dns_names) {
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
-      EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), &EVP_PKEY_free);
+api::Secret secret(const std::vector<std::string>& dns_names, const Key& key = key_on("P-256")) {
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
   X509_set_version(certificate.get(), X509_VERSION_3);
+  static long serial = 0;
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), ++serial);
   X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
   X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 86'400);
   X509_set_pubkey(certificate.get(), key.get());
@@ -49,11 +69,39 @@ api::Secret secret(const std::vector<std::string>& dns_names) {
     sk_GENERAL_NAME_push(names.get(), general);
   }
   X509_add1_ext_i2d(certificate.get(), NID_subject_alt_name, names.get(), 0, 0);
-  X509_sign(certificate.get(), key.get(), EVP_sha256());
+  const bool hashes_itself =
+      EVP_PKEY_is_a(key.get(), "ED25519") == 1 || EVP_PKEY_is_a(key.get(), "ED448") == 1;
+  X509_sign(certificate.get(), key.get(), hashes_itself ? nullptr : EVP_sha256());
   api::Secret made;
   made.data["tls.crt"] = pem_of([&](BIO* out) { PEM_write_bio_X509(out, certificate.get()); });
   made.data["tls.key"] = pem_of(
       [&](BIO* out) { PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+  return made;
+}
+
+// Of success, that the certificate is good, in DER.
+std::string ocsp_response(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free_all)> in(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free_all);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr), &X509_free);
+  const std::unique_ptr<OCSP_BASICRESP, decltype(&OCSP_BASICRESP_free)> basic(OCSP_BASICRESP_new(),
+                                                                              &OCSP_BASICRESP_free);
+  const std::unique_ptr<OCSP_CERTID, decltype(&OCSP_CERTID_free)> id(
+      OCSP_cert_to_id(EVP_sha1(), certificate.get(), certificate.get()), &OCSP_CERTID_free);
+  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> now(X509_gmtime_adj(nullptr, 0),
+                                                                  &ASN1_TIME_free);
+  OCSP_basic_add1_status(basic.get(), id.get(), V_OCSP_CERTSTATUS_GOOD, 0, nullptr, now.get(), nullptr);
+  const Key key = key_on("P-256");
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> signing(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  EVP_DigestSignInit(signing.get(), nullptr, EVP_sha256(), nullptr, key.get());
+  OCSP_basic_sign_ctx(basic.get(), certificate.get(), signing.get(), nullptr, OCSP_NOCERTS);
+  const std::unique_ptr<OCSP_RESPONSE, decltype(&OCSP_RESPONSE_free)> response(
+      OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get()), &OCSP_RESPONSE_free);
+  unsigned char* der = nullptr;
+  const int size = i2d_OCSP_RESPONSE(response.get(), &der);
+  std::string made(reinterpret_cast<const char*>(der), static_cast<std::size_t>(std::max(size, 0)));
+  OPENSSL_free(der);
   return made;
 }
 
@@ -84,11 +132,95 @@ TEST(Certificate, ANameThatIsNoDnsNameIsLeftOut) {
   EXPECT_EQ(row.dns_names, std::vector<std::string>{"a.example.com"});
 }
 
-TEST(Certificate, AChainEndsAtACertificateWithAPassword) {
+// What the real Envoy takes and refuses is held by test/features/listeners.py.
+TEST(Certificate, KeysThatEnvoyTakesAreTaken) {
+  const auto error = [](const Key& key) { return read_certificate(secret({"a.example.com"}, key)).error; };
+  EXPECT_EQ(error(key_on("P-256")), "");
+  EXPECT_EQ(error(key_on("P-384")), "");
+  EXPECT_EQ(error(key_on("P-521")), "");
+  EXPECT_EQ(error(key_of("ED25519")), "");
+  EXPECT_EQ(error(rsa_key("RSA", 2'048)), "");
+}
+
+TEST(Certificate, KeysThatEnvoyRefusesAreNamed) {
+  const auto expect = [](const Key& key, std::string_view what) {
+    const CertificateRow row = read_certificate(secret({"a.example.com"}, key));
+    EXPECT_THAT(row.error, testing::StartsWith(fmt::format(
+                               "has a certificate with {}, which Envoy does not take: use", what)));
+    EXPECT_EQ(row.certificate_pem, "");
+  };
+  expect(rsa_key("RSA", 1'024), "an RSA key of 1024 bits");
+  expect(rsa_key("RSA-PSS", 2'048), "a key of the kind RSA-PSS");
+  expect(key_on("P-224"), "a key of the curve secp224r1");
+  expect(key_on("secp256k1"), "a key of the curve secp256k1");
+  expect(key_of("ED448"), "a key of the kind ED448");
+  Key written_out = key_on("P-256");
+  EVP_PKEY_set_utf8_string_param(written_out.get(), OSSL_PKEY_PARAM_EC_ENCODING,
+                                 OSSL_PKEY_EC_ENCODING_EXPLICIT);
+  expect(written_out, "a key whose curve is written out instead of named");
+}
+
+// Those that follow only have to be readable.
+TEST(Certificate, AChainMayGoOnWithAnyKey) {
   api::Secret both = secret({"a.example.com"});
-  const std::string leaf = both.data["tls.crt"];
-  both.data["tls.crt"] += encrypted(secret({"b.example.com"}).data["tls.crt"]);
-  EXPECT_EQ(read_certificate(both).certificate_pem, leaf);
+  both.data["tls.crt"] += secret({"ca.example.com"}, rsa_key("RSA", 1'024)).data["tls.crt"];
+  const CertificateRow row = read_certificate(both);
+  EXPECT_EQ(row.error, "");
+  EXPECT_EQ(row.certificate_pem, both.data["tls.crt"]);
+}
+
+constexpr char kDamaged[] =
+    "must contain only whole PEM certificates in tls.crt: one after the first cannot be read";
+
+TEST(Certificate, ADamagedChainIsNotCut) {
+  const api::Secret leaf = secret({"a.example.com"});
+  const std::string next = secret({"ca.example.com"}).data.at("tls.crt");
+  const auto error = [&leaf](const std::string& rest) {
+    api::Secret both = leaf;
+    both.data["tls.crt"] += rest;
+    return read_certificate(both).error;
+  };
+  std::string no_base64 = next;
+  no_base64[next.find('\n') + 10] = '!';
+  EXPECT_EQ(error(no_base64), kDamaged);
+  std::string line_gone = next;
+  line_gone.erase(next.find('\n') + 1, next.find('\n', next.find('\n') + 1) - next.find('\n'));
+  EXPECT_EQ(error(line_gone), kDamaged);
+  EXPECT_EQ(error(next.substr(0, next.size() / 2)), kDamaged);
+  EXPECT_EQ(error("-----BEGIN CERTIFICATE----\n" + next.substr(next.find('\n') + 1)), kDamaged);
+  EXPECT_EQ(error(no_base64 + next), kDamaged);
+  EXPECT_EQ(error(encrypted(next)), kDamaged);
+}
+
+TEST(Certificate, WhatStandsBesideTheChainIsLeftOut) {
+  api::Secret beside = secret({"a.example.com"});
+  const std::string leaf = beside.data["tls.crt"];
+  beside.data["tls.crt"] = "# ours\n" + leaf + beside.data["tls.key"] + "the end\n";
+  const CertificateRow row = read_certificate(beside);
+  EXPECT_EQ(row.error, "");
+  EXPECT_EQ(row.certificate_pem, leaf);
+}
+
+TEST(Certificate, ATextOfCertificatesHoldsNoDamagedOne) {
+  const std::string one = secret({"ca.example.com"}).data.at("tls.crt");
+  EXPECT_TRUE(holds_certificates(one + one));
+  EXPECT_FALSE(holds_certificates("no certificate"));
+  EXPECT_FALSE(holds_certificates(one + one.substr(0, 200)));
+}
+
+TEST(Certificate, AnOcspResponseThatIsNotForItIsLeftOut) {
+  api::Secret stapled = secret({"a.example.com"});
+  const auto served_of = [&stapled](const std::string& staple) {
+    stapled.data["tls.ocsp-staple"] = staple;
+    const CertificateRow row = read_certificate(stapled);
+    EXPECT_EQ(row.error, "");
+    return row.ocsp_staple;
+  };
+  const std::string its_own = ocsp_response(stapled.data.at("tls.crt"));
+  EXPECT_EQ(served_of(its_own), its_own);
+  EXPECT_EQ(served_of(ocsp_response(secret({"b.example.com"}).data.at("tls.crt"))), "");
+  EXPECT_EQ(served_of(its_own + "x"), "");
+  EXPECT_EQ(served_of("no response"), "");
 }
 
 // Whoever starts sluice by hand has a terminal, which OpenSSL would ask for the password.

@@ -324,7 +324,9 @@ std::string full_name(const ListenerPlan& listener) {
   return fmt::format("{}{}/{}", of_set ? "listenerset/" : "", listener.owner.name.to_string(), listener.name);
 }
 
-std::string secret_name(const NamespacedName& secret) { return "secret/" + secret.to_string(); }
+std::string secret_name(const NamespacedName& secret) {
+  return std::string(kListenerCertificates) + secret.to_string();
+}
 
 // The certificates that the listener ends TLS with; they join the proxy's secrets.
 ir::DownstreamTls downstream_tls(const ListenerPlan& listener, std::map<std::string, ir::Secret>& secrets) {
@@ -440,6 +442,8 @@ void read_bootstrap(const api::EnvoyProxy& envoy_proxy, ir::Proxy& proxy, std::v
   proxy.bootstrap = to_json(documents.front().tree);
 }
 
+}  // namespace
+
 ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy,
                    std::vector<Problem>& problems) {
   ir::Proxy proxy;
@@ -460,8 +464,6 @@ ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy,
   return proxy;
 }
 
-}  // namespace
-
 ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways, const Settings& settings) {
   ProxyPlan plan;
   std::ranges::sort(gateways, {}, [](const GatewayPlan& g) {
@@ -469,7 +471,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   });
   plan.gateways = std::move(gateways);
   const api::EnvoyProxy* envoy_proxy = plan.gateways.front().envoy_proxy.get();
-  plan.proxy = proxy_of(key, envoy_proxy, plan.gateways.front().problems);
+  std::vector<Problem> of_envoy_proxy;  // it has them itself (control/launch_check.h)
+  plan.proxy = proxy_of(key, envoy_proxy, of_envoy_proxy);
   for (const GatewayPlan& gateway : plan.gateways) {
     plan.proxy.labels.insert(gateway.labels.begin(), gateway.labels.end());
     plan.proxy.annotations.insert(gateway.annotations.begin(), gateway.annotations.end());

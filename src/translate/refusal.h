@@ -10,7 +10,7 @@
 
 namespace sluice::translate {
 
-// `last_good` is the translation of the last good version.
+// `last_good` is the translation of the last good version, with the problems of the refused one.
 RouteResult served_instead(RouteResult last_good, const ObjectKey& route, const std::string& message,
                            bool guilty);
 std::optional<GatewayPlan> served_instead(std::optional<GatewayPlan> last_good, const ObjectKey& gateway,

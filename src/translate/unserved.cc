@@ -1,6 +1,10 @@
 #include "translate/unserved.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <string>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -12,6 +16,8 @@ namespace {
 constexpr std::string_view kBefore = "cannot bind '";
 constexpr std::string_view kBetween = "': ";
 
+constexpr std::string_view kTaken = "Address already in use";
+
 // What the system says, and what it means to who wrote the Gateway; {} is the address.
 struct Cause {
   std::string_view words;
@@ -20,7 +26,7 @@ struct Cause {
   std::string_view suggestion;
 };
 constexpr Cause kCauses[] = {
-    {"Address already in use", "conflict/port", "{} is in use by another process",
+    {kTaken, "conflict/port", "{} is in use by another process",
      "end that process (`ss -ltnup` lists them), or use another port"},
     {"Cannot assign requested address", "value/address", "{} is no address of this host at present",
      "give it to an interface, or correct `spec.addresses`"},
@@ -45,6 +51,16 @@ std::optional<Unserved> read_bind_failure(std::string_view message) {
   words = words.substr(0, words.find('\n'));
   words = words.substr(0, words.find_last_not_of(' ') + 1);
   return Unserved{.address = std::string(rest.substr(0, between)), .words = std::string(words)};
+}
+
+std::optional<std::uint16_t> taken_port(const Unserved& unserved) {
+  const std::size_t colon = unserved.address.rfind(':');
+  if (unserved.words != kTaken || colon == std::string::npos) return std::nullopt;
+  std::uint16_t port = 0;
+  const char* const end = unserved.address.data() + unserved.address.size();
+  const auto parsed = std::from_chars(unserved.address.data() + colon + 1, end, port);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return port;
 }
 
 std::string describe(const Unserved& unserved) {

@@ -5,6 +5,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@ namespace sluice::translate {
 // Reads a proxy's refusal of a listener. Nothing where it is of another kind than that an address could not
 // be bound.
 std::optional<Unserved> read_bind_failure(std::string_view message);
+
+// Where another process has it, the port.
+std::optional<std::uint16_t> taken_port(const Unserved& unserved);
 
 // For people: "0.0.0.0:80 is in use by another process".
 std::string describe(const Unserved& unserved);

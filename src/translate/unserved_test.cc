@@ -1,5 +1,6 @@
 #include "translate/unserved.h"
 
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -45,6 +46,16 @@ TEST(Unserved, SaysWhatToDo) {
       other.code + " " + other.path + ": " + other.message,
       "value/rejected spec.listeners[2]: the proxy refuses it: no such filter; what was there before is "
       "served");
+}
+
+TEST(Unserved, KnowsThePortThatIsTaken) {
+  const auto port = [](const char* address, const char* words) {
+    return taken_port({.address = address, .words = words});
+  };
+  EXPECT_EQ(port("10.0.0.5:80", "Address already in use"), 80);
+  EXPECT_EQ(port("[::]:8080", "Address already in use"), 8080);
+  EXPECT_EQ(port("10.0.0.5:80", "Permission denied"), std::nullopt);
+  EXPECT_EQ(port("", "Address already in use"), std::nullopt);
 }
 
 }  // namespace

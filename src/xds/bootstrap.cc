@@ -123,7 +123,7 @@ void fill_defaults(Bootstrap* to) {
 
 std::unexpected<Problem> problem(std::string message) {
   return std::unexpected(
-      Problem{.code = "value/bootstrap", .path = "spec.bootstrap.value", .message = std::move(message)});
+      Problem{.code = "value/bootstrap", .path = std::string(kBootstrapPath), .message = std::move(message)});
 }
 
 // Fields are spelled as in Envoy's documentation, and so in users' patches.

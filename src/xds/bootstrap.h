@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 
 #include "base/problem.h"
 #include "ir/ir.h"
@@ -14,6 +15,9 @@ struct BootstrapPlaces {
   std::string xds_socket;    // Unix socket of ADS
   std::string admin_socket;  // Unix socket (abstract or path) for the admin interface; mode 0600
 };
+
+// Of the problems of render_bootstrap.
+inline constexpr std::string_view kBootstrapPath = "spec.bootstrap.value";
 
 // The bootstrap as JSON. Delta ADS over the Unix socket, with reconnection after at most 1 s; no static
 // listeners. The user's changes (ir::Proxy::bootstrap) are merged, patched in or put in its place; what is

@@ -1,8 +1,9 @@
-"""Listeners: ListenerSets that come and go, certificates of clients, addresses, default Gateways."""
+"""Listeners: ListenerSets that come and go, certificates of clients, kinds of keys, addresses, default Gateways."""
 
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import unittest
 from pathlib import Path
@@ -116,6 +117,54 @@ class Clients:
                     test.assertEqual(self.status(port, shown[who]), status)
 
 
+# ---- kinds of keys -------------------------------------------------------------------------------
+
+
+class Keys:
+    """One listener with a certificate of each kind of key: those that Envoy refuses are left out, the others served."""
+
+    TAKEN = {"rsa": ["rsa:2048"], "p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+             "p384": ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+             "p521": ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"], "ed25519": ["ed25519"]}
+    REFUSED = {"short": ["rsa:1024"], "p224": ["ec", "-pkeyopt", "ec_paramgen_curve:secp224r1"],
+               "bitcoin": ["ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+               "pss": ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"], "ed448": ["ed448"]}
+
+    def objects(self, stage: Stage) -> list[Object]:
+        self.port = stage.rig.port()
+        folder = stage.rig.path("keys")
+        folder.mkdir()
+        # The refused ones come first and last.
+        first = {name: self.REFUSED[name] for name in ("short", "p224")}
+        kinds = {**first, **self.TAKEN, **self.REFUSED}
+        self.pems = {name: make_certificate(folder, [f"{name}.keys.example"], 0xD0 + i, kind)
+                     for i, (name, kind) in enumerate(kinds.items())}
+        listener = https_listener("keys", self.port, "keys-short")
+        listener["tls"]["certificateRefs"] = [{"name": f"keys-{name}"} for name in kinds]
+        return [*(tls_secret(f"keys-{name}", *pems) for name, pems in self.pems.items()), gateway([listener], "keys"),
+                http_route("keys", [], [path_rule("/", backend_ref("blue"))], parent="keys")]
+
+    def shown(self, name: str) -> str:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as plain, \
+                context.wrap_socket(plain, server_hostname=f"{name}.keys.example") as tls:
+            return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
+
+    def check(self, stage: Stage, test: unittest.TestCase) -> None:
+        wait_answer(f"https://127.0.0.1:{self.port}/", "p256.keys.example")
+        for name in self.TAKEN:
+            with test.subTest(key=name):
+                test.assertEqual(self.shown(name), self.pems[name][0])
+        told = {line.fields["path"]: line.fields["problem"] for line in stage.sluice.lines
+                if line.message == "problem" and line.fields["code"] == "reference/certificate"}
+        for name in self.REFUSED:
+            with test.subTest(key=name):
+                path = f"spec.listeners[0].tls.certificateRefs[{list(self.pems).index(name)}]"
+                test.assertIn(f"Secret default/keys-{name} has a certificate with a", told.get(path, ""))
+        test.assertEqual([line.fields for line in stage.sluice.rejections() if "keys" in line.fields["resource"]], [])
+
+
 # ---- addresses -----------------------------------------------------------------------------------
 
 
@@ -168,9 +217,10 @@ class Defaults:
                     test.assertEqual(request(url, "named.example").backend, "green")
 
 
-sets, clients, addresses, defaults = Sets(), Clients(), Addresses(), Defaults()
+sets, clients, keys, addresses, defaults = Sets(), Clients(), Keys(), Addresses(), Defaults()
 
 FEATURES = [Feature("sets", sets.objects, check=sets.check),
             Feature("clients", clients.objects, check=clients.check),
+            Feature("keys", keys.objects, check=keys.check),
             Feature("addresses", addresses.objects, check=addresses.check),
             Feature("defaults", defaults.objects, check=defaults.check)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
 from rig import (  # noqa: E402
-    ENVOY, SLUICE, Line, Object, Resources, Rig, Sluice, backend_ref, endpoint_slice, envoy_proxy, envoy_proxy_ref, gateway,
-    gateway_class, http_listener, http_route, path_rule, run_tests, service, wait_answer, wait_for)
+    ENVOY, SLUICE, Line, Object, Resources, Rig, Sluice, Target, backend_ref, endpoint_slice, envoy_proxy,
+    envoy_proxy_ref, gateway, gateway_class, http_listener, http_route, path_rule, run_tests, service, wait_answer, wait_for)
 
 MIN_DRAIN = 10  # seconds: that is the least time for which an Envoy drains
 
@@ -101,6 +102,87 @@ class LifetimeTest(unittest.TestCase):
             sluice.process.terminate()
             sluice.process.terminate()
             sluice.process.wait(20)
+
+    def test_envoys_are_found_whatever_has_become_of_the_run_folder(self) -> None:
+        # With only the state files gone; and as systemd leaves it with a RuntimeDirectory. Then nobody can tell the old one
+        # to drain any more: it goes on with the connections that it has until its time is up.
+        for lost, new in (("*.state", 0.2), ("*", 1.0)):
+            with self.subTest(lost=lost), Rig() as rig:
+                world = World(rig, {"shutdown": {"drainTimeout": "1s", "minDrainDuration": "0s"}})
+                sluice = world.serve(rig)
+                (old,) = sluice.envoys()
+                load = rig.load([Target("web", f"http://127.0.0.1:{world.port}/", "web.example")], rate=100, new=new)
+                sluice.kill()
+                for path in sluice.run_dir.glob(lost):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                sluice.start()
+                sluice.wait_line(lambda line: line.fields.get("message") == "adopted", "it is found", sluice.first_line)
+                took = sluice.wait_line(lambda line: "took over" in line.fields.get("message", ""),
+                                        "another one takes over", sluice.first_line, 30)
+                self.assertEqual(took.fields["proxy"], "default/web")
+                wait_for(lambda: old not in sluice.envoys(), "the old one ends", 30)
+                self.assertEqual(len(sluice.envoys()), 1)
+                records = load.finish()
+                self.assertGreater(len(records), 50)
+                self.assertEqual({(record.status, record.error) for record in records}, {(200, "")})
+                self.assertEqual(sluice.stop(), 0)
+                self.assertEqual(sluice.envoys(), [])
+
+    def test_what_the_command_line_says_counts_before_the_envoy_proxy(self) -> None:
+        with Rig() as rig:
+            world = World(rig, {"concurrency": 2, "logging": {"level": {"default": "error"}}})
+            sluice = rig.sluice(world.resources, arguments=[
+                word for argument in ("--concurrency", "1", "-l", "info") for word in ("--envoy-arg", argument)])
+            world.wait_served()
+
+            def options() -> list[str]:
+                (pid,) = sluice.envoys()
+                return Path("/proc", str(pid), "cmdline").read_text().split("\0")
+
+            words = options()
+            self.assertEqual((words[words.index("--concurrency") + 1], words[words.index("--log-level") + 1]),
+                             ("1", "info"))
+            paths = {sluice.wait_line(lambda line, path=path: line.fields.get("code") == "conflict/argument"
+                                      and line.fields["path"] == path, f"a warning of {path}").fields["level"]
+                     for path in ("spec.concurrency", "spec.logging.level.default")}
+            self.assertEqual(paths, {"warning"})
+            # It comes up again, and again beside the old one.
+            world.settings({"concurrency": 4, "bootstrap": {"type": "Merge", "value": "stats_flush_interval: 7s"}})
+            sluice.wait_line(lambda line: "took over" in line.fields.get("message", ""), "a hot restart", 0, 30)
+            self.assertFalse([line for line in sluice.lines if line.fields.get("code") == "value/bootstrap"])
+
+    def test_an_argument_of_the_command_line_that_envoy_does_not_know(self) -> None:
+        with Rig() as rig:
+            world = World(rig)
+            sluice = rig.sluice(world.resources, arguments=["--envoy-arg", "--nonsense"])
+            said = sluice.wait_line(lambda line: line.fields.get("code") == "value/envoy-arg", "that Envoy does not start")
+            self.assertNotIn("object", said.fields)
+            self.assertTrue(said.fields["problem"].endswith("\n--nonsense -- Couldn't find match for argument"), said.fields)
+
+    def test_a_bootstrap_that_does_not_apply_is_told_by_all_commands_alike(self) -> None:
+        with Rig() as rig:
+            world = World(rig, {"bootstrap": {"type": "Merge", "value": "node: {cluster: foo}\nnope: 1\n"}})
+            wanted = ("value/bootstrap", "EnvoyProxy default/settings", "spec.bootstrap.value")
+            said = []
+            for command in ("check", "translate"):
+                result = subprocess.run([SLUICE, command, "-f", world.resources.folder, *(
+                    ["--output", "json"] if command == "check" else ["--output", "-"])], capture_output=True, text=True)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                said.append(result.stdout if command == "check" else result.stderr)
+            (problem,) = json.loads(said[0])
+            which = "{kind} {namespace}/{name}".format(**problem["object"])
+            self.assertEqual((problem["code"], which, problem["path"]), wanted)
+            self.assertIn(problem["message"], said[1])
+            sluice = rig.sluice(world.resources)
+            line = sluice.wait_line(lambda line: line.fields.get("code") == "value/bootstrap", "the problem")
+            self.assertEqual((line.fields["code"], line.fields["object"], line.fields["path"]), wanted)
+            self.assertEqual(line.fields["problem"], problem["message"])
+            mended = sluice.mark()
+            world.settings({})
+            world.wait_served()
+            sluice.wait_line(lambda line: line.message == "problem gone", "it is mended", mended)
+            self.assertEqual(len([each for each in sluice.lines if each.fields.get("code") == "value/bootstrap"
+                                  and each.message == "problem"]), 1)
 
     def test_who_takes_the_ports_of_an_envoy_after_a_restart_serves_first(self) -> None:
         shutdown: Object = {"shutdown": {"drainTimeout": "1s", "minDrainDuration": "0s"}}

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,6 +156,22 @@ class PortsTest(unittest.TestCase):
             wait_answer(url(port), "a.test", seconds=RETRY)
             wait_condition(sluice, "Programmed", "True/Programmed", "web", "busy")
             self.assertFalse((sluice.run_dir / "refusals.json").exists())
+
+    def test_a_port_that_is_free_at_last_is_served_at_once(self) -> None:
+        with Rig() as rig, contextlib.ExitStack() as holder:
+            port = holder.enter_context(taken())
+            resources = rig.resources()
+            resources.write("all.yaml", [
+                gateway_class(), *backends(rig, "blue"), route("web", "blue"), gateway([http_listener("busy", port)])])
+            sluice = rig.sluice(resources)
+            # Tries come later and later: after the fifth the next one is six seconds away at least.
+            mark = 0
+            for _ in range(5):
+                line = sluice.wait_line(lambda line: line.message == "rejected", "it is tried again", mark)
+                mark = sluice.lines.index(line) + 1
+            time.sleep(1)
+            holder.close()
+            wait_answer(url(port), "a.test", seconds=4)
 
     def test_a_port_that_is_taken_from_an_envoy_that_died(self) -> None:
         with Rig() as rig:

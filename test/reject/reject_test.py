@@ -205,6 +205,23 @@ class RejectTest(unittest.TestCase):
             self.assert_serves(world, {7: "green", 8: "green"})
             self.assertEqual(world.sluice.stop(90), 0)
 
+    def test_a_version_of_which_nothing_is_served_is_no_good_one(self) -> None:
+        with Rig() as rig:
+            world = World(rig, [route(7, "blue")])
+            world.wait_backend(7, "blue")
+            # That is no header of Envoy's: we answer 500 ourselves, and Envoy takes that.
+            mark = world.sluice.mark()
+            world.resources.write("own.yaml", [route(7, "blue", bad="%BOGUS%")])
+            wait_for(lambda: world.ask(7).status == 500, "the route fails")
+            world.sluice.wait_acknowledged(world.sluice.commit_of([key(7)], mark))
+            mark = world.sluice.mark()
+            world.resources.write("own.yaml", [route(7, "blue", bad="%CEL(1 +)%")])
+            world.wait_refused(7, mark)
+            world.wait_backend(7, "blue")
+            told = [line.fields["problem"] for line in world.sluice.lines[mark:] if line.message == "problem"]
+            self.assertFalse([problem for problem in told if "BOGUS" in problem], told)
+            self.assertTrue([problem for problem in told if "Not able to parse expression" in problem], told)
+
     def refused_patch(self, policy: Object, mended: Object) -> str:
         """A policy alone is held back, whatever it changes, and its next version is taken. What is said of it."""
         with Rig() as rig:

@@ -491,12 +491,13 @@ class Load:
 # ---- certificates --------------------------------------------------------------------------------
 
 
-def make_certificate(folder: Path, names: Iterable[str], serial: int) -> tuple[str, str]:
-    """A self-signed certificate and its key, as PEM."""
+def make_certificate(folder: Path, names: Iterable[str], serial: int,
+                     new_key: Iterable[str] = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")) -> tuple[str, str]:
+    """A self-signed certificate and its key, as PEM. `new_key` is what `openssl req -newkey` wants."""
     names = list(names)
     certificate, key = folder / f"{serial:x}.crt", folder / f"{serial:x}.key"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7",
+        ["openssl", "req", "-x509", "-newkey", *new_key, "-nodes", "-days", "7",
          "-set_serial", str(serial), "-subj", f"/CN={names[0]}",
          "-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names), "-out", certificate, "-keyout", key],
         check=True, capture_output=True)

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "control/launch_check.h"
 #include "translate/filter_order.h"
 #include "translate/gateway.h"
 #include "translate/refusal.h"
@@ -50,7 +51,7 @@ flow::Part<std::string, wasm::Source, std::string (*)(const std::string&)> by_sl
 
 Extensions::Extensions(Graph& graph, const translate::Settings& settings, const Inputs& in,
                        const translate::Projections& projections, const Gateways& gateways,
-                       const ModuleResolver& resolve)
+                       const ModuleResolver& resolve, const std::vector<std::string>& envoy_args)
     : labels(graph.unite("labels", labels_of_kind(graph, "labels of Gateways", in.objects.gateways),
                          labels_of_kind(graph, "labels of ListenerSets", in.objects.listener_sets),
                          labels_of_kind(graph, "labels of HTTPRoutes", in.objects.http_routes),
@@ -117,9 +118,10 @@ Extensions::Extensions(Graph& graph, const translate::Settings& settings, const 
             if (last_good == nullptr) {
               return translate::served_hardly(std::move(row), key, refusal->message, refusal->guilty);
             }
-            return translate::served_instead(
-                translate::read_extension_policy(name, *last_good, Version::kLastGood, environment, reads),
-                key, refusal->message, refusal->guilty);
+            auto instead =
+                translate::read_extension_policy(name, *last_good, Version::kLastGood, environment, reads);
+            instead.problems = std::move(row.problems);  // of the text that is there
+            return translate::served_instead(std::move(instead), key, refusal->message, refusal->guilty);
           })),
       policies_of(graph.index("extension policies by target", policies,
                               [](const NamespacedName&, const translate::ExtensionPolicyRow& row) {
@@ -128,6 +130,10 @@ Extensions::Extensions(Graph& graph, const translate::Settings& settings, const 
       filter_orders(graph.map("filter orders", in.objects.envoy_proxies,
                               [](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy) {
                                 return translate::check_filter_order(name, envoy_proxy.spec.filter_order);
-                              })) {}
+                              })),
+      launches(graph.map("launches", in.objects.envoy_proxies,
+                         [&envoy_args](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy) {
+                           return check_launch(name, envoy_proxy, envoy_args);
+                         })) {}
 
 }  // namespace sluice::control::tables

@@ -13,7 +13,7 @@ struct Extensions {
   // `resolve` may be empty: then modules are on their way for ever.
   Extensions(Graph& graph, const translate::Settings& settings, const Inputs& in,
              const translate::Projections& projections, const Gateways& gateways,
-             const ModuleResolver& resolve);
+             const ModuleResolver& resolve, const std::vector<std::string>& envoy_args);
 
   // What policies can be attached to, by kind and namespace; for selectors.
   const Table<ObjectKey, api::StringMap>& labels;
@@ -33,6 +33,8 @@ struct Extensions {
   const translate::ExtensionPolicyIndex& policies_of;  // by target
   // What is wrong with the order of filters that an EnvoyProxy asks for.
   const Table<NamespacedName, translate::PolicyProblems>& filter_orders;
+  // ... and with how it has Envoys started.
+  const Table<NamespacedName, translate::PolicyProblems>& launches;
 };
 
 }  // namespace sluice::control::tables

@@ -1,8 +1,11 @@
 // Isolation as a pure function: a version of an object that a proxy refused is translated no more; the last
-// good one is, in its place (translate/refusal.h).
+// good one is, in its place (translate/refusal.h). What is wrong is told of this version all the same: it is
+// the text that is there.
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <utility>
 #include <variant>
 
 #include "control/tables/declare.h"
@@ -10,6 +13,15 @@
 #include "translate/refusal.h"
 
 namespace sluice::control::tables {
+
+template <typename Row>
+void take_problems(Row& row, Row&& from) {
+  row.problems = std::move(from.problems);
+}
+template <typename Row>
+void take_problems(std::optional<Row>& row, std::optional<Row>&& from) {
+  if (row && from) row->problems = std::move(from->problems);
+}
 
 // The translation of an object, or of its last good version where a proxy refused this one.
 template <typename T, typename Translate>
@@ -22,7 +34,9 @@ auto unless_refused(const Table<ObjectKey, Refusal>& refusals, const NamespacedN
   }
   if (refusal->last_good) {
     const T& last_good = *std::get<std::shared_ptr<const T>>(*refusal->last_good);
-    return translate::served_instead(translate(last_good), key, refusal->message, refusal->guilty);
+    auto row = translate(last_good);
+    take_problems(row, translate(object));
+    return translate::served_instead(std::move(row), key, refusal->message, refusal->guilty);
   }
   return translate::served_hardly(translate(object), key, refusal->message, refusal->guilty);
 }
