@@ -14,7 +14,6 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -33,8 +32,6 @@ using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
-using OcspResponse = std::unique_ptr<OCSP_RESPONSE, Freed<OCSP_RESPONSE_free>>;
-using BasicResponse = std::unique_ptr<OCSP_BASICRESP, Freed<OCSP_BASICRESP_free>>;
 
 Bio reader(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
@@ -126,22 +123,6 @@ std::string refused_key(const X509* certificate) {
   }
 }
 
-// An OCSP response that Envoy takes for the certificate: one of success, for it alone, and nothing after it.
-bool is_staple_for(X509* certificate, std::string_view der) {
-  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  const OcspResponse response(d2i_OCSP_RESPONSE(nullptr, &at, static_cast<long>(der.size())));
-  if (!response || at != reinterpret_cast<const unsigned char*>(der.data()) + der.size() ||
-      OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
-    return false;
-  }
-  const BasicResponse basic(OCSP_response_get1_basic(response.get()));
-  if (!basic || OCSP_resp_count(basic.get()) != 1) return false;
-  const OCSP_CERTID* id = OCSP_SINGLERESP_get0_id(OCSP_resp_get0(basic.get(), 0));
-  ASN1_INTEGER* serial = nullptr;
-  OCSP_id_get0_info(nullptr, nullptr, nullptr, &serial, const_cast<OCSP_CERTID*>(id));
-  return ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(certificate)) == 0;
-}
-
 }  // namespace
 
 CertificateRow read_certificate(const api::Secret& secret) {
@@ -188,12 +169,7 @@ CertificateRow read_certificate(const api::Secret& secret) {
     row.error = "must contain only whole PEM certificates in tls.crt: one after the first cannot be read";
     return row;
   }
-  // Without one clients ask the authority themselves, or nobody; with one that is not for the certificate
-  // Envoy would refuse it.
-  if (const std::string_view staple = field("tls.ocsp-staple"); is_staple_for(leaf.get(), staple)) {
-    row.ocsp_staple = staple;
-  }
-  ERR_clear_error();
+  row.ocsp_staple = field("tls.ocsp-staple");
   row.certificate_pem = *std::move(whole);
   row.private_key_pem = key_text;
   row.dns_names = dns_names(leaf.get());

@@ -1,6 +1,5 @@
 #include "translate/certificate.h"
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -15,7 +14,6 @@
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -76,32 +74,6 @@ api::Secret secret(const std::vector<std::string>& dns_names, const Key& key = k
   made.data["tls.crt"] = pem_of([&](BIO* out) { PEM_write_bio_X509(out, certificate.get()); });
   made.data["tls.key"] = pem_of(
       [&](BIO* out) { PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
-  return made;
-}
-
-// Of success, that the certificate is good, in DER.
-std::string ocsp_response(const std::string& pem) {
-  const std::unique_ptr<BIO, decltype(&BIO_free_all)> in(
-      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free_all);
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
-      PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr), &X509_free);
-  const std::unique_ptr<OCSP_BASICRESP, decltype(&OCSP_BASICRESP_free)> basic(OCSP_BASICRESP_new(),
-                                                                              &OCSP_BASICRESP_free);
-  const std::unique_ptr<OCSP_CERTID, decltype(&OCSP_CERTID_free)> id(
-      OCSP_cert_to_id(EVP_sha1(), certificate.get(), certificate.get()), &OCSP_CERTID_free);
-  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> now(X509_gmtime_adj(nullptr, 0),
-                                                                  &ASN1_TIME_free);
-  OCSP_basic_add1_status(basic.get(), id.get(), V_OCSP_CERTSTATUS_GOOD, 0, nullptr, now.get(), nullptr);
-  const Key key = key_on("P-256");
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> signing(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  EVP_DigestSignInit(signing.get(), nullptr, EVP_sha256(), nullptr, key.get());
-  OCSP_basic_sign_ctx(basic.get(), certificate.get(), signing.get(), nullptr, OCSP_NOCERTS);
-  const std::unique_ptr<OCSP_RESPONSE, decltype(&OCSP_RESPONSE_free)> response(
-      OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get()), &OCSP_RESPONSE_free);
-  unsigned char* der = nullptr;
-  const int size = i2d_OCSP_RESPONSE(response.get(), &der);
-  std::string made(reinterpret_cast<const char*>(der), static_cast<std::size_t>(std::max(size, 0)));
-  OPENSSL_free(der);
   return made;
 }
 
@@ -206,21 +178,6 @@ TEST(Certificate, ATextOfCertificatesHoldsNoDamagedOne) {
   EXPECT_TRUE(holds_certificates(one + one));
   EXPECT_FALSE(holds_certificates("no certificate"));
   EXPECT_FALSE(holds_certificates(one + one.substr(0, 200)));
-}
-
-TEST(Certificate, AnOcspResponseThatIsNotForItIsLeftOut) {
-  api::Secret stapled = secret({"a.example.com"});
-  const auto served_of = [&stapled](const std::string& staple) {
-    stapled.data["tls.ocsp-staple"] = staple;
-    const CertificateRow row = read_certificate(stapled);
-    EXPECT_EQ(row.error, "");
-    return row.ocsp_staple;
-  };
-  const std::string its_own = ocsp_response(stapled.data.at("tls.crt"));
-  EXPECT_EQ(served_of(its_own), its_own);
-  EXPECT_EQ(served_of(ocsp_response(secret({"b.example.com"}).data.at("tls.crt"))), "");
-  EXPECT_EQ(served_of(its_own + "x"), "");
-  EXPECT_EQ(served_of("no response"), "");
 }
 
 // Whoever starts sluice by hand has a terminal, which OpenSSL would ask for the password.
