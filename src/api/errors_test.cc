@@ -50,8 +50,10 @@ constexpr Row kRows[] = {
      "or "
      "`1h30m`: whole numbers with h, m, s or ms (did you mean `10s`?)"},
     {"HTTPRoute", "  hostnames: [\"*\"]\n",
-     "5 spec.hostnames[0]: invalid value `*`: expected a DNS name, with or without a leading `*.`: lower-case "
-     "letters, digits, `-` and `.`, a letter or digit at both ends of each label (leave it out: every host is "
+     "5 spec.hostnames[0]: invalid value `*`: expected a DNS name, with or without a leading `*.`: "
+     "lower-case "
+     "letters, digits, `-` and `.`, a letter or digit at both ends of each label (leave it out: every host "
+     "is "
      "meant then)"},
     {"HTTPRoute", "  hostnames: [\"https://a.example/x\", \"a.example:80\"]\n",
      "5 spec.hostnames[0]: invalid value `https://a.example/x`: expected a DNS name, with or without a "

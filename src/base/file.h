@@ -21,9 +21,9 @@ enum class Lasting {
   kWhileUp,
 };
 
-// Replaces the file, or makes it, with mode 0600. Whoever reads it finds the old text or the new one, whole, at
-// any time and after this process has crashed at any time. Once it has returned it is the new one. The error is
-// a sentence.
+// Replaces the file, or makes it, with mode 0600. Whoever reads it finds the old text or the new one, whole,
+// at any time and after this process has crashed at any time. Once it has returned it is the new one. The
+// error is a sentence.
 //
 // On the way there is a file `<path>.new`; one that a crash has left is overwritten.
 std::expected<void, std::string> write_file(const std::string& path, std::string_view text,

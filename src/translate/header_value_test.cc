@@ -34,8 +34,9 @@ TEST(HeaderValue, WhatEnvoyRefusesIsNamed) {
               "percent sign")
         << value;
   }
-  EXPECT_EQ(fault("a\nb"), "a header's value has one line, and no character NUL");
-  EXPECT_EQ(fault(std::string_view("a\0b", 3)), "a header's value has one line, and no character NUL");
+  EXPECT_EQ(fault("a\nb"), "a value in the head of a message has one line, and no character NUL");
+  EXPECT_EQ(fault(std::string_view("a\0b", 3)),
+            "a value in the head of a message has one line, and no character NUL");
 }
 
 }  // namespace

@@ -52,19 +52,18 @@ Pools::Pools(Graph& graph, const translate::Settings& settings, const Inputs& in
                     [&](const NamespacedName& name, const api::InferenceModelRewrite& rewrite, Reads& reads) {
                       return translate::read_model_rewrite(name, rewrite, projections, reads);
                     })),
-      configs(graph.map("picker configs", in.objects.inference_pools,
-                        [&](const NamespacedName& name, const api::InferencePool& pool, Reads& reads) {
-                          return read_picker_config(
-                              name, pool,
-                              {.find = [&](const NamespacedName& map) {
-                                 return reads.get(in.objects.config_maps, map);
-                               },
-                               .near = [&](const NamespacedName& missing) {
-                                 return translate::near_object(
-                                     {.kind = api::kind_of<api::ConfigMap>(), .name = missing}, {},
-                                     projections, reads);
-                               }});
-                        })) {}
+      configs(graph.map(
+          "picker configs", in.objects.inference_pools,
+          [&](const NamespacedName& name, const api::InferencePool& pool, Reads& reads) {
+            return read_picker_config(
+                name, pool,
+                {.find = [&](const NamespacedName& map) { return reads.get(in.objects.config_maps, map); },
+                 .near =
+                     [&](const NamespacedName& missing) {
+                       return translate::near_object(
+                           {.kind = api::kind_of<api::ConfigMap>(), .name = missing}, {}, projections, reads);
+                     }});
+          })) {}
 
 PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, const Inputs& in,
                          const Services& services, const Pools& pools, const Routes& routes)

@@ -158,7 +158,8 @@ std::size_t envoy_dynamic_module_callback_http_get_headers_size(envoy::Filter fi
 
 bool envoy_dynamic_module_callback_http_get_headers(envoy::Filter filter, envoy::HeaderMap map,
                                                     envoy::Header* headers) {
-  for (const auto& [name, value] : map_of(filter, map)) *headers++ = {envoy::bytes_of(name), envoy::bytes_of(value)};
+  for (const auto& [name, value] : map_of(filter, map))
+    *headers++ = {envoy::bytes_of(name), envoy::bytes_of(value)};
   return true;
 }
 

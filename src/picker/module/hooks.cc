@@ -30,7 +30,6 @@ namespace {
 constexpr std::string_view kName = "picker";
 constexpr std::string_view kMetricsPath = "/sluice_picker/metrics";
 
-
 template <typename Result, typename Work>
 Result guarded(Result otherwise, Work work) noexcept {
   try {
@@ -116,7 +115,8 @@ class Extension {
   }
   void on_server_initialized() {
     envoy_dynamic_module_callback_bootstrap_extension_register_admin_handler(
-        envoy_, envoy::bytes_of(kMetricsPath), envoy::bytes_of("what the LLM picker has counted"), true, false);
+        envoy_, envoy::bytes_of(kMetricsPath), envoy::bytes_of("what the LLM picker has counted"), true,
+        false);
   }
   void on_admin_request() {
     const std::string page = Pools::instance().metrics();

@@ -17,7 +17,6 @@ namespace {
 constexpr std::string_view kDetails = "sluice_picker";
 constexpr std::string_view kContentLength = "content-length";
 
-
 class EnvoyMessage final : public Message {
  public:
   // All headers are fetched at once: a look-up by name costs Envoy as much.
@@ -195,7 +194,8 @@ bool HttpFilter::act_on(const Verdict& verdict, In in) {
 
 void HttpFilter::go_to(const Destination& destination, In in) {
   const auto set = [this](std::string_view name, envoy::Bytes value) {
-    envoy_dynamic_module_callback_http_set_header(envoy_, envoy::HeaderMap::kRequest, envoy::bytes_of(name), value);
+    envoy_dynamic_module_callback_http_set_header(envoy_, envoy::HeaderMap::kRequest, envoy::bytes_of(name),
+                                                  value);
   };
   if (exchange_.rewrites()) rewrite_body(in);
   set(kDestination, envoy::bytes_of(destination.addresses));
@@ -204,8 +204,9 @@ void HttpFilter::go_to(const Destination& destination, In in) {
   } else if (exchange_.has_prefiller_header()) {
     set(kPrefiller, {});  // nobody else may say where prompts are sent
   }
-  envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
-      envoy_, envoy::bytes_of(kLoadBalancer), envoy::bytes_of(kDestination), envoy::bytes_of(destination.addresses));
+  envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy_, envoy::bytes_of(kLoadBalancer),
+                                                                 envoy::bytes_of(kDestination),
+                                                                 envoy::bytes_of(destination.addresses));
   envoy_dynamic_module_callback_http_clear_route_cache(envoy_);
 }
 
@@ -237,10 +238,12 @@ void HttpFilter::rewrite_body(In in) {
 void HttpFilter::answer(const Answer& answer) {
   const std::string body = answer.body();
   const std::string seconds = answer.retry_after_header();
-  const std::array headers{envoy::Header{envoy::bytes_of("content-type"), envoy::bytes_of("application/json")},
-                           envoy::Header{envoy::bytes_of("retry-after"), envoy::bytes_of(seconds)}};
-  envoy_dynamic_module_callback_http_send_response(
-      envoy_, answer.status, headers.data(), seconds.empty() ? 1 : 2, envoy::bytes_of(body), envoy::bytes_of(kDetails));
+  const std::array headers{
+      envoy::Header{envoy::bytes_of("content-type"), envoy::bytes_of("application/json")},
+      envoy::Header{envoy::bytes_of("retry-after"), envoy::bytes_of(seconds)}};
+  envoy_dynamic_module_callback_http_send_response(envoy_, answer.status, headers.data(),
+                                                   seconds.empty() ? 1 : 2, envoy::bytes_of(body),
+                                                   envoy::bytes_of(kDetails));
 }
 
 // ---- the response ------------------------------------------------------------------------------------
