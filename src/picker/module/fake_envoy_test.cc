@@ -10,6 +10,7 @@ std::atomic<unsigned> scheduler_count = 0;
 std::mutex log_mutex;
 std::vector<std::string> log_lines;
 
+std::string string_of(envoy::Bytes bytes) { return std::string(envoy::text_of(bytes)); }
 Stream& stream_of(envoy::Filter filter) { return *static_cast<Stream*>(filter); }
 
 Headers& map_of(envoy::Filter filter, envoy::HeaderMap map) {
@@ -149,7 +150,7 @@ extern "C" {
 
 void envoy_dynamic_module_callback_log(envoy::LogLevel, envoy::Bytes message) {
   const std::lock_guard lock(log_mutex);
-  log_lines.push_back(text_of(message));
+  log_lines.push_back(string_of(message));
 }
 
 std::size_t envoy_dynamic_module_callback_http_get_headers_size(envoy::Filter filter, envoy::HeaderMap map) {
@@ -166,8 +167,8 @@ bool envoy_dynamic_module_callback_http_get_headers(envoy::Filter filter, envoy:
 bool envoy_dynamic_module_callback_http_set_header(envoy::Filter filter, envoy::HeaderMap map,
                                                    envoy::Bytes name, envoy::Bytes value) {
   Headers& headers = map_of(filter, map);
-  std::erase_if(headers, [&](const auto& header) { return header.first == text_of(name); });
-  if (value.data != nullptr) headers.emplace_back(text_of(name), text_of(value));
+  std::erase_if(headers, [&](const auto& header) { return header.first == string_of(name); });
+  if (value.data != nullptr) headers.emplace_back(string_of(name), string_of(value));
   return true;
 }
 
@@ -209,7 +210,7 @@ bool envoy_dynamic_module_callback_http_append_body(envoy::Filter filter, envoy:
                                                     envoy::Bytes data) {
   auto* const chunks = part_of(filter, part);
   if (chunks == nullptr) return false;
-  chunks->push_back(text_of(data));
+  chunks->push_back(string_of(data));
   return true;
 }
 
@@ -228,16 +229,16 @@ void envoy_dynamic_module_callback_http_set_buffer_limit(envoy::Filter filter, s
 void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy::Filter filter,
                                                                     envoy::Bytes name_space, envoy::Bytes key,
                                                                     envoy::Bytes value) {
-  stream_of(filter).strings[text_of(name_space)][text_of(key)] = text_of(value);
+  stream_of(filter).strings[string_of(name_space)][string_of(key)] = string_of(value);
 }
 
 bool envoy_dynamic_module_callback_http_get_metadata_string(envoy::Filter filter, envoy::MetadataSource,
                                                             envoy::Bytes name_space, envoy::Bytes key,
                                                             envoy::Bytes* value) {
   const auto& strings = stream_of(filter).strings;
-  const auto space = strings.find(text_of(name_space));
-  if (space == strings.end() || !space->second.contains(text_of(key))) return false;
-  *value = envoy::bytes_of(space->second.at(text_of(key)));
+  const auto space = strings.find(string_of(name_space));
+  if (space == strings.end() || !space->second.contains(string_of(key))) return false;
+  *value = envoy::bytes_of(space->second.at(string_of(key)));
   return true;
 }
 
@@ -245,16 +246,16 @@ bool envoy_dynamic_module_callback_http_get_metadata_list_size(envoy::Filter fil
                                                                envoy::Bytes name_space, envoy::Bytes key,
                                                                std::size_t* size) {
   const auto& lists = stream_of(filter).lists;
-  const auto space = lists.find(text_of(name_space));
-  if (space == lists.end() || !space->second.contains(text_of(key))) return false;
-  *size = space->second.at(text_of(key)).size();
+  const auto space = lists.find(string_of(name_space));
+  if (space == lists.end() || !space->second.contains(string_of(key))) return false;
+  *size = space->second.at(string_of(key)).size();
   return true;
 }
 
 bool envoy_dynamic_module_callback_http_get_metadata_list_string(envoy::Filter filter, envoy::MetadataSource,
                                                                  envoy::Bytes name_space, envoy::Bytes key,
                                                                  std::size_t index, envoy::Bytes* value) {
-  *value = envoy::bytes_of(stream_of(filter).lists.at(text_of(name_space)).at(text_of(key)).at(index));
+  *value = envoy::bytes_of(stream_of(filter).lists.at(string_of(name_space)).at(string_of(key)).at(index));
   return true;
 }
 
@@ -270,9 +271,9 @@ void envoy_dynamic_module_callback_http_send_response(envoy::Filter filter, std:
   LocalReply& reply = stream_of(filter).reply.emplace();
   reply.status = status;
   for (std::size_t i = 0; i < headers_size; ++i)
-    reply.headers.emplace_back(text_of(headers[i].name), text_of(headers[i].value));
-  reply.body = text_of(body);
-  reply.details = text_of(details);
+    reply.headers.emplace_back(string_of(headers[i].name), string_of(headers[i].value));
+  reply.body = string_of(body);
+  reply.details = string_of(details);
 }
 
 void envoy_dynamic_module_callback_http_clear_route_cache(envoy::Filter filter) {
@@ -321,12 +322,12 @@ void envoy_dynamic_module_callback_bootstrap_extension_config_scheduler_commit(
 bool envoy_dynamic_module_callback_bootstrap_extension_register_admin_handler(envoy::BootstrapConfig config,
                                                                               envoy::Bytes path_prefix,
                                                                               envoy::Bytes, bool, bool) {
-  static_cast<Bootstrap*>(config)->admin_path = text_of(path_prefix);
+  static_cast<Bootstrap*>(config)->admin_path = string_of(path_prefix);
   return true;
 }
 
 void envoy_dynamic_module_callback_bootstrap_extension_admin_set_response(envoy::BootstrapConfig config,
                                                                           envoy::Bytes body) {
-  static_cast<Bootstrap*>(config)->admin_body = text_of(body);
+  static_cast<Bootstrap*>(config)->admin_body = string_of(body);
 }
 }
