@@ -84,10 +84,8 @@ class ManyTable final : public Table<K, V> {
   }
 
   void offer(Slot slot, Slot run, Row row) {
-    if (slot >= makers_.size()) {
-      lengthen(makers_, this->keys().capacity());
-      lengthen(is_touched_, this->keys().capacity());
-    }
+    if (slot >= makers_.size()) lengthen(makers_, this->keys().capacity());
+    if (slot >= is_touched_.size()) lengthen(is_touched_, this->keys().capacity());
     Makers& makers = makers_[slot];
     if (makers.first == run) {
       if (makers.row == row || *makers.row == *row) return;
