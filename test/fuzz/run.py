@@ -190,7 +190,7 @@ TARGETS = [
     Target("translate", 6_000, 6 << 10, translations, "yaml.dict", True),
     Target("schema", 20_000, 8 << 10, documents, "yaml.dict", True),
     Target("yaml", 20_000, 4 << 10, documents, "yaml.dict", False),
-    Target("cel", 100_000, 2 << 10, rules, "cel.dict", True),
+    Target("cel", 30_000, 2 << 10, rules, "cel.dict", True),
     Target("lua", 20_000, 2 << 10, scripts, "lua.dict", False),
     Target("json", 100_000, 4 << 10, json_documents, "json.dict", False),
     Target("patch", 50_000, 2 << 10, nothing, "patch.dict", False),
