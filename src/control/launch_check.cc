@@ -1,6 +1,5 @@
 #include "control/launch_check.h"
 
-#include <algorithm>
 #include <expected>
 #include <optional>
 #include <string>
@@ -17,28 +16,21 @@
 namespace sluice::control {
 namespace {
 
-// A field, Envoy's option for the same, and what the field gives it; nothing where that is the default.
+// A field, and Envoy's option for the same.
 struct Field {
   std::string_view path;
   std::string_view option;
-  std::optional<std::string> value;
 };
+constexpr Field kFields[] = {{"spec.concurrency", proxy::kConcurrency},
+                             {"spec.logging.level.default", proxy::kLogLevel},
+                             {"spec.logging.level", proxy::kComponentLogLevel}};
+constexpr std::string_view kDefaultLevel = "warn";
 
-std::vector<Field> fields_of(const ir::Proxy& proxy) {
-  std::vector<Field> fields{{"spec.concurrency", proxy::kConcurrency, std::nullopt},
-                            {"spec.logging.level.default", proxy::kLogLevel, std::nullopt},
-                            {"spec.logging.level", proxy::kComponentLogLevel, std::nullopt}};
-  if (proxy.concurrency) fields[0].value = fmt::to_string(*proxy.concurrency);
-  std::string components;
-  for (const auto& [component, level] : proxy.log_levels) {
-    if (component == "default") {
-      if (level != "warn") fields[1].value = level;
-    } else {
-      components += fmt::format("{}{}:{}", components.empty() ? "" : ",", component, level);
-    }
-  }
-  if (!components.empty()) fields[2].value = std::move(components);
-  return fields;
+// What the fields give their options; nothing where that is the default.
+std::optional<std::string> value_of(const std::vector<std::string>& of_fields, std::string_view option) {
+  auto value = proxy::find_option(of_fields, option);
+  if (option == proxy::kLogLevel && value == kDefaultLevel) return std::nullopt;
+  return value;
 }
 
 }  // namespace
@@ -68,12 +60,16 @@ translate::PolicyProblems check_launch(const NamespacedName& name, const api::En
                                 value, who),
          .suggestion = "remove one of the two"});
   };
-  for (const Field& field : fields_of(proxy)) {
+  ir::Proxy plain = proxy;
+  plain.extra_args.clear();
+  const std::vector<std::string> of_fields = proxy::make_arguments(plain, {}, {});
+  for (const Field& field : kFields) {
+    const auto value = value_of(of_fields, field.option);
     const auto given = proxy::find_option(envoy_args, field.option);
     const auto own = proxy::find_option(proxy.extra_args, field.option);
     const std::string_view who = given ? "`--envoy-arg`" : "`extraArgs`";
     const auto& counts = given ? given : own;
-    if (counts && field.value && *counts != *field.value) {
+    if (counts && value && *counts != *value) {
       warn(std::string(field.path), field.option, who, *counts);
     }
     if (given && own && *given != *own) warn("spec.extraArgs", field.option, who, *given);

@@ -322,14 +322,9 @@ TEST(Explain, ARewriteOfAShareIsToldOnce) {
 
 // ---- services of extensions --------------------------------------------------------------------
 
-// A route whose requests two services are told of, the second as a fallback, with these settings.
-std::unique_ptr<control::Pipeline> serve_with_services(std::string_view settings) {
+// A route with these extensions.
+std::unique_ptr<control::Pipeline> serve_with_extensions(std::string_view extensions) {
   return serve(fmt::format(R"({}---
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {{name: green, namespace: default}}
-spec: {{fallback: true, endpoints: [{{ip: {{address: 127.0.0.1, port: 3001}}}}]}}
----
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {{name: judged, namespace: default}}
@@ -342,24 +337,40 @@ kind: EnvoyExtensionPolicy
 metadata: {{name: p, namespace: default}}
 spec:
   targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: judged}}]
-  extProc:
+  {}
+)",
+                           kGateway, extensions));
+}
+
+// What becomes of a request for its root.
+Explanation explain_root(const control::Pipeline& pipeline) {
+  Request request;
+  request.port = 8080;
+  request.authority = "a.example";
+  request.path = "/";
+  const Snapshot snapshot(pipeline);
+  return explain(snapshot, request).front();
+}
+
+// A route whose requests two services are told of, the second as a fallback, with these settings.
+std::unique_ptr<control::Pipeline> serve_with_services(std::string_view settings) {
+  return serve_with_extensions(fmt::format(R"(extProc:
     - backendRefs:
         - {{group: gateway.envoyproxy.io, kind: Backend, name: blue}}
         - {{group: gateway.envoyproxy.io, kind: Backend, name: green}}
       backendSettings: {{{}}}
-)",
-                           kGateway, settings));
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {{name: green, namespace: default}}
+spec: {{fallback: true, endpoints: [{{ip: {{address: 127.0.0.1, port: 3001}}}}]}})",
+                                           settings));
 }
 
 TEST(Explain, ServicesOfExtensionsAreToldWithTheirSettings) {
   const auto pipeline = serve_with_services(
       "healthCheck: {active: {type: GRPC, interval: 2s}}, circuitBreaker: {maxParallelRequests: 7}");
-  Request request;
-  request.port = 8080;
-  request.authority = "a.example";
-  request.path = "/";
-  const Snapshot snapshot(*pipeline);
-  const Explanation e = explain(snapshot, request).front();
+  const Explanation e = explain_root(*pipeline);
   std::vector<std::string> texts;
   for (const Step& step : e.steps) {
     if (step.kind == "extension-service") texts.push_back(step.text);
@@ -376,28 +387,7 @@ TEST(Explain, ServicesOfExtensionsAreToldWithTheirSettings) {
 
 // What becomes of a request whose route has these extensions.
 Explanation explain_with(std::string_view extensions) {
-  const auto pipeline = serve(fmt::format(R"({}---
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: judged, namespace: default}}
-spec:
-  parentRefs: [{{name: web}}]
-  rules: [{{backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: blue}}]}}]
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: EnvoyExtensionPolicy
-metadata: {{name: p, namespace: default}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: judged}}]
-  {}
-)",
-                                          kGateway, extensions));
-  Request request;
-  request.port = 8080;
-  request.authority = "a.example";
-  request.path = "/";
-  const Snapshot snapshot(*pipeline);
-  return explain(snapshot, request).front();
+  return explain_root(*serve_with_extensions(extensions));
 }
 
 constexpr std::string_view kLateModule =

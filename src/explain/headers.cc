@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "base/letter_case.h"
+#include "translate/header_changes.h"
 
 namespace sluice::explain {
 namespace {
@@ -57,12 +58,6 @@ bool is_letter_or_digit(char c) {
   return (c >= '0' && c <= '9') || (lower_case(c) >= 'a' && lower_case(c) <= 'z');
 }
 
-// RFC 9110's token.
-bool is_token(std::string_view text) {
-  return std::ranges::all_of(
-      text, [](char c) { return is_letter_or_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c); });
-}
-
 // RFC 3986's characters of a host and a port.
 bool is_authority(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {
@@ -104,7 +99,7 @@ Values words_of(const Values& values) {
 void read_lines(const Request& request, Arrival& arrival) {
   for (const ir::Header& header : request.headers) {
     const std::string name = lower_case(header.name);
-    if (!is_token(name)) {
+    if (!translate::is_header_name(name)) {
       arrival.answer(400, fmt::format("`{}` is no name of a header", header.name));
     } else if (!is_value(header.value)) {
       arrival.answer(400, fmt::format("the value of header `{}` has a control character in it", header.name));
