@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -107,11 +108,12 @@ def run(rig: Rig, rounds: int, seconds: int) -> list[dict[str, Any]]:
         print(f"round {number + 1} of {rounds} …", file=sys.stderr)
         for size, body in bodies.items():
             for connections in CONNECTIONS:
-                for subject in subjects:
+                for subject in random.sample(subjects, len(subjects)):
                     measured.setdefault((size, subject.name, connections), []).append(
                         measure(subject, serving.url, serving.envoy, body, connections, seconds))
     return [{"size": size, "subject": name, "connections": connections,
-             **{key: statistics.median(each[key] for each in results) for key in results[0]}}
+             **{key: statistics.median(each[key] for each in results) for key in results[0]},
+             "envoy_range": [limit(each["envoy"] for each in results) for limit in (min, max)]}
             for (size, name, connections), results in measured.items()]
 
 
