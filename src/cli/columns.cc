@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 namespace sluice::cli {
 
@@ -68,6 +67,19 @@ char32_t decode(std::string_view text, std::size_t& bytes) {
   return c;
 }
 
+// What takes no column takes room in an excerpt all the same, or there might be megabytes of it.
+unsigned room_of(const Glyph& glyph) { return std::max(glyph.width, 1U); }
+
+// Of the last character of a text that is not empty; of broken UTF-8, of its last byte.
+std::size_t last_glyph_bytes(std::string_view text) {
+  for (std::size_t length = 2; length <= std::min<std::size_t>(4, text.size()); ++length) {
+    std::size_t bytes = 0;
+    decode(text.substr(text.size() - length), bytes);
+    if (bytes == length) return length;
+  }
+  return 1;
+}
+
 }  // namespace
 
 Glyph first_glyph(std::string_view text, std::size_t* bytes) {
@@ -85,25 +97,27 @@ Glyph first_glyph(std::string_view text, std::size_t* bytes) {
 }
 
 Excerpt excerpt(std::string_view line, unsigned column) {
-  std::vector<Glyph> glyphs;
-  unsigned width = 0;
-  unsigned before = 0;
-  for (std::size_t bytes = 0; !line.empty(); line.remove_prefix(bytes)) {
-    if (glyphs.size() + 1 == column) before = width;
-    glyphs.push_back(first_glyph(line, &bytes));
-    width += glyphs.back().width;
+  // A line may be a whole file of megabytes: of its characters nothing is kept but what is shown.
+  std::size_t caret = column <= 1 ? 0 : line.size();  // a column behind the end is the end
+  std::size_t width = 0;
+  std::size_t bytes = 0;
+  unsigned number = 1;
+  for (std::size_t i = 0; i < line.size() && (number <= column || width <= kMaxWidth); i += bytes) {
+    if (number++ == column) caret = i;
+    width += room_of(first_glyph(line.substr(i), &bytes));
   }
-  // A column behind the end is the end.
-  const std::size_t caret = std::min<std::size_t>(column == 0 ? 0 : column - 1, glyphs.size());
-  if (caret == glyphs.size()) before = width;
 
   std::size_t begin = 0;
-  std::size_t end = glyphs.size();
+  unsigned room = kMaxWidth;
   if (width > kMaxWidth) {
-    while (before > kWidthBefore && begin < caret) before -= glyphs[begin++].width;
-    unsigned shown = 0;
-    end = begin;
-    while (end < glyphs.size() && shown < kMaxWidth) shown += glyphs[end++].width;
+    begin = caret;
+    for (unsigned left = kWidthBefore; begin > 0;) {
+      const std::size_t previous = begin - last_glyph_bytes(line.substr(0, begin));
+      const unsigned taken = room_of(first_glyph(line.substr(previous, begin - previous), &bytes));
+      if (taken > left) break;
+      left -= taken;
+      begin = previous;
+    }
   }
 
   Excerpt result;
@@ -111,12 +125,15 @@ Excerpt excerpt(std::string_view line, unsigned column) {
     result.line += kEllipsis;
     result.blanks += ' ';
   }
-  for (std::size_t i = begin; i < end; ++i) {
-    result.line += glyphs[i].text;
+  std::size_t i = begin;
+  for (; i < line.size() && room > 0; i += bytes) {
+    const Glyph glyph = first_glyph(line.substr(i), &bytes);
+    room -= std::min(room_of(glyph), room);
+    result.line += glyph.text;
     // A tab under a tab ends where it does.
-    if (i < caret) result.blanks += glyphs[i].text == "\t" ? "\t" : std::string(glyphs[i].width, ' ');
+    if (i < caret) result.blanks += glyph.text == "\t" ? "\t" : std::string(glyph.width, ' ');
   }
-  if (end < glyphs.size()) result.line += kEllipsis;
+  if (i < line.size()) result.line += kEllipsis;
   return result;
 }
 

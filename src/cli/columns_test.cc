@@ -48,5 +48,11 @@ TEST(Columns, LongLinesAreCut) {
   EXPECT_EQ(excerpt(line, 401).blanks, std::string(61, ' '));
 }
 
+TEST(Columns, WhatTakesNoColumnIsCutToo) {
+  std::string accents;
+  for (int i = 0; i < 1'000; ++i) accents += "\u0301";
+  EXPECT_EQ(excerpt(accents, 500).line.size(), 140 * std::string("\u0301").size() + 2 * std::string("…").size());
+}
+
 }  // namespace
 }  // namespace sluice::cli
