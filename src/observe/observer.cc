@@ -110,10 +110,10 @@ void Observer::certificates(std::optional<std::int64_t> nearest_expiry) {
   nearest_expiry_ = nearest_expiry;
 }
 
-std::vector<std::string> Observer::lacks(std::uint64_t commit,
-                                         const std::vector<Fleet::Proxy>& proxies) const {
+std::vector<std::string> Observer::lacks(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies,
+                                         Time now) const {
   if (stopping_) return {"sluice is stopping"};
-  return missing(commit, proxies);
+  return missing(commit, proxies, now);
 }
 
 Now Observer::look(Time now) const {
@@ -128,7 +128,7 @@ Now Observer::look(Time now) const {
           .held_back = held_back_,
           .nearest_expiry = nearest_expiry_,
           .proxies = fleet_.proxies()};
-  all.ready = lacks(commit_, all.proxies).empty();
+  all.ready = lacks(commit_, all.proxies, now).empty();
   return all;
 }
 
@@ -149,7 +149,7 @@ admin::Response Observer::readyz(bool verbose) const {
     commit = commit_;
     proxies = fleet_.proxies();
   }
-  const std::vector<std::string> lacks = this->lacks(commit, proxies);
+  const std::vector<std::string> lacks = this->lacks(commit, proxies, now);
   const unsigned status = lacks.empty() ? 200 : 503;
   if (verbose) {
     return json({{"ready", lacks.empty()},

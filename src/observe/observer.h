@@ -89,7 +89,8 @@ class Observer {
   // The snapshot with the places of its problems.
   Snapshot located(const Snapshot& snapshot);
   Now look(Time now) const;
-  std::vector<std::string> lacks(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies) const;
+  std::vector<std::string> lacks(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies,
+                                 Time now) const;
 
   const Ways ways_;
   Metrics metrics_;

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "observe/state.h"
+
 namespace sluice::observe {
 namespace {
 
@@ -138,6 +140,18 @@ TEST_F(ObserverTest, SaysWhatIsMissingUntilItIsReady) {
   EXPECT_EQ(verbose["missing"], json::array({"proxy default/eg is backing off: next start in 50 ms"}));
   EXPECT_EQ(verbose["proxies"][0]["state"], "backing off");
   EXPECT_EQ(verbose["proxies"][0]["nodes"][0]["acknowledged"], 1);
+}
+
+TEST(Missing, AnEnvoyThatDoesNotAcknowledgeForLongDoesNotServe) {
+  const Time now{std::chrono::hours(1)};
+  Fleet::Proxy proxy{.key = "default/eg", .state = proxy::State::kReady, .serves = true};
+  proxy.nodes = {{.name = "0", .behind_since = now - kLags}};
+  EXPECT_TRUE(missing(1, {proxy}, now).empty());
+  proxy.nodes[0].behind_since = now - kLags - 1s;
+  EXPECT_THAT(missing(1, {proxy}, now),
+              testing::ElementsAre("proxy default/eg has not acknowledged what it was sent for 11 s"));
+  proxy.nodes.push_back({.name = "1"});
+  EXPECT_TRUE(missing(1, {proxy}, now).empty()) << "its successor does";
 }
 
 TEST_F(ObserverTest, CountsWhatItSees) {

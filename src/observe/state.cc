@@ -233,9 +233,19 @@ Rows sorted(Rows rows) {
   return rows;
 }
 
+// From when on nobody has served all of it. Of two Envoys, as in a hot restart, one that does is enough.
+std::optional<Time> behind_since(const Fleet::Proxy& proxy) {
+  std::optional<Time> since;
+  for (const Fleet::Node& node : proxy.nodes) {
+    if (!node.behind_since) return std::nullopt;
+    since = std::max(since.value_or(*node.behind_since), *node.behind_since);
+  }
+  return since;
+}
+
 }  // namespace
 
-std::vector<std::string> missing(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies) {
+std::vector<std::string> missing(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies, Time now) {
   std::vector<std::string> list;
   if (commit == 0) list.emplace_back("nothing has been read yet");
   for (const Fleet::Proxy& proxy : proxies) {
@@ -244,6 +254,9 @@ std::vector<std::string> missing(std::uint64_t commit, const std::vector<Fleet::
                                  proxy.message.empty() ? "" : ": ", proxy.message));
     } else if (!proxy.serves) {
       list.push_back(fmt::format("proxy {} has not acknowledged anything yet", proxy.key));
+    } else if (const auto since = behind_since(proxy); since && now - *since > kLags) {
+      list.push_back(fmt::format("proxy {} has not acknowledged what it was sent for {} s", proxy.key,
+                                 std::chrono::duration_cast<std::chrono::seconds>(now - *since).count()));
     }
   }
   return list;
@@ -292,7 +305,7 @@ ordered_json page_state(const Snapshot& snapshot, const Live& live) {
   return {{"version", kSluiceVersion},
           {"envoy", kEnvoyVersion},
           {"commit", snapshot.commit},
-          {"missing", missing(snapshot.commit, live.proxies)},
+          {"missing", missing(snapshot.commit, live.proxies, live.now)},
           {"proxies", proxy_states(live.proxies, live.now)},
           {"gateways", gateways_of(snapshot, statuses)},
           {"routes", std::move(routes)},

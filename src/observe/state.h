@@ -6,6 +6,8 @@
 // Threads: pure functions.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,8 +21,12 @@
 
 namespace sluice::observe {
 
+// So long an Envoy may take to acknowledge a commit; then it counts as one that does not serve it. Commits
+// whose clusters get warm slowly take seconds.
+inline constexpr std::chrono::seconds kLags{10};
+
 // What is missing until everything is served, in words; empty: nothing.
-std::vector<std::string> missing(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies);
+std::vector<std::string> missing(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies, Time now);
 
 struct Live {
   Time now;

@@ -229,10 +229,13 @@ class ObserveTest(unittest.TestCase):
                 wait_for(lambda: metrics(world.sluice)[seconds] > 0.3, "time passes", 10)
                 proxy = world.state()["proxies"][0]
                 self.assertEqual(proxy["nodes"][0]["commits_behind"], 2)
+                wait_for(lambda: ask(world.sluice, "/readyz")[0] == 503, "it does not serve what it should", 30)
+                self.assertIn("proxy default/web has not acknowledged what it was sent", ask(world.sluice, "/readyz")[1])
             finally:
                 os.kill(envoy, signal.SIGCONT)
             wait_for(lambda: metrics(world.sluice)[commits] == 0, "it has caught up", 20)
             self.assertEqual(metrics(world.sluice)[seconds], 0)
+            self.assertEqual(ask(world.sluice, "/readyz")[0], 200)
 
     def test_the_state_of_the_page(self) -> None:
         with Rig() as rig:
