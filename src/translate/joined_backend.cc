@@ -23,6 +23,15 @@ ir::Cluster common_part(const ResolvedBackend& backend) {
   return cluster;
 }
 
+// The same but for how its endpoints are found and TLS, which each member of a cluster may have of its own.
+ir::Cluster connections_of(const ResolvedBackend& backend) {
+  ir::Cluster cluster = common_part(backend);
+  cluster.discovery = {};
+  cluster.tls = {};
+  cluster.prefer_local_zone = false;
+  return cluster;
+}
+
 // Of what stands there twice, a backend that is referred to twice, the cluster has one.
 void merge_equal(ClusterRow& row) {
   const auto place = [](const ClusterRow::Member& m) { return std::tie(m.row->cluster.name, m.priority); };
@@ -57,16 +66,21 @@ std::string joined_name(std::string_view what, const ObjectKey& owner, std::stri
 }
 
 std::shared_ptr<ResolvedBackend> join_backends(std::string name, ObjectKey owner,
-                                               std::span<const WeightedBackend> members, bool alike) {
+                                               std::span<const WeightedBackend> members,
+                                               bool one_protocol) {
   auto joined = std::make_shared<ResolvedBackend>();
   ClusterRow& row = joined->row;
   ir::Cluster& cluster = row.cluster;
-  cluster = common_part(*members.front().backend);
-  if (alike && std::ranges::any_of(members, [&cluster](const WeightedBackend& member) {
-        return common_part(*member.backend) != cluster;
+  const ResolvedBackend& first = *members.front().backend;
+  if (one_protocol && std::ranges::any_of(members, [&first](const WeightedBackend& member) {
+        return connections_of(*member.backend) != connections_of(first);
       })) {
     return nullptr;
   }
+  cluster = common_part(first);
+  const bool alike = one_protocol && std::ranges::all_of(members, [&cluster](const WeightedBackend& member) {
+                       return common_part(*member.backend) == cluster;
+                     });
   cluster.name = std::move(name);
   cluster.owner = std::move(owner);
   // Envoy weighs backends, or looks at zones.

@@ -28,11 +28,11 @@ struct WeightedBackend {
 std::string joined_name(std::string_view what, const ObjectKey& owner, std::string_view identity,
                         std::span<const WeightedBackend> members);
 
-// Null where members that have to be `alike` differ in more than their endpoints. Others may differ in all
-// but what their connections are like besides TLS: what one of them needs, all have. There is at least one
-// member.
+// Members may differ in how they are found and in TLS. In what connections are like besides, what one of them
+// needs, all have; or, where they are to speak `one_protocol`, null is what members become that differ there.
+// There is at least one member.
 std::shared_ptr<ResolvedBackend> join_backends(std::string name, ObjectKey owner,
-                                               std::span<const WeightedBackend> members, bool alike);
+                                               std::span<const WeightedBackend> members, bool one_protocol);
 
 // The backend with a cluster of this name.
 BackendPtr renamed(const ResolvedBackend& backend, std::string name);

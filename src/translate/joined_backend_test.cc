@@ -34,8 +34,8 @@ BackendPtr with_tls(const std::string& name) {
   return share(std::move(made));
 }
 
-std::shared_ptr<ResolvedBackend> join(const Members& members, bool alike = false) {
-  return join_backends("joined", kOwner, members, alike);
+std::shared_ptr<ResolvedBackend> join(const Members& members, bool one_protocol = false) {
+  return join_backends("joined", kOwner, members, one_protocol);
 }
 
 // "a 1, b 3 fallback".
@@ -135,9 +135,21 @@ TEST(JoinedBackend, DoesNotPreferAZone) {
                    ->row.cluster.prefer_local_zone);
 }
 
-TEST(JoinedBackend, IsNoneOfMembersThatHaveToBeAlikeAndAreNot) {
-  EXPECT_EQ(join({{.weight = 1, .backend = plain("1")}, {.weight = 1, .backend = with_tls("2")}}, true),
+TEST(JoinedBackend, IsNoneOfMembersThatAreToSpeakOneProtocolAndDoNot) {
+  ResolvedBackend modern = backend("2");
+  modern.row.cluster.protocol = ir::UpstreamProtocol::kHttp2;
+  EXPECT_EQ(join({{.weight = 1, .backend = plain("1")}, {.weight = 1, .backend = share(modern)}}, true),
             nullptr);
+}
+
+TEST(JoinedBackend, OfOneProtocolMayHaveMembersWithTlsAndMembersThatAreNames) {
+  ResolvedBackend named = backend("2");
+  named.row.cluster.discovery = ir::Discovery::kDns;
+  const auto joined =
+      join({{.weight = 1, .backend = with_tls("1")}, {.weight = 1, .backend = share(named)}}, true);
+  ASSERT_NE(joined, nullptr);
+  EXPECT_EQ(joined->row.cluster.discovery, ir::Discovery::kDns);
+  EXPECT_EQ(joined->row.cluster.tls_by_name.size(), 1U);
 }
 
 TEST(JoinedBackend, OfMembersThatAreAlikeHasWhatTheyHaveInCommon) {

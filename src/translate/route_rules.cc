@@ -146,7 +146,7 @@ class RuleTranslator {
   void settle(const Place& place, std::vector<Part>& parts);
   bool stays_outside(const RouteRule& rule, const Place& place);
   bool names_host_by_path(const RouteFilters& filters, const std::vector<Part>& parts, const Place& place);
-  bool join(const RouteRule& rule, std::string_view what, bool alike, std::vector<Part>& parts);
+  bool join(const RouteRule& rule, std::string_view what, bool one_protocol, std::vector<Part>& parts);
 
   const RouteParts& route_;
   const std::vector<std::uint32_t>& own_clusters_;
@@ -345,9 +345,8 @@ bool RuleTranslator::names_host_by_path(const RouteFilters& filters, const std::
 }
 
 // What has to see all backends of a rule, a session or a fallback, makes them one cluster. False where they
-// cannot be one: requests to some are changed on the way or, for `alike`, they differ in more than their
-// endpoints.
-bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool alike,
+// cannot be one: requests to some are changed on the way, or they are to speak `one_protocol` and do not.
+bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool one_protocol,
                           std::vector<Part>& parts) {
   std::vector<WeightedBackend> members;
   Part whole{.weight = 0, .backend = nullptr, .filters = {}};
@@ -362,7 +361,7 @@ bool RuleTranslator::join(const RouteRule& rule, std::string_view what, bool ali
     return false;
   }
   whole.backend = join_backends(joined_name(what, route_.key, identity_of(route_.key, rule), members),
-                                route_.key, members, alike);
+                                route_.key, members, one_protocol);
   if (!whole.backend) return false;
   std::erase_if(parts, [](const Part& part) { return part.leads_somewhere(); });
   parts.push_back(std::move(whole));
@@ -554,6 +553,23 @@ ir::WeightedCluster weighted(Part& part) {
   return cluster;
 }
 
+// Why backends of one rule cannot be one cluster, and what to do.
+struct Apart {
+  std::string_view why;
+  std::string suggestion;
+};
+Apart apart_for(const std::vector<Part>& parts) {
+  const std::string others = "make a rule of its own for each backend";
+  if (std::ranges::any_of(parts, &Part::is_pool)) {
+    return {.why = "one is an InferencePool, whose picker picks", .suggestion = others};
+  }
+  if (std::ranges::any_of(parts, &Part::has_settings)) {
+    return {.why = "one has filters of its own",
+            .suggestion = "remove the filters of the backendRefs, or " + others};
+  }
+  return {.why = "they do not speak the same protocol", .suggestion = others};
+}
+
 // Envoy Gateway has one cluster for the endpoints of a rule, and one a backend where they are found in
 // different ways.
 bool mixes_discovery(const std::vector<Part>& parts) {
@@ -624,12 +640,13 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
         place);
   }
   if (session && !join(rule, "session", true, parts)) {
+    const Apart apart = apart_for(parts);
     const ReferenceFailure failure{
         .reason = "UnsupportedValue",
         .code = "support/session",
         .field = "sessionPersistence",
-        .message = "no session can hold over backends that differ in more than their endpoints",
-        .suggestion = "remove the filters of the backendRefs, or make a rule of its own for each backend"};
+        .message = fmt::format("no session can hold over these backends: {}", apart.why),
+        .suggestion = apart.suggestion};
     backends_.report(failure, place);
     failures.push_back({.reason = failure.reason, .message = failure.message});
   }
@@ -637,8 +654,8 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
   if (by_policy && join(rule, "session", true, parts)) {
     session = session_of_policy(*by_policy, rule);
   } else if (by_policy) {
-    warn_of_no_session("the backends differ in more than their endpoints",
-                       "remove the filters of the backendRefs", place);
+    const Apart apart = apart_for(parts);
+    warn_of_no_session(apart.why, apart.suggestion, place);
   }
   if (has_own_cluster(*place.index)) separate(*place.index, parts);
 

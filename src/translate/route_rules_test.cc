@@ -422,9 +422,9 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"NoSessionHoldsOverBackendsWithFiltersOfTheirOwn",
             "{sessionPersistence: {}, backendRefs: [{name: blue, port: 80}, {name: green, port: 80, filters: "
             "[{type: URLRewrite, urlRewrite: {hostname: in.example}}]}]}",
-            "spec.rules[0].sessionPersistence: no session can hold over backends that differ in more than "
-            "their endpoints; remove the filters of the backendRefs, or make a rule of its own for each "
-            "backend [support/session]"},
+            "spec.rules[0].sessionPersistence: no session can hold over these backends: one has filters of "
+            "its own; remove the filters of the backendRefs, or make a rule of its own for each backend "
+            "[support/session]"},
         Row{"AFallbackStandsBesideBackendsWithoutFiltersOnly",
             "{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: spare}, {name: green, port: "
             "80, "

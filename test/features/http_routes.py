@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from feature import Ask, Feature, Stage, host_route
-from rig import Object, backend_ref, http_route, wait_for
+from rig import Object, an_object, backend_ref, http_route, wait_for
 
 
 def rule(*backends: Object, filters: list[Object] = [], path: str = "/", method: str = "", **rest: object) -> Object:
@@ -99,6 +99,23 @@ def check_header_sessions(stage: Stage, test: unittest.TestCase) -> None:
         test.assertEqual(backends, {answer.backend})
 
 
+def mixed_sessions_objects(stage: Stage) -> list[Object]:
+    """A Service with endpoints, and a name that Envoy resolves."""
+    fqdn = {"hostname": "localhost", "port": stage.addresses["green"][1]}
+    named = an_object("gateway.envoyproxy.io/v1alpha1", "Backend", "named", spec={"endpoints": [{"fqdn": fqdn}]})
+    named_ref = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "named"}
+    return [named, *host_route("mixed-sessions.example", [
+        rule(backend_ref("blue"), named_ref, sessionPersistence={})])(stage)]
+
+
+def check_mixed_sessions(stage: Stage, test: unittest.TestCase) -> None:
+    first = [stage.ask("mixed-sessions.example") for _ in range(20)]
+    test.assertEqual({answer.backend for answer in first}, {"blue", "green"})
+    for answer in first:
+        again = {stage.ask("mixed-sessions.example", headers={"cookie": cookie_of(answer)}).backend for _ in range(5)}
+        test.assertEqual(again, {answer.backend})
+
+
 def check_weights_of_sessions(stage: Stage, test: unittest.TestCase) -> None:
     """An invalid reference keeps its share of the requests that have no session."""
     statuses = Counter(stage.ask("broken-sessions.example").status for _ in range(40))
@@ -117,6 +134,7 @@ header_sessions = Feature(
     host_route("header-sessions.example", [rule(backend_ref("blue"), backend_ref("green"), backend_ref("red"),
                                                 sessionPersistence={"type": "Header", "sessionName": "x-session"})]),
     check=check_header_sessions)
+mixed_sessions = Feature("mixed-sessions", mixed_sessions_objects, check=check_mixed_sessions)
 broken_sessions = Feature(
     "broken-sessions",
     host_route("broken-sessions.example", [rule(backend_ref("blue"), backend_ref("green"), backend_ref("nobody", 2),
@@ -354,5 +372,5 @@ attempts = Feature(
     check=check_attempts)
 
 
-FEATURES = [cors, sessions, header_sessions, broken_sessions, redirects, redirect_ports, prefix_rewrites, prefix_redirects,
-            backend_filters, backend_shares, mirrors, retries, attempts]
+FEATURES = [cors, sessions, header_sessions, mixed_sessions, broken_sessions, redirects, redirect_ports, prefix_rewrites,
+            prefix_redirects, backend_filters, backend_shares, mirrors, retries, attempts]
