@@ -56,6 +56,8 @@ struct ExtProc {
 inline constexpr std::string_view kPickedNamespace = "envoy.lb";
 inline constexpr std::string_view kPickedEndpoint = "x-gateway-destination-endpoint";
 inline constexpr std::string_view kServedEndpoint = "x-gateway-destination-endpoint-served";
+// Of a pool whose servers are for prefill or decode: the one that is to prefill, for the one that is picked.
+inline constexpr std::string_view kPickedPrefiller = "x-prefiller-host-port";
 // Of which endpoints to pick.
 inline constexpr std::string_view kSubsetNamespace = "envoy.lb.subset_hint";
 

@@ -488,6 +488,17 @@ class Theirs(Pools):
         self.assertGreater(len(late), 20)
         self.assertEqual(set(late), {200})
 
+    def test_when_it_fails_open_clients_do_not_say_what_pickers_say(self) -> None:
+        picker, _ = self.serve_with_picker("FailOpen")
+        picker.kill()
+        wait_for(lambda: self.answers(), "requests go on without it")
+        names = ("x-prefiller-host-port", "x-gateway-destination-endpoint")
+        for pod in self.pods:
+            pod.seen.clear()
+        self.assertEqual(self.ask(**{name: "192.0.2.1:80" for name in names}).status, 200)
+        (seen,) = [request["headers"] for pod in self.pods for request in pod.seen]
+        self.assertEqual([name for name in names if seen.get(name) == "192.0.2.1:80"], [])
+
     def test_fail_close_answers_503(self) -> None:
         picker, arguments = self.serve_with_picker("FailClose")
         killed = [0.0]

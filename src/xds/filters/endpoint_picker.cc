@@ -2,9 +2,11 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "envoy/extensions/filters/http/ext_proc/v3/ext_proc.pb.h"
+#include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb.h"
 
 #include "xds/duration.h"
 #include "xds/filters/dynamic_module.h"
@@ -41,6 +43,16 @@ void render(const ir::EndpointPicker& from, ext_proc_v3::ExternalProcessor* to) 
   metadata->mutable_receiving_namespaces()->add_untyped(std::string(ir::kPickedNamespace));
 }
 
+// What only a picker says, nobody else may: where none answers and requests go on, servers would take it from a
+// client whom to fetch from.
+void add_guard(HttpConnectionManager* to) {
+  envoy::extensions::filters::http::header_mutation::v3::HeaderMutation guard;
+  for (const std::string_view header : {ir::kPickedEndpoint, ir::kPickedPrefiller}) {
+    guard.mutable_mutations()->add_request_mutations()->set_remove(std::string(header));
+  }
+  add_extension(std::string(kPickerGuard), guard, to);
+}
+
 // One thread of the module's asks the servers of all pools, so it stays once it is there.
 ir::DynamicModule module_of(const ir::EndpointPicker& picker) {
   return {.module = {},
@@ -56,10 +68,12 @@ ir::DynamicModule module_of(const ir::EndpointPicker& picker) {
 }  // namespace
 
 void add_endpoint_pickers(const ir::HttpChain& chain, HttpConnectionManager* to) {
+  bool guarded = false;
   for (const ir::ExtensionPtr& extension : chain.extensions) {
     const auto* picker = std::get_if<ir::EndpointPicker>(&extension->filter);
     if (picker == nullptr) continue;
     if (picker->module.empty()) {
+      if (!std::exchange(guarded, true)) add_guard(to);
       ext_proc_v3::ExternalProcessor service;
       render(*picker, &service);
       add_extension(extension->name, service, to);

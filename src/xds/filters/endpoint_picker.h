@@ -3,9 +3,15 @@
 // names.
 #pragma once
 
+#include <string_view>
+
 #include "xds/filters/order.h"
 
 namespace sluice::xds {
+
+// A filter in front of pickers that are services, on where one of them is. (A module takes away itself what
+// clients say in its place.)
+inline constexpr std::string_view kPickerGuard = "envoy.filters.http.header_mutation.endpoint_picker";
 
 void add_endpoint_pickers(const ir::HttpChain& chain, HttpConnectionManager* to);
 

@@ -25,15 +25,23 @@ json filters_with(ir::EndpointPicker picker) {
 
 TEST(EndpointPicker, IsTheLastThatIsAskedAndOffUntilARouteWantsIt) {
   const json filters = filters_with({.cluster = "picker/default/llama", .authority = "picker"});
-  ASSERT_EQ(filters.size(), 2U);
-  EXPECT_EQ(filters[0]["name"], "envoy.filters.http.ext_proc.endpoint_picker/default/llama");
-  EXPECT_EQ(filters[0]["disabled"], true);
-  EXPECT_EQ(filters[1]["name"], "envoy.filters.http.router");
+  ASSERT_EQ(filters.size(), 3U);
+  EXPECT_EQ(filters[1]["name"], "envoy.filters.http.ext_proc.endpoint_picker/default/llama");
+  EXPECT_EQ(filters[1]["disabled"], true);
+  EXPECT_EQ(filters[2]["name"], "envoy.filters.http.router");
+}
+
+TEST(EndpointPicker, AloneSaysWhatItSays) {
+  const json guard = filters_with({.cluster = "p", .authority = "picker"})[0];
+  EXPECT_EQ(guard["name"], kPickerGuard);
+  EXPECT_EQ(guard["disabled"], true);
+  EXPECT_EQ(guard["typedConfig"]["mutations"]["requestMutations"],
+            json::parse(R"([{"remove": "x-gateway-destination-endpoint"}, {"remove": "x-prefiller-host-port"}])"));
 }
 
 TEST(EndpointPicker, IsAskedByTheProtocol) {
   json config =
-      filters_with({.cluster = "picker/default/llama", .authority = "epp.default:9002"})[0]["typedConfig"];
+      filters_with({.cluster = "picker/default/llama", .authority = "epp.default:9002"})[1]["typedConfig"];
   config.erase("@type");
   EXPECT_EQ(config, json::parse(R"({
     "grpcService": {"envoyGrpc": {"clusterName": "picker/default/llama", "authority": "epp.default:9002"}},
@@ -48,7 +56,7 @@ TEST(EndpointPicker, IsAskedByTheProtocol) {
 
 TEST(EndpointPicker, FailsOpenAtAnyTimeWhereEnvoyKeepsTheRequest) {
   const json config = filters_with(
-      {.cluster = "p", .authority = "picker", .fail_open = true, .streamed = false})[0]["typedConfig"];
+      {.cluster = "p", .authority = "picker", .fail_open = true, .streamed = false})[1]["typedConfig"];
   EXPECT_EQ(config["failureModeAllow"], true);
   EXPECT_EQ(config["processingMode"]["requestBodyMode"], "BUFFERED");
   EXPECT_EQ(config["processingMode"]["requestTrailerMode"], "SKIP");

@@ -4,6 +4,7 @@
 #include "envoy/extensions/filters/http/lua/v3/lua.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
+#include "xds/filters/endpoint_picker.h"
 #include "xds/filters/lua.h"
 
 namespace sluice::xds {
@@ -19,6 +20,7 @@ void append_extensions(std::string_view /*host*/, const ir::Route& route, std::s
   envoy::config::route::v3::FilterConfig on;
   on.mutable_config();
   for (const ir::ExtensionUse& use : *route.action->extensions) {
+    if (use.name.starts_with(ir::kEndpointPicker)) append_route_config(kPickerGuard, on, out);
     if (use.lua_context.empty()) {
       append_route_config(use.name, on, out);
     } else {
