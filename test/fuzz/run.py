@@ -199,6 +199,7 @@ TARGETS = [
     Target("registry", 100_000, 1 << 10, nothing, "registry.dict", False),
     Target("llm_body", 100_000, 4 << 10, nothing, "llm_body.dict", False),
     Target("metrics_page", 100_000, 4 << 10, nothing, "metrics_page.dict", False),
+    Target("ext_proc", 100_000, 1 << 10, nothing, "ext_proc.dict", False),
 ]
 
 
