@@ -111,10 +111,15 @@ def run(rig: Rig, rounds: int, seconds: int) -> list[dict[str, Any]]:
                 for subject in random.sample(subjects, len(subjects)):
                     measured.setdefault((size, subject.name, connections), []).append(
                         measure(subject, serving.url, serving.envoy, body, connections, seconds))
-    return [{"size": size, "subject": name, "connections": connections,
-             **{key: statistics.median(each[key] for each in results) for key in results[0]},
-             "envoy_range": [limit(each["envoy"] for each in results) for limit in (min, max)]}
-            for (size, name, connections), results in measured.items()]
+    return [{"size": size, "subject": subject.name, "connections": connections,
+             **figures_of(measured[size, subject.name, connections])}
+            for size in bodies for connections in CONNECTIONS for subject in subjects]
+
+
+def figures_of(rounds: list[dict[str, float]]) -> dict[str, Any]:
+    """The median of each figure, and the lowest and highest of Envoy's CPU."""
+    return {**{key: statistics.median(each[key] for each in rounds) for key in rounds[0]},
+            "envoy_range": [limit(each["envoy"] for each in rounds) for limit in (min, max)]}
 
 
 def main() -> int:
