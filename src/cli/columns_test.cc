@@ -51,7 +51,8 @@ TEST(Columns, LongLinesAreCut) {
 TEST(Columns, WhatTakesNoColumnIsCutToo) {
   std::string accents;
   for (int i = 0; i < 1'000; ++i) accents += "\u0301";
-  EXPECT_EQ(excerpt(accents, 500).line.size(), 140 * std::string("\u0301").size() + 2 * std::string("…").size());
+  EXPECT_EQ(excerpt(accents, 500).line.size(),
+            140 * std::string("\u0301").size() + 2 * std::string("…").size());
 }
 
 }  // namespace

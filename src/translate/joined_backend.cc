@@ -66,8 +66,7 @@ std::string joined_name(std::string_view what, const ObjectKey& owner, std::stri
 }
 
 std::shared_ptr<ResolvedBackend> join_backends(std::string name, ObjectKey owner,
-                                               std::span<const WeightedBackend> members,
-                                               bool one_protocol) {
+                                               std::span<const WeightedBackend> members, bool one_protocol) {
   auto joined = std::make_shared<ResolvedBackend>();
   ClusterRow& row = joined->row;
   ir::Cluster& cluster = row.cluster;

@@ -1,5 +1,5 @@
-// Any bytes as what Envoy's external processing filter sends on a gRPC stream: how they are cut does not matter,
-// what is shown of a message lies in it, and what protobuf writes we read as it does.
+// Any bytes as what Envoy's external processing filter sends on a gRPC stream: how they are cut does not
+// matter, what is shown of a message lies in it, and what protobuf writes we read as it does.
 //
 // The first byte says where the stream is cut.
 #include <algorithm>
@@ -45,7 +45,8 @@ std::pair<std::vector<std::string>, FrameReader::Result> read(std::string_view s
 }
 
 bool lies_in(std::string_view part, std::string_view whole) {
-  return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+  return part.empty() ||
+         (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
 }
 
 void require_views(const extproc::Request& request, std::string_view bytes) {
@@ -63,7 +64,8 @@ void require_views(const extproc::Request& request, std::string_view bytes) {
 }
 
 void compare_headers(const envoy::config::core::v3::HeaderMap& theirs, const extproc::Request& ours) {
-  require(ours.headers.size() == static_cast<std::size_t>(theirs.headers_size()), "both find as many headers");
+  require(ours.headers.size() == static_cast<std::size_t>(theirs.headers_size()),
+          "both find as many headers");
   for (int i = 0; i < theirs.headers_size(); ++i) {
     const auto& want = theirs.headers(i);
     const extproc::Header& got = ours.headers[static_cast<std::size_t>(i)];

@@ -43,8 +43,8 @@ void render(const ir::EndpointPicker& from, ext_proc_v3::ExternalProcessor* to) 
   metadata->mutable_receiving_namespaces()->add_untyped(std::string(ir::kPickedNamespace));
 }
 
-// What only a picker says, nobody else may: where none answers and requests go on, servers would take it from a
-// client whom to fetch from.
+// What only a picker says, nobody else may: where none answers and requests go on, servers would take it from
+// a client whom to fetch from.
 void add_guard(HttpConnectionManager* to) {
   envoy::extensions::filters::http::header_mutation::v3::HeaderMutation guard;
   for (const std::string_view header : {ir::kPickedEndpoint, ir::kPickedPrefiller}) {

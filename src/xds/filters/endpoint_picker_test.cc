@@ -35,8 +35,9 @@ TEST(EndpointPicker, AloneSaysWhatItSays) {
   const json guard = filters_with({.cluster = "p", .authority = "picker"})[0];
   EXPECT_EQ(guard["name"], kPickerGuard);
   EXPECT_EQ(guard["disabled"], true);
-  EXPECT_EQ(guard["typedConfig"]["mutations"]["requestMutations"],
-            json::parse(R"([{"remove": "x-gateway-destination-endpoint"}, {"remove": "x-prefiller-host-port"}])"));
+  EXPECT_EQ(
+      guard["typedConfig"]["mutations"]["requestMutations"],
+      json::parse(R"([{"remove": "x-gateway-destination-endpoint"}, {"remove": "x-prefiller-host-port"}])"));
 }
 
 TEST(EndpointPicker, IsAskedByTheProtocol) {
