@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::picker {
+namespace sluice {
 
 // Nothing where it is none.
 std::optional<std::string> decode_base64(std::string_view text);
 
-}  // namespace sluice::picker
+}  // namespace sluice

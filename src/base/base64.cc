@@ -1,8 +1,8 @@
-#include "picker/exchange/base64.h"
+#include "base/base64.h"
 
 #include <cstdint>
 
-namespace sluice::picker {
+namespace sluice {
 
 std::optional<std::string> decode_base64(std::string_view text) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -22,4 +22,4 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
-}  // namespace sluice::picker
+}  // namespace sluice
