@@ -1,6 +1,6 @@
-// Base64 (RFC 4648), with padding or without.
+// Base64 (RFC 4648).
 //
-// Threads: pure function.
+// Threads: pure functions.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,9 @@
 
 namespace sluice {
 
-// Nothing where it is none.
+// With padding or without. Nothing where it is none.
 std::optional<std::string> decode_base64(std::string_view text);
+// With padding.
+std::string encode_base64(std::string_view bytes);
 
 }  // namespace sluice

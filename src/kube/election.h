@@ -67,20 +67,23 @@ class Election {
   // Why the last try failed; empty: it did not.
   const std::string& problem() const { return problem_; }
 
-  // The write that gives the Lease back; nothing where we do not hold it. Nothing else is to be sent then.
-  std::optional<Call> release(Time now, WallTime wall);
+  // Ends leading, and makes the write that gives the Lease back; nothing where we do not hold it. Not while a
+  // call is under way, and the last of all.
+  std::optional<Call> release(WallTime wall);
 
  private:
   enum class Doing : std::uint8_t { kReading, kCreating, kUpdating };
 
   std::string target(bool with_name) const;
-  Call write(WallTime wall, const std::string& holder, std::chrono::seconds duration);
+  Step send(Doing doing, Call call, Time now);
   Step read(Time now);
   Step take(Time now, WallTime wall);
-  Step again(Time now);
+  Step renew(Time now, WallTime wall);
+  Step led(const std::string& body, Time now);
+  Step again();
   Step failed(std::string text, Time now);
+  std::string spec_changed(WallTime wall, bool taken) const;
   bool observe(const std::string& body, Time now);
-  std::chrono::milliseconds call_timeout(Time now) const;
 
   const Options options_;
   const Random random_;
@@ -88,16 +91,14 @@ class Election {
   Doing doing_ = Doing::kReading;
   Time sent_;  // when the call under way was made
   std::optional<Time> leads_until_;
+  bool known_ = false;  // the Lease is as we wrote it, so that it can be renewed without reading
 
-  // The Lease as last seen; null: there is none.
+  // The Lease as last seen.
   std::string lease_;  // JSON
-  std::string version_;
+  std::string spec_;   // its spec, to see it change
   std::string holder_;
-  std::string renewed_;  // renewTime, as it stands there
-  std::string acquired_;
-  std::int64_t transitions_ = 0;
   std::chrono::milliseconds held_for_{0};
-  Time changed_;  // when holder or renewTime were seen to change
+  Time changed_;  // when its spec was seen to change
   std::string problem_;
 };
 

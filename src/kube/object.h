@@ -55,8 +55,8 @@ struct ListPage {
 // kind Status: what an API server says instead of an answer.
 struct Status {
   int code = 0;
-  std::string reason;  // "Expired"
-  std::string message;
+  std::string reason;               // "Expired"
+  std::string message;              // on one line, and cut where it is long
   std::vector<std::string> causes;  // reasons of details.causes
   std::optional<int> retry_after;   // seconds
   std::string more;                 // metadata.continue
@@ -79,7 +79,7 @@ std::expected<WatchEvent, std::string> read_event(std::string_view line, const R
 std::optional<Status> read_status(std::string_view body);
 std::expected<Object, std::string> read_object(std::string_view json, const Resource& resource);
 
-// "401 Unauthorized: token has expired", of a status and its body.
+// "it answers with status 403: pods is forbidden", of a status and its body.
 std::string describe(unsigned status, std::string_view body);
 
 // For a value in a query.

@@ -131,7 +131,6 @@ class Reflector {
   Step go(Next next);
   Step list_anew();
   Step page();
-  Step watch_again();
   Step listed(const Answer& answer);
   Step not_found(std::string text);
   Step probed(const Outcome& outcome);
@@ -160,7 +159,7 @@ class Reflector {
   std::string more_;
   bool one_page_ = false;
 
-  Time opened_;
+  std::optional<Time> opened_;
   bool told_ = false;  // this watch has told something
   int silent_ = 0;     // watches in a row that did not
   int bad_ = 0;        // watches in a row that ended with what nobody can read, or with an error

@@ -70,7 +70,7 @@ class WriteQueue {
 
   WriteQueue(const Options& options, Random random);
 
-  void set_active(bool active, Time now);
+  void set_active(bool active);
 
   void want(const std::string& key, Write write, Time now);
   // Nobody wants the key any more: what waits is dropped, and what was acknowledged is forgotten. What is
@@ -98,11 +98,12 @@ class WriteQueue {
   struct Entry {
     std::optional<Write> wanted;
     std::optional<Write> sent;                  // under way
-    std::optional<std::uint64_t> acknowledged;  // hash
-    bool forgotten = false;                     // while it was under way
-    std::optional<Time> last;                   // when it was sent
-    std::chrono::milliseconds gap{0};           // 0: quiet
-    Time due;                                   // of wanted
+    std::optional<std::uint64_t> acknowledged;  // its hash
+    bool forgotten = false;                     // while it was under way: its answer says nothing any more
+    bool dropped = false;                       // while it was under way
+    std::optional<Time> last;                   // when it was sent last
+    std::chrono::milliseconds gap{0};
+    Time due;  // of what is wanted
     std::uint64_t order = 0;
     Backoff backoff;
 
@@ -110,7 +111,6 @@ class WriteQueue {
   };
   using Ready = std::set<std::pair<std::pair<Time, std::uint64_t>, std::string>>;
 
-  void schedule(const std::string& key, Entry& entry, Time due);
   void unschedule(const std::string& key, const Entry& entry);
   void refill(Time now);
 

@@ -28,7 +28,7 @@
 
 #include "kube/testing/certificates.h"
 
-namespace sluice::kube::testing {
+namespace sluice::kube_testing {
 
 using Json = nlohmann::json;
 
@@ -128,4 +128,4 @@ class ApiServer {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace sluice::kube::testing
+}  // namespace sluice::kube_testing

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace sluice::kube::testing {
+namespace sluice::kube_testing {
 
 struct Certificate {
   std::string certificate;  // PEM
@@ -20,4 +20,4 @@ Certificate make_server_certificate(const Certificate& authority, const std::vec
 // For a client: the name is a user's.
 Certificate make_client_certificate(const Certificate& authority, const std::string& user);
 
-}  // namespace sluice::kube::testing
+}  // namespace sluice::kube_testing
