@@ -194,7 +194,6 @@ std::optional<Status> status_of(const Json& document) {
       if (cause.is_object()) status.causes.push_back(string_of(cause, "reason"));
     }
   }
-  status.more = string_of(part_of(document, "metadata"), "continue");
   return status;
 }
 

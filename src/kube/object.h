@@ -59,7 +59,6 @@ struct Status {
   std::string message;              // on one line, and cut where it is long
   std::vector<std::string> causes;  // reasons of details.causes
   std::optional<int> retry_after;   // seconds
-  std::string more;                 // metadata.continue
 
   bool operator==(const Status&) const = default;
 };
