@@ -393,6 +393,7 @@ struct Client::Impl {
       const std::string head = head_of(call, *credential);
       std::optional<Failure> failed = co_await receive(*connection, head, call.body, response, receiver);
       connection->never_expire();
+      if (receiver.stream) receiver.stream->connection.reset();  // it may be another's from now on
       if (stopping_ || receiver.cancelled()) co_return failed;
       if (failed) {
         // The server has closed it while nothing was asked. A POST may have been done all the same.
