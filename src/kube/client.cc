@@ -396,6 +396,8 @@ struct Client::Impl {
       if (receiver.stream) receiver.stream->connection.reset();  // it may be another's from now on
       if (stopping_ || receiver.cancelled()) co_return failed;
       if (failed) {
+        // What has become of one connection has become of the others, as far as anybody knows.
+        idle_.clear();
         // The server has closed it while nothing was asked. A POST may have been done all the same.
         if (!kept || response.begun() || failed->reason != Reason::kBroken || call.method == "POST")
           co_return failed;

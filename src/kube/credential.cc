@@ -29,6 +29,8 @@ using Json = nlohmann::json;
 
 // How long a plug-in's ends are waited for before we look whether we are to stop.
 constexpr std::chrono::milliseconds kLook{50};
+// And its own end, after that of its output.
+constexpr std::chrono::milliseconds kSoon{2};
 // Of its standard error, for people.
 constexpr std::size_t kMaxSaid = 4096;
 
@@ -195,15 +197,15 @@ std::expected<Finished, std::string> run(const Access& access, std::chrono::mill
     in_time = Clock::now() < end && !stop.stop_requested();
     if (!in_time) break;
     std::array<pollfd, 2> both{pollfd{out->read.get(), POLLIN, 0}, pollfd{err->read.get(), POLLIN, 0}};
-    ::poll(both.data(), both.size(), static_cast<int>(kLook.count()));
-    if (both[0].revents != 0 && !drain(out->read.get(), finished.output, kMaxPluginOutput + 1))
+    const bool closed = !out->read && !err->read;
+    ::poll(both.data(), both.size(), static_cast<int>((closed ? kSoon : kLook).count()));
+    if (both[0].revents != 0 && !drain(out->read.get(), finished.output, kMaxPluginOutput + 1)) {
       out->read.reset();
+    }
     if (both[1].revents != 0 && !drain(err->read.get(), finished.said, kMaxSaid)) err->read.reset();
     // It may leave a child behind that has its output still, so the end of that is not waited for.
     const bool silent = both[0].revents == 0 && both[1].revents == 0;
-    const bool closed = !out->read && !err->read;
-    if (silent || closed) exited = ::waitpid(pid, &finished.status, closed && !silent ? 0 : WNOHANG) == pid;
-    if (closed && !exited) ::usleep(1000);
+    if (silent) exited = ::waitpid(pid, &finished.status, WNOHANG) == pid;
   }
   // All of the group: whoever it has started is not to outlive it.
   ::kill(-pid, SIGKILL);

@@ -35,7 +35,7 @@ struct ListWatch::Running : std::enable_shared_from_this<Running> {
                   }));
     } else if (const auto* watch = std::get_if<Reflector::Watch>(&step)) {
       stream = client.open(
-          {.target = watch->target, .silence = options.silence},
+          {.target = watch->target, .head_timeout = options.list_timeout, .silence = options.silence},
           {.opened = guarded([](Running& self) { self.reflector.opened(std::chrono::steady_clock::now()); }),
            .line = guarded([](Running& self, std::string_view text) {
              if (const auto next = self.reflector.line(text, std::chrono::steady_clock::now())) {

@@ -21,7 +21,7 @@ class ListWatch {
   struct Options {
     Watched watched;
     Reflector::Options reflector = {};
-    std::chrono::milliseconds list_timeout{60'000};  // of a page
+    std::chrono::milliseconds list_timeout{60'000};  // of a page, and until a watch begins
     // A watch without a byte for so long is opened again. API servers send a bookmark each minute.
     std::chrono::milliseconds silence{150'000};
   };

@@ -350,7 +350,7 @@ TEST_F(ListWatchTest, MayEndWhileItIsBusy) {
 
 // Whatever goes wrong, at each step: once it is over, what is told is what is there.
 struct Trouble {
-  const char* name;
+  std::string name;
   Fault fault;
 };
 
@@ -377,8 +377,6 @@ TEST_P(ListWatchTrouble, EndsWithTheTruth) {
 }
 
 std::vector<Trouble> all_trouble() {
-  static std::vector<std::string> names;
-  names.reserve(64);
   std::vector<Trouble> all;
   const std::vector<std::pair<std::string, std::string>> steps{
       {"FirstPage", "limit=10"}, {"NextPage", "continue="}, {"Watch", "watch=1"}};
@@ -400,7 +398,7 @@ std::vector<Trouble> all_trouble() {
   };
   for (const auto& [step, part] : steps) {
     for (const auto& [name, fault] : faults) {
-      Trouble trouble{.name = names.emplace_back(step + name).c_str(), .fault = fault};
+      Trouble trouble{.name = step + name, .fault = fault};
       trouble.fault.in_target = part;
       all.push_back(trouble);
     }
@@ -409,7 +407,7 @@ std::vector<Trouble> all_trouble() {
 }
 
 INSTANTIATE_TEST_SUITE_P(AtEachStep, ListWatchTrouble, testing::ValuesIn(all_trouble()),
-                         [](const auto& trouble) { return std::string(trouble.param.name); });
+                         [](const auto& trouble) { return trouble.param.name; });
 
 // Random changes, and random trouble under way.
 TEST_F(ListWatchTest, AgreesAfterRandomTrouble) {
