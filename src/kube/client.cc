@@ -278,13 +278,12 @@ struct Client::Stream::State {
         partial.append(piece);
         return partial.size() <= max_line;
       }
+      if (partial.size() + end > max_line) return false;
       if (partial.empty()) {
         events.line(piece.substr(0, end));
       } else {
         partial.append(piece.substr(0, end));
-        const std::string line = std::exchange(partial, {});
-        if (line.size() > max_line) return false;
-        events.line(line);
+        events.line(std::exchange(partial, {}));
       }
       piece.remove_prefix(end + 1);
     }

@@ -104,7 +104,10 @@ bool expect_server(SSL* connection, const std::string& name, bool insecure) {
   if (is_address(name)) {
     return insecure || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), name.c_str()) == 1;
   }
-  if (SSL_set_tlsext_host_name(connection, name.c_str()) != 1) return false;
+  std::string shown = name;  // as OpenSSL's macro does, whose cast is one of C
+  if (SSL_ctrl(connection, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, shown.data()) != 1) {
+    return false;
+  }
   return insecure || SSL_set1_host(connection, name.c_str()) == 1;
 }
 

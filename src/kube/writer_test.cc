@@ -40,7 +40,7 @@ class WriterTest : public testing::Test {
                          {"status", status}}
                         .dump()};
   }
-  Json status() const { return server_.get("Gateway", "n", "g").value("status", Json()); }
+  Json status() const { return server_.get("Gateway", "n", "g").value("status", Json::object()); }
   Verdict verdict() { return told_.next().value().verdict; }
 
   ApiServer server_{{kGateways}};

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -215,11 +216,6 @@ void merge(Json& into, const Json& document) {
   }
 }
 
-bool has_field(const std::vector<const Json*>& documents, const std::string& name) {
-  return std::ranges::any_of(documents,
-                             [&](const Json* each) { return each->is_object() && each->contains(name); });
-}
-
 // Takes out of `from` what `before` has and neither `now` nor any other has.
 void take_out(Json& from, const Json& before, const Json& now, const std::vector<const Json*>& others) {
   if (!from.is_object() || !before.is_object()) return;
@@ -230,14 +226,14 @@ void take_out(Json& from, const Json& before, const Json& now, const std::vector
       if (each->is_object() && each->contains(name)) inner.push_back(&(*each)[name]);
     }
     const bool kept = now.is_object() && now.contains(name);
-    const Json next = kept ? now[name] : Json();
+    const Json next = kept ? now[name] : value.is_array() && !inner.empty() ? Json::array() : Json();
     if (value.is_object()) {
       take_out(from[name], value, next, inner);
       if (!kept && inner.empty() && from[name].empty()) from.erase(name);
       continue;
     }
-    if (!kept) {
-      if (!has_field(others, name)) from.erase(name);
+    if (!kept && inner.empty()) {
+      from.erase(name);
       continue;
     }
     const std::string key = item_key(value, next);
@@ -722,6 +718,11 @@ struct ApiServer::Impl {
 
   void serve(Connection& connection) {
     if (context) {
+      // OpenSSL writes to sockets that are closed, too.
+      sigset_t pipe;
+      ::sigemptyset(&pipe);
+      ::sigaddset(&pipe, SIGPIPE);
+      ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
       connection.tls = SSL_new(context.get());
       SSL_set_fd(connection.tls, connection.socket.get());
       if (SSL_accept(connection.tls) != 1) return;
