@@ -56,8 +56,8 @@ constexpr int kProbes = 3;
 
 void watch_over(tcp::socket& socket) {
   Error ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  ignored = socket.set_option(tcp::no_delay(true), ignored);
+  ignored = socket.set_option(asio::socket_base::keep_alive(true), ignored);
   const int fd = socket.native_handle();
   const int vanished = static_cast<int>(std::chrono::milliseconds(Client::kVanished).count());
   for (const auto& [option, value] : {std::pair(TCP_KEEPIDLE, kProbeAfter),
@@ -102,7 +102,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Error ignored;
     timer_.cancel();
     resolver_.cancel();
-    socket_.close(ignored);
+    ignored = socket_.close(ignored);
   }
   bool is_open() const { return socket_.is_open(); }
 
@@ -142,7 +142,7 @@ awaitable<Error> Connection::open(const std::string& host, std::uint16_t port) {
   const asio::ip::address address = asio::ip::make_address(host, error);
   if (!error) {
     const tcp::endpoint endpoint(address, port);
-    socket_.open(endpoint.protocol(), error);
+    error = socket_.open(endpoint.protocol(), error);
     if (!error) co_await socket_.async_connect(endpoint, redirect_error(use_awaitable, error));
     co_return error;
   }
@@ -303,7 +303,8 @@ Client::Stream::~Stream() {
   if (const auto connection = state_->connection.lock()) connection->close();
 }
 
-struct Client::Impl {
+class Client::Impl {
+ public:
   Impl(Access access, Options options)
       : access_(std::move(access)),
         options_(std::move(options)),
@@ -383,6 +384,7 @@ struct Client::Impl {
       const bool kept = connection != nullptr;
       if (!kept) {
         std::optional<Failure> failed = co_await connect(*credential, receiver, connection);
+        if (failed && failed->reason == Reason::kTls) doubt_certificate(*credential);
         if (failed) co_return failed;
       }
       if (receiver.stream) receiver.stream->connection = connection;
@@ -397,6 +399,7 @@ struct Client::Impl {
       if (failed) {
         // What has become of one connection has become of the others, as far as anybody knows.
         idle_.clear();
+        if (!kept && !response.begun()) doubt_certificate(*credential);
         // The server has closed it while nothing was asked. A POST may have been done all the same.
         if (!kept || response.begun() || failed->reason != Reason::kBroken || call.method == "POST")
           co_return failed;
@@ -540,6 +543,13 @@ struct Client::Impl {
     return credential.certificate == tls_credential_.certificate && credential.key == tls_credential_.key;
   }
 
+  // A server that does not take a client's certificate ends the connection, in TLS 1.3 after the handshake.
+  // The certificate may have been replaced.
+  void doubt_certificate(const Credential& credential) {
+    if (!access_.tls || credential.certificate.empty()) return;
+    keeper_.refused(credential, std::chrono::system_clock::now());
+  }
+
   // ---- connections that are kept ---------------------------------------------------------------------
 
   std::shared_ptr<Connection> take_idle(const Credential& credential) {
@@ -612,6 +622,9 @@ struct Client::Impl {
     finished.wait(lock, [&] { return done; });
   }
   std::thread::id thread_id() const { return thread_.get_id(); }
+
+ private:
+  friend class Client;
 
   struct Idle {
     std::shared_ptr<Connection> connection;

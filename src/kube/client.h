@@ -136,7 +136,7 @@ class Client {
   void stop();
 
  private:
-  struct Impl;
+  class Impl;
   std::unique_ptr<Impl> impl_;
 };
 

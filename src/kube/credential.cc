@@ -149,7 +149,9 @@ std::vector<std::string> environment_for(const Access& access) {
   for (char** each = environ; *each != nullptr; ++each) {
     if (!overrides(*each)) environment.emplace_back(*each);
   }
-  for (const auto& [name, value] : access.exec->environment) environment.push_back(name + "=" + value);
+  for (const auto& [name, value] : access.exec->environment) {
+    environment.push_back(fmt::format("{}={}", name, value));
+  }
   environment.push_back("KUBERNETES_EXEC_INFO=" + plugin_input(access));
   return environment;
 }

@@ -1,7 +1,10 @@
 #include "kube/object.h"
 
+#include <random>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace sluice::kube {
 namespace {
@@ -78,6 +81,69 @@ TEST(ReadList, RefusesWhatNothingCanGoOnFrom) {
     ASSERT_FALSE(page) << text;
     EXPECT_THAT(page.error(), HasSubstr(told)) << text;
   }
+}
+
+// Any value, with texts that look like JSON.
+nlohmann::json random_value(std::minstd_rand& random, int depth) {
+  static const std::vector<std::string> kTexts{"",   "a",    "\"", "\\", "}", "]", "{\"name\":\"x\"}",
+                                               "\n", "\\\"", "ü"};
+  switch (random() % (depth > 0 ? 7 : 5)) {
+    case 0:
+      return nullptr;
+    case 1:
+      return random() % 2 == 0;
+    case 2:
+      return -1.5e3 * static_cast<double>(random() % 100);
+    case 3:
+      return random();
+    case 4:
+      return kTexts[random() % kTexts.size()];
+    case 5: {
+      nlohmann::json list = nlohmann::json::array();
+      for (std::size_t i = random() % 4; i > 0; --i) list.push_back(random_value(random, depth - 1));
+      return list;
+    }
+    default: {
+      nlohmann::json map = nlohmann::json::object();
+      for (std::size_t i = random() % 4; i > 0; --i) {
+        map[kTexts[random() % kTexts.size()]] = random_value(random, depth - 1);
+      }
+      return map;
+    }
+  }
+}
+
+TEST(ReadList, AgreesWithAParserOfJson) {
+  std::minstd_rand random(1);  // NOLINT(bugprone-random-generator-seed)
+  for (int i = 0; i < 500; ++i) {
+    nlohmann::json list{{"metadata", {{"resourceVersion", "7"}}}, {"items", nlohmann::json::array()}};
+    for (std::size_t n = random() % 4; n > 0; --n) {
+      nlohmann::json object{{"kind", "Pod"},
+                            {"apiVersion", "v1"},
+                            {"metadata", {{"name", "a"}, {"uid", "\"u"}, {"resourceVersion", "5"}}}};
+      object["metadata"]["labels"] = random_value(random, 3);
+      object["spec"] = random_value(random, 4);
+      list["items"].push_back(object);
+    }
+    list[random() % 2 == 0 ? "a" : "z"] = random_value(random, 3);
+    const std::string body = list.dump(random() % 2 == 0 ? -1 : 2);
+    const auto page = read_list(body, kPods);
+    ASSERT_TRUE(page) << page.error() << body;
+    ASSERT_EQ(page->objects.size(), list["items"].size()) << body;
+    for (std::size_t n = 0; n < page->objects.size(); ++n) {
+      EXPECT_EQ(nlohmann::json::parse(page->objects[n].json), list["items"][n]) << body;
+      EXPECT_EQ(page->objects[n].uid, "\"u") << body;
+    }
+  }
+}
+
+TEST(ReadList, RefusesWhatIsCutAnywhere) {
+  const std::string body =
+      R"({"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a\"","resourceVersion":"5"},"x":[1,{"y":null}]}]})";
+  for (std::size_t size = 0; size < body.size(); ++size) {
+    EXPECT_FALSE(read_list(std::string_view(body).substr(0, size), kPods)) << size;
+  }
+  EXPECT_TRUE(read_list(body, kPods));
 }
 
 TEST(ReadEvent, TellsTypesApart) {

@@ -50,7 +50,7 @@ class BeastParser final : public http::basic_parser<false> {
   std::size_t on_chunk_body_impl(std::uint64_t, Text piece, Error&) override { return give(piece); }
   void on_finish_impl(Error&) override {}
 
-  std::size_t give(Text piece) {
+  std::size_t give(Text piece) const {
     (*body)(std::string_view(piece.data(), piece.size()));
     return piece.size();
   }

@@ -318,7 +318,8 @@ struct Connection {
                                             : ::send(socket.get(), bytes.data(), size, MSG_NOSIGNAL);
       if (sent < 0 || (sent == 0 && size > 0)) return false;
       bytes.remove_prefix(static_cast<std::size_t>(sent));
-      if (left && (*left -= static_cast<std::size_t>(sent)) == 0) {
+      if (left) *left -= static_cast<std::size_t>(sent);
+      if (left == 0U) {
         shut();
         return false;
       }
