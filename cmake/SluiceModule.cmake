@@ -1,10 +1,11 @@
-# sluice_module(NAME [DEPS module...] [LINK library...] [TEST_LINK library...] [EXCEPT folder...]
+# sluice_module(NAME [DEPS module...] [TEST_DEPS module...] [LINK library...] [TEST_LINK library...] [EXCEPT folder...]
 #               [PRECOMPILED header... | PRECOMPILED_AS module] [THREADED [test...]])
 #
 # The folder src/NAME as the static library sluice_NAME, and its *_test.cc as the executable
 # NAME_test, a test of ctest that runs in the root of the repository. A folder with headers only is
 # an INTERFACE library; one that does not exist is an empty one. DEPS are the modules that NAME may
-# include: scripts/check_includes.py reads these calls, they are the table of include directions.
+# include: scripts/check_includes.py reads these calls, they are the table of include directions. TEST_DEPS are
+# those that its tests may include besides.
 # TEST_LINK is what only the tests link. EXCEPT are folders of src/NAME that are modules of their own:
 # sluice_module(NAME/folder ...) is the library sluice_NAME_folder. PRECOMPILED are headers that most of
 # its files include: they are read once, for the library and for the tests each. A file includes what it
@@ -12,7 +13,7 @@
 # The tests of a THREADED module are run with the thread
 # sanitizer too: those that are named, or else all.
 function(sluice_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PRECOMPILED_AS" "DEPS;LINK;TEST_LINK;EXCEPT;PRECOMPILED;THREADED")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PRECOMPILED_AS" "DEPS;TEST_DEPS;LINK;TEST_LINK;EXCEPT;PRECOMPILED;THREADED")
   set(dir ${PROJECT_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
   foreach(folder IN LISTS arg_EXCEPT)
@@ -27,6 +28,11 @@ function(sluice_module name)
   foreach(dep IN LISTS arg_DEPS)
     string(REPLACE "/" "_" dep ${dep})
     list(APPEND libraries sluice_${dep})
+  endforeach()
+
+  foreach(dep IN LISTS arg_TEST_DEPS)
+    string(REPLACE "/" "_" dep ${dep})
+    list(APPEND arg_TEST_LINK sluice_${dep})
   endforeach()
 
   if(sources)

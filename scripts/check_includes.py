@@ -2,7 +2,7 @@
 """Checks the include directions between the modules of src/, and the form of includes.
 
 The table of directions is the sluice_module() calls of CMakeLists.txt: a module may include itself,
-its DEPS, and theirs. src/main.cc, test/ and bench/ may include every module.
+its DEPS, and theirs; its tests its TEST_DEPS too. src/main.cc, test/ and bench/ may include every module.
 
 usage: check_includes.py [ROOT]
 """
@@ -22,8 +22,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[>"]')
 MODULE = re.compile(r"^sluice_module\(([^)]*)\)", re.MULTILINE)
 
 
-def modules(root):
-    """The table: module → the set of its DEPS."""
+def modules(root, wanted="DEPS"):
+    """The table: module → the set of its DEPS, or TEST_DEPS."""
     with open(os.path.join(root, "CMakeLists.txt")) as file:
         calls = MODULE.findall(file.read())
     table = {}
@@ -33,7 +33,7 @@ def modules(root):
         for word in words:
             if word.isupper():
                 keyword = word
-            elif keyword == "DEPS":
+            elif keyword == wanted:
                 deps.add(word)
         table[name] = deps
     return table
@@ -71,7 +71,7 @@ def own_header(path):
     return re.sub(r"(_test|_bench|_fuzz)?\.cc$", ".h", path)
 
 
-def check_file(root, path, table, reach, problems):
+def check_file(root, path, table, reach, problems, for_tests):
     with open(os.path.join(root, path)) as file:
         lines = file.read().splitlines()
     top, _, below = path.partition("/")
@@ -100,7 +100,8 @@ def check_file(root, path, table, reach, problems):
             problems.append(f"{where}: {target}: there is no such file in src/")
         elif quote == '"' and module is not None:
             other = owner(target, table)
-            if other is not None and other != module and other not in reach[module]:
+            allowed = reach[module] | (for_tests[module] if path.endswith("_test.cc") else set())
+            if other is not None and other != module and other not in allowed:
                 problems.append(f"{where}: {module} must not include {target}: {other} is not among its DEPS")
 
     if path.endswith(".h"):
@@ -118,13 +119,14 @@ def check(root):
     problems = []
     table = modules(root)
     reach = closures(table, problems)
+    for_tests = modules(root, "TEST_DEPS")
     for top in ("src", "test", "bench"):
         for folder, subfolders, names in os.walk(os.path.join(root, top)):
             subfolders.sort()
             for name in sorted(names):
                 if name.endswith((".h", ".cc")):
                     path = os.path.relpath(os.path.join(folder, name), root)
-                    check_file(root, path, table, reach, problems)
+                    check_file(root, path, table, reach, problems, for_tests)
     return problems
 
 

@@ -40,6 +40,17 @@ class CheckIncludes(unittest.TestCase):
             {**self.XDS, "src/base/b.cc": '#include "xds/x.h"\n'},
         )
 
+    FOR_TESTS = TABLE + "sluice_module(kube DEPS base TEST_DEPS ir)\n"
+    IR = {"src/ir/i.h": "#pragma once\n"}
+
+    def test_of_tests_alone(self):
+        self.assertEqual(self.problems({**self.IR, "src/kube/k_test.cc": '#include "ir/i.h"\n'}, self.FOR_TESTS), [])
+        self.rejects(
+            "src/kube/k.cc:1: kube must not include ir/i.h: ir is not among its DEPS",
+            {**self.IR, "src/kube/k.cc": '#include "ir/i.h"\n'},
+            self.FOR_TESTS,
+        )
+
     def test_unknown_module(self):
         self.rejects(
             "src/new/n.cc: its folder is not a sluice_module() of CMakeLists.txt",

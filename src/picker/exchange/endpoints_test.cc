@@ -7,8 +7,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "picker/exchange/base64.h"
-
 namespace sluice::picker {
 namespace {
 
@@ -42,13 +40,6 @@ TEST(ParseEndpoints, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(endpoints.error().message, HasSubstr(message));
     EXPECT_EQ(endpoints.error().where, (Where{.file = "pool.txt", .line = 2}));
   }
-}
-
-TEST(DecodeBase64, TakesItWithPaddingAndWithout) {
-  EXPECT_EQ(decode_base64("MTAuMC4wLjE6ODAwMA=="), "10.0.0.1:8000");
-  EXPECT_EQ(decode_base64("MTAuMC4wLjE6ODAwMA"), "10.0.0.1:8000");
-  EXPECT_EQ(decode_base64(""), "");
-  EXPECT_EQ(decode_base64("!"), std::nullopt);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "picker/exchange/base64.h"
+#include "base/base64.h"
 #include "picker/exchange/names.h"
 #include "picker/json_text.h"
 
