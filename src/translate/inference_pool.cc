@@ -72,8 +72,25 @@ ir::CircuitBreakers no_limits() {
   return breakers;
 }
 
-ir::ClusterSettings settings_of_picker(bool ours) {
+// Envoy goes on without a picker, but not with what it has begun to send to one: so nothing is sent there from the
+// first failed connection until it takes connections again, which its health check says.
+ir::OutlierDetection out_at_once() {
+  ir::OutlierDetection detection;
+  detection.max_ejected_percent = 100;
+  detection.server_errors = std::numeric_limits<std::uint32_t>::max();  // its answers say nothing of it
+  detection.local_apart = true;
+  detection.local_failures = 1;
+  return detection;
+}
+
+bool fails_open(const std::optional<api::EndpointPickerRef>& picker) {
+  return !picker || picker->failure_mode == api::PickerFailureMode::kFailOpen;
+}
+
+ir::ClusterSettings settings_of_picker(const std::optional<api::EndpointPickerRef>& picker) {
+  const bool ours = !picker;
   ir::ClusterSettings settings;
+  if (!ours && fails_open(picker)) settings.outlier_detection = out_at_once();
   ir::HealthCheck& check = settings.health_check.emplace();
   if (ours) {
     check.question = ir::GrpcQuestion{.service = kExtProcService, .authority = "picker"};
@@ -138,7 +155,7 @@ std::expected<std::shared_ptr<ResolvedBackend>, ReferenceFailure> resolve_picker
   ir::Cluster& cluster = picker->row.cluster;
   cluster.name = "picker/" + pool.to_string();
   cluster.owner = {.kind = api::kind_of<api::InferencePool>(), .name = pool};
-  cluster.settings = settings_of_picker(!view.picker);
+  cluster.settings = settings_of_picker(view.picker);
   return picker;
 }
 
@@ -308,7 +325,7 @@ std::expected<std::shared_ptr<ResolvedBackend>, ReferenceFailure> resolve_pool(
   ir::ClusterSettings settings;
   settings.circuit_breakers = no_limits();
 
-  const bool open = !view->picker || view->picker->failure_mode == api::PickerFailureMode::kFailOpen;
+  const bool open = fails_open(view->picker);
   if (view->inside) {
     resolved->picker = std::make_shared<ir::Extension>(
         ir::Extension{.name = fmt::format("{}/{}", ir::kEndpointPicker, key.name.to_string()),
