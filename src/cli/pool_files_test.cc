@@ -64,7 +64,7 @@ TEST(PoolFiles, HaveThePodsObjectivesAndRewritesOfTheirPool) {
   ASSERT_TRUE(planned);
   const translate::PickerPlan* plan = &planned->plan;
   EXPECT_THAT(addresses(*plan), ElementsAre("10.0.0.1:8000", "10.0.0.2:8000"));
-  EXPECT_EQ(control::endpoints_of(*plan).at(1).role, picker::Role::kPrefill);
+  EXPECT_EQ(control::endpoints_of(*plan).at(1).labels.at("llm-d.ai/role"), "prefill");
   EXPECT_EQ(plan->priorities, (std::map<std::string, int, std::less<>>{{"batch", -1}}));
   ASSERT_EQ(control::rules_of(*plan).rewrites.size(), 1U);
   EXPECT_EQ(control::rules_of(*plan).rewrites.at(0).targets.at(0).model, "new");

@@ -13,20 +13,6 @@ namespace sluice::control {
 
 using translate::PickerPlan;
 
-namespace {
-
-// llm-d's label of what a pod is for; its older values and names are those of `sluice picker`'s profiles.
-constexpr std::string_view kRoleLabel = "llm-d.ai/role";
-
-picker::Role role_of(const api::StringMap& labels) {
-  const auto at = labels.find(kRoleLabel);
-  if (at == labels.end()) return picker::Role::kBoth;
-  if (at->second == "prefill") return picker::Role::kPrefill;
-  return at->second == "decode" ? picker::Role::kDecode : picker::Role::kBoth;
-}
-
-}  // namespace
-
 std::vector<PickerPlan::Server> servers_of(const api::InferencePool& pool,
                                            const std::vector<const api::Pod*>& pods) {
   std::vector<PickerPlan::Server> servers;
@@ -47,8 +33,7 @@ std::vector<picker::Endpoint> endpoints_of(const translate::PickerPlan& plan) {
   std::vector<picker::Endpoint> endpoints;
   endpoints.reserve(plan.servers.size());
   for (const translate::PickerPlan::Server& server : plan.servers) {
-    endpoints.push_back(
-        {.address = server.address, .role = role_of(server.labels), .labels = server.labels, .models = {}});
+    endpoints.push_back({.address = server.address, .labels = server.labels, .models = {}});
   }
   return endpoints;
 }

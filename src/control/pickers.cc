@@ -30,8 +30,6 @@ std::string text_of(const translate::PickerPlan& plan, const std::string& config
   json servers = json::array();
   for (const picker::Endpoint& endpoint : endpoints_of(plan)) {
     json& server = servers.emplace_back(json{{"address", endpoint.address}});
-    if (endpoint.role == picker::Role::kPrefill) server["role"] = "prefill";
-    if (endpoint.role == picker::Role::kDecode) server["role"] = "decode";
     if (!endpoint.labels.empty()) server["labels"] = endpoint.labels;
   }
   const picker::TrafficRules rules = rules_of(plan);

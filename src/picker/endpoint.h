@@ -6,17 +6,19 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "picker/request.h"
 
 namespace sluice::picker {
 
-enum class Role : std::uint8_t { kBoth, kPrefill, kDecode };
+// llm-d's label for what a server is for, where some prefill and others decode: "prefill", "decode", "both";
+// profiles filter by it as by any.
+inline constexpr std::string_view kRoleLabel = "llm-d.ai/role";
 
 struct Endpoint {
   std::string address;  // "10.0.0.1:8000"
-  Role role = Role::kBoth;
   std::map<std::string, std::string, std::less<>> labels;
   // What /v1/models lists, adapters too. Empty: unknown, it may serve any.
   std::vector<std::string> models;

@@ -48,7 +48,6 @@ bool any(const Mask& mask) {
 }
 
 bool passes(const Endpoint& endpoint, const Stage& stage) {
-  if (stage.role && endpoint.role != Role::kBoth && endpoint.role != *stage.role) return false;
   return std::ranges::all_of(stage.filters, [&](const LabelFilter& filter) {
     const auto label = endpoint.labels.find(filter.label);
     const bool keeps =

@@ -1,6 +1,7 @@
 #include "picker/picker.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <set>
@@ -269,11 +270,14 @@ TEST(Picker, ChoosesAtRandomInProportionToScores) {
   EXPECT_NEAR(counts["a"], 8000, 200);
 }
 
+// As llm-d's prefill-filter and decode-filter have it.
+LabelFilter for_role(const std::string& role) { return {std::string(kRoleLabel), {role, "both"}, true}; }
+
 TEST(Picker, FiltersByLabelAndRole) {
   std::vector<Endpoint> endpoints = pods(4);
   endpoints[0].labels["tier"] = "slow";
   endpoints[1].labels["tier"] = "fast";
-  endpoints[2].role = Role::kPrefill;
+  endpoints[2].labels.emplace(kRoleLabel, "prefill");
   struct Case {
     Stage stage;
     std::vector<std::string> left;
@@ -282,8 +286,8 @@ TEST(Picker, FiltersByLabelAndRole) {
       {{.filters = {{"tier", {"fast"}}}}, {"b"}},
       {{.filters = {{"tier", {}}}}, {"a", "b"}},
       {{.filters = {{"tier", {"fast"}, true}}}, {"b", "c", "d"}},
-      {{.role = Role::kDecode}, {"a", "b", "d"}},
-      {{.filters = {{"tier", {"fast"}, true}}, .role = Role::kPrefill}, {"b", "c", "d"}},
+      {{.filters = {for_role("decode")}}, {"a", "b", "d"}},
+      {{.filters = {{"tier", {"fast"}, true}, for_role("prefill")}}, {"b", "c", "d"}},
   };
   for (const Case& c : cases) {
     Profile profile = default_profile();
@@ -299,12 +303,13 @@ TEST(Picker, FiltersByLabelAndRole) {
 
 TEST(Picker, HasLongPromptsPrefilledElsewhere) {
   Profile profile = default_profile();
-  profile.serve.role = Role::kDecode;
-  profile.prefill = Stage{.role = Role::kPrefill};
+  profile.serve.filters = {for_role("decode")};
+  profile.prefill = Stage{.filters = {for_role("prefill")}};
   profile.prefill_threshold = 1000;
   std::vector<Endpoint> endpoints = pods(4);
-  endpoints[0].role = endpoints[1].role = Role::kPrefill;
-  endpoints[2].role = endpoints[3].role = Role::kDecode;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    endpoints[i].labels.emplace(kRoleLabel, i < 2 ? "prefill" : "decode");
+  }
   Picker picker(profile);
   picker.set_endpoints(endpoints);
 
@@ -701,7 +706,7 @@ TEST(Picker, ReservationsReturnToZero) {
     profile.admission.queue = below(2) == 0;
     profile.admission.max_queued = 20;
     if (below(3) == 0) {
-      profile.prefill = Stage{.role = Role::kPrefill};
+      profile.prefill = Stage{.filters = {for_role("prefill")}};
       profile.prefill_threshold = 500;
     }
     if (below(3) == 0) profile.limits = {{.requests_per_second = 50, .tokens_per_second = 100'000}};
@@ -728,7 +733,8 @@ TEST(Picker, ReservationsReturnToZero) {
         case 2: {
           std::vector<Endpoint> left = pods(7);
           std::erase_if(left, [&](const Endpoint&) { return below(3) == 0; });
-          for (Endpoint& endpoint : left) endpoint.role = static_cast<Role>(below(3));
+          const std::array roles{"both", "prefill", "decode"};
+          for (Endpoint& endpoint : left) endpoint.labels[std::string(kRoleLabel)] = roles.at(below(3));
           picker.set_endpoints(left);
           break;
         }

@@ -52,7 +52,6 @@ enum class Choice : std::uint8_t { kLowestCost, kMaxScore, kRandom, kWeightedRan
 
 struct Stage {
   std::vector<LabelFilter> filters;
-  std::optional<Role> role;     // leaves endpoints of this role, and of both
   std::vector<Scorer> scorers;  // of choices by score
   Choice choice = Choice::kLowestCost;
   std::uint32_t fallbacks = 3;  // addresses after the first, at most kMaxAddresses - 1

@@ -72,8 +72,8 @@ ir::CircuitBreakers no_limits() {
   return breakers;
 }
 
-// Envoy goes on without a picker, but not with what it has begun to send to one: so nothing is sent there from the
-// first failed connection until it takes connections again, which its health check says.
+// Envoy goes on without a picker, but not with what it has begun to send to one: so nothing is sent there
+// from the first failed connection until it takes connections again, which its health check says.
 ir::OutlierDetection out_at_once() {
   ir::OutlierDetection detection;
   detection.max_ejected_percent = 100;

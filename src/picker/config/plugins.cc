@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "picker/endpoint.h"
+
 namespace sluice::picker {
 namespace {
 
 using namespace schema;  // NOLINT: the declarations are written in its words
-
-constexpr std::string_view kRoleLabel = "llm-d.ai/role";
 
 Type none() { return object({}); }
 

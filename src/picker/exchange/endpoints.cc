@@ -34,12 +34,11 @@ std::expected<Endpoint, std::string> parse_one(std::string_view text) {
     if (equals == std::string_view::npos || equals == 0)
       return std::unexpected(fmt::format("{} is no label", quote(word)));
     const std::string_view value = word.substr(equals + 1);
-    if (word.substr(0, equals) == "role") {
-      if (value != "both" && value != "prefill" && value != "decode")
-        return std::unexpected(fmt::format("the role {} is none of both, prefill and decode", quote(value)));
-      endpoint.role = value == "prefill" ? Role::kPrefill : value == "decode" ? Role::kDecode : Role::kBoth;
-    }
-    endpoint.labels.insert_or_assign(std::string(word.substr(0, equals)), std::string(value));
+    const bool role = word.substr(0, equals) == "role";
+    if (role && value != "both" && value != "prefill" && value != "decode")
+      return std::unexpected(fmt::format("the role {} is none of both, prefill and decode", quote(value)));
+    endpoint.labels.insert_or_assign(std::string(role ? kRoleLabel : word.substr(0, equals)),
+                                     std::string(value));
   }
   return endpoint;
 }

@@ -5,7 +5,7 @@
 //   [fd00::1]:8000, [fd00::2]:8000
 //
 // An address is an IP address and a port. What follows it up to the end of the line or a comma are labels;
-// the label `role` is prefill, decode or both.
+// `role` is short for kRoleLabel: prefill, decode or both.
 //
 // Threads: pure function.
 #pragma once

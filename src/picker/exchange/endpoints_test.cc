@@ -19,10 +19,9 @@ TEST(ParseEndpoints, ReadsAddressesLabelsAndRoles) {
   ASSERT_TRUE(endpoints.has_value());
   ASSERT_EQ(endpoints->size(), 3U);
   EXPECT_EQ((*endpoints)[0], (Endpoint{.address = "10.0.0.1:8000"}));
-  EXPECT_EQ((*endpoints)[1], (Endpoint{.address = "[fd00::1]:8000",
-                                       .role = Role::kDecode,
-                                       .labels = {{"role", "decode"}, {"zone", "a"}}}));
-  EXPECT_EQ((*endpoints)[2].role, Role::kPrefill);
+  EXPECT_EQ((*endpoints)[1],
+            (Endpoint{.address = "[fd00::1]:8000", .labels = {{"llm-d.ai/role", "decode"}, {"zone", "a"}}}));
+  EXPECT_EQ((*endpoints)[2].labels.at("llm-d.ai/role"), "prefill");
 }
 
 TEST(ParseEndpoints, SaysWhatIsWrongAndWhere) {

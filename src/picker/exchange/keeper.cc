@@ -50,6 +50,10 @@ void PoolKeeper::on_lost(std::string_view address, std::string_view reason) {
   answered();
 }
 
+void PoolKeeper::on_silent(std::string_view address, std::string_view reason) {
+  if (options_.on_silent) options_.on_silent(address, reason);
+}
+
 void PoolKeeper::on_models(std::string_view address, std::vector<ServedModel> models) {
   pool_.set_models(address, std::move(models));
 }

@@ -28,6 +28,8 @@ struct KeeperOptions {
   std::vector<Series> series = default_series();
   // A server that answered does not any more, or one that is new has not answered at all.
   std::function<void(std::string_view address, std::string_view reason)> on_lost;
+  // A server answers, but does not say how it is, and counts as idle.
+  std::function<void(std::string_view address, std::string_view reason)> on_silent;
   // ready() has become true.
   std::function<void()> on_ready;
 };
@@ -56,6 +58,7 @@ class PoolKeeper final : private Pool::Keeper, private Scraper::Listener {
   void asked(Time at) override { scraper_.busy(at); }
   void on_load(std::string_view address, const Load& load) override;
   void on_lost(std::string_view address, std::string_view reason) override;
+  void on_silent(std::string_view address, std::string_view reason) override;
   void on_models(std::string_view address, std::vector<ServedModel> models) override;
   void answered();
   void work();

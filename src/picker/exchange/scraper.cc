@@ -247,12 +247,18 @@ class Scraper::Pod {
     ++server_.answers;
     server_.there = true;
     server_.last_answer = now();
-    server_.last_error = status == 200 && page_.found()
-                             ? ""
-                             : fmt::format("{} says nothing that is wanted", scraper_.options_.metrics_path);
+    std::string lack;
+    if (status != 200) {
+      lack = fmt::format("{} is answered with {}", scraper_.options_.metrics_path, status);
+    } else if (!page_.found()) {
+      lack = fmt::format("none of its metrics is known at {}", scraper_.options_.metrics_path);
+    }
+    const bool fell_silent = !lack.empty() && server_.last_error != lack;
+    server_.last_error = std::move(lack);
     failures_in_a_row_ = 0;
     schedule(scraper_.interval());
     scraper_.listener_.on_load(server_.address, load);
+    if (fell_silent) scraper_.listener_.on_silent(server_.address, server_.last_error);
   }
 
   // `hard`: the server is not there, or not as it should be.

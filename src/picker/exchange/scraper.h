@@ -7,7 +7,7 @@
 // A server that refuses or breaks the connection, or answers with an error, is lost at once; one that is slow
 // keeps what it said last, until `lost_after` has gone by. Lost ones are asked on, at most once in
 // `retry_interval`, and are there again with the first answer. A server without a metrics page (404), or with
-// one that says none of what is wanted, is there, and idle as far as one knows.
+// one that says none of what is wanted, is there, and idle as far as one knows: the listener is told so once.
 //
 // Threads: those of its loop, but for busy().
 #pragma once
@@ -48,6 +48,8 @@ class Scraper {
    public:
     virtual void on_load(std::string_view address, const Load& load) = 0;
     virtual void on_lost(std::string_view address, std::string_view reason) = 0;
+    // It answers, but does not say how it is.
+    virtual void on_silent(std::string_view address, std::string_view reason) = 0;
     virtual void on_models(std::string_view address, std::vector<ServedModel> models) = 0;
 
    protected:

@@ -112,6 +112,9 @@ class Scraping : public testing::Test, public Scraper::Listener {
   void on_lost(std::string_view address, std::string_view reason) override {
     lost[std::string(address)].emplace_back(reason);
   }
+  void on_silent(std::string_view address, std::string_view reason) override {
+    silent[std::string(address)].emplace_back(reason);
+  }
   void on_models(std::string_view address, std::vector<ServedModel> list) override {
     models[std::string(address)] = std::move(list);
   }
@@ -148,6 +151,7 @@ class Scraping : public testing::Test, public Scraper::Listener {
   Scraper scraper_{loop_, options_, table_, *this};
   std::map<std::string, std::vector<std::uint32_t>> loads;
   std::map<std::string, std::vector<std::string>> lost;
+  std::map<std::string, std::vector<std::string>> silent;
   std::map<std::string, std::vector<ServedModel>> models;
   std::vector<Step> steps_;
   std::size_t next_ = 0;
@@ -228,6 +232,16 @@ TEST_F(Scraping, AServerWithAnErrorIsLostAndOneWithoutMetricsIsIdle) {
   go();
   EXPECT_THAT(lost[broken.address()], ElementsAre("it answers with 503"));
   EXPECT_EQ(loads[plain.address()].front(), 0U);
+}
+
+TEST_F(Scraping, TellsOnceOfAServerThatDoesNotSayHowItIs) {
+  ModelServer plain(loop_, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+  ModelServer other(loop_, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nqueue 17\n");
+  scraper_.set_addresses(std::vector{plain.address(), other.address()});
+  when([&] { return loads[plain.address()].size() > 3 && loads[other.address()].size() > 3; });
+  go();
+  EXPECT_THAT(silent[plain.address()], ElementsAre("/metrics is answered with 404"));
+  EXPECT_THAT(silent[other.address()], ElementsAre("none of its metrics is known at /metrics"));
 }
 
 TEST_F(Scraping, AnAddressThatIsTakenAwayIsAskedNoMore) {

@@ -20,7 +20,6 @@ namespace {
 
 struct ServerInFile {
   std::string address;
-  Role role = Role::kBoth;
   std::map<std::string, std::string, std::less<>> labels;
 };
 struct TargetInFile {
@@ -44,12 +43,11 @@ constexpr std::int64_t kMaxWeight = 1'000'000;
 const schema::Type& pool_type() {
   using namespace schema;  // NOLINT: as in api
   static const auto* const kType = new Type(object({
-      field<&PoolInFile::servers>(
-          "servers", list(object({
-                         field<&ServerInFile::address>("address", string()).required(),
-                         field<&ServerInFile::role>("role", enumeration({"both", "prefill", "decode"})),
-                         field<&ServerInFile::labels>("labels", map(string())),
-                     }))),
+      field<&PoolInFile::servers>("servers",
+                                  list(object({
+                                      field<&ServerInFile::address>("address", string()).required(),
+                                      field<&ServerInFile::labels>("labels", map(string())),
+                                  }))),
       field<&PoolInFile::objectives>("objectives", map(int32())),
       field<&PoolInFile::rewrites>(
           "rewrites",
@@ -95,10 +93,8 @@ std::optional<PoolContents> read_pool_contents(std::string_view json, std::strin
            parsed ? "this is not one address" : parsed.error().message);
       continue;
     }
-    made.endpoints.push_back({.address = parsed->front().address,
-                              .role = server.role,
-                              .labels = std::move(server.labels),
-                              .models = {}});
+    made.endpoints.push_back(
+        {.address = parsed->front().address, .labels = std::move(server.labels), .models = {}});
   }
   made.rules.priorities.insert(written.objectives.begin(), written.objectives.end());
   for (RewriteInFile& rewrite : written.rewrites) {

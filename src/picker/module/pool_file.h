@@ -1,7 +1,7 @@
 // What a pool is at the moment, in a file that `sluice run` replaces whenever that changes: so that neither a
 // pod nor a rule that comes changes a listener of Envoy.
 //
-//   {"servers": [{"address": "10.0.0.1:8000", "role": "decode", "labels": {"zone": "a"}}, …],
+//   {"servers": [{"address": "10.0.0.1:8000", "labels": {"llm-d.ai/role": "decode"}}, …],
 //    "objectives": {"batch": -1},
 //    "rewrites": [{"models": ["chat"], "targets": [{"model": "chat-7b", "weight": 9}, …]}, …],
 //    "config": {…}}

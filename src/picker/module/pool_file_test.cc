@@ -30,7 +30,7 @@ std::vector<std::string> wrong(std::string_view json) {
 TEST(PoolFile, HasServersPrioritiesAndRewrites) {
   std::vector<Problem> problems;
   const auto contents = read_pool_contents(
-      R"({"servers": [{"address": "10.0.0.1:8000", "role": "decode", "labels": {"zone": "a", "role": "web"}},
+      R"({"servers": [{"address": "10.0.0.1:8000", "labels": {"zone": "a", "llm-d.ai/role": "decode"}},
                       {"address": "[fd00::1]:8000"}],
           "objectives": {"batch": -1},
           "rewrites": [{"models": ["chat"], "targets": [{"model": "old", "weight": 9}, {"model": "new"}]},
@@ -38,11 +38,9 @@ TEST(PoolFile, HasServersPrioritiesAndRewrites) {
       "pool.json", &problems);
   ASSERT_THAT(problems, IsEmpty());
   ASSERT_TRUE(contents);
-  const Endpoint first{.address = "10.0.0.1:8000",
-                       .role = Role::kDecode,
-                       .labels = {{"role", "web"}, {"zone", "a"}},
-                       .models = {}};
-  const Endpoint second{.address = "[fd00::1]:8000", .role = Role::kBoth, .labels = {}, .models = {}};
+  const Endpoint first{
+      .address = "10.0.0.1:8000", .labels = {{"llm-d.ai/role", "decode"}, {"zone", "a"}}, .models = {}};
+  const Endpoint second{.address = "[fd00::1]:8000", .labels = {}, .models = {}};
   EXPECT_THAT(contents->endpoints, ElementsAre(first, second));
   EXPECT_EQ(contents->rules.priorities.at("batch"), -1);
   EXPECT_THAT(contents->rules.rewrites,

@@ -84,6 +84,11 @@ RunningPool::RunningPool(std::shared_ptr<PoolThread> thread, const PoolSettings&
     say(envoy::LogLevel::kWarning,
         fmt::format("pool {}: the model server {} is lost: {}", name, address, reason));
   };
+  options.on_silent = [name = name_](std::string_view address, std::string_view reason) {
+    say(envoy::LogLevel::kWarning,
+        fmt::format("pool {}: the model server {} does not say how busy it is, and counts as idle: {}", name,
+                    address, reason));
+  };
   options.on_ready = [this] {
     for (const auto& callback : std::exchange(ready_callbacks_, {})) callback();
   };

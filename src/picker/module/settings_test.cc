@@ -43,7 +43,7 @@ TEST(FilterSettings, HaveTheDefaultsOfThePicker) {
   EXPECT_FALSE(settings.pool.is_reference);
   EXPECT_TRUE(settings.read_responses);
   ASSERT_EQ(settings.pool.endpoints.size(), 1U);
-  EXPECT_EQ(settings.pool.endpoints[0].role, Role::kDecode);
+  EXPECT_EQ(settings.pool.endpoints[0].labels.at("llm-d.ai/role"), "decode");
   EXPECT_EQ(settings.pool.options.pool.max_body_bytes, PoolOptions().max_body_bytes);
   EXPECT_EQ(settings.pool.options.pool.body_timeout, PoolOptions().body_timeout);
   EXPECT_EQ(settings.pool.options.scrape.interval, ScrapeOptions().interval);

@@ -256,6 +256,12 @@ PickerService::PickerService(Loop& loop, ServiceOptions options)
                            log(Level::kWarning, "a model server is lost",
                                {{"address", address}, {"reason", reason}});
                          },
+                     .on_silent =
+                         [](std::string_view address, std::string_view reason) {
+                           log(Level::kWarning,
+                               "a model server does not say how busy it is, and counts as idle",
+                               {{"address", address}, {"reason", reason}});
+                         },
                      .on_ready =
                          [this] {
                            if (when_ready_) when_ready_();
