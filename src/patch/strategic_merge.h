@@ -1,0 +1,42 @@
+// Strategic merge patches: changes of a Kubernetes object in the form of a part of it.
+//
+// Maps merge, a null takes a member away, and what is no map is replaced. Lists are replaced as well, but for
+// those that are declared to merge: by a member that names their items, or as sets of scalars. As an API
+// server does it (k8s.io/apimachinery/pkg/util/strategicpatch), where items that are new stand in front of
+// those that the patch does not mention. It may have directives:
+//
+//   $patch: replace | delete                of a map, or as an item of a list of the whole list, or of one item
+//   $retainKeys: [a, b]                     members that stay; all others go
+//   $setElementOrder/LIST: [{name: a}, …]   the order of a list that merges
+//   $deleteFromPrimitiveList/LIST: [a, b]   scalars to take away
+//
+// A patch that does not apply leaves the object as it was.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "patch/failure.h"
+
+namespace sluice::patch {
+
+// A field that does not just merge if it is a map, or whose parts do not.
+struct MergeField {
+  enum class How : std::uint8_t { kMerge, kReplace };
+  std::string_view name;
+  How how = How::kMerge;
+  std::string_view key = {};  // of a list that merges: the member that names items; empty: scalars
+  bool is_list = false;
+  std::span<const MergeField> fields = {};  // of the map, or of each item
+};
+
+// Failure::field is the path below the patch: "spec.template.spec.containers[1]"; empty for the whole.
+Result<void> merge_strategically(const nlohmann::json& patch, std::span<const MergeField> fields,
+                                 nlohmann::json& document);
+
+}  // namespace sluice::patch
