@@ -9,14 +9,14 @@
 // - what selects pods never comes from labels that users change: neither is a Deployment refused for it, nor
 //   is a Service without pods while new ones start;
 // - names and label values that Kubernetes would refuse are shortened, and keep apart by a hash;
-// - the order of listeners and Gateways makes no difference.
+// - the order of listeners makes no difference.
 //
 // An object whose settings cannot be carried out (a patch that does not apply) is left as it is in the
 // cluster: it is withheld, with a problem at the field of the EnvoyProxy. So is a Service without ports,
 // which no API server takes, and whose address would be lost with it.
 //
-// Equal requests make equal objects. There are no defaults of the API server in them: they are meant for
-// server-side apply.
+// Equal requests make equal objects. They are for server-side apply: what the EnvoyProxy does not say, and we
+// have no wish about, is not in them.
 //
 // Threads: a pure function.
 #pragma once

@@ -25,7 +25,4 @@ inline constexpr int kShutdownPort = 19'002;  // Envoy Gateway's
 nlohmann::json pod_template(const Request& request, const Settings& settings, const Provider& provider,
                             const Identity& identity, const std::string& bootstrap);
 
-// Labels and annotations of objects: the first counts where both have a key.
-nlohmann::json joined(const api::StringMap& first, const nlohmann::json& second);
-
 }  // namespace sluice::infra

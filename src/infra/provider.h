@@ -37,7 +37,7 @@ struct Provider {
 
 Provider read_provider(const api::EnvoyProxy* envoy_proxy);
 
-// A Tree as nlohmann has it. Members that are null are absent, as for an API server, but in patches.
-nlohmann::json to_document(const Tree& tree, bool keeps_nulls = false);
+// A Tree, in which members that are null are absent, as for an API server.
+nlohmann::json to_document(const Tree& tree);
 
 }  // namespace sluice::infra

@@ -1,4 +1,4 @@
-// The Service of a proxy.
+// What the Service of a proxy asks for.
 //
 // Threads: pure functions.
 #pragma once
@@ -11,7 +11,7 @@
 
 namespace sluice::infra {
 
-// Null where there is no socket.
+// Its spec; null where there is no socket.
 nlohmann::json service_of(const Request& request, const Provider& provider, const Identity& identity);
 
 }  // namespace sluice::infra

@@ -25,13 +25,12 @@
 
 namespace sluice::patch {
 
-// A field that does not just merge if it is a map, or whose parts do not.
+// A list that merges, a map that does not, or a map with such parts.
 struct MergeField {
   enum class How : std::uint8_t { kMerge, kReplace };
   std::string_view name;
   How how = How::kMerge;
-  std::string_view key = {};  // of a list that merges: the member that names items; empty: scalars
-  bool is_list = false;
+  std::string_view key = {};                // of a list: the member that names its items; empty: scalars
   std::span<const MergeField> fields = {};  // of the map, or of each item
 };
 

@@ -176,6 +176,7 @@ struct MergeBackends {
 
 struct EnvoyProxySpec {
   std::string provider_type;  // Kubernetes | Host | empty
+  std::optional<Tree> kubernetes;  // of the provider: what runs Envoys in a cluster
   ProxyLogging logging;
   bool merge_gateways = false;
   std::optional<MergeBackends> merge_backends;
