@@ -16,6 +16,7 @@ namespace sluice::infra {
 
 using nlohmann::json;
 using xds::PodPlaces;
+using namespace nlohmann::literals;  // NOLINT: the only way to a pointer in one word
 
 namespace {
 
@@ -86,7 +87,8 @@ std::string secret_path(const char* file) { return fmt::format("{}/{}", kSecrets
 
 // A file as Envoy reads it where a secret's source is a path.
 std::string secret_file(const char* name, const char* kind, json secret) {
-  return json{{"resources", {{{"@type", kSecretType}, {"name", name}, {kind, std::move(secret)}}}}}.dump();
+  const json resource = {{"@type", kSecretType}, {"name", name}, {kind, std::move(secret)}};
+  return json{{"resources", json::array({resource})}}.dump();
 }
 
 json in_file(const char* folder, const char* file) {

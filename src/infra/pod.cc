@@ -126,7 +126,7 @@ std::string envoy_image(const Settings& settings, const Part& workload) {
 json envoy(const Request& request, const Settings& settings, const Part& workload, const Identity& identity,
            const std::string& bootstrap) {
   json result = container("envoy", envoy_image(settings, workload));
-  result["command"] = {"envoy"};
+  result["command"] = json::array({"envoy"});
   result["args"] = proxy::make_pod_arguments(
       request.proxy, {"--service-cluster", request.proxy.key, "--service-node", "$(ENVOY_POD_NAME)",
                       "--config-yaml", bootstrap});
@@ -162,7 +162,7 @@ json envoy(const Request& request, const Settings& settings, const Part& workloa
 
 json shutdown_manager(const Request& request, const Settings& settings, const Part& workload) {
   json result = container("shutdown-manager", settings.shutdown_image);
-  result["command"] = {"sluice"};
+  result["command"] = json::array({"sluice"});
   result["args"] = {"envoy", "shutdown-manager",
                     fmt::format("--ready-timeout={}s", seconds_of(request.proxy.drain_timeout) + kReadyGrace)};
   json& command = result["lifecycle"]["preStop"]["exec"]["command"] = {"sluice", "envoy", "shutdown"};

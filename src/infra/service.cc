@@ -68,17 +68,17 @@ json service_of(const Request& request, const Provider& provider, const Identity
   if (const std::vector<std::string> addresses = addresses_of(request); !addresses.empty()) {
     if (type == "ClusterIP") {
       spec["clusterIP"] = addresses.front();  // a Service has one of a family
-      spec["clusterIPs"] = {addresses.front()};
+      spec["clusterIPs"] = json::array({addresses.front()});
     } else {
       spec["externalIPs"] = addresses;
     }
   }
   const auto family = request.envoy_proxy != nullptr ? request.envoy_proxy->spec.ip_family : std::nullopt;
   if (family == api::IPFamily::kIPv6) {
-    spec["ipFamilies"] = {"IPv6"};
+    spec["ipFamilies"] = json::array({"IPv6"});
     spec["ipFamilyPolicy"] = "SingleStack";
   } else if (family == api::IPFamily::kDualStack) {
-    spec["ipFamilies"] = {"IPv4", "IPv6"};
+    spec["ipFamilies"] = json::array({"IPv4", "IPv6"});
     spec["ipFamilyPolicy"] = "RequireDualStack";
   }
   return spec;
