@@ -76,8 +76,7 @@ std::vector<PodPlaces::StatName> stat_names_of(const json& metrics) {
 }
 
 std::uint64_t heap_limit_of(const Provider& provider) {
-  const json limit =
-      provider.workload.value.value("/container/resources/limits/memory"_json_pointer, json());
+  const json limit = provider.workload.value.value("/container/resources/limits/memory"_json_pointer, json());
   if (limit.is_null()) return 0;
   const auto bytes = bytes_of(limit.is_string() ? limit.get<std::string>() : limit.dump());
   return bytes ? static_cast<std::uint64_t>(static_cast<double>(*bytes) * kHeapShare) : 0;

@@ -1,5 +1,5 @@
-// Whole objects, to the letter: testdata/CASE/in.yaml → objects.yaml, and where a case has one, bootstrap.yaml.
-// `make golden` writes them anew.
+// Whole objects, to the letter: testdata/CASE/in.yaml → objects.yaml, and where a case has one,
+// bootstrap.yaml. `make golden` writes them anew.
 //
 // The first document of in.yaml is the request, the second the EnvoyProxy, if there is one.
 #include <algorithm>
@@ -54,10 +54,9 @@ Request request_of(const json& from) {
   request.proxy.labels = strings(from.value("labels", json::object()));
   request.proxy.annotations = strings(from.value("annotations", json::object()));
   for (const json& gateway : from["gateways"]) {
-    request.gateways.push_back(
-        {.name = {Interned(gateway["namespace"].get<std::string>()), gateway["name"]},
-         .uid = gateway.value("uid", ""),
-         .addresses = gateway.value("addresses", std::vector<std::string>())});
+    request.gateways.push_back({.name = {Interned(gateway["namespace"].get<std::string>()), gateway["name"]},
+                                .uid = gateway.value("uid", ""),
+                                .addresses = gateway.value("addresses", std::vector<std::string>())});
   }
   for (const json& listener : from["listeners"]) {
     request.sockets.push_back({.protocol = listener["protocol"],
@@ -99,14 +98,15 @@ Texts texts_of(const std::string& input) {
   Result result = make_objects(request, settings_of(from));
   Texts texts;
   for (const Problem& problem : result.problems) {
-    texts.objects += fmt::format("# {} {}\n#   {}: {}\n", problem.code, problem.object.to_string(), problem.path,
-                                 problem.message);
+    texts.objects += fmt::format("# {} {}\n#   {}: {}\n", problem.code, problem.object.to_string(),
+                                 problem.path, problem.message);
   }
   for (const ObjectKey& key : result.withheld) {
     texts.objects += fmt::format("# withheld: {}\n", key.to_string());
   }
   for (Object& object : result.objects) {
-    if (object.document["spec"].contains("template")) texts.bootstrap = yaml_of(take_bootstrap(object.document));
+    if (object.document["spec"].contains("template"))
+      texts.bootstrap = yaml_of(take_bootstrap(object.document));
     if (object.document["spec"].is_null()) object.document.erase("spec");
     texts.objects += "---\n" + yaml_of(object.document);
   }

@@ -11,8 +11,8 @@
 
 namespace sluice::infra {
 
-// Of an object of this kind, as in the tags `patchStrategy` and `patchMergeKey` of k8s.io/api v0.36: Deployment,
-// DaemonSet, Service, HorizontalPodAutoscaler, PodDisruptionBudget.
+// Of an object of this kind, as in the tags `patchStrategy` and `patchMergeKey` of k8s.io/api v0.36:
+// Deployment, DaemonSet, Service, HorizontalPodAutoscaler, PodDisruptionBudget.
 std::span<const patch::MergeField> merge_fields_of(std::string_view kind);
 
 }  // namespace sluice::infra

@@ -65,13 +65,14 @@ std::string hashed_name(std::string_view key) {
 Identity identity_of(const Request& request, const Settings& settings) {
   if (request.gateways.empty()) std::abort();  // whose proxy would it be?
   const Gateway& gateway = request.gateways.front();
-  const NamespacedName& name = gateway.name;
+  const std::string& name = gateway.name.name;
+  const std::string& name_space = gateway.name.namespace_;
   Identity identity;
   identity.with_gateway = settings.mode == Mode::kGatewayNamespace && !request.is_merged;
-  identity.namespace_ = identity.with_gateway ? std::string(name.namespace_) : settings.controller_namespace;
-  identity.name = identity.with_gateway ? name.name : hashed_name(request.proxy.key);
+  identity.namespace_ = identity.with_gateway ? name_space : settings.controller_namespace;
+  identity.name = identity.with_gateway ? name : hashed_name(request.proxy.key);
   identity.service_name = service_name(identity.name, request.proxy.key);
-  identity.owners = identity.with_gateway ? owner("Gateway", name.name, gateway.uid)
+  identity.owners = identity.with_gateway ? owner("Gateway", name, gateway.uid)
                                           : owner("GatewayClass", request.gateway_class, request.class_uid);
 
   identity.selector = {{"app.kubernetes.io/name", "envoy"},
@@ -80,10 +81,10 @@ Identity identity_of(const Request& request, const Settings& settings) {
   if (request.is_merged) {
     identity.selector[kOwningClass] = label_value(request.gateway_class);
   } else {
-    identity.selector[kOwningNamespace] = name.namespace_;
-    identity.selector[kOwningGateway] = label_value(name.name);
+    identity.selector[kOwningNamespace] = name_space;
+    identity.selector[kOwningGateway] = label_value(name);
   }
-  if (identity.with_gateway) identity.selector[kGatewayName] = label_value(name.name);
+  if (identity.with_gateway) identity.selector[kGatewayName] = label_value(name);
   identity.labels = identity.selector;
   identity.labels.insert(request.proxy.labels.begin(), request.proxy.labels.end());
   return identity;

@@ -13,8 +13,8 @@ namespace sluice::infra {
 // What all objects of a proxy have in common.
 struct Identity {
   std::string namespace_;
-  std::string name;          // of each object, unless the EnvoyProxy has another
-  std::string service_name;  // the same of the Service, which has to be a DNS label
+  std::string name;           // of each object, unless the EnvoyProxy has another
+  std::string service_name;   // the same of the Service, which has to be a DNS label
   bool with_gateway = false;  // it is in the Gateway's namespace
   // Says whose pods they are, and stays as long as the proxy is there.
   api::StringMap selector;

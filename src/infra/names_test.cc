@@ -35,8 +35,8 @@ TEST(Names, OfLongKeysFitIntoADnsLabel) {
 }
 
 TEST(Names, AreCutBetweenWords) {
-  EXPECT_TRUE(hashed_name("default/" + std::string(39, 'x') + "-web").starts_with(
-      "envoy-default-" + std::string(39, 'x') + '-'));
+  EXPECT_TRUE(hashed_name("default/" + std::string(39, 'x') + "-web")
+                  .starts_with("envoy-default-" + std::string(39, 'x') + '-'));
   EXPECT_EQ(hashed_name("default/" + std::string(39, 'x') + "-web").find("--"), std::string::npos);
 }
 
@@ -54,12 +54,14 @@ TEST(Names, BesideTheGatewayAreItsOwn) {
 }
 
 TEST(Names, OfAServiceBeginWithALetter) {
-  EXPECT_TRUE(identity(of_gateway("1st"), Mode::kGatewayNamespace).service_name.starts_with("envoy-default-1st-"));
+  EXPECT_TRUE(
+      identity(of_gateway("1st"), Mode::kGatewayNamespace).service_name.starts_with("envoy-default-1st-"));
 }
 
 TEST(Labels, OfLongNamesFit) {
   const std::string name(200, 'x');
-  const std::string value = identity(of_gateway(name)).selector.at("gateway.envoyproxy.io/owning-gateway-name");
+  const std::string value =
+      identity(of_gateway(name)).selector.at("gateway.envoyproxy.io/owning-gateway-name");
   EXPECT_EQ(value.size(), 63U);
   EXPECT_NE(value, identity(of_gateway(name + 'x')).selector.at("gateway.envoyproxy.io/owning-gateway-name"));
 }

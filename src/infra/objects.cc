@@ -134,7 +134,8 @@ class Maker {
       if (after.contains(pointer) && after[pointer] == before[pointer]) continue;
       std::string field = member;
       std::ranges::replace(field, '/', '.');
-      return complain(path + field, fmt::format("`{}` of the {} must stay as it is", field.substr(1), kind.kind));
+      return complain(path + field,
+                      fmt::format("`{}` of the {} must stay as it is", field.substr(1), kind.kind));
     }
     const json name = after["metadata"].value("name", json());
     if (name.is_string() && !name.get_ref<const std::string&>().empty()) return true;
@@ -193,9 +194,10 @@ class Maker {
     const Part& part = provider_.autoscaler;
     if (!part.is_there || provider_.is_daemon_set) return;
     const json cpu = {{"name", "cpu"}, {"target", {{"type", "Utilization"}, {"averageUtilization", 80}}}};
-    json spec = {{"scaleTargetRef",
-                  {{"apiVersion", kDeployment.api_version()}, {"kind", kDeployment.kind}, {"name", workload}}},
-                 {"metrics", json::array({{{"type", "Resource"}, {"resource", cpu}}})}};
+    json spec = {
+        {"scaleTargetRef",
+         {{"apiVersion", kDeployment.api_version()}, {"kind", kDeployment.kind}, {"name", workload}}},
+        {"metrics", json::array({{{"type", "Resource"}, {"resource", cpu}}})}};
     for (const char* const member : {"minReplicas", "maxReplicas", "metrics", "behavior"}) {
       const json value = part.find(member);
       if (!value.is_null() && value != json::array()) spec[member] = value;

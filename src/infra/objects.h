@@ -59,7 +59,7 @@ struct Settings {
 
 struct Gateway {
   NamespacedName name;
-  std::string uid;  // for the owner reference; empty: there is none
+  std::string uid;                     // for the owner reference; empty: there is none
   std::vector<std::string> addresses;  // IP addresses of spec.addresses
 };
 
@@ -75,12 +75,12 @@ struct Request {
   // it.
   ir::Proxy proxy;
   std::string gateway_class;
-  std::string class_uid;  // as Gateway::uid
-  bool is_merged = false;  // all Gateways of the class
-  std::vector<Gateway> gateways;  // one, where they are not merged
-  std::vector<Socket> sockets;    // several may share a port
+  std::string class_uid;                               // as Gateway::uid
+  bool is_merged = false;                              // all Gateways of the class
+  std::vector<Gateway> gateways;                       // one, where they are not merged
+  std::vector<Socket> sockets;                         // several may share a port
   std::shared_ptr<const api::EnvoyProxy> envoy_proxy;  // null: there is none
-  std::optional<Tree> metrics;                         // its spec.telemetry.metrics
+  std::optional<Tree> metrics;                         // what its telemetry says of them
 };
 
 struct Object {

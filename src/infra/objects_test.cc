@@ -40,8 +40,8 @@ struct Case {
 };
 
 json::json_pointer pointer_of(std::string place) {
-  for (const auto& [name, path] : {std::pair("pod:", "/spec/template/spec"),
-                                   std::pair("envoy:", "/spec/template/spec/containers/0")}) {
+  for (const auto& [name, path] :
+       {std::pair("pod:", "/spec/template/spec"), std::pair("envoy:", "/spec/template/spec/containers/0")}) {
     if (place.starts_with(name)) place.replace(0, std::strlen(name), path);
   }
   return json::json_pointer(place);
@@ -59,28 +59,30 @@ TEST_P(Field, HasItsPlace) {
 
 INSTANTIATE_TEST_SUITE_P(
     OfThePod, Field,
-    testing::Values(
-        Case{"{envoyDeployment: {pod: {nodeSelector: {a: b}}}}", "Deployment", "pod:/nodeSelector/a", R"("b")"},
-        Case{"{envoyDeployment: {pod: {priorityClassName: high}}}", "Deployment", "pod:/priorityClassName",
-             R"("high")"},
-        Case{"{envoyDeployment: {pod: {imagePullSecrets: [{name: a}]}}}", "Deployment", "pod:/imagePullSecrets",
-             R"([{"name":"a"}])"},
-        Case{"{envoyDeployment: {pod: {securityContext: {fsGroup: 1}}}}", "Deployment", "pod:/securityContext",
-             R"({"fsGroup":1})"},
-        Case{"{envoyDeployment: {pod: {tolerations: [{operator: Exists}]}}}", "Deployment", "pod:/tolerations",
-             R"([{"operator":"Exists"}])"},
-        Case{"{envoyDeployment: {pod: {annotations: {prometheus.io/port: '1'}}}}", "Deployment",
-             "/spec/template/metadata/annotations/prometheus.io~1port", R"("1")"},
-        Case{"{envoyDeployment: {pod: {labels: {a: b}}}}", "Deployment", "/spec/template/metadata/labels/a",
-             R"("b")"},
-        Case{"{envoyDeployment: {pod: {labels: {app.kubernetes.io/name: b}}}}", "Deployment",
-             "/spec/template/metadata/labels/app.kubernetes.io~1name", R"("envoy")"},
-        Case{"{envoyDeployment: {initContainers: [{name: a}]}}", "Deployment", "pod:/initContainers/0/name",
-             R"("a")"},
-        Case{"{envoyServiceAccount: {name: a}}", "Deployment", "pod:/serviceAccountName", R"("a")"},
-        Case{"{envoyServiceAccount: {name: a}}", "ServiceAccount", "/metadata/name", R"("a")"},
-        Case{"{}", "Deployment", "pod:/serviceAccountName", R"("envoy-default-web-5e1d4ea6")"},
-        Case{"{envoyDaemonSet: {pod: {nodeSelector: {a: b}}}}", "DaemonSet", "pod:/nodeSelector/a", R"("b")"}));
+    testing::Values(Case{"{envoyDeployment: {pod: {nodeSelector: {a: b}}}}", "Deployment",
+                         "pod:/nodeSelector/a", R"("b")"},
+                    Case{"{envoyDeployment: {pod: {priorityClassName: high}}}", "Deployment",
+                         "pod:/priorityClassName", R"("high")"},
+                    Case{"{envoyDeployment: {pod: {imagePullSecrets: [{name: a}]}}}", "Deployment",
+                         "pod:/imagePullSecrets", R"([{"name":"a"}])"},
+                    Case{"{envoyDeployment: {pod: {securityContext: {fsGroup: 1}}}}", "Deployment",
+                         "pod:/securityContext", R"({"fsGroup":1})"},
+                    Case{"{envoyDeployment: {pod: {tolerations: [{operator: Exists}]}}}", "Deployment",
+                         "pod:/tolerations", R"([{"operator":"Exists"}])"},
+                    Case{"{envoyDeployment: {pod: {annotations: {prometheus.io/port: '1'}}}}", "Deployment",
+                         "/spec/template/metadata/annotations/prometheus.io~1port", R"("1")"},
+                    Case{"{envoyDeployment: {pod: {labels: {a: b}}}}", "Deployment",
+                         "/spec/template/metadata/labels/a", R"("b")"},
+                    Case{"{envoyDeployment: {pod: {labels: {app.kubernetes.io/name: b}}}}", "Deployment",
+                         "/spec/template/metadata/labels/app.kubernetes.io~1name", R"("envoy")"},
+                    Case{"{envoyDeployment: {initContainers: [{name: a}]}}", "Deployment",
+                         "pod:/initContainers/0/name", R"("a")"},
+                    Case{"{envoyServiceAccount: {name: a}}", "Deployment", "pod:/serviceAccountName",
+                         R"("a")"},
+                    Case{"{envoyServiceAccount: {name: a}}", "ServiceAccount", "/metadata/name", R"("a")"},
+                    Case{"{}", "Deployment", "pod:/serviceAccountName", R"("envoy-default-web-5e1d4ea6")"},
+                    Case{"{envoyDaemonSet: {pod: {nodeSelector: {a: b}}}}", "DaemonSet",
+                         "pod:/nodeSelector/a", R"("b")"}));
 
 INSTANTIATE_TEST_SUITE_P(
     OfTheContainer, Field,
@@ -105,17 +107,16 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     OfWorkloads, Field,
-    testing::Values(
-        Case{"{envoyDeployment: {name: a}}", "Deployment", "/metadata/name", R"("a")"},
-        Case{"{envoyDaemonSet: {name: a}}", "DaemonSet", "/metadata/name", R"("a")"},
-        Case{"{envoyDeployment: {replicas: 2}}", "Deployment", "/spec/replicas", "2"},
-        Case{"{envoyDeployment: {replicas: 2}, envoyHpa: {maxReplicas: 3}}", "Deployment", "/spec/replicas",
-             "null"},
-        Case{"{}", "Deployment", "/spec/strategy", R"({"type":"RollingUpdate"})"},
-        Case{"{envoyDeployment: {strategy: {type: Recreate}}}", "Deployment", "/spec/strategy",
-             R"({"type":"Recreate"})"},
-        Case{"{envoyDaemonSet: {strategy: {type: OnDelete}}}", "DaemonSet", "/spec/updateStrategy",
-             R"({"type":"OnDelete"})"}));
+    testing::Values(Case{"{envoyDeployment: {name: a}}", "Deployment", "/metadata/name", R"("a")"},
+                    Case{"{envoyDaemonSet: {name: a}}", "DaemonSet", "/metadata/name", R"("a")"},
+                    Case{"{envoyDeployment: {replicas: 2}}", "Deployment", "/spec/replicas", "2"},
+                    Case{"{envoyDeployment: {replicas: 2}, envoyHpa: {maxReplicas: 3}}", "Deployment",
+                         "/spec/replicas", "null"},
+                    Case{"{}", "Deployment", "/spec/strategy", R"({"type":"RollingUpdate"})"},
+                    Case{"{envoyDeployment: {strategy: {type: Recreate}}}", "Deployment", "/spec/strategy",
+                         R"({"type":"Recreate"})"},
+                    Case{"{envoyDaemonSet: {strategy: {type: OnDelete}}}", "DaemonSet",
+                         "/spec/updateStrategy", R"({"type":"OnDelete"})"}));
 
 INSTANTIATE_TEST_SUITE_P(
     OfTheService, Field,
@@ -160,8 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
 // ---- the process -----------------------------------------------------------------------------
 
 std::vector<std::string> arguments(std::string_view spec) {
-  std::vector<std::string> all =
-      made(request_with(spec), "Deployment")[pointer_of("envoy:/args")];
+  std::vector<std::string> all = made(request_with(spec), "Deployment")[pointer_of("envoy:/args")];
   return {all.begin() + 6, all.end()};  // behind those that tie it to us
 }
 
@@ -172,11 +172,11 @@ TEST(Arguments, AreEnvoyGateways) {
 }
 
 TEST(Arguments, FollowFields) {
-  EXPECT_THAT(arguments("{concurrency: 2, logging: {level: {default: debug, http: info}}, "
-                        "shutdown: {drainTimeout: 5s}, extraArgs: [--x, '1']}"),
-              ElementsAre("--cpuset-threads", "--drain-strategy", "immediate", "--concurrency", "2",
-                          "--log-level", "debug", "--component-log-level", "http:info", "--drain-time-s", "5",
-                          "--x", "1"));
+  EXPECT_THAT(
+      arguments("{concurrency: 2, logging: {level: {default: debug, http: info}}, "
+                "shutdown: {drainTimeout: 5s}, extraArgs: [--x, '1']}"),
+      ElementsAre("--cpuset-threads", "--drain-strategy", "immediate", "--concurrency", "2", "--log-level",
+                  "debug", "--component-log-level", "http:info", "--drain-time-s", "5", "--x", "1"));
 }
 
 // Envoy does not start with an option that is there twice.
@@ -262,9 +262,10 @@ TEST_P(Patch, SaysWhereItDoesNotApply) {
 INSTANTIATE_TEST_SUITE_P(
     OfEachKind, Patch,
     testing::Values(
-        BadPatch{"{envoyDeployment: {patch: {value: {spec: {template: {spec: {volumes: [{emptyDir: {}}]}}}}}}}",
-                 "envoyDeployment.patch.value.spec.template.spec.volumes[0]",
-                 "an item of this list is found by its `name`, which it has not"},
+        BadPatch{
+            "{envoyDeployment: {patch: {value: {spec: {template: {spec: {volumes: [{emptyDir: {}}]}}}}}}}",
+            "envoyDeployment.patch.value.spec.template.spec.volumes[0]",
+            "an item of this list is found by its `name`, which it has not"},
         BadPatch{"{envoyDaemonSet: {patch: {value: {kind: Deployment}}}}", "envoyDaemonSet.patch.value.kind",
                  "`kind` of the DaemonSet must stay as it is"},
         BadPatch{"{envoyService: {patch: {type: JSONMerge, value: {apiVersion: null}}}}",

@@ -20,7 +20,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int kUser = 65'532;  // Envoy Gateway's, and that of distroless images
+constexpr int kUser = 65'532;   // Envoy Gateway's, and that of distroless images
 constexpr int kFileMode = 420;  // 0644
 // A pod may live so much longer than its connections: seconds, Envoy Gateway's.
 constexpr std::int64_t kGrace = 300;
@@ -127,9 +127,9 @@ json envoy(const Request& request, const Settings& settings, const Part& workloa
            const std::string& bootstrap) {
   json result = container("envoy", envoy_image(settings, workload));
   result["command"] = json::array({"envoy"});
-  result["args"] = proxy::make_pod_arguments(
-      request.proxy, {"--service-cluster", request.proxy.key, "--service-node", "$(ENVOY_POD_NAME)",
-                      "--config-yaml", bootstrap});
+  result["args"] =
+      proxy::make_pod_arguments(request.proxy, {"--service-cluster", request.proxy.key, "--service-node",
+                                                "$(ENVOY_POD_NAME)", "--config-yaml", bootstrap});
   amend(workload.find("container", "env"), result["env"]);
   result["resources"] = or_else(workload.find("container", "resources"), requests("100m", "512Mi"));
   result["securityContext"] =
@@ -141,9 +141,9 @@ json envoy(const Request& request, const Settings& settings, const Part& workloa
   }
   ports.push_back({{"name", "readiness"}, {"containerPort", xds::kReadyPort}, {"protocol", "TCP"}});
 
-  json& mounts = result["volumeMounts"] = {
-      {{"name", "certs"}, {"mountPath", kCertificatesFolder}, {"readOnly", true}},
-      {{"name", "sds"}, {"mountPath", kSecretsFolder}}};
+  json& mounts =
+      result["volumeMounts"] = {{{"name", "certs"}, {"mountPath", kCertificatesFolder}, {"readOnly", true}},
+                                {{"name", "sds"}, {"mountPath", kSecretsFolder}}};
   if (identity.with_gateway) {
     mounts.push_back({{"name", "sa-token"}, {"mountPath", kTokenFolder}, {"readOnly", true}});
   }
@@ -163,8 +163,9 @@ json envoy(const Request& request, const Settings& settings, const Part& workloa
 json shutdown_manager(const Request& request, const Settings& settings, const Part& workload) {
   json result = container("shutdown-manager", settings.shutdown_image);
   result["command"] = json::array({"sluice"});
-  result["args"] = {"envoy", "shutdown-manager",
-                    fmt::format("--ready-timeout={}s", seconds_of(request.proxy.drain_timeout) + kReadyGrace)};
+  result["args"] = {
+      "envoy", "shutdown-manager",
+      fmt::format("--ready-timeout={}s", seconds_of(request.proxy.drain_timeout) + kReadyGrace)};
   json& command = result["lifecycle"]["preStop"]["exec"]["command"] = {"sluice", "envoy", "shutdown"};
   const auto& shutdown = request.envoy_proxy != nullptr ? request.envoy_proxy->spec.shutdown : std::nullopt;
   if (shutdown && shutdown->health_check_failure_delay) {
@@ -193,13 +194,12 @@ json files_of(const std::string& config_map, const std::vector<const char*>& fil
 json volumes_of(const Settings& settings, const Part& workload, const Identity& identity) {
   json volumes = json::array();
   if (identity.with_gateway) {
-    const json token = {{"path", kTokenFile},
-                        {"audience", service_host(settings)},
-                        {"expirationSeconds", kTokenLifetime}};
-    volumes.push_back({{"name", "sa-token"},
-                       {"projected",
-                        {{"defaultMode", kFileMode},
-                         {"sources", json::array({{{"serviceAccountToken", token}}})}}}});
+    const json token = {
+        {"path", kTokenFile}, {"audience", service_host(settings)}, {"expirationSeconds", kTokenLifetime}};
+    volumes.push_back(
+        {{"name", "sa-token"},
+         {"projected",
+          {{"defaultMode", kFileMode}, {"sources", json::array({{{"serviceAccountToken", token}}})}}}});
     volumes.push_back({{"name", "certs"}, {"configMap", files_of(identity.name, {kCaFile})}});
     volumes.push_back({{"name", "sds"}, {"configMap", files_of(identity.name, {kCaSecret, kTokenSecret})}});
   } else {

@@ -1,10 +1,10 @@
 // The pods of a proxy: Envoy, and beside it the shutdown manager, which lets connections end before Envoy
 // does.
 //
-// When a pod is to go, Kubernetes runs both containers' preStop hooks. The shutdown manager's is `sluice envoy
-// shutdown`: it has Envoy drain its listeners and waits for connections to end, between the least and the
-// longest time of the EnvoyProxy's `shutdown`. Envoy's asks the shutdown manager on its port, which answers as
-// soon as that is so. The shutdown manager writes no files.
+// When a pod is to go, Kubernetes runs both containers' preStop hooks. The shutdown manager's is `sluice
+// envoy shutdown`: it has Envoy drain its listeners and waits for connections to end, between the least and
+// the longest time of the EnvoyProxy's `shutdown`. Envoy's asks the shutdown manager on its port, which
+// answers as soon as that is so. The shutdown manager writes no files.
 //
 // Threads: pure functions.
 #pragma once

@@ -14,7 +14,8 @@ TEST(Quantity, Bytes) {
   EXPECT_EQ(bytes_of("1E+3"), 1'000U);
   EXPECT_EQ(bytes_of("1E"), 1'000'000'000'000'000'000U);
   EXPECT_EQ(bytes_of("100m"), 1U) << "rounded up";
-  EXPECT_EQ(bytes_of("15Ei"), std::uint64_t{15} << 60U) << "exact where there are more digits than a double has";
+  EXPECT_EQ(bytes_of("15Ei"), std::uint64_t{15} << 60U)
+      << "exact where there are more digits than a double has";
 }
 
 TEST(Quantity, WhatIsNone) {

@@ -125,7 +125,9 @@ class Merger {
     const auto kept = patch.find(kRetainKeys);
     if (kept == patch.end()) return true;
     if (!kept->is_array()) return fail(below(path, kRetainKeys), "the members to retain are a list of names");
-    const auto is_kept = [&](const std::string& name) { return std::ranges::find(*kept, name) != kept->end(); };
+    const auto is_kept = [&](const std::string& name) {
+      return std::ranges::find(*kept, name) != kept->end();
+    };
     for (const auto& [name, value] : patch.items()) {
       if (name.starts_with('$') || value.is_null() || is_kept(name)) continue;
       return fail(below(path, name), "the patch changes a member that `$retainKeys` has not",
@@ -232,7 +234,8 @@ class Merger {
       }
       const json identity = identity_of(item, list);
       if (identity.is_null()) {
-        return fail(here, fmt::format("an item of this list is found by its `{}`, which it has not", list.key),
+        return fail(here,
+                    fmt::format("an item of this list is found by its `{}`, which it has not", list.key),
                     fmt::format("add `{}`", list.key));
       }
       if (directive == item.end()) {
@@ -253,8 +256,8 @@ class Merger {
 
 Result<void> merge_strategically(const json& patch, Fields fields, json& document) {
   if (!patch.is_object()) {
-    return std::unexpected(
-        Failure{.field = "", .message = "a patch is an object, as a part of what it changes", .suggestion = ""});
+    return std::unexpected(Failure{
+        .field = "", .message = "a patch is an object, as a part of what it changes", .suggestion = ""});
   }
   json changed = document;
   Merger merger;

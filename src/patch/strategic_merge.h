@@ -5,10 +5,10 @@
 // server does it (k8s.io/apimachinery/pkg/util/strategicpatch), where items that are new stand in front of
 // those that the patch does not mention. It may have directives:
 //
-//   $patch: replace | delete                of a map, or as an item of a list of the whole list, or of one item
-//   $retainKeys: [a, b]                     members that stay; all others go
-//   $setElementOrder/LIST: [{name: a}, …]   the order of a list that merges
-//   $deleteFromPrimitiveList/LIST: [a, b]   scalars to take away
+//   $patch: replace | delete                of a map, or as an item of a list of the whole list, or of one
+//   item $retainKeys: [a, b]                     members that stay; all others go $setElementOrder/LIST:
+//   [{name: a}, …]   the order of a list that merges $deleteFromPrimitiveList/LIST: [a, b]   scalars to take
+//   away
 //
 // A patch that does not apply leaves the object as it was.
 //

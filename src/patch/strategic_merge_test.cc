@@ -43,7 +43,8 @@ TEST_P(StrategicMerge, MakesOfIt) {
 INSTANTIATE_TEST_SUITE_P(
     Maps, StrategicMerge,
     testing::Values(
-        Case{"maps merge", R"({"a":{"b":1,"c":2}})", R"({"a":{"c":3,"d":4}})", R"({"a":{"b":1,"c":3,"d":4}})"},
+        Case{"maps merge", R"({"a":{"b":1,"c":2}})", R"({"a":{"c":3,"d":4}})",
+             R"({"a":{"b":1,"c":3,"d":4}})"},
         Case{"a null takes away", R"({"a":1,"b":2})", R"({"a":null,"c":null})", R"({"b":2})"},
         Case{"nulls of what is new are nothing", R"({})", R"({"a":{"b":null,"c":1}})", R"({"a":{"c":1}})"},
         Case{"a scalar is replaced", R"({"a":1})", R"({"a":"x"})", R"({"a":"x"})"},
@@ -78,7 +79,8 @@ INSTANTIATE_TEST_SUITE_P(
              R"({"items":[{"name":"a","$patch":"delete"},{"name":"b"}]})", R"({"items":[{"name":"b"}]})"},
         Case{"all items are replaced", R"({"items":[{"name":"a"},{"name":"b"}]})",
              R"({"items":[{"name":"a","x":1},{"$patch":"replace"}]})", R"({"items":[{"name":"a","x":1}]})"},
-        Case{"scalars are a set", R"({"tags":["a","b"]})", R"({"tags":["b","c"]})", R"({"tags":["a","b","c"]})"},
+        Case{"scalars are a set", R"({"tags":["a","b"]})", R"({"tags":["b","c"]})",
+             R"({"tags":["a","b","c"]})"},
         Case{"scalars go", R"({"tags":["a","b","c"]})", R"({"$deleteFromPrimitiveList/tags":["b","x"]})",
              R"({"tags":["a","c"]})"},
         Case{"an order of items", R"({"items":[{"name":"a"},{"name":"b"},{"name":"c"}]})",
@@ -89,7 +91,8 @@ INSTANTIATE_TEST_SUITE_P(
              R"({"items":[{"name":"a"},{"name":"b"}]})"},
         Case{"an order of scalars", R"({"tags":["a","b"]})", R"({"$setElementOrder/tags":["b","a"]})",
              R"({"tags":["b","a"]})"},
-        Case{"an order of what is not there", R"({})", R"({"$setElementOrder/items":[{"name":"a"}]})", R"({})"}));
+        Case{"an order of what is not there", R"({})", R"({"$setElementOrder/items":[{"name":"a"}]})",
+             R"({})"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Mistakes, StrategicMerge,
@@ -116,5 +119,5 @@ INSTANTIATE_TEST_SUITE_P(
              R"({"a":{"example.com/x":{"$patch":"no"}}})",
              R"("a[example.com/x].$patch: `no` is neither `replace` nor `delete`")"}));
 
-}  // namespace
-}  // namespace sluice::patch
+    }  // namespace
+  }  // namespace sluice::patch

@@ -303,10 +303,10 @@ TEST(CommandLine, OptionsThatTieTheProcessToUsAreNotReplaced) {
 
 TEST(CommandLine, OfAPodHasWhatTiesItToUsFirst) {
   const ir::Proxy proxy{.concurrency = 2, .extra_args = {"--log-level=debug", "--drain-time-s", "9"}};
-  EXPECT_THAT(make_pod_arguments(proxy, {"--service-node", "x"}),
-              ElementsAre("--service-node", "x", "--cpuset-threads", "--drain-strategy", "immediate",
-                          "--concurrency", "2", "--component-log-level", "misc:error", "--log-level", "debug",
-                          "--drain-time-s", "9"));
+  EXPECT_THAT(
+      make_pod_arguments(proxy, {"--service-node", "x"}),
+      ElementsAre("--service-node", "x", "--cpuset-threads", "--drain-strategy", "immediate", "--concurrency",
+                  "2", "--component-log-level", "misc:error", "--log-level", "debug", "--drain-time-s", "9"));
 }
 
 TEST(CommandLine, SaysHowManyWorkersThereAre) {

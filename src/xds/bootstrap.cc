@@ -42,8 +42,9 @@ auto find_named(List& list, std::string_view name) {
 // One of the name, without what had it before.
 template <typename List>
 auto* make_named(const std::string& name, List* list) {
-  list->erase(std::remove_if(list->begin(), list->end(), [&](const auto& item) { return item.name() == name; }),
-              list->end());
+  list->erase(
+      std::remove_if(list->begin(), list->end(), [&](const auto& item) { return item.name() == name; }),
+      list->end());
   auto* made = list->Add();
   made->set_name(name);
   return made;
@@ -244,7 +245,8 @@ std::expected<Bootstrap, Problem> keep_places(const Bootstrap& ours, const Place
     return problem(fmt::format("the cluster `{}` must stay as it is", kXdsCluster));
   }
   for (const auto& listener : own_listeners(places)) {
-    if (!keeps(ours.static_resources().listeners(), changed->static_resources().listeners(), listener.name())) {
+    if (!keeps(ours.static_resources().listeners(), changed->static_resources().listeners(),
+               listener.name())) {
       return problem(fmt::format("the listener `{}` must stay as it is", listener.name()));
     }
   }

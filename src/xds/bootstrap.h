@@ -20,8 +20,8 @@ struct BootstrapPlaces {
 };
 
 // Where an Envoy in a pod finds us, and where others find it: Kubernetes its readiness, Prometheus its
-// metrics. Names, ports and paths are those of Envoy Gateway v1.9 (internal/xds/bootstrap), so that probes and
-// dashboards go on working.
+// metrics. Names, ports and paths are those of Envoy Gateway v1.9 (internal/xds/bootstrap), so that probes
+// and dashboards go on working.
 struct PodPlaces {
   enum class Family : std::uint8_t { kIpv4, kIpv6, kDualStack };
   // Metrics, compressed for whoever asks for that.

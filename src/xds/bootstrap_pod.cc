@@ -166,8 +166,7 @@ void fill_heap_limit(std::uint64_t limit, envoy::config::overload::v3::OverloadM
   monitor->set_name(kHeapMonitor);
   pack(heap, monitor->mutable_typed_config());
   static constexpr std::pair<const char*, double> kActions[] = {
-      {"envoy.overload_actions.shrink_heap", 0.95},
-      {"envoy.overload_actions.stop_accepting_requests", 0.98}};
+      {"envoy.overload_actions.shrink_heap", 0.95}, {"envoy.overload_actions.stop_accepting_requests", 0.98}};
   for (const auto& [name, share] : kActions) {
     auto* action = to->add_actions();
     action->set_name(name);
@@ -260,8 +259,8 @@ void fill_pod_defaults(const PodPlaces& places, Bootstrap* to) {
   fill_duration(ir::Duration(250), cluster->mutable_connect_timeout());
   auto* assignment = cluster->mutable_load_assignment();
   assignment->set_cluster_name(kStatsCluster);
-  fill_admin_address(
-      places, assignment->add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
+  fill_admin_address(places,
+                     assignment->add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
 }
 
 }  // namespace sluice::xds

@@ -308,8 +308,8 @@ TEST(PodBootstrap, OfUsersKeepsProbes) {
   const json made = in_pod(pod_places(), changed(Change::kReplace, R"({"stats_flush_interval": "9s"})"));
   EXPECT_EQ(names_of(made["static_resources"]["listeners"]),
             std::vector<std::string>{"envoy-gateway-proxy-ready-0.0.0.0-19003"});
-  EXPECT_EQ(in_pod(pod_places(),
-                   changed(Change::kJsonPatch, R"([{"op": "remove", "path": "/static_resources/listeners/1"}])")),
+  EXPECT_EQ(in_pod(pod_places(), changed(Change::kJsonPatch,
+                                         R"([{"op": "remove", "path": "/static_resources/listeners/1"}])")),
             "the listener `envoy-gateway-proxy-ready-0.0.0.0-19003` must stay as it is");
 }
 
