@@ -76,7 +76,7 @@ json take_bootstrap(json& document) {
   json bootstrap;
   for (json& container : document["spec"]["template"]["spec"]["containers"]) {
     json& arguments = container["args"];
-    const auto option = std::ranges::find(arguments, "--config-yaml");
+    const auto option = std::find(arguments.begin(), arguments.end(), json("--config-yaml"));
     if (option == arguments.end()) continue;
     json& text = *std::next(option);
     bootstrap = json::parse(text.get<std::string>());

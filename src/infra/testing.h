@@ -51,7 +51,9 @@ inline std::vector<Tree> trees_of(std::string_view text) {
 // Sets all of the request that comes from an EnvoyProxy.
 inline void use_envoy_proxy(const Tree& document, Request& request) {
   const api::ReadObject read = api::read_object(document, api::Trust::kCheck);
-  for (const Problem& problem : read.problems) ADD_FAILURE() << problem.path << ": " << problem.message;
+  for (const Problem& problem : read.problems) {
+    if (problem.severity == Severity::kError) ADD_FAILURE() << problem.path << ": " << problem.message;
+  }
   if (!read.bound) return;
   request.envoy_proxy = std::get<std::shared_ptr<const api::EnvoyProxy>>(read.bound->object);
   ir::Proxy proxy = process_of(request.envoy_proxy->spec);

@@ -35,6 +35,10 @@ std::string below(const std::string& path, std::string_view name) {
   return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
 }
 
+bool contains(const json& list, const json& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
 // What tells an item of a list that merges from others: its key's value, or a scalar itself. Null: it has
 // none.
 json identity_of(const json& item, const MergeField& list) {
@@ -179,7 +183,7 @@ class Merger {
     if (!value.is_array()) return fail(below(path, name), "what is to go is a list of values");
     const auto list = to.find(name.substr(kDeletions.size()));
     if (list == to.end() || !list->is_array()) return true;
-    erase_if(*list, [&](const json& item) { return std::ranges::find(value, item) != value.end(); });
+    erase_if(*list, [&](const json& item) { return contains(value, item); });
     return true;
   }
 
