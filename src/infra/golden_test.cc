@@ -1,7 +1,8 @@
 // Whole objects, to the letter: testdata/CASE/in.yaml → objects.yaml, and where a case has one,
 // bootstrap.yaml. `make golden` writes them anew.
 //
-// The first document of in.yaml is the request, the second the EnvoyProxy, if there is one.
+// The first document of in.yaml is the request, the second the EnvoyProxy, if there is one. Where the request
+// says `shows`, the expectation has objects of these kinds only.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -75,6 +76,7 @@ std::string yaml_of(const json& document) {
 json take_bootstrap(json& document) {
   json bootstrap;
   for (json& container : document["spec"]["template"]["spec"]["containers"]) {
+    if (!container.contains("args")) continue;
     json& arguments = container["args"];
     const auto option = std::find(arguments.begin(), arguments.end(), json("--config-yaml"));
     if (option == arguments.end()) continue;
@@ -104,7 +106,10 @@ Texts texts_of(const std::string& input) {
   for (const ObjectKey& key : result.withheld) {
     texts.objects += fmt::format("# withheld: {}\n", key.to_string());
   }
+  const json shows = from.value("shows", json());
   for (Object& object : result.objects) {
+    if (!shows.is_null() && std::find(shows.begin(), shows.end(), object.key.kind.kind()) == shows.end())
+      continue;
     if (object.document["spec"].contains("template"))
       texts.bootstrap = yaml_of(take_bootstrap(object.document));
     if (object.document["spec"].is_null()) object.document.erase("spec");
@@ -129,8 +134,8 @@ TEST_P(Golden, Objects) {
   if (fs::exists(folder / "bootstrap.yaml")) expect_text(folder / "bootstrap.yaml", texts.bootstrap);
 }
 
-INSTANTIATE_TEST_SUITE_P(Infra, Golden, testing::ValuesIn(case_names()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Infra, Golden, testing::ValuesIn(case_names()), [](const auto& instance) {
+  std::string name = instance.param;
   std::ranges::replace(name, '-', '_');
   return name;
 });

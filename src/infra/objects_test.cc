@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"{envoyServiceAccount: {name: a}}", "Deployment", "pod:/serviceAccountName",
                          R"("a")"},
                     Case{"{envoyServiceAccount: {name: a}}", "ServiceAccount", "/metadata/name", R"("a")"},
-                    Case{"{}", "Deployment", "pod:/serviceAccountName", R"("envoy-default-web-5e1d4ea6")"},
+                    Case{"{}", "Deployment", "pod:/serviceAccountName", R"("envoy-default-web-82b3ade9")"},
                     Case{"{envoyDaemonSet: {pod: {nodeSelector: {a: b}}}}", "DaemonSet",
                          "pod:/nodeSelector/a", R"("b")"}));
 
@@ -219,7 +219,7 @@ TEST(Service, WithoutPortsStaysAsItIs) {
   request.sockets.clear();
   const Result result = make_objects(request, Settings());
   EXPECT_TRUE(object_of(result, "Service").is_null());
-  EXPECT_EQ(withheld(result), "Service sluice-system/envoy-default-web-5e1d4ea6\n");
+  EXPECT_EQ(withheld(result), "Service sluice-system/envoy-default-web-82b3ade9\n");
   EXPECT_TRUE(result.problems.empty());
 }
 
@@ -227,7 +227,7 @@ TEST(Workload, WithABadBootstrapStaysAsItIs) {
   Request request = request_with("{bootstrap: {type: Merge, value: 'admn: {}'}}");
   const Result result = make_objects(request, Settings());
   EXPECT_TRUE(object_of(result, "Deployment").is_null());
-  EXPECT_EQ(withheld(result), "Deployment sluice-system/envoy-default-web-5e1d4ea6\n");
+  EXPECT_EQ(withheld(result), "Deployment sluice-system/envoy-default-web-82b3ade9\n");
   ASSERT_EQ(result.problems.size(), 1U);
   EXPECT_EQ(result.problems[0].path, "spec.bootstrap.value");
   EXPECT_EQ(result.problems[0].object.to_string(), "EnvoyProxy default/custom");

@@ -129,9 +129,7 @@ class Merger {
     const auto kept = patch.find(kRetainKeys);
     if (kept == patch.end()) return true;
     if (!kept->is_array()) return fail(below(path, kRetainKeys), "the members to retain are a list of names");
-    const auto is_kept = [&](const std::string& name) {
-      return std::ranges::find(*kept, name) != kept->end();
-    };
+    const auto is_kept = [&](const std::string& name) { return contains(*kept, name); };
     for (const auto& [name, value] : patch.items()) {
       if (name.starts_with('$') || value.is_null() || is_kept(name)) continue;
       return fail(below(path, name), "the patch changes a member that `$retainKeys` has not",

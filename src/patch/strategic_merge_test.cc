@@ -103,21 +103,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"an item's directive", R"({"items":[]})", R"({"items":[{"name":"a","$patch":"merge"}]})",
              R"("items[0].$patch: `merge` is neither `replace` nor `delete`")"},
         Case{"a directive's name", R"({})", R"({"$retainkeys":["a"]})",
-             R"("$retainkeys: `$retainkeys` is no directive (did you mean `$retainKeys`?)")"},
+             R"x("$retainkeys: `$retainkeys` is no directive (did you mean `$retainKeys`?)")x"},
         Case{"an item without a name", R"({"items":[]})", R"({"items":[{"name":"a"},{"x":1}]})",
-             R"("items[1]: an item of this list is found by its `name`, which it has not (add `name`)")"},
+             R"x("items[1]: an item of this list is found by its `name`, which it has not (add `name`)")x"},
         Case{"an item that is no object", R"({"items":[]})", R"({"items":["a"]})",
              R"("items[0]: the items of this list are objects")"},
         Case{"a member that is not retained", R"({"a":{}})", R"({"a":{"$retainKeys":["x"],"y":1}})",
-             R"("a.y: the patch changes a member that `$retainKeys` has not (add `y` to `$retainKeys`)")"},
+             R"x("a.y: the patch changes a member that `$retainKeys` has not (add `y` to `$retainKeys`)")x"},
         Case{"retained members that are no list", R"({"a":{}})", R"({"a":{"$retainKeys":"x"}})",
              R"("a.$retainKeys: the members to retain are a list of names")"},
         Case{"an order without an item of the patch", R"({"items":[]})",
              R"({"$setElementOrder/items":[{"name":"a"}],"items":[{"name":"b"}]})",
              R"("items: `$setElementOrder/items` has not all items of the patch")"},
-        Case{"a key with dots", R"({"a":{"example.com/x":{}}})",
-             R"({"a":{"example.com/x":{"$patch":"no"}}})",
+        Case{"a key with dots", R"({"a":{"example.com/x":{}}})", R"({"a":{"example.com/x":{"$patch":"no"}}})",
              R"("a[example.com/x].$patch: `no` is neither `replace` nor `delete`")"}));
 
-    }  // namespace
-  }  // namespace sluice::patch
+}  // namespace
+}  // namespace sluice::patch

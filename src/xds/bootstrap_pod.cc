@@ -31,8 +31,6 @@ namespace compressor_v3 = envoy::extensions::filters::http::compressor::v3;
 
 using Bootstrap = envoy::config::bootstrap::v3::Bootstrap;
 using Listener = envoy::config::listener::v3::Listener;
-using HttpConnectionManager = hcm_v3::HttpConnectionManager;
-using HttpFilter = hcm_v3::HttpFilter;
 
 namespace {
 
@@ -52,8 +50,8 @@ void fill_file(const std::string& name, const std::string& path, core::ConfigSou
 }
 
 template <typename Config>
-void add_filter(const std::string& name, const Config& config, HttpConnectionManager* to) {
-  HttpFilter* filter = to->add_http_filters();
+void add_filter(const std::string& name, const Config& config, hcm_v3::HttpConnectionManager* to) {
+  auto* filter = to->add_http_filters();
   filter->set_name(name);
   pack(config, filter->mutable_typed_config());
 }
@@ -62,7 +60,7 @@ void add_filter(const std::string& name, const Config& config, HttpConnectionMan
 
 // On all addresses. `kind` is part of its name.
 void fill_listener(const PodPlaces& places, const char* kind, std::uint16_t port,
-                   const HttpConnectionManager& manager, Listener* to) {
+                   const hcm_v3::HttpConnectionManager& manager, Listener* to) {
   const bool ipv6 = places.family != PodPlaces::Family::kIpv4;
   const std::string address = ipv6 ? "::" : "0.0.0.0";
   to->set_name(fmt::format("envoy-gateway-proxy-{}-{}-{}", kind, address, port));
@@ -75,7 +73,7 @@ void fill_listener(const PodPlaces& places, const char* kind, std::uint16_t port
   pack(manager, filter->mutable_typed_config());
 }
 
-void add_compressor(const PodPlaces::Prometheus& prometheus, HttpConnectionManager* to) {
+void add_compressor(const PodPlaces::Prometheus& prometheus, hcm_v3::HttpConnectionManager* to) {
   using Compression = PodPlaces::Prometheus::Compression;
   if (prometheus.compression == Compression::kNone) return;
   compressor_v3::Compressor config;
@@ -104,7 +102,7 @@ void add_compressor(const PodPlaces::Prometheus& prometheus, HttpConnectionManag
 }
 
 void fill_stats_listener(const PodPlaces& places, Listener* to) {
-  HttpConnectionManager manager;
+  hcm_v3::HttpConnectionManager manager;
   manager.set_stat_prefix("eg-stats-http");
   manager.mutable_normalize_path()->set_value(true);
   auto* table = manager.mutable_route_config();
@@ -235,7 +233,7 @@ void fill_xds_endpoint(const PodPlaces& places, envoy::config::cluster::v3::Clus
 }
 
 void fill_ready_listener(const PodPlaces& places, Listener* to) {
-  HttpConnectionManager manager;
+  hcm_v3::HttpConnectionManager manager;
   manager.set_stat_prefix("eg-ready-http");
   manager.mutable_route_config()->set_name("ready_route");
   envoy::extensions::filters::http::health_check::v3::HealthCheck check;

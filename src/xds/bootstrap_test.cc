@@ -198,8 +198,8 @@ TEST(PodBootstrap, HasTheOrderOfEnvoyGateways) {
 }
 
 TEST(PodBootstrap, SaysWhoAndWhereItIs) {
-  EXPECT_EQ(in_pod(pod_places())["node"],
-            json::parse(R"({"id": "$(POD)", "cluster": "default/gw", "locality": {"zone": "$(ZONE)"}})"));
+  const json node = {{"id", "$(POD)"}, {"cluster", "default/gw"}, {"locality", {{"zone", "$(ZONE)"}}}};
+  EXPECT_EQ(in_pod(pod_places())["node"], node);
 }
 
 TEST(PodBootstrap, AdminIsOnTheLoopbackInterface) {
