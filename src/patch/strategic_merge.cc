@@ -195,17 +195,30 @@ class Merger {
     return true;
   }
 
+  // All items are in `order`, one after the other.
+  static bool has_order(const json& items, const json& order, const MergeField& list) {
+    std::size_t next = 0;
+    for (const json& item : items) {
+      const json identity = identity_of(item, list);
+      if (identity.is_null()) continue;  // a directive for the whole list
+      const auto at = position_of(identity, order, list);
+      if (!at || *at < next) return false;
+      next = *at + 1;
+    }
+    return true;
+  }
+
   bool merge_list(const json& patch, const MergeField& list, const json* order, const std::string& path,
                   json& to) {
     const json before = to;
     json changes = json::array();
     if (!take_special_items(patch, list, path, to, changes)) return false;
+    if (order != nullptr && !has_order(patch, *order, list)) {
+      return fail(path, fmt::format("the items do not stand in the order of `{}{}`", kOrder, list.name));
+    }
     for (std::size_t i = 0; i < changes.size(); ++i) {
       const json identity = identity_of(changes[i], list);
       const auto at = position_of(identity, to, list);
-      if (order != nullptr && !position_of(identity, *order, list)) {
-        return fail(path, fmt::format("`{}{}` has not all items of the patch", kOrder, list.name));
-      }
       if (list.key.empty()) {
         if (!at) to.push_back(changes[i]);
         continue;

@@ -5,12 +5,14 @@
 // server does it (k8s.io/apimachinery/pkg/util/strategicpatch), where items that are new stand in front of
 // those that the patch does not mention. It may have directives:
 //
-//   $patch: replace | delete                of a map, or as an item of a list of the whole list, or of one
-//   item $retainKeys: [a, b]                     members that stay; all others go $setElementOrder/LIST:
-//   [{name: a}, …]   the order of a list that merges $deleteFromPrimitiveList/LIST: [a, b]   scalars to take
-//   away
+// - `$patch: replace` or `$patch: delete`: of the map that it is in. As an item of a list, the first is for
+//   the whole list, the second for the item of that name;
+// - `$retainKeys: [a, b]`: all other members of the map go;
+// - `$setElementOrder/LIST: [{name: a}, …]`: the order of a list that merges;
+// - `$deleteFromPrimitiveList/LIST: [a, b]`: scalars that go.
 //
-// A patch that does not apply leaves the object as it was.
+// They count in what the patch adds, too, where an API server passes them over. A patch that does not apply
+// leaves the object as it was.
 //
 // Threads: pure functions.
 #pragma once

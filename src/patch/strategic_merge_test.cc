@@ -114,7 +114,10 @@ INSTANTIATE_TEST_SUITE_P(
              R"("a.$retainKeys: the members to retain are a list of names")"},
         Case{"an order without an item of the patch", R"({"items":[]})",
              R"({"$setElementOrder/items":[{"name":"a"}],"items":[{"name":"b"}]})",
-             R"("items: `$setElementOrder/items` has not all items of the patch")"},
+             R"("items: the items do not stand in the order of `$setElementOrder/items`")"},
+        Case{"another order than the patch's", R"({"items":[]})",
+             R"({"$setElementOrder/items":[{"name":"a"},{"name":"b"}],"items":[{"name":"b"},{"name":"a"}]})",
+             R"("items: the items do not stand in the order of `$setElementOrder/items`")"},
         Case{"a key with dots", R"({"a":{"example.com/x":{}}})", R"({"a":{"example.com/x":{"$patch":"no"}}})",
              R"("a[example.com/x].$patch: `no` is neither `replace` nor `delete`")"}));
 
