@@ -118,7 +118,7 @@ std::expected<std::string, Problem> bootstrap_of(const Request& request, const S
                    .stat_names = stat_names_of(metrics),
                    .heap_limit = heap_limit_of(provider)};
   if (has_prometheus(request)) places.prometheus = prometheus_of(metrics);
-  std::expected<std::string, Problem> text = xds::render_bootstrap(request.proxy, places);
+  std::expected<std::string, Problem> text = xds::render_pod_bootstrap(request.proxy, places);
   if (text) *text = json::parse(*text).dump();
   return text;
 }

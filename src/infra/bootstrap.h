@@ -13,7 +13,7 @@
 namespace sluice::infra {
 
 // One line of JSON. Kubernetes fills in $(ENVOY_POD_NAME) and $(ENVOY_SERVICE_ZONE), and in what users add to
-// it whatever else is in the container's environment. The error is that of xds::render_bootstrap.
+// it whatever else is in the container's environment. The error is that of xds::render_pod_bootstrap.
 std::expected<std::string, Problem> bootstrap_of(const Request& request, const Settings& settings,
                                                  const Provider& provider, const Identity& identity);
 

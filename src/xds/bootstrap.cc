@@ -285,7 +285,7 @@ std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, con
   return render(proxy, places);
 }
 
-std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, const PodPlaces& places) {
+std::expected<std::string, Problem> render_pod_bootstrap(const ir::Proxy& proxy, const PodPlaces& places) {
   return render(proxy, places);
 }
 

@@ -62,7 +62,7 @@ inline constexpr char kStatsPath[] = "/stats/prometheus";
 // 200 from when Envoy has its first configuration until it is told to fail health checks.
 inline constexpr char kReadyPath[] = "/ready";
 
-// Of the problems of render_bootstrap.
+// Of the problems of both below.
 inline constexpr std::string_view kBootstrapPath = "spec.bootstrap.value";
 
 // The bootstrap as JSON. Delta ADS over the Unix socket, with reconnection after at most 1 s; no static
@@ -72,6 +72,6 @@ std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, con
 
 // The same for a pod: over mutual TLS, or with a token in `authorization: Bearer …`. Besides, a listener for
 // probes, and one for Prometheus.
-std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, const PodPlaces& places);
+std::expected<std::string, Problem> render_pod_bootstrap(const ir::Proxy& proxy, const PodPlaces& places);
 
 }  // namespace sluice::xds

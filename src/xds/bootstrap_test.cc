@@ -172,7 +172,7 @@ PodPlaces pod_places() {
 }
 
 json in_pod(const PodPlaces& places, const ir::Proxy& proxy = {.key = "default/gw"}) {
-  const auto made = render_bootstrap(proxy, places);
+  const auto made = render_pod_bootstrap(proxy, places);
   if (!made) return made.error().message;
   return json::parse(*made);
 }
@@ -417,10 +417,10 @@ TEST(PodBootstrap, EnvoyTakesIt) {
   places.prometheus->compression = PodPlaces::Prometheus::Compression::kGzip;
   places.stat_names = {{ir::MatchKind::kRegex, "a.*"}};
   places.heap_limit = 1'000'000'000;
-  expect_taken(*render_bootstrap({.key = "default/gw"}, places));
+  expect_taken(*render_pod_bootstrap({.key = "default/gw"}, places));
   places.certificate_file.clear();
   places.token_file = file(kToken, "generic_secret", R"({"secret": {"inline_string": "x"}})");
-  expect_taken(*render_bootstrap({.key = "default/gw"}, places));
+  expect_taken(*render_pod_bootstrap({.key = "default/gw"}, places));
   std::filesystem::remove_all(folder);
 }
 
