@@ -58,12 +58,38 @@ std::vector<Option> read_options(const std::vector<std::string>& arguments) {
   return options;
 }
 
+bool has_option(const std::vector<Option>& options, const std::string& name) {
+  return std::ranges::find(options, name, &Option::name) != options.end();
+}
+
 // Takes those that `winners` have too out of the others.
 void leave_out(const std::vector<Option>& winners, std::vector<Option>& others) {
   std::erase_if(others, [&winners](const Option& option) {
-    return is_replaceable(option.name) &&
-           std::ranges::find(winners, option.name, &Option::name) != winners.end();
+    return is_replaceable(option.name) && has_option(winners, option.name);
   });
+}
+
+// What fields say, for as long as nobody says otherwise.
+void append_fields(const ir::Proxy& proxy, std::vector<Option>& options) {
+  if (proxy.concurrency) options.push_back({std::string(kConcurrency), {fmt::to_string(*proxy.concurrency)}});
+  std::vector<std::string> components;
+  for (const auto& [component, level] : proxy.log_levels) {
+    if (component == "default") {
+      options.push_back({std::string(kLogLevel), {level}});
+    } else {
+      components.push_back(fmt::format("{}:{}", component, level));
+    }
+  }
+  if (!components.empty()) {
+    options.push_back({std::string(kComponentLogLevel), {fmt::format("{}", fmt::join(components, ","))}});
+  }
+}
+
+void append_words(const std::vector<Option>& options, std::vector<std::string>& result) {
+  for (const auto& [name, values] : options) {
+    if (!name.empty()) result.push_back(name);
+    result.insert(result.end(), values.begin(), values.end());
+  }
 }
 
 }  // namespace
@@ -91,18 +117,7 @@ std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vecto
        {fmt::to_string(std::chrono::duration_cast<seconds>(parent_shutdown_time(proxy)).count())}}};
   // The old epoch may die at any moment; then the new one starts as if it were the first.
   if (launch.restart_epoch > 0) options.push_back({"--skip-hot-restart-on-no-parent", {}});
-  if (proxy.concurrency) options.push_back({std::string(kConcurrency), {fmt::to_string(*proxy.concurrency)}});
-  std::vector<std::string> components;
-  for (const auto& [component, level] : proxy.log_levels) {
-    if (component == "default") {
-      options.push_back({std::string(kLogLevel), {level}});
-    } else {
-      components.push_back(fmt::format("{}:{}", component, level));
-    }
-  }
-  if (!components.empty()) {
-    options.push_back({std::string(kComponentLogLevel), {fmt::format("{}", fmt::join(components, ","))}});
-  }
+  append_fields(proxy, options);
   const std::vector<Option> common = read_options(common_args);
   std::vector<Option> own = read_options(proxy.extra_args);
   leave_out(common, own);
@@ -112,11 +127,24 @@ std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vecto
   options.insert(options.end(), own.begin(), own.end());
 
   std::vector<std::string> result;
-  for (const auto& [name, values] : options) {
-    if (!name.empty()) result.push_back(name);
-    result.insert(result.end(), values.begin(), values.end());
-  }
+  append_words(options, result);
   return result;
+}
+
+std::vector<std::string> make_pod_arguments(const ir::Proxy& proxy, std::vector<std::string> own) {
+  std::vector<Option> options = {{"--cpuset-threads", {}}, {"--drain-strategy", {"immediate"}}};
+  append_fields(proxy, options);
+  if (!has_option(options, std::string(kLogLevel))) options.push_back({std::string(kLogLevel), {"warn"}});
+  // What Envoy says in `misc` below an error is about deprecated fields of its own configuration.
+  if (!has_option(options, std::string(kComponentLogLevel))) {
+    options.push_back({std::string(kComponentLogLevel), {"misc:error"}});
+  }
+  options.push_back({"--drain-time-s", {fmt::to_string(drain_time(proxy).count())}});
+  const std::vector<Option> extra = read_options(proxy.extra_args);
+  std::erase_if(options, [&extra](const Option& option) { return has_option(extra, option.name); });
+  append_words(options, own);
+  append_words(extra, own);
+  return own;
 }
 
 std::uint32_t concurrency_of(const std::vector<std::string>& arguments) {

@@ -39,6 +39,10 @@ std::optional<std::string> find_option(const std::vector<std::string>& arguments
 std::vector<std::string> make_arguments(const ir::Proxy& proxy, const std::vector<std::string>& common_args,
                                         const Launch& launch);
 
+// Of an Envoy in a pod: `own` are those that tie it to us, and come first. As above, and of whatever else is
+// there by default one of the proxy's extra_args counts as well. They are Envoy Gateway's.
+std::vector<std::string> make_pod_arguments(const ir::Proxy& proxy, std::vector<std::string> own);
+
 // The workers of an Envoy that is started with these. Where they do not say, as many as there are processors
 // on which it may run, which are those on which we may.
 std::uint32_t concurrency_of(const std::vector<std::string>& arguments);

@@ -301,6 +301,14 @@ TEST(CommandLine, OptionsThatTieTheProcessToUsAreNotReplaced) {
   EXPECT_EQ(std::ranges::count(all, "--base-id"), 2) << "Envoy says what is wrong";
 }
 
+TEST(CommandLine, OfAPodHasWhatTiesItToUsFirst) {
+  const ir::Proxy proxy{.concurrency = 2, .extra_args = {"--log-level=debug", "--drain-time-s", "9"}};
+  EXPECT_THAT(
+      make_pod_arguments(proxy, {"--service-node", "x"}),
+      ElementsAre("--service-node", "x", "--cpuset-threads", "--drain-strategy", "immediate", "--concurrency",
+                  "2", "--component-log-level", "misc:error", "--log-level", "debug", "--drain-time-s", "9"));
+}
+
 TEST(CommandLine, SaysHowManyWorkersThereAre) {
   EXPECT_EQ(concurrency_of({"--base-id", "7", "--concurrency", "3"}), 3u);
   EXPECT_EQ(concurrency_of({"--concurrency=12"}), 12u);

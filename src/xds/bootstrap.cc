@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <string_view>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -14,6 +17,7 @@
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
+#include "xds/bootstrap_pod.h"
 #include "xds/duration.h"
 #include "xds/message_json.h"
 #include "xds/wire.h"
@@ -29,6 +33,22 @@ using nlohmann::json;
 namespace {
 
 constexpr char kXdsCluster[] = "xds_cluster";
+
+template <typename List>
+auto find_named(List& list, std::string_view name) {
+  return std::find_if(list.begin(), list.end(), [name](const auto& item) { return item.name() == name; });
+}
+
+// One of the name, without what had it before.
+template <typename List>
+auto* make_named(const std::string& name, List* list) {
+  list->erase(
+      std::remove_if(list->begin(), list->end(), [&](const auto& item) { return item.name() == name; }),
+      list->end());
+  auto* made = list->Add();
+  made->set_name(name);
+  return made;
+}
 
 // ---- ours ------------------------------------------------------------------------------------
 
@@ -59,18 +79,9 @@ void fill_dynamic_resources(Bootstrap::DynamicResources* to) {
   fill_ads(to->mutable_cds_config());
 }
 
-void fill_xds_cluster(const std::string& socket, envoy::config::cluster::v3::Cluster* to) {
-  to->set_name(kXdsCluster);
-  to->set_type(envoy::config::cluster::v3::Cluster::STATIC);
-  fill_duration(ir::Duration(1'000), to->mutable_connect_timeout());
-  auto* assignment = to->mutable_load_assignment();
-  assignment->set_cluster_name(kXdsCluster);
-  assignment->add_endpoints()
-      ->add_lb_endpoints()
-      ->mutable_endpoint()
-      ->mutable_address()
-      ->mutable_pipe()
-      ->set_path(socket);
+// ADS over HTTP/2, wherever it is.
+void fill_xds_cluster(envoy::config::cluster::v3::Cluster* to) {
+  to->mutable_load_assignment()->set_cluster_name(kXdsCluster);
   envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
   auto* keepalive = options.mutable_explicit_http_config()
                         ->mutable_http2_protocol_options()
@@ -99,24 +110,62 @@ void fill_overload_manager(envoy::config::overload::v3::OverloadManager* to) {
   pack(connections, monitor->mutable_typed_config());
 }
 
-// What no bootstrap does without, whoever wrote it.
-void fill_places(const ir::Proxy& proxy, const BootstrapPlaces& places, Bootstrap* to) {
-  to->mutable_node()->set_id(places.node_id);
-  to->mutable_node()->set_cluster(proxy.key);
-  fill_socket(places.admin_socket, to->mutable_admin()->mutable_address()->mutable_pipe());
-  to->clear_dynamic_resources();
-  fill_dynamic_resources(to->mutable_dynamic_resources());
-  auto* clusters = to->mutable_static_resources()->mutable_clusters();
-  const auto is_xds = [](const auto& cluster) { return cluster.name() == kXdsCluster; };
-  clusters->erase(std::remove_if(clusters->begin(), clusters->end(), is_xds), clusters->end());
-  fill_xds_cluster(places.xds_socket, clusters->Add());
+// ---- on a host -------------------------------------------------------------------------------
+
+void fill_admin_address(const BootstrapPlaces& places, core::Address* to) {
+  fill_socket(places.admin_socket, to->mutable_pipe());
 }
 
-void fill_defaults(Bootstrap* to) {
+void fill_xds_endpoint(const BootstrapPlaces& places, envoy::config::cluster::v3::Cluster* to) {
+  to->set_type(envoy::config::cluster::v3::Cluster::STATIC);
+  fill_duration(ir::Duration(1'000), to->mutable_connect_timeout());
+  to->mutable_load_assignment()
+      ->add_endpoints()
+      ->add_lb_endpoints()
+      ->mutable_endpoint()
+      ->mutable_address()
+      ->mutable_pipe()
+      ->set_path(places.xds_socket);
+}
+
+// ---- in both ---------------------------------------------------------------------------------
+
+template <typename Places>
+constexpr bool kInPod = std::is_same_v<Places, PodPlaces>;
+
+// Static ones that must be there.
+template <typename Places>
+std::vector<envoy::config::listener::v3::Listener> own_listeners(const Places& places) {
+  std::vector<envoy::config::listener::v3::Listener> listeners;
+  if constexpr (kInPod<Places>) fill_ready_listener(places, &listeners.emplace_back());
+  return listeners;
+}
+
+// What no bootstrap does without, whoever wrote it.
+template <typename Places>
+void fill_places(const ir::Proxy& proxy, const Places& places, Bootstrap* to) {
+  to->mutable_node()->set_id(places.node_id);
+  to->mutable_node()->set_cluster(proxy.key);
+  to->mutable_admin()->clear_address();
+  fill_admin_address(places, to->mutable_admin()->mutable_address());
+  to->clear_dynamic_resources();
+  fill_dynamic_resources(to->mutable_dynamic_resources());
+  auto* cluster = make_named(kXdsCluster, to->mutable_static_resources()->mutable_clusters());
+  fill_xds_cluster(cluster);
+  fill_xds_endpoint(places, cluster);
+  for (const auto& listener : own_listeners(places)) {
+    *make_named(listener.name(), to->mutable_static_resources()->mutable_listeners()) = listener;
+  }
+  if constexpr (kInPod<Places>) to->mutable_node()->mutable_locality()->set_zone(places.zone);
+}
+
+template <typename Places>
+void fill_defaults(const Places& places, Bootstrap* to) {
   fill_runtime(to->mutable_layered_runtime());
   fill_overload_manager(to->mutable_overload_manager());
   // Statistics of a cluster cost memory from its first request on, not before.
   to->mutable_deferred_stat_options()->set_enable_deferred_creation_stats(true);
+  if constexpr (kInPod<Places>) fill_pod_defaults(places, to);
 }
 
 // ---- the user's ------------------------------------------------------------------------------
@@ -169,8 +218,17 @@ std::expected<Bootstrap, Problem> patch(const Bootstrap& ours, const std::string
   return parse(document.dump());
 }
 
-// What a merge or patch must leave alone, for without it the proxy would not reach us.
-std::expected<Bootstrap, Problem> keep_places(const Bootstrap& ours,
+// Those of `ours` are in `changed` once each, as they are.
+template <typename List>
+bool keeps(const List& ours, const List& changed, const std::string& name) {
+  const auto is_named = [&](const auto& item) { return item.name() == name; };
+  return std::count_if(changed.begin(), changed.end(), is_named) == 1 &&
+         pb::util::MessageDifferencer::Equals(*find_named(changed, name), *find_named(ours, name));
+}
+
+// What a merge or patch must leave alone, for without it the proxy would not reach us, or not be found.
+template <typename Places>
+std::expected<Bootstrap, Problem> keep_places(const Bootstrap& ours, const Places& places,
                                               std::expected<Bootstrap, Problem> changed) {
   if (!changed) return changed;
   using pb::util::MessageDifferencer;
@@ -183,32 +241,34 @@ std::expected<Bootstrap, Problem> keep_places(const Bootstrap& ours,
   if (changed->node().id() != ours.node().id() || changed->node().cluster() != ours.node().cluster()) {
     return problem("id and cluster of the node must stay as they are");
   }
-  const auto& clusters = changed->static_resources().clusters();
-  const auto is_xds = [](const auto& cluster) { return cluster.name() == kXdsCluster; };
-  const auto found = std::find_if(clusters.begin(), clusters.end(), is_xds);
-  if (found == clusters.end() || std::count_if(clusters.begin(), clusters.end(), is_xds) != 1 ||
-      !MessageDifferencer::Equals(*found, ours.static_resources().clusters(0))) {
+  if (!keeps(ours.static_resources().clusters(), changed->static_resources().clusters(), kXdsCluster)) {
     return problem(fmt::format("the cluster `{}` must stay as it is", kXdsCluster));
+  }
+  for (const auto& listener : own_listeners(places)) {
+    if (!keeps(ours.static_resources().listeners(), changed->static_resources().listeners(),
+               listener.name())) {
+      return problem(fmt::format("the listener `{}` must stay as it is", listener.name()));
+    }
   }
   return changed;
 }
 
-}  // namespace
-
-std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, const BootstrapPlaces& places) {
+template <typename Places>
+std::expected<std::string, Problem> render(const ir::Proxy& proxy, const Places& places) {
   using Change = ir::Proxy::BootstrapChange;
   Bootstrap ours;
+  // Users' patches count clusters and listeners: the places of those of Envoy Gateway are kept.
+  fill_defaults(places, &ours);
   fill_places(proxy, places, &ours);
-  fill_defaults(&ours);
   std::expected<Bootstrap, Problem> result = ours;
   switch (proxy.bootstrap_change) {
     case Change::kNone:
       break;
     case Change::kMerge:
-      result = keep_places(ours, merge(ours, proxy.bootstrap));
+      result = keep_places(ours, places, merge(ours, proxy.bootstrap));
       break;
     case Change::kJsonPatch:
-      result = keep_places(ours, patch(ours, proxy.bootstrap));
+      result = keep_places(ours, places, patch(ours, proxy.bootstrap));
       break;
     case Change::kReplace:
       result = parse(proxy.bootstrap);
@@ -217,6 +277,16 @@ std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, con
   }
   if (!result) return std::unexpected(std::move(result.error()));
   return to_text(*result);
+}
+
+}  // namespace
+
+std::expected<std::string, Problem> render_bootstrap(const ir::Proxy& proxy, const BootstrapPlaces& places) {
+  return render(proxy, places);
+}
+
+std::expected<std::string, Problem> render_pod_bootstrap(const ir::Proxy& proxy, const PodPlaces& places) {
+  return render(proxy, places);
 }
 
 }  // namespace sluice::xds

@@ -233,7 +233,9 @@ Type envoy_proxy_type() {
       field("host", object({field("envoyVersion", string())
                                 .doc("The version of Envoy. Not read: it is the one of the build.")}))
           .doc("Settings for Envoys on this host."),
-      field("kubernetes", kubernetes_provider()).passive().doc("Settings for Envoys in a cluster."),
+      field<&EnvoyProxySpec::kubernetes>("kubernetes", kubernetes_provider())
+          .passive()
+          .doc("Settings for Envoys in a cluster."),
   });
   const Type spec =
       object({
@@ -279,8 +281,7 @@ Type envoy_proxy_type() {
                              .doc("How long connections may go on at most."),
                          field<&ShutdownConfig::health_check_failure_delay>("healthCheckFailureDelay",
                                                                             gateway_duration())
-                             .ineffective()
-                             .doc("How long it waits before health checks fail."),
+                             .doc("How long it waits before health checks fail. In a cluster only."),
                          field<&ShutdownConfig::min_drain_duration>("minDrainDuration", gateway_duration())
                              .doc("How long connections are taken at least."),
                      }))

@@ -175,7 +175,8 @@ struct MergeBackends {
 };
 
 struct EnvoyProxySpec {
-  std::string provider_type;  // Kubernetes | Host | empty
+  std::string provider_type;       // Kubernetes | Host | empty
+  std::optional<Tree> kubernetes;  // of the provider: what runs Envoys in a cluster
   ProxyLogging logging;
   bool merge_gateways = false;
   std::optional<MergeBackends> merge_backends;
