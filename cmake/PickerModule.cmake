@@ -5,8 +5,8 @@
 # of a shared library stays out: RE2 (schema/plain_check.h) and libfyaml (tree/json.h). Its undefined symbols are Envoy's
 # (module_abi/envoy_module.h), which test/picker/module_test.py holds, for a linker cannot.
 set(picker_module_sources
-  base/closest.cc base/file.cc base/interned.cc base/letter_case.cc base/loop.cc base/object_key.cc base/quote.cc
-  base/socket_file.cc base/utf8.cc
+  base/base64.cc base/closest.cc base/file.cc base/interned.cc base/letter_case.cc base/loop.cc base/object_key.cc
+  base/quote.cc base/socket_file.cc base/utf8.cc
   tree/characters.cc tree/json.cc tree/scalar.cc tree/tree.cc tree/write.cc
   schema/bind.cc schema/check.cc schema/codec.cc schema/deprecation.cc schema/effect.cc schema/path.cc schema/type.cc
   picker/config/config.cc picker/config/plugins.cc)
