@@ -46,7 +46,7 @@ void extend(X509* certificate, X509* issuer, int nid, const std::string& value) 
 
 // By `authority`, or by itself where there is none.
 Certificate make(const std::string& name, const Certificate* authority, const std::string& names) {
-  const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"));
+  const Owned<EVP_PKEY> key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   const Owned<X509> certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), next_serial++);
