@@ -67,8 +67,9 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
                                 if (!text.empty()) {
                                   problem.code = "cluster/election";
                                   problem.severity = Severity::kWarning;
-                                  problem.message = fmt::format("no leader can be elected: {}", text);
-                                  problem.suggestion = "statuses are not written until then";
+                                  problem.message =
+                                      fmt::format("which replica leads cannot be agreed on: {}", text);
+                                  problem.suggestion = "statuses are not written while none leads";
                                 }
                                 hooks_.on_election(std::move(problem));
                               }});

@@ -44,7 +44,7 @@ class Cluster {
     std::function<void(source::Batch)> on_batch;
     std::function<void(std::vector<Problem>)> on_waiting;  // see source::ClusterHooks
     std::function<void(bool)> on_leads;
-    // Why there is no election; without a code: there is one again.
+    // Why it cannot be agreed on who leads; without a code: it can again.
     std::function<void(Problem)> on_election;
   };
 

@@ -258,6 +258,15 @@ TEST_F(ControlClusterTest, ManyRoutesCostFewWritesOfTheirGateway) {
   EXPECT_EQ(writes("/httproutes/"), std::size_t{kRoutes});
 }
 
+TEST_F(ControlClusterTest, AGatewayDoesNotWaitForItsRoutes) {
+  provider_.writes.rate = 2;
+  provider_.writes.burst = 2;
+  for (int i = 0; i < 50; ++i) server_.put(route(fmt::format("r{}", i)));
+  start();
+  ASSERT_TRUE(until([&] { return attached() == 50; }));
+  EXPECT_LT(writes("/httproutes/"), 20U);
+}
+
 TEST_F(ControlClusterTest, AStartDoesNotTakeBackAtOnceThatAGatewayIsProgrammed) {
   provider_.patience = 300ms;
   Json made = gateway();

@@ -75,7 +75,7 @@ struct Waiting {
 struct Leads {
   bool leads;
 };
-// Why nobody can be elected; without a code: somebody can.
+// Why it cannot be agreed on who leads; without a code: it can again.
 struct Election {
   Problem problem;
 };
@@ -382,7 +382,7 @@ void Control::handle(source::Batch batch) {
     changed_.push_back(object.to_string());
   }
   const bool other = upserted + batch.deleted.size() > 0;
-  if (other) observer_.read(upserted, batch.deleted.size(), batch.noticed);
+  if (other || !begun_) observer_.read(upserted, batch.deleted.size(), batch.noticed);
   const bool same = begun_ && !other && batch.problems == source_problems_ && batch.partial == partial_;
   if (same) return;
   pipeline_.set_unusable(batch.problems);

@@ -298,9 +298,16 @@ TEST_F(RunInClusterTest, ServesItsObjectsAndWritesTheirStatuses) {
   EXPECT_TRUE(gateway_has_status());
 }
 
+TEST_F(RunInClusterTest, IsReadyWhenThereIsNothing) {
+  server_.remove("Gateway", "default", "web");
+  start();
+  EXPECT_TRUE(answers("/readyz", "HTTP/1.1 200"));
+}
+
 TEST_F(RunInClusterTest, WaitsForItsServerAndSaysSo) {
   server_.stop();
   start();
+  EXPECT_TRUE(answers("/readyz", "nothing has been read yet"));
   EXPECT_TRUE(answers("/api/status", R"("code":"cluster/api-server")"));
   server_.start();
   EXPECT_TRUE(ceases("/api/status", "cluster/api-server"));

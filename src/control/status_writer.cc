@@ -53,8 +53,8 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
   Work(kube::Client& client, Options options)
       : client_(client),
         options_(std::move(options)),
-        writer_(std::make_unique<kube::Writer>(
-            client, options_.writes, [this](const kube::Written& written) { this->written(written); })) {
+        writer_(make_writer()),
+        gateway_writer_(make_writer()) {
     if (!options_.now) options_.now = system_now;
   }
 
@@ -62,6 +62,7 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
   void end() {
     over_ = true;
     writer_.reset();
+    gateway_writer_.reset();
   }
 
   void take(std::vector<std::pair<ObjectKey, Row>> rows) {
@@ -88,7 +89,7 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
     const auto found = seen_.find(object);
     if (!status) {
       if (found == seen_.end()) return;
-      writer_->drop(found->second.target);
+      writer_of(object).drop(found->second.target);
       targets_.erase(found->second.target);
       seen_.erase(found);
       return;
@@ -96,7 +97,7 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
     std::string target = resource.target(object.name.namespace_, object.name.name, "status");
     Seen& entry = found == seen_.end() ? seen_[object] : found->second;
     if (entry.target != target) {
-      if (!entry.target.empty()) writer_->drop(entry.target);
+      if (!entry.target.empty()) writer_of(object).drop(entry.target);
       targets_.erase(entry.target);
       targets_[target] = object;
       entry.target = std::move(target);
@@ -110,6 +111,7 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
   void set_leads(bool leads) {
     if (std::exchange(leads_, leads) == leads) return;
     writer_->set_active(leads);
+    gateway_writer_->set_active(leads);
     if (!leads) return;
     for (const auto& [object, entry] : seen_) touch(object);
   }
@@ -124,6 +126,19 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
     std::size_t body = 0;      // its hash
     std::size_t left_out = 0;  // hash of what the server did not keep of it
   };
+
+  std::unique_ptr<kube::Writer> make_writer() {
+    return std::make_unique<kube::Writer>(client_, options_.writes,
+                                          [this](const kube::Written& written) { this->written(written); });
+  }
+
+  // What people wait for first, and of which there are few, does not wait for thousands of routes.
+  kube::Writer& writer_of(const ObjectKey& object) const {
+    const bool first = object.kind == api::kind_of<api::GatewayClass>() ||
+                       object.kind == api::kind_of<api::Gateway>() ||
+                       object.kind == api::kind_of<api::ListenerSet>();
+    return first ? *gateway_writer_ : *writer_;
+  }
 
   static std::size_t hash_of(const status::Patch& patch) {
     return std::hash<std::string>()(status::without_times(patch.status).dump());
@@ -164,7 +179,7 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
     const auto patch =
         status::patch(object.kind, wanted.get(), present, options_.controller_name, options_.now());
     if (!patch || (entry.left_out != 0 && hash_of(*patch) == entry.left_out)) {
-      if (std::exchange(entry.writing, false)) writer_->drop(entry.target);
+      if (std::exchange(entry.writing, false)) writer_of(object).drop(entry.target);
       return;
     }
     json body{{"status", patch->status}};
@@ -176,9 +191,10 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
     entry.sent_for = entry.server.version;
     std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
     entry.body = std::hash<std::string>()(text);
-    writer_->forget(entry.target);  // what was written last is not what the server has
-    writer_->want(entry.target,
-                  {.kind = kube::Write::Kind::kMergePatch, .target = entry.target, .body = std::move(text)});
+    kube::Writer& writer = writer_of(object);
+    writer.forget(entry.target);  // what was written last is not what the server has
+    writer.want(entry.target,
+                {.kind = kube::Write::Kind::kMergePatch, .target = entry.target, .body = std::move(text)});
   }
 
   void written(const kube::Written& written) {
@@ -223,7 +239,9 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
   std::set<ObjectKey> touched_;
   bool patient_ = true;
   std::set<ObjectKey> postponed_;
-  std::unique_ptr<kube::Writer> writer_;  // last: its callbacks use the rest
+  // Last: their callbacks use the rest.
+  std::unique_ptr<kube::Writer> writer_;
+  std::unique_ptr<kube::Writer> gateway_writer_;
 };
 
 StatusWriter::StatusWriter(kube::Client& client, Options options)

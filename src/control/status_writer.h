@@ -4,7 +4,8 @@
 // Two sides tell of an object: the control thread what is to be said (the rows of the pipeline), the source
 // what the server has. Whenever either changes, they are compared, while this replica leads. What is to be
 // written goes through a kube::Writer, which sends the newest document of an object alone, one after the
-// other, not more often than it makes sense, and again where the server did not take it.
+// other, not more often than it makes sense, and again where the server did not take it. Gateways and what
+// belongs to them do not wait for routes.
 //
 // A sluice that has just started does not know yet that the Envoys serve which its predecessor left: for some
 // seconds it does not take back that a Gateway is programmed.

@@ -437,7 +437,8 @@ void Watching::look_at_problem() {
   if (hooks_.on_waiting) hooks_.on_waiting(problems());
 }
 
-// Where several kinds have the same trouble, it is the server's, and none of them is named.
+// Where several kinds have the same trouble, it is the server's, and none of them is named; also not the last
+// of them to recover.
 std::optional<Problem> Watching::problem_with_server() const {
   std::set<std::string> texts;
   std::string one;
@@ -449,6 +450,7 @@ std::optional<Problem> Watching::problem_with_server() const {
     texts.insert(unit->problem_of_any_kind());
   }
   if (kinds == 0) return std::nullopt;
+  if (server_ && kinds == 1 && server_->message.ends_with(": " + *texts.begin())) return server_;
   return Problem{
       .code = "cluster/api-server",
       .message = fmt::format("objects cannot be read from the API server {}, since {}: {}",

@@ -41,7 +41,7 @@ struct ServerStatus {
 };
 
 struct ClusterOptions {
-  // Objects of other namespaces are left out, and need not be readable for us. Empty: all are read.
+  // Objects of other namespaces are not asked for. Empty: all are read.
   std::vector<std::string> namespaces;
   // A label selector as kubectl takes it: objects of other namespaces, and these themselves, are left out.
   // Empty, or where namespaces are named: it does not count.
