@@ -82,11 +82,12 @@ class Unit final : public kube::Sink {
 
   std::unique_ptr<kube::ListWatch> watch_;
   bool running_ = false;
-  std::size_t version_ = 0;  // of those in info_: the one that is asked for
-  int round_ = 0;            // of start() and stop(): what was to be done in another is not done
-  bool fresh_ = true;        // what is listed next is everything
+  std::size_t version_ = 0;     // of those in info_: the one that is asked for
+  std::size_t missing_in_ = 0;  // in so many, one after the other, the server does not have it
+  int round_ = 0;               // of start() and stop(): what was to be done in another is not done
+  bool fresh_ = true;           // what is listed next is everything
   bool listed_ = false;
-  std::map<NamespacedName, std::uint64_t> known_;  // by the hash of uid and version
+  std::map<NamespacedName, std::uint64_t> known_;  // by the hash of uid and versions
   std::set<NamespacedName> hidden_;                // that are there, in a namespace that is left out
   std::string problem_;
 };
@@ -226,7 +227,8 @@ void Unit::take(const kube::Object& object) {
     hidden_.insert(object.name);
     return;
   }
-  const std::uint64_t version = std::hash<std::string>()(object.uid + " " + object.version);
+  const std::uint64_t version =
+      std::hash<std::string>()(fmt::format("{} {} {}", object.uid, object.version, info_.versions[version_]));
   const auto [known, added] = known_.try_emplace(object.name, version);
   if (!added && std::exchange(known->second, version) == version) return;
   watching_.upsert({kind_, object.name}, object, resource());
@@ -254,6 +256,7 @@ void Unit::replaced(kube::Difference difference) {
     for (const NamespacedName& name : gone) drop(name);
   }
   for (const kube::Object& object : difference.changed) take(object);
+  missing_in_ = 0;
   listed_ = true;
   watching_.changed(*this);
 }
@@ -271,13 +274,11 @@ void Unit::deleted(const NamespacedName& name) {
 // The server may have the kind in another version. What it had in this one stays until that is known.
 void Unit::missing() {
   stop();
-  if (version_ + 1 < info_.versions.size()) {
-    ++version_;
-    start();
-    return;
-  }
+  version_ = (version_ + 1) % info_.versions.size();
+  if (++missing_in_ < info_.versions.size()) return start();
   drop_all();
   version_ = 0;
+  missing_in_ = 0;
   listed_ = true;
   running_ = true;
   watching_.after(kube::jittered(watching_.options().missing, kSpread, watching_.random()),

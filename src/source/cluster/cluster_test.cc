@@ -115,6 +115,10 @@ class Told {
     const auto found = objects_.find({api::kind_of<T>(), {"default", name}});
     return found == objects_.end() ? nullptr : std::get<std::shared_ptr<const T>>(found->second);
   }
+  std::size_t deleted() const {
+    const std::lock_guard lock(mutex_);
+    return deleted_;
+  }
   std::size_t batches() const {
     const std::lock_guard lock(mutex_);
     return batches_;
@@ -142,6 +146,7 @@ class Told {
     const std::lock_guard lock(mutex_);
     for (api::BoundObject& each : batch.upserted) objects_.insert_or_assign(each.key, std::move(each.object));
     for (const ObjectKey& key : batch.deleted) objects_.erase(key);
+    deleted_ += batch.deleted.size();
     problems_ = std::move(batch.problems);
     partial_ = batch.partial;
     ++batches_;
@@ -153,6 +158,7 @@ class Told {
   std::vector<Problem> waiting_;
   std::map<std::string, std::string> statuses_;
   std::size_t batches_ = 0;
+  std::size_t deleted_ = 0;
   bool partial_ = false;
 };
 
@@ -163,7 +169,7 @@ class ClusterTest : public testing::Test {
     options_.missing = 20ms;
     options_.reflector.first = 5ms;
     options_.reflector.longest = 20ms;
-    options_.with_status = {api::kind_of<api::HTTPRoute>()};
+    options_.with_status = {api::kind_of<api::HTTPRoute>(), api::kind_of<api::TLSRoute>()};
   }
   ~ClusterTest() override { source_.reset(); }
 
@@ -234,6 +240,24 @@ TEST_F(ClusterTest, AKindIsReadInTheVersionThatTheServerHas) {
   server_->put(object("TLSRoute", "t"));
   ASSERT_TRUE(starts());
   EXPECT_THAT(told_.objects(), ElementsAre("TLSRoute default/t"));
+}
+
+TEST_F(ClusterTest, AKindThatIsServedInAnotherVersionFromNowOnKeepsItsObjects) {
+  std::vector<ServedResource> resources = all_kinds({"TLSRoute"});
+  resources.push_back(one_kind("TLSRoute", "v1alpha2"));
+  server_ = std::make_unique<ApiServer>(std::move(resources));
+  server_->put(object("TLSRoute", "t"));
+  ASSERT_TRUE(starts());
+  server_->install(one_kind("TLSRoute", "v1"));
+  server_->fail({.in_target = "/v1alpha2/tlsroutes", .times = -1, .status = 404});
+  server_->break_watches();
+  server_->compact();
+  ASSERT_TRUE(eventually([this] { return count_requests("/v1/tlsroutes?watch") > 0; }));
+  server_->put(object("TLSRoute", "u"));
+  ASSERT_TRUE(told_.gets("TLSRoute default/u"));
+  EXPECT_THAT(told_.status("TLSRoute default/t"), testing::StartsWith("v1 "));
+  EXPECT_TRUE(told_.has("TLSRoute default/t"));
+  EXPECT_EQ(told_.deleted(), 0u);
 }
 
 TEST_F(ClusterTest, AKindThatIsNotInstalledIsNoProblem) {
