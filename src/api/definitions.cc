@@ -241,13 +241,22 @@ std::string_view plural_of(const KindInfo& kind) {
   return definition == nullptr ? "" : definition->plural;
 }
 
+namespace {
+
+Called called_of(const KindInfo& kind) {
+  const Definition* const definition = find_definition(kind);
+  if (definition != nullptr) return {kind.kind, definition->plural, definition->short_name};
+  return *std::ranges::find(kCalled, kind.kind, &Called::kind);
+}
+
+}  // namespace
+
+std::string_view resource_name_of(const KindInfo& kind) { return called_of(kind).plural; }
+
 const KindInfo* kind_called(std::string_view word) {
   const std::string wanted = lower(word);
   for (const KindInfo& kind : kinds()) {
-    const Definition* const definition = find_definition(kind);
-    const Called called = definition != nullptr
-                              ? Called{kind.kind, definition->plural, definition->short_name}
-                              : *std::ranges::find(kCalled, kind.kind, &Called::kind);
+    const Called called = called_of(kind);
     for (const std::string_view name : {called.kind, called.plural, called.short_name}) {
       if (name.empty()) continue;
       if (wanted == lower(name) || wanted == fmt::format("{}.{}", lower(name), kind.group)) return &kind;

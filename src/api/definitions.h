@@ -19,6 +19,9 @@ Tree custom_resource_definition(const KindInfo& kind);
 // The plural name of a kind that has a CustomResourceDefinition: "httproutes". Else empty.
 std::string_view plural_of(const KindInfo& kind);
 
+// What an API server calls the kind in its paths, whoever defines it: "httproutes", "pods".
+std::string_view resource_name_of(const KindInfo& kind);
+
 // The kind that `word` means to kubectl: its name, plural or short name, with or without its group, in any
 // letter case. Null where there is none.
 const KindInfo* kind_called(std::string_view word);

@@ -56,6 +56,15 @@ TEST(Definitions, AreReadAsTheyAreWritten) {
   }
 }
 
+TEST(Definitions, EveryKindHasANameInPaths) {
+  for (const KindInfo& kind : kinds()) {
+    const std::string_view name = resource_name_of(kind);
+    EXPECT_EQ(kind_called(name), &kind) << kind.kind;
+    EXPECT_TRUE(plural_of(kind).empty() || plural_of(kind) == name) << kind.kind;
+  }
+  EXPECT_EQ(resource_name_of(*kind_called("EndpointSlice")), "endpointslices");
+}
+
 TEST(Definitions, AKindIsCalledAsKubectlCallsIt) {
   for (const KindInfo& kind : kinds()) {
     std::vector<std::string> words{std::string(kind.kind), lower(kind.kind)};

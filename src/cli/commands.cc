@@ -25,6 +25,7 @@
 #include "cli/schema.h"
 #include "cli/status.h"
 #include "cli/translate.h"
+#include "control/configuration.h"
 #include "control/dump.h"
 #include "control/host_addresses.h"
 #include "control/options.h"
@@ -107,19 +108,21 @@ std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
   return fmt::format("there is no option {}{}", quote(word), meant.empty() ? "" : "; " + did_you_mean(meant));
 }
 
-void add_paths(CLI::App& app, std::vector<std::string>& paths) {
-  app.add_option(
-         "-f,--file", paths,
-         "A file, a folder (all *.yaml, *.yml and *.json in it), a pattern\n('conf/**/*.yaml'), or - for "
-         "standard input; one or more")
+CLI::Option* add_optional_paths(CLI::App& app, std::vector<std::string>& paths) {
+  return app
+      .add_option(
+          "-f,--file", paths,
+          "A file, a folder (all *.yaml, *.yml and *.json in it), a pattern\n('conf/**/*.yaml'), or - "
+          "for standard input; one or more")
       ->type_name("PATH...")
       ->check([](const std::string& path) {
         // Of an unset variable: it would be the whole current folder.
         return path.empty() ? std::string("a path must not be empty; the current folder is .")
                             : std::string();
-      })
-      ->required();
+      });
 }
+
+void add_paths(CLI::App& app, std::vector<std::string>& paths) { add_optional_paths(app, paths)->required(); }
 
 // The Envoy that the build has put beside this program, or else the one that $PATH finds.
 std::string default_envoy() {
@@ -151,17 +154,28 @@ std::string default_run_dir() {
   return geteuid() == 0 ? "/run/sluice" : fmt::format("/tmp/sluice-{}", geteuid());
 }
 
-void add_log_level(CLI::App& app, Level& level) {
-  add_choice<Level>(app, "--log-level", level,
-                    {{"debug", Level::kDebug},
-                     {"info", Level::kInfo},
-                     {"warning", Level::kWarning},
-                     {"error", Level::kError}},
-                    "debug, info, warning or error (default: info)", "LEVEL");
+template <typename T>  // Level, or one that may be absent
+void add_log_level(CLI::App& app, T& level) {
+  add_choice<T>(app, "--log-level", level,
+                {{"debug", Level::kDebug},
+                 {"info", Level::kInfo},
+                 {"warning", Level::kWarning},
+                 {"error", Level::kError}},
+                "debug, info, warning or error (default: info)", "LEVEL");
 }
 
 void add_settings(CLI::App& app, std::string& file) {
   app.add_option("--options", file, "A YAML file of controller options")->type_name("FILE");
+}
+
+void tell(const std::vector<Problem>& problems, const std::string& text, Console& console) {
+  const LineOf line_of = [&text](const std::string&, unsigned line) {
+    std::istringstream lines(text);
+    std::string found;
+    for (unsigned i = 0; i < line; ++i) std::getline(lines, found);
+    return found;
+  };
+  console.err << print_problems(problems, line_of, console.err_color);
 }
 
 // False, and said so, where the file is no good. An empty name gives the defaults.
@@ -172,27 +186,114 @@ bool read_settings(const std::string& file, translate::Settings& settings, Conso
     settings = *std::move(read.settings);
     return true;
   }
-  const LineOf line_of = [&read](const std::string&, unsigned line) {
-    std::istringstream lines(read.text);
-    std::string text;
-    for (unsigned i = 0; i < line; ++i) std::getline(lines, text);
-    return text;
-  };
-  console.err << print_problems(read.problems, line_of, console.err_color);
+  tell(read.problems, read.text, console);
   return false;
+}
+
+// Where the objects of `run` come from, if not from files.
+struct ClusterOptions {
+  bool kubernetes = false;
+  std::string kubeconfig;
+  std::string context;
+  std::vector<std::string> namespaces;
+  std::string namespace_selector;
+  std::string configuration_file;
+};
+
+void add_cluster(CLI::App& app, ClusterOptions& cluster) {
+  auto* const kubernetes =
+      app.add_flag("--kubernetes", cluster.kubernetes, "Serve the objects of a cluster instead of files");
+  kubernetes->excludes(app.get_option("--file"));
+  app.add_option("--kubeconfig", cluster.kubeconfig,
+                 "How to reach its API server (default: $KUBECONFIG, then the\nservice account of this pod, "
+                 "then ~/.kube/config)")
+      ->type_name("FILE")
+      ->needs(kubernetes);
+  app.add_option("--context", cluster.context, "The context in that file (default: its current one)")
+      ->type_name("NAME")
+      ->needs(kubernetes);
+  auto* const namespaces =
+      app.add_option("--namespace", cluster.namespaces, "Only objects of these namespaces; one or more")
+          ->type_name("NAME...")
+          ->needs(kubernetes);
+  app.add_option("--namespace-selector", cluster.namespace_selector,
+                 "Only objects of namespaces with these labels: 'team=web,!old'")
+      ->type_name("SELECTOR")
+      ->needs(kubernetes)
+      ->excludes(namespaces);
+  app.add_option(
+         "--config", cluster.configuration_file,
+         "Envoy Gateway's configuration, kind EnvoyGateway: which objects, who\nleads, what is allowed; "
+         "options here come before it")
+      ->type_name("FILE");
+}
+
+// As controllers find it: what is named, or the pod's own, or what kubectl has.
+std::expected<kube::Access, std::vector<Problem>> find_access(const ClusterOptions& cluster) {
+  if (!cluster.kubeconfig.empty()) return kube::read_kubeconfig({cluster.kubeconfig}, cluster.context);
+  const char* const from_environment = std::getenv("KUBECONFIG");
+  const bool named = from_environment != nullptr && *from_environment != '\0';
+  if (!named && cluster.context.empty() && std::getenv("KUBERNETES_SERVICE_HOST") != nullptr) {
+    auto access = kube::in_cluster();
+    if (!access) return std::unexpected(std::vector{std::move(access).error()});
+    return *std::move(access);
+  }
+  return kube::read_kubeconfig(kube::default_kubeconfigs(), cluster.context);
+}
+
+// False, and said so, where the file is no good.
+bool read_configuration(const std::string& file, std::optional<control::Configuration>& configuration,
+                        Console& console) {
+  if (file.empty()) return true;
+  control::ReadConfiguration read = control::read_configuration_file(file);
+  tell(read.problems, read.text, console);
+  configuration = std::move(read.configuration);
+  return configuration.has_value();
+}
+
+// What to run, of the options and the configuration; kOk, or it is said what is wrong.
+int choose_source(const ClusterOptions& cluster, const std::optional<control::Configuration>& configuration,
+                  control::RunOptions& run, Console& console) {
+  if (!cluster.kubernetes && run.paths.empty() && configuration && configuration->paths) {
+    run.paths = *configuration->paths;
+  }
+  if (!run.paths.empty()) return kOk;
+  if (!cluster.kubernetes && !(configuration && !configuration->paths)) {
+    fail(console, "there is nothing to serve: -f names files, --kubernetes takes the objects of a cluster");
+    return kUsage;
+  }
+  auto access = find_access(cluster);
+  if (!access) {
+    tell(access.error(), "", console);
+    return kProblems;
+  }
+  control::ClusterProvider& provider = run.cluster.emplace();
+  provider.access = *std::move(access);
+  if (configuration) configuration->apply_to(provider);
+  if (!cluster.namespaces.empty() || !cluster.namespace_selector.empty()) {
+    provider.namespaces = cluster.namespaces;
+    provider.namespace_selector = cluster.namespace_selector;
+  }
+  if (const std::string fault = kube::Election::fault_of(provider.lease); !fault.empty()) {
+    fail(console, fault);
+    return kProblems;
+  }
+  return kOk;
 }
 
 Action declare_run(CLI::App& app) {
   struct Options {
     control::RunOptions run;
+    ClusterOptions cluster;
     std::string settings_file;
-    Level level = Level::kInfo;
+    std::optional<Level> level;
   };
   const auto options = std::make_shared<Options>();
   options->run.envoy_path = default_envoy();
   options->run.picker_module = default_picker_module();
   options->run.run_dir = default_run_dir();
-  add_paths(app, options->run.paths);
+  add_optional_paths(app, options->run.paths);
+  add_cluster(app, options->cluster);
   app.add_option("--envoy", options->run.envoy_path,
                  "The Envoy to run (default: the one of this build, then $PATH)")
       ->type_name("FILE");
@@ -229,10 +330,17 @@ Action declare_run(CLI::App& app) {
   add_settings(app, options->settings_file);
   add_log_level(app, options->level);
   return [options](Console& console) {
-    if (!read_settings(options->settings_file, options->run.settings, console)) return kProblems;
-    if (options->run.admin_address == "none") options->run.admin_address.clear();
-    set_log_level(options->level);
-    return control::run(options->run);
+    control::RunOptions& run = options->run;
+    std::optional<control::Configuration> configuration;
+    if (!read_settings(options->settings_file, run.settings, console)) return kProblems;
+    if (!read_configuration(options->cluster.configuration_file, configuration, console)) return kProblems;
+    if (configuration) configuration->apply_to(run.settings);
+    if (const int code = choose_source(options->cluster, configuration, run, console); code != kOk)
+      return code;
+    if (run.admin_address == "none") run.admin_address.clear();
+    const auto configured = configuration ? configuration->log_level : std::nullopt;
+    set_log_level(options->level.value_or(configured.value_or(Level::kInfo)));
+    return control::run(run);
   };
 }
 
@@ -553,9 +661,10 @@ Action declare_version(CLI::App&) {
 }
 
 constexpr Command kCommands[] = {
-    {"run", "Serve what files say through Envoy, and follow their changes",
+    {"run", "Serve what files or a cluster say through Envoy, and follow their changes",
      "  sluice run -f conf/\n"
-     "  sluice run -f gateway.yaml routes/ --envoy-arg --concurrency --envoy-arg 2\n",
+     "  sluice run -f gateway.yaml routes/ --envoy-arg --concurrency --envoy-arg 2\n"
+     "  sluice run --kubernetes --context staging --namespace web shop\n",
      declare_run},
     {"check", "Report what is wrong with files",
      "  sluice check -f conf/\n"

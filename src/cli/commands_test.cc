@@ -98,7 +98,7 @@ TEST_F(Commands, Overview) {
       "Usage: sluice COMMAND [OPTIONS]\n"
       "\n"
       "Commands:\n"
-      "  run         Serve what files say through Envoy, and follow their changes\n"
+      "  run         Serve what files or a cluster say through Envoy, and follow their changes\n"
       "  check       Report what is wrong with files\n"
       "  translate   Write what Envoy would be told, and the statuses, as files\n"
       "  explain     Tell the way of a request: listener, route, filters, backends, and why not others\n"
@@ -192,6 +192,12 @@ TEST_F(Commands, WrongUsage) {
       {{"run", "-f", "x", "--log-level", "warn"},
        "error: --log-level: `warn` is none of debug, info, warning, error\n`sluice run --help` lists the "
        "options\n"},
+      {{"run"},
+       "error: there is nothing to serve: -f names files, --kubernetes takes the objects of a cluster\n"},
+      {{"run", "-f", "x", "--kubernetes"},
+       "error: --file excludes --kubernetes\n`sluice run --help` lists the options\n"},
+      {{"run", "-f", "x", "--context", "c"},
+       "error: --context requires --kubernetes\n`sluice run --help` lists the options\n"},
       {{"check", "-f", "x", "--colour"},
        "error: there is no option `--colour`\n`sluice check --help` lists the options\n"},
       {{"check", "--flie", "x"},
@@ -208,6 +214,21 @@ TEST_F(Commands, WrongUsage) {
     EXPECT_EQ(result.err, c.err);
     EXPECT_EQ(result.out, "");
   }
+}
+
+TEST_F(Commands, RunSaysWhereAConfigurationIsWrong) {
+  const std::string file = write("c.yaml",
+                                 "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyGateway\n"
+                                 "provider: {type: Nomad}\n");
+  const Result result = run({"run", "-f", "x", "--config", file});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("c.yaml:3:18: error:"), std::string::npos) << result.err;
+}
+
+TEST_F(Commands, RunSaysThatThereIsNoKubeconfig) {
+  const Result result = run({"run", "--kubernetes", "--kubeconfig", folder_ + "/none"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("[value/kubeconfig]"), std::string::npos) << result.err;
 }
 
 TEST_F(Commands, CheckOfGoodFiles) {

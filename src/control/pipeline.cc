@@ -174,10 +174,15 @@ Pipeline::Pipeline(translate::Settings settings, std::vector<std::string> envoy_
     : tables_(std::make_unique<Tables>(std::move(settings), std::move(envoy_args))) {}
 Pipeline::~Pipeline() = default;
 
-void Pipeline::upsert(const api::BoundObject& object) {
-  std::visit([&]<typename T>(
-                 const std::shared_ptr<const T>& row) { tables_->in.table<T>().set(object.key.name, row); },
-             object.object);
+bool Pipeline::upsert(const api::BoundObject& object) {
+  return std::visit(
+      [&]<typename T>(const std::shared_ptr<const T>& row) {
+        auto& table = tables_->in.table<T>();
+        const T* const before = table.get(object.key.name);
+        table.set(object.key.name, row);
+        return before == nullptr || !(*before == *row);
+      },
+      object.object);
 }
 
 void Pipeline::erase(const ObjectKey& object) {

@@ -34,7 +34,8 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  void upsert(const api::BoundObject& object);
+  // False where it is equal to what the last commit had.
+  bool upsert(const api::BoundObject& object);
   void erase(const ObjectKey& object);
 
   // Keeps a version of an object from being served; another version is served again. Null takes it back.

@@ -14,6 +14,12 @@ std::string place_name(const Where& where) {
   return where.line == 0 ? where.file : fmt::format("{}:{}:{}", where.file, where.line, where.column);
 }
 
+// A cluster's objects have no place: they are named.
+std::string place_name(const Related& related) {
+  if (!related.where.file.empty() || related.object == ObjectKey()) return place_name(related.where);
+  return related.object.to_string() + (related.path.empty() ? "" : " " + related.path);
+}
+
 std::string object_name(const Problem& problem) {
   return problem.object.name.name.empty() ? "" : problem.object.to_string();
 }
@@ -32,7 +38,7 @@ nlohmann::ordered_json log_fields(const Problem& problem) {
   add("problem", problem.message);
   add("suggestion", problem.suggestion);
   for (const Related& related : problem.also) {
-    fields["also"].push_back(fmt::format("{}: {}", place_name(related.where), related.message));
+    fields["also"].push_back(fmt::format("{}: {}", place_name(related), related.message));
   }
   return fields;
 }

@@ -93,5 +93,13 @@ TEST(ProblemLog, ALineHasOnlyWhatAProblemHas) {
             R"("also":["b.yaml:7:1: here"]})");
 }
 
+TEST(ProblemLog, WhatAProblemIsAboutBesidesIsNamedWhereItHasNoPlace) {
+  Problem one = problem("an older policy has it");
+  one.also = {{.object = {.kind = GroupKind("", "Service"), .name = {"default", "cart"}},
+               .path = "spec",
+               .message = "here"}};
+  EXPECT_EQ(log_fields(one)["also"].dump(), R"(["Service default/cart spec: here"])");
+}
+
 }  // namespace
 }  // namespace sluice::control

@@ -67,12 +67,24 @@ struct ModulesChanged {};
 struct PortFreed {
   std::uint16_t port;
 };
+// What keeps a cluster's source from telling anything.
+struct Waiting {
+  std::vector<Problem> problems;
+};
+// Whether this replica leads.
+struct Leads {
+  bool leads;
+};
+// Why it cannot be agreed on who leads; without a code: it can again.
+struct Election {
+  Problem problem;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
-                             ModulesChanged, PortFreed, Look, Stop, Stopped>;
+                             ModulesChanged, PortFreed, Waiting, Leads, Election, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -111,7 +123,13 @@ class Control {
   bool start();
   std::expected<void, Problem> start_admin();
   std::expected<void, Problem> start_modules();
+  void start_source();
+  void begin();
   void handle(source::Batch batch);
+  void handle(Waiting waiting);
+  void handle(Leads leads);
+  void handle(Election election);
+  void set_source_problems(std::vector<Problem> problems);
   void handle(ads::Event event);
   void handle(proxy::Event event);
   void handle(translate::HostAddresses host);
@@ -144,6 +162,7 @@ class Control {
   std::unique_ptr<ads::Server> ads_;
   std::unique_ptr<proxy::Runner> runner_;
   std::unique_ptr<HostWatch> host_watch_;
+  std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<source::Source> source_;
   Modules modules_{pipeline_, [this] {
                      return start_module_store(
@@ -170,11 +189,13 @@ class Control {
   std::unique_ptr<admin::Server> admin_;  // its thread uses the rest: it is the first to end
 
   std::uint64_t commit_ = 0;
+  bool begun_ = false;  // all that there is was read once: until then nothing is served, nor taken away
   bool dirty_ = false;
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
   Proxies proxies_;
   std::vector<Problem> source_problems_;
+  Problem election_problem_;
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
@@ -235,17 +256,39 @@ bool Control::start() {
       watch_host_addresses(&host, [this](translate::HostAddresses now) { mailbox_.post(std::move(now)); });
   if (host_watch_ == nullptr) log(Level::kWarning, "the addresses of the host are not followed", {});
   pipeline_.set_host(std::move(host));
+  start_source();
+  return true;
+}
+
+// What files say is known at once; what a cluster has may take until its API server is there.
+void Control::start_source() {
+  if (options_.cluster) {
+    log(Level::kInfo, "cluster", {{"server", options_.cluster->access.url()}});
+    cluster_ = std::make_unique<Cluster>(
+        *options_.cluster, options_.settings.controller_name,
+        Cluster::Hooks{
+            .on_batch = [this](source::Batch batch) { mailbox_.post(std::move(batch)); },
+            .on_waiting =
+                [this](std::vector<Problem> problems) { mailbox_.post(Waiting{std::move(problems)}); },
+            .on_leads = [this](bool leads) { mailbox_.post(Leads{leads}); },
+            .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); }});
+    source_ = cluster_->watch(pipeline_);
+    return;
+  }
   source::Batch first;
   source_ = source::watch_files(options_.paths, options_.run_dir + "/files.journal", &first,
                                 [this](source::Batch batch) { mailbox_.post(std::move(batch)); });
   const bool nothing = first.upserted.empty();
   handle(std::move(first));
-  verdicts_->restore();
   if (nothing) log(Level::kWarning, "no resources yet", {{"paths", options_.paths}});
-  dirty_ = true;
+}
+
+// After the first batch.
+void Control::begin() {
+  begun_ = true;
+  verdicts_->restore();
   commit();
   if (!partial_) verdicts_->keep_only_present();
-  return true;
 }
 
 std::expected<void, Problem> Control::start_modules() {
@@ -305,7 +348,7 @@ int Control::run() {
     }
     dirty_ = modules_.retry(Clock::now()) || dirty_;
     dirty_ = verdicts_->take_dirty() || dirty_;
-    if (dirty_) commit();
+    if (dirty_ && begun_) commit();
     if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
     hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
@@ -313,7 +356,7 @@ int Control::run() {
   }
   while (verdicts_->save_good_versions()) {
   }
-  write_statuses();
+  if (begun_) write_statuses();
   return 0;
 }
 
@@ -326,9 +369,11 @@ void Control::handle(Stop stop) {
 }
 
 void Control::handle(source::Batch batch) {
-  observer_.read(batch.upserted.size(), batch.deleted.size(), batch.noticed);
+  std::size_t upserted = 0;
   for (const api::BoundObject& object : batch.upserted) {
-    pipeline_.upsert(object);
+    // In a cluster much changes of which nothing is read: statuses, ours among them.
+    if (!pipeline_.upsert(object)) continue;
+    ++upserted;
     changed_.push_back(object.key.to_string());
   }
   for (const ObjectKey& object : batch.deleted) {
@@ -336,12 +381,37 @@ void Control::handle(source::Batch batch) {
     verdicts_->deleted(object);
     changed_.push_back(object.to_string());
   }
-  problem_log_.remove_all(source_problems_);
-  problem_log_.add_all(batch.problems);
+  const bool other = upserted + batch.deleted.size() > 0;
+  if (other || !begun_) observer_.read(upserted, batch.deleted.size(), batch.noticed);
+  const bool same = begun_ && !other && batch.problems == source_problems_ && batch.partial == partial_;
+  if (same) return;
   pipeline_.set_unusable(batch.problems);
-  source_problems_ = std::move(batch.problems);
+  set_source_problems(std::move(batch.problems));
   partial_ = batch.partial;
   dirty_ = true;
+  if (!begun_) begin();
+}
+
+void Control::set_source_problems(std::vector<Problem> problems) {
+  problem_log_.remove_all(source_problems_);
+  problem_log_.add_all(problems);
+  source_problems_ = std::move(problems);
+}
+
+void Control::handle(Waiting waiting) {
+  set_source_problems(std::move(waiting.problems));
+  report_problems();
+}
+
+void Control::handle(Leads leads) {
+  log(Level::kInfo, leads.leads ? "this replica leads" : "this replica does not lead", {});
+}
+
+void Control::handle(Election election) {
+  if (!election_problem_.code.empty()) problem_log_.remove(election_problem_);
+  election_problem_ = std::move(election.problem);
+  if (!election_problem_.code.empty()) problem_log_.add(election_problem_);
+  report_problems();
 }
 
 void Control::handle(ads::Event event) {
@@ -534,6 +604,7 @@ void Control::commit() {
          {"cpu_us", cpu_us}});
     changed_.clear();
   }
+  if (cluster_ != nullptr) cluster_->committed(pipeline_);
   expiry_.committed(std::chrono::system_clock::now());
   report_problems();
   pipeline_.forget_changes();

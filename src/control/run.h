@@ -1,16 +1,19 @@
-// `sluice run`: files in, a serving Envoy out.
+// `sluice run`: files in, or the objects of a cluster; a serving Envoy out.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "control/cluster.h"
 #include "translate/settings.h"
 
 namespace sluice::control {
 
 struct RunOptions {
-  std::vector<std::string> paths;  // of resources
+  std::vector<std::string> paths;          // of resources
+  std::optional<ClusterProvider> cluster;  // where they are instead
   std::string envoy_path;
   std::vector<std::string> envoy_args;  // appended to every Envoy's command line
   // Sockets, bootstraps, logs, state. Created with mode 0700; one that others may write to is refused. One

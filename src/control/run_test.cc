@@ -21,7 +21,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api/definitions.h"
 #include "base/descriptor.h"
+#include "kube/testing.h"
+#include "kube/testing/api_server.h"
 #include "source/scratch_folder.h"
 
 namespace sluice::control {
@@ -256,6 +259,68 @@ TEST_F(RunTest, ItEndsWhileSomebodyLooks) {
   signal(SIGTERM);
   EXPECT_EQ(wait(), 0);
   ended = true;
+}
+
+// All kinds that we know, and Leases.
+std::vector<kube_testing::ServedResource> cluster_kinds() {
+  std::vector<kube_testing::ServedResource> all{
+      {.group = "coordination.k8s.io", .version = "v1", .plural = "leases", .kind = "Lease"}};
+  for (const api::KindInfo& kind : api::kinds()) {
+    all.push_back({.group = std::string(kind.group),
+                   .version = std::string(kind.versions.front()),
+                   .plural = std::string(api::resource_name_of(kind)),
+                   .kind = std::string(kind.kind),
+                   .namespaced = kind.is_namespaced});
+  }
+  return all;
+}
+
+class RunInClusterTest : public RunTest {
+ protected:
+  RunInClusterTest() {
+    options_.cluster.emplace().access = kube::local_access(server_.port());
+    server_.put({{"kind", "Gateway"},
+                 {"metadata", {{"name", "web"}, {"namespace", "default"}}},
+                 {"spec",
+                  {{"gatewayClassName", "class"},
+                   {"listeners", {{{"name", "http"}, {"port", 8080}, {"protocol", "HTTP"}}}}}}});
+  }
+  bool gateway_has_status() const {
+    return kube::eventually([this] { return server_.get("Gateway", "default", "web").contains("status"); });
+  }
+
+  kube_testing::ApiServer server_{cluster_kinds()};
+};
+
+TEST_F(RunInClusterTest, ServesItsObjectsAndWritesTheirStatuses) {
+  start();
+  EXPECT_TRUE(answers("/api/status", R"("name":"web")"));
+  EXPECT_TRUE(gateway_has_status());
+}
+
+TEST_F(RunInClusterTest, IsReadyWhenThereIsNothing) {
+  server_.remove("Gateway", "default", "web");
+  start();
+  EXPECT_TRUE(answers("/readyz", "HTTP/1.1 200"));
+}
+
+TEST_F(RunInClusterTest, WaitsForItsServerAndSaysSo) {
+  server_.stop();
+  start();
+  EXPECT_TRUE(answers("/readyz", "nothing has been read yet"));
+  EXPECT_TRUE(answers("/api/status", R"("code":"cluster/api-server")"));
+  server_.start();
+  EXPECT_TRUE(ceases("/api/status", "cluster/api-server"));
+  EXPECT_TRUE(gateway_has_status());
+}
+
+TEST_F(RunInClusterTest, EndsWhileItWaits) {
+  server_.stop();
+  start();
+  ASSERT_TRUE(answers("/api/status", "cluster/api-server"));
+  signal(SIGTERM);
+  EXPECT_EQ(wait(), 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/status.yaml"));
 }
 
 }  // namespace

@@ -1,0 +1,109 @@
+#include "control/cluster.h"
+
+#include <array>
+#include <chrono>
+#include <future>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace sluice::control {
+namespace {
+
+// How long an exit waits for the API server to hear that we do not lead any more.
+constexpr std::chrono::seconds kResign{2};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "sluice";
+}
+
+// No other replica has it, not even one that ran here before.
+std::string identity() {
+  std::random_device random;
+  return fmt::format("{}_{:08x}{:08x}", host_name(), random(), random());
+}
+
+kube::Election::Options election_of(const ClusterProvider& provider, const std::string& controller_name) {
+  kube::Election::Options options = provider.lease;
+  if (options.name_space.empty()) options.name_space = provider.access.name_space;
+  if (options.name.empty()) options.name = lease_name(controller_name);
+  if (options.identity.empty()) options.identity = identity();
+  return options;
+}
+
+}  // namespace
+
+std::string lease_name(const std::string& controller_name) {
+  std::string name = "sluice.";
+  for (const char c : controller_name) {
+    const bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+    name += fits ? c : '-';
+  }
+  return name;
+}
+
+Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_name, Hooks hooks)
+    : provider_(provider), hooks_(std::move(hooks)), client_(provider.access) {
+  statuses_ =
+      std::make_unique<StatusWriter>(client_, StatusWriter::Options{.controller_name = controller_name,
+                                                                    .writes = provider.writes,
+                                                                    .patience = provider.patience,
+                                                                    .now = nullptr});
+  if (!provider.elects) {
+    client_.post([this] { lead(true); });
+    return;
+  }
+  lease_ = std::make_unique<kube::Lease>(
+      client_, election_of(provider, controller_name),
+      kube::Lease::Events{.leads = [this](bool leads) { lead(leads); },
+                          .holder = nullptr,
+                          .problem =
+                              [this](const std::string& text) {
+                                Problem problem;
+                                if (!text.empty()) {
+                                  problem.code = "cluster/election";
+                                  problem.severity = Severity::kWarning;
+                                  problem.message =
+                                      fmt::format("which replica leads cannot be agreed on: {}", text);
+                                  problem.suggestion = "statuses are not written while none leads";
+                                }
+                                hooks_.on_election(std::move(problem));
+                              }});
+}
+
+Cluster::~Cluster() {
+  if (lease_ != nullptr) {
+    const auto resigned = std::make_shared<std::promise<void>>();
+    std::future<void> done = resigned->get_future();
+    lease_->resign([resigned] { resigned->set_value(); });
+    done.wait_for(kResign);
+    lease_.reset();
+  }
+  statuses_.reset();
+  client_.stop();
+}
+
+void Cluster::lead(bool leads) {
+  statuses_->set_leads(leads);
+  hooks_.on_leads(leads);
+}
+
+std::unique_ptr<source::Source> Cluster::watch(const Pipeline& pipeline) {
+  source::ClusterOptions options{.namespaces = provider_.namespaces,
+                                 .namespace_selector = provider_.namespace_selector,
+                                 .own_namespace = provider_.access.name_space};
+  for (const KindStatuses& kind : pipeline.statuses()) options.with_status.insert(kind.kind);
+  return source::watch_cluster(client_, std::move(options),
+                               {.on_batch = hooks_.on_batch,
+                                .on_waiting = hooks_.on_waiting,
+                                .on_status = [this](const ObjectKey& object, const kube::Resource& resource,
+                                                    std::optional<source::ServerStatus> status) {
+                                  statuses_->seen(object, resource, std::move(status));
+                                }});
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,75 @@
+// The side of `sluice run` that looks at a cluster: the client of its API server, the source, who leads, and
+// the writer of statuses.
+//
+// Each replica reads for itself and serves; the one that leads writes. Without an election this one leads.
+//
+// Threads: hooks are called on the client's thread; the rest belongs to the control thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/problem.h"
+#include "control/pipeline.h"
+#include "control/status_writer.h"
+#include "kube/access.h"
+#include "kube/client.h"
+#include "kube/election.h"
+#include "kube/lease.h"
+#include "source/cluster/cluster.h"
+
+namespace sluice::control {
+
+// Of statuses: a thousand routes that appear at once are told so within some seconds.
+inline constexpr double kStatusesASecond = 200;
+inline constexpr double kStatusesAtOnce = 500;
+
+struct ClusterProvider {
+  kube::Access access;
+  // As source::ClusterOptions has them.
+  std::vector<std::string> namespaces;
+  std::string namespace_selector;
+  bool elects = true;             // several replicas may run
+  kube::Election::Options lease;  // what of it is empty is made from the access and the controller's name
+  kube::WriteQueue::Options writes{.rate = kStatusesASecond, .burst = kStatusesAtOnce};
+  std::chrono::milliseconds patience{5'000};  // StatusWriter::Options has it
+};
+
+class Cluster {
+ public:
+  struct Hooks {
+    std::function<void(source::Batch)> on_batch;
+    std::function<void(std::vector<Problem>)> on_waiting;  // see source::ClusterHooks
+    std::function<void(bool)> on_leads;
+    // Why it cannot be agreed on who leads; without a code: it can again.
+    std::function<void(Problem)> on_election;
+  };
+
+  Cluster(const ClusterProvider& provider, const std::string& controller_name, Hooks hooks);
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+  // Lets another replica lead, for which it waits a moment.
+  ~Cluster();
+
+  // To be called once. It must not outlive this.
+  std::unique_ptr<source::Source> watch(const Pipeline& pipeline);
+  // After each commit.
+  void committed(const Pipeline& pipeline) { statuses_->commit(pipeline); }
+
+ private:
+  void lead(bool leads);
+
+  const ClusterProvider provider_;
+  const Hooks hooks_;
+  kube::Client client_;
+  std::unique_ptr<StatusWriter> statuses_;
+  std::unique_ptr<kube::Lease> lease_;
+};
+
+// The name of the Lease that replicas with this controller name share.
+std::string lease_name(const std::string& controller_name);
+
+}  // namespace sluice::control
