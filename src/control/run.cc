@@ -190,6 +190,7 @@ class Control {
 
   std::uint64_t commit_ = 0;
   bool begun_ = false;  // all that there is was read once: until then nothing is served, nor taken away
+  std::vector<proxy::Event> early_;  // until then
   bool dirty_ = false;
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
@@ -289,6 +290,7 @@ void Control::begin() {
   verdicts_->restore();
   commit();
   if (!partial_) verdicts_->keep_only_present();
+  for (proxy::Event& event : std::exchange(early_, {})) handle(std::move(event));
 }
 
 std::expected<void, Problem> Control::start_modules() {
@@ -518,6 +520,8 @@ void Control::note_retries() {
 }
 
 void Control::handle(proxy::Event event) {
+  // Of an Envoy that was left to us nobody knows yet whose it is.
+  if (!begun_) return early_.push_back(std::move(event));
   observer_.happened(event);
   log(Level::kInfo, "proxy",
       {{"proxy", event.proxy},

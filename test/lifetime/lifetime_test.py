@@ -146,7 +146,8 @@ class LifetimeTest(unittest.TestCase):
                                       and line.fields["path"] == path, f"a warning of {path}").fields["level"]
                      for path in ("spec.concurrency", "spec.logging.level.default")}
             self.assertEqual(paths, {"warning"})
-            # It comes up again, and again beside the old one.
+            # It comes up again, and again beside the old one, where that one was up.
+            sluice.wait_line(lambda line: line.fields.get("state") == "ready", "a ready Envoy")
             world.settings({"concurrency": 4, "bootstrap": {"type": "Merge", "value": "stats_flush_interval: 7s"}})
             sluice.wait_line(lambda line: "took over" in line.fields.get("message", ""), "a hot restart", 0, 30)
             self.assertFalse([line for line in sluice.lines if line.fields.get("code") == "value/bootstrap"])

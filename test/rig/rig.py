@@ -232,7 +232,8 @@ class Line:
 class Sluice:
     """`sluice run` on a folder of resources. What it logs is read as it comes; see `lines`."""
 
-    def __init__(self, rig: Rig, resources: Resources, arguments: Iterable[str] = (), name: str = "run") -> None:
+    def __init__(self, rig: Rig, resources: Resources | None, arguments: Iterable[str] = (),
+                 name: str = "run") -> None:
         self._rig, self._resources, self._arguments = rig, resources, list(arguments)
         self.run_dir = rig.path(name)
         self.log = rig.path(f"{name}.log")
@@ -240,12 +241,16 @@ class Sluice:
         self.lines: list[Line] = []
         self.start()
 
+    def source(self) -> list[Any]:
+        """The options that say where its objects are."""
+        return ["-f", self._resources.folder]
+
     def start(self) -> None:
         """Starts it; again after kill() or stop()."""
         self.started = time.monotonic_ns()
         self.first_line = len(self.lines)  # of this process
         self.process = self._rig.start(
-            SLUICE, "run", "-f", self._resources.folder, "--envoy", ENVOY, "--run-dir", self.run_dir,
+            SLUICE, "run", *self.source(), "--envoy", ENVOY, "--run-dir", self.run_dir,
             *self._arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
