@@ -18,7 +18,9 @@ class Demo:
 
     def __init__(self, rig: Rig, name: str, *arguments: Any) -> None:
         self.rig, self.said = rig, ""
-        self.process = rig.start("env", f"SLUICE_BUILD={BUILD}", ROOT / "examples" / name / "run.sh", *arguments,
+        # What a shell runs in the background ignores Ctrl-C, and so would all that it starts.
+        self.process = rig.start("env", "--default-signal=INT", f"SLUICE_BUILD={BUILD}",
+                                 ROOT / "examples" / name / "run.sh", *arguments,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         threading.Thread(target=self._read, daemon=True).start()
 
