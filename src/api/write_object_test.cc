@@ -17,6 +17,7 @@
 
 #include "api/declarations.h"
 #include "api/kinds.h"
+#include "base/base64.h"
 #include "tree/parse.h"
 
 namespace sluice::api {
@@ -531,7 +532,7 @@ class Documents {
     if (codec.store == schema::store_double) return Tree::number(real());
     if (codec.store == schema::store_tree) return any(3);
     if (codec.store == schema::store_int_or_string && below(2) == 0) return Tree::integer(int32());
-    return Tree::string(type.format == "byte" ? schema::encode_base64(bytes()) : text());
+    return Tree::string(type.format == "byte" ? encode_base64(bytes()) : text());
   }
 
   Tree any(std::size_t depth) {

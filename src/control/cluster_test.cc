@@ -10,9 +10,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "api/definitions.h"
 #include "kube/testing.h"
 #include "kube/testing/api_server.h"
+#include "source/cluster/testing/served_kinds.h"
 
 namespace sluice::control {
 namespace {
@@ -20,23 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 using kube_testing::ApiServer;
 using kube_testing::Json;
-using kube_testing::ServedResource;
 
 constexpr char kController[] = "example.com/sluice";
-
-std::vector<ServedResource> all_kinds() {
-  std::vector<ServedResource> all{
-      {.group = "coordination.k8s.io", .version = "v1", .plural = "leases", .kind = "Lease"}};
-  for (const api::KindInfo& kind : api::kinds()) {
-    all.push_back({.group = std::string(kind.group),
-                   .version = std::string(kind.versions.front()),
-                   .plural = std::string(api::resource_name_of(kind)),
-                   .kind = std::string(kind.kind),
-                   .namespaced = kind.is_namespaced,
-                   .built_in = kind.group.find('.') == std::string_view::npos});
-  }
-  return all;
-}
 
 Json gateway_class() {
   return {{"kind", "GatewayClass"},
@@ -153,7 +138,7 @@ class ControlClusterTest : public testing::Test {
     }));
   }
 
-  ApiServer server_{all_kinds()};
+  ApiServer server_{source_testing::all_kinds_and_leases()};
   ClusterProvider provider_;
   translate::Settings settings_;
   std::unique_ptr<Pipeline> pipeline_;

@@ -21,10 +21,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "api/definitions.h"
 #include "base/descriptor.h"
 #include "kube/testing.h"
 #include "kube/testing/api_server.h"
+#include "source/cluster/testing/served_kinds.h"
 #include "source/scratch_folder.h"
 
 namespace sluice::control {
@@ -261,20 +261,6 @@ TEST_F(RunTest, ItEndsWhileSomebodyLooks) {
   ended = true;
 }
 
-// All kinds that we know, and Leases.
-std::vector<kube_testing::ServedResource> cluster_kinds() {
-  std::vector<kube_testing::ServedResource> all{
-      {.group = "coordination.k8s.io", .version = "v1", .plural = "leases", .kind = "Lease"}};
-  for (const api::KindInfo& kind : api::kinds()) {
-    all.push_back({.group = std::string(kind.group),
-                   .version = std::string(kind.versions.front()),
-                   .plural = std::string(api::resource_name_of(kind)),
-                   .kind = std::string(kind.kind),
-                   .namespaced = kind.is_namespaced});
-  }
-  return all;
-}
-
 class RunInClusterTest : public RunTest {
  protected:
   RunInClusterTest() {
@@ -289,7 +275,7 @@ class RunInClusterTest : public RunTest {
     return kube::eventually([this] { return server_.get("Gateway", "default", "web").contains("status"); });
   }
 
-  kube_testing::ApiServer server_{cluster_kinds()};
+  kube_testing::ApiServer server_{source_testing::all_kinds_and_leases()};
 };
 
 TEST_F(RunInClusterTest, ServesItsObjectsAndWritesTheirStatuses) {

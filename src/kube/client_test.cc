@@ -11,6 +11,7 @@
 #include "base/descriptor.h"
 #include "kube/testing.h"
 #include "kube/testing/api_server.h"
+#include "kube/testing/listening.h"
 
 namespace sluice::kube {
 namespace {
@@ -19,6 +20,8 @@ using namespace std::chrono_literals;
 using kube_testing::ApiServer;
 using kube_testing::Certificate;
 using kube_testing::Json;
+using kube_testing::listen_on_loopback;
+using kube_testing::Listening;
 using kube_testing::ServedResource;
 using testing::AllOf;
 using testing::HasSubstr;
@@ -178,16 +181,9 @@ TEST(Client, RefusesAnAnswerThatIsTooLarge) {
 }
 
 TEST(Client, TellsAServerThatIsNone) {
-  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
-  ASSERT_EQ(::listen(socket.get(), 1), 0);
-  ASSERT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&at), &size), 0);
+  const Listening listening = listen_on_loopback();
   std::thread server([&] {
-    const Descriptor accepted(::accept4(socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const Descriptor accepted(::accept4(listening.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
     constexpr std::string_view kHello = "220 mail.example.com ESMTP\r\n\r\n";
     ::send(accepted.get(), kHello.data(), kHello.size(), MSG_NOSIGNAL);
     char byte = 0;
@@ -195,7 +191,7 @@ TEST(Client, TellsAServerThatIsNone) {
     }
   });
   {
-    Client client(local_access(ntohs(at.sin_port)));
+    Client client(local_access(listening.port));
     const Outcome outcome = get(client);
     EXPECT_EQ(outcome ? Reason::kBroken : outcome.error().reason, Reason::kProtocol);
   }
@@ -405,23 +401,18 @@ TEST_F(ClientTls, DoesNotSpeakTlsToWhoDoesNot) {
 TEST_F(ClientTls, PassesAProxy) {
   ApiServer server({kConfigMaps}, {.certificate = certificate_});
   // A proxy that speaks of its own server only, and forwards one connection.
-  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
-  ASSERT_EQ(::listen(socket.get(), 1), 0);
-  ASSERT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&at), &size), 0);
+  const Listening listening = listen_on_loopback();
   std::string asked;
   std::thread proxy([&] {
-    const Descriptor near(::accept4(socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const Descriptor near(::accept4(listening.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
     char byte = 0;
     while (!asked.ends_with("\r\n\r\n") && ::recv(near.get(), &byte, 1, 0) == 1) asked += byte;
     constexpr std::string_view kYes = "HTTP/1.1 200 Connection established\r\n\r\n";
     ::send(near.get(), kYes.data(), kYes.size(), MSG_NOSIGNAL);
     const Descriptor far(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to = at;
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     to.sin_port = htons(server.port());
     ASSERT_EQ(::connect(far.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
     const auto copy = [](int from, int into) {
@@ -436,7 +427,7 @@ TEST_F(ClientTls, PassesAProxy) {
     back.join();
   });
   Access access = access_to(server);
-  access.proxy = Proxy{.host = "127.0.0.1", .port = ntohs(at.sin_port), .authorization = "Basic eA=="};
+  access.proxy = Proxy{.host = "127.0.0.1", .port = listening.port, .authorization = "Basic eA=="};
   {
     Client client(access);
     EXPECT_EQ(said(get(client)), "200");

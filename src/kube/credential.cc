@@ -12,14 +12,15 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/base64.h"
 #include "base/descriptor.h"
 #include "base/error_text.h"
+#include "base/json_text.h"
 #include "base/quote.h"
+#include "base/spawn.h"
 
 namespace sluice::kube {
 namespace {
@@ -84,44 +85,6 @@ std::optional<std::chrono::system_clock::time_point> parse_time(const std::strin
   return std::chrono::system_clock::from_time_t(::timegm(&time)) - std::chrono::minutes(minutes);
 }
 
-std::string string_at(const Json& map, const char* name) {
-  const auto found = map.find(name);
-  return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-struct Spawn {
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_t actions;
-  Spawn() {
-    ::posix_spawnattr_init(&attributes);
-    ::posix_spawn_file_actions_init(&actions);
-  }
-  Spawn(const Spawn&) = delete;
-  Spawn& operator=(const Spawn&) = delete;
-  ~Spawn() {
-    ::posix_spawnattr_destroy(&attributes);
-    ::posix_spawn_file_actions_destroy(&actions);
-  }
-};
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (std::string& each : strings) result.push_back(each.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-struct Pipe {
-  Descriptor read;
-  Descriptor write;
-};
-std::optional<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return std::nullopt;
-  return Pipe{.read = Descriptor(ends[0]), .write = Descriptor(ends[1])};
-}
-
 // Reads what is there; false at the end. What is beyond `most` is read away.
 bool drain(int descriptor, std::string& into, std::size_t most) {
   std::array<char, 4096> buffer;
@@ -166,23 +129,15 @@ std::expected<Finished, std::string> run(const Access& access, std::chrono::mill
   std::optional<Pipe> out = make_pipe();
   std::optional<Pipe> err = make_pipe();
   if (!out || !err) return std::unexpected(error_text("pipe", errno));
-  Spawn spawn;
-  ::posix_spawn_file_actions_addopen(&spawn.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, out->write.get(), STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, err->write.get(), STDERR_FILENO);
-  ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, STDERR_FILENO + 1);
-  sigset_t none;
-  sigset_t all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&spawn.attributes, &none);
-  ::posix_spawnattr_setsigdefault(&spawn.attributes, &all);
-  ::posix_spawnattr_setpgroup(&spawn.attributes, 0);
-  ::posix_spawnattr_setflags(&spawn.attributes,
-                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  SpawnSettings spawn(POSIX_SPAWN_SETPGROUP);
+  ::posix_spawn_file_actions_addopen(spawn.actions(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(spawn.actions(), out->write.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(spawn.actions(), err->write.get(), STDERR_FILENO);
+  ::posix_spawn_file_actions_addclosefrom_np(spawn.actions(), STDERR_FILENO + 1);
+  ::posix_spawnattr_setpgroup(spawn.attributes(), 0);
   pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, arguments[0].c_str(), &spawn.actions, &spawn.attributes,
-                                   pointers(arguments).data(), pointers(environment).data());
+  const int error = ::posix_spawnp(&pid, arguments[0].c_str(), spawn.actions(), spawn.attributes(),
+                                   pointers_to(arguments).data(), pointers_to(environment).data());
   if (error != 0) {
     std::string message = error_text(quote(plugin.command), error);
     if (error == ENOENT && !plugin.install_hint.empty()) message += ": " + quote(plugin.install_hint);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/quote.h"
 #include "base/utf8.h"
 
@@ -133,11 +134,6 @@ std::string shown(std::string_view message) {
 // From such a version nothing can go on.
 bool is_version(std::string_view version) { return !version.empty() && version != "0"; }
 
-std::string string_of(const Json& map, const char* name) {
-  const auto found = map.find(name);
-  return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 std::optional<int> int_of(const Json& map, const char* name) {
   const auto found = map.find(name);
   return found != map.end() && found->is_number_integer() ? std::optional(found->get<int>()) : std::nullopt;
@@ -183,15 +179,15 @@ std::expected<Object, std::string> skim_object(std::string_view json, const Reso
 }
 
 std::optional<Status> status_of(const Json& document) {
-  if (!document.is_object() || string_of(document, "kind") != "Status") return std::nullopt;
+  if (!document.is_object() || string_at(document, "kind") != "Status") return std::nullopt;
   Status status{.code = int_of(document, "code").value_or(0),
-                .reason = string_of(document, "reason"),
-                .message = shown(string_of(document, "message"))};
+                .reason = string_at(document, "reason"),
+                .message = shown(string_at(document, "message"))};
   const Json& details = part_of(document, "details");
   status.retry_after = int_of(details, "retryAfterSeconds");
   if (const auto causes = details.find("causes"); causes != details.end() && causes->is_array()) {
     for (const Json& cause : *causes) {
-      if (cause.is_object()) status.causes.push_back(string_of(cause, "reason"));
+      if (cause.is_object()) status.causes.push_back(string_at(cause, "reason"));
     }
   }
   return status;

@@ -14,13 +14,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error_text.h"
+#include "base/spawn.h"
 
 namespace sluice::proxy {
 namespace {
@@ -84,29 +84,6 @@ int reason_not_to_run(const std::string& file) {
     if (end == folders.size()) return ENOENT;
     folders.remove_prefix(end + 1);
   }
-}
-
-struct Attributes {
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_t actions;
-  Attributes() {
-    ::posix_spawnattr_init(&attributes);
-    ::posix_spawn_file_actions_init(&actions);
-  }
-  Attributes(const Attributes&) = delete;
-  Attributes& operator=(const Attributes&) = delete;
-  ~Attributes() {
-    ::posix_spawnattr_destroy(&attributes);
-    ::posix_spawn_file_actions_destroy(&actions);
-  }
-};
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (std::string& each : strings) result.push_back(each.data());
-  result.push_back(nullptr);
-  return result;
 }
 
 }  // namespace
@@ -199,48 +176,35 @@ std::expected<Started, std::string> start_process(const Start& start) {
   std::vector<std::string> keeper{"/bin/sh", "-c", kKeeper, "sluice-keeper", start.mark, start.exit_path};
   std::ranges::move(arguments, std::back_inserter(keeper));
 
-  int pid_ends[2];
-  if (::pipe2(pid_ends, O_CLOEXEC) != 0) return std::unexpected(error_text("pipe", errno));
-  const Descriptor told(pid_ends[0]);
-  Descriptor tells(pid_ends[1]);
-  int known_ends[2];
-  if (::pipe2(known_ends, O_CLOEXEC) != 0) return std::unexpected(error_text("pipe", errno));
-  Descriptor waits(known_ends[0]);
-  const Descriptor known(known_ends[1]);  // closed when we are done
+  std::optional<Pipe> pid_pipe = make_pipe();
+  std::optional<Pipe> known_pipe = make_pipe();  // its write end is closed when we are done
+  if (!pid_pipe || !known_pipe) return std::unexpected(error_text("pipe", errno));
 
-  Attributes spawn;
-  ::posix_spawn_file_actions_addopen(&spawn.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  SpawnSettings spawn(POSIX_SPAWN_SETSID);
+  ::posix_spawn_file_actions_addopen(spawn.actions(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   const int append = O_WRONLY | O_CREAT | O_APPEND;
   for (const auto& [fd, path] :
        {std::pair(STDOUT_FILENO, &start.out_path), {STDERR_FILENO, &start.error_path}}) {
-    if (!path->empty()) ::posix_spawn_file_actions_addopen(&spawn.actions, fd, path->c_str(), append, 0600);
+    if (!path->empty()) ::posix_spawn_file_actions_addopen(spawn.actions(), fd, path->c_str(), append, 0600);
   }
   // By way of numbers that neither has: the one must not close the other.
-  const int away = std::max({tells.get(), waits.get(), kKnownDescriptor}) + 1;
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, tells.get(), away);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, waits.get(), away + 1);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, away, kPidDescriptor);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, away + 1, kKnownDescriptor);
-  ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, kKnownDescriptor + 1);
-  sigset_t none;
-  sigset_t all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&spawn.attributes, &none);
-  ::posix_spawnattr_setsigdefault(&spawn.attributes, &all);
-  ::posix_spawnattr_setflags(&spawn.attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  const int away = std::max({pid_pipe->write.get(), known_pipe->read.get(), kKnownDescriptor}) + 1;
+  ::posix_spawn_file_actions_adddup2(spawn.actions(), pid_pipe->write.get(), away);
+  ::posix_spawn_file_actions_adddup2(spawn.actions(), known_pipe->read.get(), away + 1);
+  ::posix_spawn_file_actions_adddup2(spawn.actions(), away, kPidDescriptor);
+  ::posix_spawn_file_actions_adddup2(spawn.actions(), away + 1, kKnownDescriptor);
+  ::posix_spawn_file_actions_addclosefrom_np(spawn.actions(), kKnownDescriptor + 1);
 
   int shell = 0;
-  const int error = ::posix_spawn(&shell, keeper[0].c_str(), &spawn.actions, &spawn.attributes,
-                                  pointers(keeper).data(), pointers(environment).data());
+  const int error = ::posix_spawn(&shell, keeper[0].c_str(), spawn.actions(), spawn.attributes(),
+                                  pointers_to(keeper).data(), pointers_to(environment).data());
   if (error != 0) return std::unexpected(error_text(keeper[0], error));
-  tells.reset();
-  waits.reset();
+  pid_pipe->write.reset();
+  known_pipe->read.reset();
   ::waitpid(shell, nullptr, 0);  // it leaves the keeper behind at once
 
   std::string line;
-  for (char byte = 0; ::read(told.get(), &byte, 1) == 1 && byte != '\n';) line += byte;
+  for (char byte = 0; ::read(pid_pipe->read.get(), &byte, 1) == 1 && byte != '\n';) line += byte;
   int pid = 0;
   std::from_chars(line.data(), line.data() + line.size(), pid);
   if (pid <= 0) return std::unexpected("/bin/sh did not start " + start.arguments[0]);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/base64.h"
 #include "schema/type.h"
 
 namespace sluice::schema {
@@ -263,22 +264,6 @@ std::optional<std::string> decode_base64(std::string_view text) {
   } else {
     out.push_back(static_cast<char>(bits >> 10));
     out.push_back(static_cast<char>(bits >> 2));
-  }
-  return out;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t held = std::min<std::size_t>(bytes.size() - i, 3);
-    std::uint32_t bits = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      bits = (bits << 8) | (j < held ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      out.push_back(j <= held ? kBase64Letters[(bits >> (18 - 6 * j)) & 63] : '=');
-    }
   }
   return out;
 }

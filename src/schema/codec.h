@@ -88,7 +88,6 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 std::string format_duration(std::chrono::milliseconds duration);
 // RFC 4648 base64 with padding; line breaks are skipped, as Go's decoder does. Nullopt for anything else.
 std::optional<std::string> decode_base64(std::string_view text);
-std::string encode_base64(std::string_view bytes);
 
 namespace codec_internal {
 

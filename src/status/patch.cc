@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/kinds.h"
+#include "base/json_text.h"
 #include "base/utf8.h"
 #include "status/document.h"
 
@@ -49,15 +50,10 @@ const json& list_in(const json& map, std::string_view name) {
   return found != nullptr && found->is_array() ? *found : kNone;
 }
 
-std::string text_in(const json& map, std::string_view name) {
-  const json* const found = member(map, name);
-  return found != nullptr && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 // The item of a list of maps whose `name` has that value, or null.
 const json* item_of(const json& list, std::string_view name, const std::string& value) {
   for (const json& item : list) {
-    if (text_in(item, name) == value) return &item;
+    if (string_at(item, name) == value) return &item;
   }
   return nullptr;
 }
@@ -81,8 +77,8 @@ class Patcher {
     if (const json* const conditions = member(wanted, "conditions")) {
       json list = with_times(*conditions, list_in(present_, "conditions"));
       for (const json& other : list_in(present_, "conditions")) {
-        if (std::ranges::find(kOurConditions, text_in(other, "type")) == kOurConditions.end() &&
-            item_of(list, "type", text_in(other, "type")) == nullptr) {
+        if (std::ranges::find(kOurConditions, string_at(other, "type")) == kOurConditions.end() &&
+            item_of(list, "type", string_at(other, "type")) == nullptr) {
           list.push_back(other);
         }
       }
@@ -98,7 +94,7 @@ class Patcher {
     if (kind_ == api::kind_of<api::GatewayClass>()) {
       const json* const accepted = item_of(list_in(wanted, "conditions"), "type", "Accepted");
       json features = json::array();
-      if (accepted != nullptr && text_in(*accepted, "status") == "True") {
+      if (accepted != nullptr && string_at(*accepted, "status") == "True") {
         for (const std::string_view name : supported_features()) features.push_back({{"name", name}});
       }
       set("supportedFeatures", std::move(features));
@@ -117,7 +113,7 @@ class Patcher {
       list.push_back(std::move(entry));
     };
     for (const json& entry : list_in(present_, field)) {
-      if (has_controllers && text_in(entry, "controllerName") != controller_name_) {
+      if (has_controllers && string_at(entry, "controllerName") != controller_name_) {
         list.push_back(entry);
         continue;
       }
@@ -148,18 +144,18 @@ class Patcher {
 
   json with_times(json conditions, const json& before) const {
     for (json& condition : conditions) {
-      const json* const was = item_of(before, "type", text_in(condition, "type"));
-      const bool same = was != nullptr && text_in(*was, "status") == text_in(condition, "status");
-      const std::string time = same ? text_in(*was, kTime) : std::string();
+      const json* const was = item_of(before, "type", string_at(condition, "type"));
+      const bool same = was != nullptr && string_at(*was, "status") == string_at(condition, "status");
+      const std::string time = same ? string_at(*was, kTime) : std::string();
       condition[kTime] = time.empty() ? std::string(now_) : time;
-      condition["message"] = limited(text_in(condition, "message"));
+      condition["message"] = limited(string_at(condition, "message"));
     }
     return conditions;
   }
 
   json listeners(json list) const {
     for (json& listener : list) {
-      const json* const was = item_of(list_in(present_, "listeners"), "name", text_in(listener, "name"));
+      const json* const was = item_of(list_in(present_, "listeners"), "name", string_at(listener, "name"));
       listener["conditions"] =
           with_times(listener["conditions"], was == nullptr ? json::array() : list_in(*was, "conditions"));
     }

@@ -24,8 +24,7 @@ ir::Cluster common_part(const ResolvedBackend& backend) {
 }
 
 // The same but for how its endpoints are found and TLS, which each member of a cluster may have of its own.
-ir::Cluster connections_of(const ResolvedBackend& backend) {
-  ir::Cluster cluster = common_part(backend);
+ir::Cluster connections_of(ir::Cluster cluster) {
   cluster.discovery = {};
   cluster.tls = {};
   cluster.prefer_local_zone = false;
@@ -70,13 +69,13 @@ std::shared_ptr<ResolvedBackend> join_backends(std::string name, ObjectKey owner
   auto joined = std::make_shared<ResolvedBackend>();
   ClusterRow& row = joined->row;
   ir::Cluster& cluster = row.cluster;
-  const ResolvedBackend& first = *members.front().backend;
-  if (one_protocol && std::ranges::any_of(members, [&first](const WeightedBackend& member) {
-        return connections_of(*member.backend) != connections_of(first);
+  cluster = common_part(*members.front().backend);
+  const ir::Cluster connections = connections_of(cluster);
+  if (one_protocol && std::ranges::any_of(members, [&connections](const WeightedBackend& member) {
+        return connections_of(common_part(*member.backend)) != connections;
       })) {
     return nullptr;
   }
-  cluster = common_part(first);
   const bool alike = one_protocol && std::ranges::all_of(members, [&cluster](const WeightedBackend& member) {
                        return common_part(*member.backend) == cluster;
                      });

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "wasm/digest.h"
 
 namespace sluice::wasm {
@@ -33,11 +34,6 @@ constexpr std::array kSuffixes{std::pair{Artifact::kWasm, std::string_view(".was
 
 std::int64_t seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
-std::string string_at(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 std::optional<std::string> hash_file(const std::string& path, std::uint64_t* size) {

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/quote.h"
 #include "wasm/digest.h"
 
@@ -34,11 +35,6 @@ bool is_one_of(std::string_view type, const auto& types) {
 
 std::unexpected<Failure> malformed(std::string_view why) {
   return fail(Reason::kMalformed, fmt::format("the image's manifest is malformed: {}", why));
-}
-
-std::string string_at(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 Result<Blob> blob_of(const json& value) {

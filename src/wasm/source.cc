@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "wasm/digest.h"
 
 namespace sluice::wasm {
@@ -56,11 +57,6 @@ std::string normalised_entry(std::string_view entry) {
   }
   const auto slash = std::min(entry.find('/'), entry.size());
   return canonical_registry(entry.substr(0, slash)) + std::string(entry.substr(slash));
-}
-
-std::string string_at(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 Result<std::optional<Credentials>> credentials_of(const std::string& registry, const json& entry) {

@@ -17,29 +17,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "api/definitions.h"
 #include "kube/testing/api_server.h"
+#include "source/cluster/testing/served_kinds.h"
 
 namespace {
 
 using namespace sluice;
 using kube_testing::ApiServer;
 using kube_testing::Json;
-using kube_testing::ServedResource;
-
-std::vector<ServedResource> all_kinds() {
-  std::vector<ServedResource> all{
-      {.group = "coordination.k8s.io", .version = "v1", .plural = "leases", .kind = "Lease"}};
-  for (const api::KindInfo& kind : api::kinds()) {
-    all.push_back({.group = std::string(kind.group),
-                   .version = std::string(kind.versions.front()),
-                   .plural = std::string(api::resource_name_of(kind)),
-                   .kind = std::string(kind.kind),
-                   .namespaced = kind.is_namespaced,
-                   .built_in = kind.group.find('.') == std::string_view::npos});
-  }
-  return all;
-}
 
 Json answer(ApiServer& server, const Json& asked) {
   const std::string what = asked.at("do");
@@ -75,7 +60,7 @@ int main(int argc, char** argv) {
     std::cerr << "usage: memory-api-server KUBECONFIG\n";
     return 2;
   }
-  ApiServer server(all_kinds(), {.bookmarks = std::chrono::seconds(5)});
+  ApiServer server(source_testing::all_kinds_and_leases(), {.bookmarks = std::chrono::seconds(5)});
   const Json config{
       {"apiVersion", "v1"},
       {"kind", "Config"},

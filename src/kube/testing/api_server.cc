@@ -26,6 +26,7 @@
 
 #include "base/descriptor.h"
 #include "base/letter_case.h"
+#include "kube/testing/listening.h"
 
 namespace sluice::kube_testing {
 namespace {
@@ -656,20 +657,9 @@ struct ApiServer::Impl {
     const std::lock_guard lock(mutex);
     if (listens) return;
     listens = true;
-    socket = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int yes = 1;
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    at.sin_port = htons(port);
-    socklen_t size = sizeof at;
-    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0 ||
-        ::listen(socket.get(), SOMAXCONN) != 0 ||
-        ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&at), &size) != 0) {
-      std::abort();
-    }
-    port = ntohs(at.sin_port);
+    Listening listening = listen_on_loopback(port);
+    socket = std::move(listening.socket);
+    port = listening.port;
     accepting = std::thread([this] { accept_all(); });
   }
 

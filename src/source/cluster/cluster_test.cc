@@ -14,6 +14,7 @@
 #include "api/definitions.h"
 #include "kube/testing.h"
 #include "kube/testing/api_server.h"
+#include "source/cluster/testing/served_kinds.h"
 
 namespace sluice::source {
 namespace {
@@ -24,26 +25,10 @@ using kube_testing::ApiServer;
 using kube_testing::Fault;
 using kube_testing::Json;
 using kube_testing::ServedResource;
+using source_testing::all_kinds;
+using source_testing::served;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-ServedResource served(const api::KindInfo& kind, std::string_view version) {
-  return {.group = std::string(kind.group),
-          .version = std::string(version),
-          .plural = std::string(api::resource_name_of(kind)),
-          .kind = std::string(kind.kind),
-          .namespaced = kind.is_namespaced,
-          .built_in = kind.group.find('.') == std::string_view::npos};
-}
-
-// All kinds but those of these names.
-std::vector<ServedResource> all_kinds(const std::set<std::string_view>& but = {}) {
-  std::vector<ServedResource> all;
-  for (const api::KindInfo& kind : api::kinds()) {
-    if (!but.contains(kind.kind)) all.push_back(served(kind, kind.versions.front()));
-  }
-  return all;
-}
 
 ServedResource one_kind(std::string_view name, std::string_view version) {
   return served(*api::kind_called(name), version);
