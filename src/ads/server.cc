@@ -453,7 +453,7 @@ bool GrpcServer::start_tls(pki::Credentials credentials) {
   int port = 0;
   builder.AddListeningPort(tcp_address_, tls_, &port);
   set_limits(builder);
-  // Another sluice that listens there would get some of our Envoys, and we some of its.
+  // Another sluice that listens there would get some of our Envoys, and we some of its; and see tls.h.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
