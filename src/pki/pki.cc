@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -224,18 +226,28 @@ std::string fault_of(const Credentials& credentials) {
 
 std::expected<Credentials, std::string> read_folder(const std::string& folder) {
   Credentials credentials;
-  for (const auto& [file, text] : {std::pair{kCertificateFile, &credentials.own.certificate},
-                                   std::pair{kKeyFile, &credentials.own.key},
-                                   std::pair{kAuthoritiesFile, &credentials.authorities}}) {
+  std::string missing;
+  each_file(credentials, [&](const char* file, std::string& text) {
     const std::string path = folder + '/' + file;
     std::optional<std::string> content = read_file(path);
-    if (!content) return std::unexpected(fmt::format("`{}` cannot be read", path));
-    *text = *std::move(content);
-  }
+    if (!content && missing.empty()) missing = path;
+    text = std::move(content).value_or("");
+  });
+  if (!missing.empty()) return std::unexpected(fmt::format("`{}` cannot be read", missing));
   if (std::string fault = fault_of(credentials); !fault.empty()) {
     return std::unexpected(fmt::format("`{}`: {}", folder, fault));
   }
   return credentials;
+}
+
+std::expected<void, std::string> write_folder(const std::string& folder, const Credentials& credentials) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  std::expected<void, std::string> written;
+  each_file(credentials, [&](const char* file, const std::string& text) {
+    if (written) written = write_file(folder + '/' + file, text);
+  });
+  return written;
 }
 
 }  // namespace sluice::pki

@@ -82,7 +82,17 @@ inline constexpr char kCertificateFile[] = "tls.crt";
 inline constexpr char kKeyFile[] = "tls.key";
 inline constexpr char kAuthoritiesFile[] = "ca.crt";
 
+// Calls visit(file, text) for each of the three.
+template <typename Credentials, typename Visit>
+void each_file(Credentials& credentials, const Visit& visit) {
+  visit(kCertificateFile, credentials.own.certificate);
+  visit(kKeyFile, credentials.own.key);
+  visit(kAuthoritiesFile, credentials.authorities);
+}
+
 // "/certs": its three files. The error says which cannot be read, or what is wrong with them.
 std::expected<Credentials, std::string> read_folder(const std::string& folder);
+// Makes the folder if need be. The error is a sentence.
+std::expected<void, std::string> write_folder(const std::string& folder, const Credentials& credentials);
 
 }  // namespace sluice::pki
