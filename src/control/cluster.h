@@ -9,16 +9,20 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/problem.h"
+#include "control/certificate_secrets.h"
 #include "control/pipeline.h"
 #include "control/status_writer.h"
 #include "kube/access.h"
 #include "kube/client.h"
 #include "kube/election.h"
 #include "kube/lease.h"
+#include "kube/token_review.h"
 #include "source/cluster/cluster.h"
 
 namespace sluice::control {
@@ -36,6 +40,10 @@ struct ClusterProvider {
   kube::Election::Options lease;  // what of it is empty is made from the access and the controller's name
   kube::WriteQueue::Options writes{.rate = kStatusesASecond, .burst = kStatusesAtOnce};
   std::chrono::milliseconds patience{5'000};  // StatusWriter::Options has it
+  // Of ADS over TLS: for what its clients' tokens have to be; and the certificates that are kept in the cluster,
+  // which others may do without.
+  std::string token_audience;
+  std::optional<CertificateOptions> certificates;
 };
 
 class Cluster {
@@ -46,6 +54,7 @@ class Cluster {
     std::function<void(bool)> on_leads;
     // Why it cannot be agreed on who leads; without a code: it can again.
     std::function<void(Problem)> on_election;
+    CertificateSecrets::Events certificates;
   };
 
   Cluster(const ClusterProvider& provider, const std::string& controller_name, Hooks hooks);
@@ -56,6 +65,10 @@ class Cluster {
 
   // To be called once. It must not outlive this.
   std::unique_ptr<source::Source> watch(const Pipeline& pipeline);
+  // From any thread; see kube::TokenReviewer.
+  void review(std::string token, kube::TokenReviewer::Done done) {
+    reviewer_->review(std::move(token), std::move(done));
+  }
   // After each commit.
   void committed(const Pipeline& pipeline) { statuses_->commit(pipeline); }
 
@@ -66,6 +79,8 @@ class Cluster {
   const Hooks hooks_;
   kube::Client client_;
   std::unique_ptr<StatusWriter> statuses_;
+  std::unique_ptr<kube::TokenReviewer> reviewer_;
+  std::unique_ptr<CertificateSecrets> certificates_;  // or null
   std::unique_ptr<kube::Lease> lease_;
 };
 
