@@ -20,6 +20,7 @@
 #include "cli/certgen.h"
 #include "cli/check.h"
 #include "cli/diff.h"
+#include "cli/drain.h"
 #include "cli/explain.h"
 #include "cli/picker.h"
 #include "cli/report.h"
@@ -32,6 +33,7 @@
 #include "control/options.h"
 #include "control/run.h"
 #include "infra/bootstrap.h"
+#include "schema/codec.h"
 #include "version.h"
 
 namespace sluice::cli {
@@ -93,11 +95,22 @@ void add_output(CLI::App& app, bool& json) {
 }
 
 // What is wrong with a command line, in a sentence: words that nobody asked for come before what is missing.
-std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
+std::string explain_usage(const CLI::App& whole, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> parsed = whole.get_subcommands();
+  const CLI::App& app = parsed.empty() ? whole : *parsed.front();
+  std::vector<std::string> subcommands;
+  for (const CLI::App* each : app.get_subcommands({})) subcommands.push_back(each->get_name());
   const std::vector<std::string> extras = app.remaining();
-  if (extras.empty()) return error.what();
-  const std::string& word = extras.front();
+  if (extras.empty()) {
+    return subcommands.empty() ? error.what() : fmt::format("say which: {}", fmt::join(subcommands, " or "));
+  }
+  const std::string word = extras.front().substr(0, extras.front().find('='));
   if (!word.starts_with("-")) {
+    if (!subcommands.empty()) {
+      const std::string_view meant = closest(word, {subcommands.begin(), subcommands.end()});
+      return fmt::format("{} is none of {}{}", quote(word), fmt::join(subcommands, ", "),
+                         meant.empty() ? "" : "; " + did_you_mean(meant));
+    }
     const bool takes_files = app.get_option_no_throw("--file") != nullptr;
     return fmt::format("{} is not expected here{}", quote(word),
                        takes_files ? fmt::format("; files are named by `-f {}`", word) : "");
@@ -718,6 +731,49 @@ Action declare_certgen(CLI::App& app) {
   };
 }
 
+CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::chrono::milliseconds& duration,
+                          const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [&duration, flag](const std::string& text) {
+            const auto parsed = schema::parse_duration(text);
+            if (!parsed) {
+              throw CLI::ValidationError(
+                  flag, fmt::format("{} is no duration, as 60s, 500ms or 1m30s", quote(text)));
+            }
+            duration = *parsed;
+          },
+          description)
+      ->type_name("DURATION");
+}
+
+// What runs beside Envoy in its pod, each a command of its own.
+Action declare_envoy(CLI::App& app) {
+  struct Options {
+    std::chrono::milliseconds ready_timeout{70'000};
+    drain::Times times;
+  };
+  const auto options = std::make_shared<Options>();
+  app.require_subcommand(1);
+  CLI::App* const manager = app.add_subcommand(
+      "shutdown-manager", "Tell Kubernetes when the Envoy of this pod may end: it asks on port 19002");
+  add_duration(*manager, "--ready-timeout", options->ready_timeout,
+               "How long that waits where nobody drains Envoy (default: 70s)");
+  CLI::App* const shutdown =
+      app.add_subcommand("shutdown", "Drain the Envoy of this pod, and wait for its connections to end");
+  add_duration(*shutdown, "--health-check-failure-delay", options->times.health_check_failure_delay,
+               "Between failing health checks and draining listeners (default: 0s)");
+  add_duration(*shutdown, "--drain-timeout", options->times.drain_timeout,
+               "How long it waits for connections at most (default: 60s)");
+  add_duration(*shutdown, "--min-drain-duration", options->times.min_drain,
+               "How long it waits at least (default: 10s)");
+  return [options, manager](Console& console) {
+    return manager->parsed() ? run_shutdown_manager(options->ready_timeout, console)
+                             : shut_down_envoy(options->times, console);
+  };
+}
+
 Action declare_schema(CLI::App& app) {
   const auto options = std::make_shared<SchemaOptions>();
   app.add_option("form", options->form,
@@ -782,6 +838,10 @@ constexpr Command kCommands[] = {
      "  sluice certgen --namespace sluice-system\n"
      "  sluice certgen --out certs/ && sluice run -f conf/ --xds 0.0.0.0:18000 --xds-certificates certs/sluice\n",
      declare_certgen},
+    {"envoy", "In an Envoy's pod: drain it before it ends",
+     "  sluice envoy shutdown-manager --ready-timeout=70s\n"
+     "  sluice envoy shutdown --drain-timeout=60s --min-drain-duration=10s\n",
+     declare_envoy},
     {"schema", "Print the schemas of all kinds: for API servers, editors and readers",
      "  sluice schema crd | kubectl apply --server-side -f -\n"
      "  sluice schema json > sluice.schema.json\n"
