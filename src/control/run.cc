@@ -79,12 +79,25 @@ struct Leads {
 struct Election {
   Problem problem;
 };
+// What the cluster has of what runs Envoys there, as far as that has changed.
+struct Installed {
+  Inventory::Installations installations;
+};
+// By which its nodes are reached.
+struct Nodes {
+  translate::NodeAddresses addresses;
+};
+// What is wrong with what runs Envoys, all of it.
+struct InstallationProblems {
+  std::vector<Problem> problems;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
-                             ModulesChanged, PortFreed, Waiting, Leads, Election, Look, Stop, Stopped>;
+                             ModulesChanged, PortFreed, Waiting, Leads, Election, Installed, Nodes,
+                             InstallationProblems, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -121,6 +134,9 @@ class Control {
 
  private:
   bool start();
+  ads::Options ads_options() const;
+  // Whether Envoys are processes of this host.
+  bool runs_envoys() const { return !options_.cluster || !options_.cluster->infrastructure; }
   std::expected<void, Problem> start_admin();
   std::expected<void, Problem> start_modules();
   void start_source();
@@ -129,6 +145,9 @@ class Control {
   void handle(Waiting waiting);
   void handle(Leads leads);
   void handle(Election election);
+  void handle(Installed installed);
+  void handle(Nodes nodes);
+  void handle(InstallationProblems now);
   void set_source_problems(std::vector<Problem> problems);
   void handle(ads::Event event);
   void handle(proxy::Event event);
@@ -150,6 +169,7 @@ class Control {
   void write_statuses();
   std::optional<Clock::time_point> wake_at() const;
 
+  std::string xds_socket() const { return options_.run_dir + "/xds.sock"; }
   // Of the store, and of what is served from it.
   std::string modules_folder() const { return options_.run_dir + "/wasm"; }
 
@@ -194,9 +214,10 @@ class Control {
   bool dirty_ = false;
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
-  Proxies proxies_;
+  Proxies proxies_{runs_envoys() ? Proxies::Heirs::kOfPorts : Proxies::Heirs::kOfGateways};
   std::vector<Problem> source_problems_;
   Problem election_problem_;
+  std::vector<Problem> installation_problems_;
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
@@ -209,24 +230,27 @@ class Control {
   bool stopped_ = false;
 };
 
+ads::Options Control::ads_options() const {
+  ads::Options ads;
+  ads.socket_path = xds_socket();
+  return ads;
+}
+
 bool Control::start() {
   Problem problem;
   bool all = false;
-  const std::string xds_socket = options_.run_dir + "/xds.sock";
   proxy::Options& proxies = proxy_options_;
   proxies.envoy_path = options_.envoy_path;
   proxies.extra_args = options_.envoy_args;
   proxies.run_dir = options_.run_dir;
-  proxies.xds_socket = xds_socket;
+  proxies.xds_socket = xds_socket();
   proxies.render = xds::render_bootstrap;
   // The runner first: it takes the lock that makes this folder ours.
   runner_ =
       proxy::start_runner(proxies, [this](proxy::Event event) { mailbox_.post(std::move(event)); }, &problem);
   if (runner_ != nullptr) {
-    ads::Options ads;
-    ads.socket_path = xds_socket;
     ads_ = ads::start_server(
-        ads,
+        ads_options(),
         [this](ads::Event event) {
           if (const auto* sent = std::get_if<ads::Sent>(&event)) return observer_.sent(*sent);
           mailbox_.post(std::move(event));
@@ -264,7 +288,12 @@ bool Control::start() {
 // What files say is known at once; what a cluster has may take until its API server is there.
 void Control::start_source() {
   if (options_.cluster) {
-    log(Level::kInfo, "cluster", {{"server", options_.cluster->access.url()}});
+    log(Level::kInfo, "cluster",
+        {{"server", options_.cluster->access.url()}, {"envoys", runs_envoys() ? "host" : "cluster"}});
+    if (!runs_envoys()) {
+      observer_.wait_for_nobody();
+      pipeline_.set_infrastructure(*options_.cluster->infrastructure);
+    }
     cluster_ = std::make_unique<Cluster>(
         *options_.cluster, options_.settings.controller_name,
         Cluster::Hooks{
@@ -272,7 +301,19 @@ void Control::start_source() {
             .on_waiting =
                 [this](std::vector<Problem> problems) { mailbox_.post(Waiting{std::move(problems)}); },
             .on_leads = [this](bool leads) { mailbox_.post(Leads{leads}); },
-            .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); }});
+            .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); },
+            .infrastructure = {.on_installations =
+                                   [this](Inventory::Installations news) {
+                                     mailbox_.post(Installed{std::move(news)});
+                                   },
+                               .on_nodes =
+                                   [this](translate::NodeAddresses addresses) {
+                                     mailbox_.post(Nodes{std::move(addresses)});
+                                   },
+                               .on_problems =
+                                   [this](std::vector<Problem> problems) {
+                                     mailbox_.post(InstallationProblems{std::move(problems)});
+                                   }}});
     source_ = cluster_->watch(pipeline_);
     return;
   }
@@ -413,6 +454,26 @@ void Control::handle(Election election) {
   if (!election_problem_.code.empty()) problem_log_.remove(election_problem_);
   election_problem_ = std::move(election.problem);
   if (!election_problem_.code.empty()) problem_log_.add(election_problem_);
+  report_problems();
+}
+
+void Control::handle(Installed installed) {
+  for (auto& [key, installation] : installed.installations) {
+    proxies_.set_ready(key, installation && installation->available > 0);
+    pipeline_.set_installation(key, std::move(installation));
+  }
+  dirty_ = true;
+}
+
+void Control::handle(Nodes nodes) {
+  pipeline_.set_node_addresses(std::move(nodes.addresses));
+  dirty_ = true;
+}
+
+void Control::handle(InstallationProblems now) {
+  problem_log_.remove_all(installation_problems_);
+  problem_log_.add_all(now.problems);
+  installation_problems_ = std::move(now.problems);
   report_problems();
 }
 
@@ -608,7 +669,7 @@ void Control::commit() {
          {"cpu_us", cpu_us}});
     changed_.clear();
   }
-  if (cluster_ != nullptr) cluster_->committed(pipeline_);
+  if (cluster_ != nullptr) cluster_->committed(pipeline_, !partial_);
   expiry_.committed(std::chrono::system_clock::now());
   report_problems();
   pipeline_.forget_changes();
@@ -656,7 +717,7 @@ std::vector<ir::ProxyKey> Control::serve() {
   }
   for (const ir::ProxyKey& key : changes.to_run) {
     updates[key];
-    runner_->ensure(proxies_.find(key)->process);
+    if (runs_envoys()) runner_->ensure(proxies_.find(key)->process);
   }
   for (const ir::ProxyKey& key : changes.added) {
     const Proxies::Proxy& proxy = *proxies_.find(key);
@@ -688,7 +749,10 @@ void Control::report_problems() {
 
 // Ends the Envoys of proxies that are no more and wait for nobody.
 void Control::hand_over() {
-  for (const ir::ProxyKey& proxy : proxies_.take_ended(Clock::now())) runner_->remove(proxy);
+  for (const ir::ProxyKey& proxy : proxies_.take_ended(Clock::now())) {
+    runner_->remove(proxy);
+    if (cluster_ != nullptr) cluster_->release(proxy);
+  }
 }
 
 // When there is something to do though nobody has said anything.
