@@ -213,6 +213,8 @@ struct ClusterOptions {
   std::vector<std::string> namespaces;
   std::string namespace_selector;
   std::string configuration_file;
+  std::string envoys;  // "cluster", "host", or empty
+  infra::Settings infrastructure;
 };
 
 void add_cluster(CLI::App& app, ClusterOptions& cluster) {
@@ -236,6 +238,30 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("SELECTOR")
       ->needs(kubernetes)
       ->excludes(namespaces);
+  app.add_option("--envoys", cluster.envoys,
+                 "Where Envoys run: cluster, as Deployments that are made for them, or\nhost, as processes here "
+                 "(default: cluster for who runs in one, or has an\nEnvoyGateway configuration for one)")
+      ->type_name("WHERE")
+      ->check(CLI::IsMember({"cluster", "host"}))
+      ->needs(kubernetes);
+  app.add_option("--envoy-image", cluster.infrastructure.envoy_image,
+                 "Their image there (default: " + cluster.infrastructure.envoy_image + ")")
+      ->type_name("IMAGE")
+      ->needs(kubernetes);
+  app.add_option("--sluice-image", cluster.infrastructure.shutdown_image,
+                 "That of the container beside each, which has it drain\n(default: " +
+                     cluster.infrastructure.shutdown_image + ")")
+      ->type_name("IMAGE")
+      ->needs(kubernetes);
+  app.add_option("--service", cluster.infrastructure.service,
+                 "The Service in our namespace at which they find us (default: " +
+                     cluster.infrastructure.service + ")")
+      ->type_name("NAME")
+      ->needs(kubernetes);
+  app.add_option("--cluster-domain", cluster.infrastructure.dns_domain,
+                 "The domain of names of Services (default: " + cluster.infrastructure.dns_domain + ")")
+      ->type_name("NAME")
+      ->needs(kubernetes);
   app.add_option(
          "--config", cluster.configuration_file,
          "Envoy Gateway's configuration, kind EnvoyGateway: which objects, who\nleads, what is allowed; "
@@ -243,12 +269,18 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("FILE");
 }
 
+// Whether we are a pod, and nothing names another cluster than ours.
+bool is_in_cluster(const ClusterOptions& cluster) {
+  const char* const from_environment = std::getenv("KUBECONFIG");
+  const bool named = from_environment != nullptr && *from_environment != '\0';
+  return cluster.kubeconfig.empty() && !named && cluster.context.empty() &&
+         std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+}
+
 // As controllers find it: what is named, or the pod's own, or what kubectl has.
 std::expected<kube::Access, std::vector<Problem>> find_access(const ClusterOptions& cluster) {
   if (!cluster.kubeconfig.empty()) return kube::read_kubeconfig({cluster.kubeconfig}, cluster.context);
-  const char* const from_environment = std::getenv("KUBECONFIG");
-  const bool named = from_environment != nullptr && *from_environment != '\0';
-  if (!named && cluster.context.empty() && std::getenv("KUBERNETES_SERVICE_HOST") != nullptr) {
+  if (is_in_cluster(cluster)) {
     auto access = kube::in_cluster();
     if (!access) return std::unexpected(std::vector{std::move(access).error()});
     return *std::move(access);
@@ -264,6 +296,21 @@ bool read_configuration(const std::string& file, std::optional<control::Configur
   tell(read.problems, read.text, console);
   configuration = std::move(read.configuration);
   return configuration.has_value();
+}
+
+// Where Envoys run is said, or else they run where we do, or where Envoy Gateway would have them.
+void place_envoys(const ClusterOptions& cluster, const std::optional<control::Configuration>& configuration,
+                  control::RunOptions& run) {
+  const bool configured = configuration && !configuration->paths;
+  const bool there = cluster.envoys.empty() ? configured || is_in_cluster(cluster) : cluster.envoys == "cluster";
+  if (!there) return;
+  run.settings.on_host = false;
+  infra::Settings& settings = run.cluster->infrastructure.emplace(cluster.infrastructure);
+  const std::string image = settings.shutdown_image;
+  if (configuration) configuration->apply_to(settings);
+  if (image != infra::Settings().shutdown_image) settings.shutdown_image = image;
+  settings.controller_namespace = run.cluster->access.name_space;
+  settings.controller = infra::controller_label(run.settings.controller_name);
 }
 
 // What to run, of the options and the configuration; kOk, or it is said what is wrong.
@@ -289,6 +336,7 @@ int choose_source(const ClusterOptions& cluster, const std::optional<control::Co
     provider.namespaces = cluster.namespaces;
     provider.namespace_selector = cluster.namespace_selector;
   }
+  place_envoys(cluster, configuration, run);
   if (const std::string fault = kube::Election::fault_of(provider.lease); !fault.empty()) {
     fail(console, fault);
     return kProblems;
@@ -298,6 +346,9 @@ int choose_source(const ClusterOptions& cluster, const std::optional<control::Co
 
 // Where ADS over TLS has its certificate from; kOk, or it is said what is missing.
 int choose_certificates(control::RunOptions& run, Console& console) {
+  if (run.cluster && run.cluster->infrastructure && run.xds_address.empty()) {
+    run.xds_address = fmt::format("0.0.0.0:{}", run.cluster->infrastructure->xds_port);
+  }
   if (run.xds_address.empty()) return kOk;
   if (!run.cluster && run.xds_certificates.empty()) {
     fail(console, "--xds needs a certificate: --xds-certificates names the folder, `sluice certgen --out` makes one");
@@ -305,7 +356,7 @@ int choose_certificates(control::RunOptions& run, Console& console) {
   }
   if (!run.cluster) return kOk;
   control::ClusterProvider& provider = *run.cluster;
-  infra::Settings settings;
+  infra::Settings settings = provider.infrastructure.value_or(infra::Settings());
   settings.controller_namespace = provider.access.name_space;
   provider.token_audience = infra::service_host(settings);
   if (run.xds_certificates.empty()) provider.certificates = control::certificate_options(settings);

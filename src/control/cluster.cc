@@ -58,6 +58,16 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
     certificates_ =
         std::make_unique<CertificateSecrets>(client_, *provider.certificates, hooks_.certificates);
   }
+  if (provider.infrastructure) {
+    const infra::Settings& settings = *provider.infrastructure;
+    const bool together = settings.mode == infra::Mode::kControllerNamespace;
+    infrastructure_ = std::make_unique<Infrastructure>(
+        client_,
+        Infrastructure::Options{.controller = settings.controller,
+                                .name_space = together ? settings.controller_namespace : "",
+                                .writes = provider.writes},
+        hooks_.infrastructure);
+  }
   if (!provider.elects) {
     client_.post([this] { lead(true); });
     return;
@@ -90,6 +100,7 @@ Cluster::~Cluster() {
   }
   certificates_.reset();
   reviewer_.reset();
+  infrastructure_.reset();
   statuses_.reset();
   client_.stop();
 }
@@ -97,7 +108,17 @@ Cluster::~Cluster() {
 void Cluster::lead(bool leads) {
   statuses_->set_leads(leads);
   if (certificates_ != nullptr) certificates_->set_leads(leads);
+  if (infrastructure_ != nullptr) infrastructure_->set_leads(leads);
   hooks_.on_leads(leads);
+}
+
+void Cluster::committed(const Pipeline& pipeline, bool complete) {
+  statuses_->commit(pipeline);
+  if (infrastructure_ != nullptr) infrastructure_->commit(pipeline, complete);
+}
+
+void Cluster::release(const ir::ProxyKey& proxy) {
+  if (infrastructure_ != nullptr) infrastructure_->release(proxy);
 }
 
 std::unique_ptr<source::Source> Cluster::watch(const Pipeline& pipeline) {

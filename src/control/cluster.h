@@ -1,5 +1,5 @@
-// The side of `sluice run` that looks at a cluster: the client of its API server, the source, who leads, and
-// the writer of statuses.
+// The side of `sluice run` that looks at a cluster: the client of its API server, the source, who leads, the
+// writer of statuses, and where Envoys run in the cluster, too, their objects.
 //
 // Each replica reads for itself and serves; the one that leads writes. Without an election this one leads.
 //
@@ -16,8 +16,10 @@
 
 #include "base/problem.h"
 #include "control/certificate_secrets.h"
+#include "control/infrastructure.h"
 #include "control/pipeline.h"
 #include "control/status_writer.h"
+#include "infra/objects.h"
 #include "kube/access.h"
 #include "kube/client.h"
 #include "kube/election.h"
@@ -44,6 +46,8 @@ struct ClusterProvider {
   // which others may do without.
   std::string token_audience;
   std::optional<CertificateOptions> certificates;
+  // How Envoys run in the cluster; nothing: they are processes of this host.
+  std::optional<infra::Settings> infrastructure;
 };
 
 class Cluster {
@@ -54,7 +58,8 @@ class Cluster {
     std::function<void(bool)> on_leads;
     // Why it cannot be agreed on who leads; without a code: it can again.
     std::function<void(Problem)> on_election;
-    CertificateSecrets::Events certificates;
+    CertificateSecrets::Events certificates = {};
+    Infrastructure::Hooks infrastructure = {};  // where Envoys run in the cluster
   };
 
   Cluster(const ClusterProvider& provider, const std::string& controller_name, Hooks hooks);
@@ -69,8 +74,10 @@ class Cluster {
   void review(std::string token, kube::TokenReviewer::Done done) {
     reviewer_->review(std::move(token), std::move(done));
   }
-  // After each commit.
-  void committed(const Pipeline& pipeline) { statuses_->commit(pipeline); }
+  // After each commit. While not `complete`, it may be made from a part of what there is.
+  void committed(const Pipeline& pipeline, bool complete);
+  // Nobody waits any more for what the proxy, which is wanted no longer, has.
+  void release(const ir::ProxyKey& proxy);
 
  private:
   void lead(bool leads);
@@ -81,6 +88,7 @@ class Cluster {
   std::unique_ptr<StatusWriter> statuses_;
   std::unique_ptr<kube::TokenReviewer> reviewer_;
   std::unique_ptr<CertificateSecrets> certificates_;  // or null
+  std::unique_ptr<Infrastructure> infrastructure_;  // or null
   std::unique_ptr<kube::Lease> lease_;
 };
 

@@ -90,13 +90,25 @@ struct NewCredentials {
 struct CertificateProblems {
   std::vector<Problem> problems;
 };
+// What the cluster has of what runs Envoys there, as far as that has changed.
+struct Installed {
+  Inventory::Installations installations;
+};
+// By which its nodes are reached.
+struct Nodes {
+  translate::NodeAddresses addresses;
+};
+// What is wrong with what runs Envoys, all of it.
+struct InstallationProblems {
+  std::vector<Problem> problems;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
                              ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
-                             CertificateProblems, Look, Stop, Stopped>;
+                             CertificateProblems, Installed, Nodes, InstallationProblems, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -136,6 +148,9 @@ class Control {
 
  private:
   bool start();
+  ads::Options ads_options();
+  // Whether Envoys are processes of this host.
+  bool runs_envoys() const { return !options_.cluster || !options_.cluster->infrastructure; }
   std::expected<void, Problem> start_admin();
   std::expected<void, Problem> start_modules();
   void start_source();
@@ -145,9 +160,14 @@ class Control {
   void handle(Leads leads);
   void handle(Election election);
   void handle(NewCredentials now);
+  void install(std::optional<std::string> ca_pem);
+  void follow_accounts();
   void handle(CertificateProblems now);
   void watch_certificates();
   ads::Tokens tokens();
+  void handle(Installed installed);
+  void handle(Nodes nodes);
+  void handle(InstallationProblems now);
   void set_source_problems(std::vector<Problem> problems);
   void handle(ads::Event event);
   void handle(proxy::Event event);
@@ -169,6 +189,7 @@ class Control {
   void write_statuses();
   std::optional<Clock::time_point> wake_at() const;
 
+  std::string xds_socket() const { return options_.run_dir + "/xds.sock"; }
   // Of the store, and of what is served from it.
   std::string modules_folder() const { return options_.run_dir + "/wasm"; }
 
@@ -215,11 +236,12 @@ class Control {
   bool dirty_ = false;
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
-  Proxies proxies_;
+  Proxies proxies_{runs_envoys() ? Proxies::Heirs::kOfPorts : Proxies::Heirs::kOfGateways};
   std::vector<Problem> source_problems_;
   Problem election_problem_;
   std::vector<Problem> certificate_problems_;
   Problem credentials_problem_;  // with those that ADS was given last
+  std::vector<Problem> installation_problems_;
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
@@ -232,26 +254,29 @@ class Control {
   bool stopped_ = false;
 };
 
+ads::Options Control::ads_options() {
+  ads::Options ads;
+  ads.socket_path = xds_socket();
+  ads.tcp_address = options_.xds_address;
+  ads.tokens = tokens();
+  return ads;
+}
+
 bool Control::start() {
   Problem problem;
   bool all = false;
-  const std::string xds_socket = options_.run_dir + "/xds.sock";
   proxy::Options& proxies = proxy_options_;
   proxies.envoy_path = options_.envoy_path;
   proxies.extra_args = options_.envoy_args;
   proxies.run_dir = options_.run_dir;
-  proxies.xds_socket = xds_socket;
+  proxies.xds_socket = xds_socket();
   proxies.render = xds::render_bootstrap;
   // The runner first: it takes the lock that makes this folder ours.
   runner_ =
       proxy::start_runner(proxies, [this](proxy::Event event) { mailbox_.post(std::move(event)); }, &problem);
   if (runner_ != nullptr) {
-    ads::Options ads;
-    ads.socket_path = xds_socket;
-    ads.tcp_address = options_.xds_address;
-    ads.tokens = tokens();
     ads_ = ads::start_server(
-        ads,
+        ads_options(),
         [this](ads::Event event) {
           if (const auto* sent = std::get_if<ads::Sent>(&event)) return observer_.sent(*sent);
           mailbox_.post(std::move(event));
@@ -324,7 +349,12 @@ void Control::watch_certificates() {
 // What files say is known at once; what a cluster has may take until its API server is there.
 void Control::start_source() {
   if (options_.cluster) {
-    log(Level::kInfo, "cluster", {{"server", options_.cluster->access.url()}});
+    log(Level::kInfo, "cluster",
+        {{"server", options_.cluster->access.url()}, {"envoys", runs_envoys() ? "host" : "cluster"}});
+    if (!runs_envoys()) {
+      observer_.wait_for_nobody();
+      install(std::nullopt);
+    }
     cluster_ = std::make_unique<Cluster>(
         *options_.cluster, options_.settings.controller_name,
         Cluster::Hooks{
@@ -341,7 +371,19 @@ void Control::start_source() {
                       log(Level::kInfo, "certificates renewed", {{"why", why}});
                     },
                 .problems =
-                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }}});
+                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }},
+            .infrastructure = {.on_installations =
+                                   [this](Inventory::Installations news) {
+                                     mailbox_.post(Installed{std::move(news)});
+                                   },
+                               .on_nodes =
+                                   [this](translate::NodeAddresses addresses) {
+                                     mailbox_.post(Nodes{std::move(addresses)});
+                                   },
+                               .on_problems =
+                                   [this](std::vector<Problem> problems) {
+                                     mailbox_.post(InstallationProblems{std::move(problems)});
+                                   }}});
     source_ = cluster_->watch(pipeline_);
     return;
   }
@@ -485,6 +527,30 @@ void Control::handle(Election election) {
   report_problems();
 }
 
+// Envoys that show tokens need to know by which authority we are, and are not made before that is known.
+void Control::install(std::optional<std::string> ca_pem) {
+  infra::Settings settings = *options_.cluster->infrastructure;
+  if (settings.mode == infra::Mode::kGatewayNamespace) {
+    if (!ca_pem) return;
+    settings.ca_pem = *std::move(ca_pem);
+  }
+  pipeline_.set_infrastructure(std::move(settings));
+  dirty_ = true;
+}
+
+// Whose tokens may ask for what a proxy gets.
+void Control::follow_accounts() {
+  for (const auto& change : pipeline_.objects_of_proxies().changes()) {
+    if (change.after == nullptr) {
+      proxy_accounts_.erase(change.key);
+      continue;
+    }
+    for (const infra::Object& object : change.after->objects) {
+      if (object.key.kind.kind == "ServiceAccount") proxy_accounts_.set(change.key, object.key.name);
+    }
+  }
+}
+
 void Control::handle(NewCredentials now) {
   if (!credentials_problem_.code.empty()) problem_log_.remove(credentials_problem_);
   credentials_problem_ = {};
@@ -494,6 +560,7 @@ void Control::handle(NewCredentials now) {
         {{"names", shown.names},
          {"until", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", shown.until)},
          {"port", ads_->tcp_port()}});
+    if (!runs_envoys()) install(std::move(now.credentials.authorities));
   } else {
     credentials_problem_ = set.error();
     problem_log_.add(credentials_problem_);
@@ -505,6 +572,26 @@ void Control::handle(CertificateProblems now) {
   problem_log_.remove_all(certificate_problems_);
   problem_log_.add_all(now.problems);
   certificate_problems_ = std::move(now.problems);
+  report_problems();
+}
+
+void Control::handle(Installed installed) {
+  for (auto& [key, installation] : installed.installations) {
+    proxies_.set_ready(key, installation && installation->available > 0);
+    pipeline_.set_installation(key, std::move(installation));
+  }
+  dirty_ = true;
+}
+
+void Control::handle(Nodes nodes) {
+  pipeline_.set_node_addresses(std::move(nodes.addresses));
+  dirty_ = true;
+}
+
+void Control::handle(InstallationProblems now) {
+  problem_log_.remove_all(installation_problems_);
+  problem_log_.add_all(now.problems);
+  installation_problems_ = std::move(now.problems);
   report_problems();
 }
 
@@ -700,7 +787,8 @@ void Control::commit() {
          {"cpu_us", cpu_us}});
     changed_.clear();
   }
-  if (cluster_ != nullptr) cluster_->committed(pipeline_);
+  if (cluster_ != nullptr) cluster_->committed(pipeline_, !partial_);
+  follow_accounts();
   expiry_.committed(std::chrono::system_clock::now());
   report_problems();
   pipeline_.forget_changes();
@@ -748,7 +836,7 @@ std::vector<ir::ProxyKey> Control::serve() {
   }
   for (const ir::ProxyKey& key : changes.to_run) {
     updates[key];
-    runner_->ensure(proxies_.find(key)->process);
+    if (runs_envoys()) runner_->ensure(proxies_.find(key)->process);
   }
   for (const ir::ProxyKey& key : changes.added) {
     const Proxies::Proxy& proxy = *proxies_.find(key);
@@ -780,7 +868,10 @@ void Control::report_problems() {
 
 // Ends the Envoys of proxies that are no more and wait for nobody.
 void Control::hand_over() {
-  for (const ir::ProxyKey& proxy : proxies_.take_ended(Clock::now())) runner_->remove(proxy);
+  for (const ir::ProxyKey& proxy : proxies_.take_ended(Clock::now())) {
+    runner_->remove(proxy);
+    if (cluster_ != nullptr) cluster_->release(proxy);
+  }
 }
 
 // When there is something to do though nobody has said anything.
