@@ -17,8 +17,10 @@
 #include "base/letter_case.h"
 #include "base/log.h"
 #include "base/quote.h"
+#include "cli/certgen.h"
 #include "cli/check.h"
 #include "cli/diff.h"
+#include "cli/drain.h"
 #include "cli/explain.h"
 #include "cli/picker.h"
 #include "cli/report.h"
@@ -30,6 +32,8 @@
 #include "control/host_addresses.h"
 #include "control/options.h"
 #include "control/run.h"
+#include "infra/bootstrap.h"
+#include "schema/codec.h"
 #include "version.h"
 
 namespace sluice::cli {
@@ -91,11 +95,22 @@ void add_output(CLI::App& app, bool& json) {
 }
 
 // What is wrong with a command line, in a sentence: words that nobody asked for come before what is missing.
-std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
+std::string explain_usage(const CLI::App& whole, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> parsed = whole.get_subcommands();
+  const CLI::App& app = parsed.empty() ? whole : *parsed.front();
+  std::vector<std::string> subcommands;
+  for (const CLI::App* each : app.get_subcommands({})) subcommands.push_back(each->get_name());
   const std::vector<std::string> extras = app.remaining();
-  if (extras.empty()) return error.what();
-  const std::string& word = extras.front();
+  if (extras.empty()) {
+    return subcommands.empty() ? error.what() : fmt::format("say which: {}", fmt::join(subcommands, " or "));
+  }
+  const std::string word = extras.front().substr(0, extras.front().find('='));
   if (!word.starts_with("-")) {
+    if (!subcommands.empty()) {
+      const std::string_view meant = closest(word, {subcommands.begin(), subcommands.end()});
+      return fmt::format("{} is none of {}{}", quote(word), fmt::join(subcommands, ", "),
+                         meant.empty() ? "" : "; " + did_you_mean(meant));
+    }
     const bool takes_files = app.get_option_no_throw("--file") != nullptr;
     return fmt::format("{} is not expected here{}", quote(word),
                        takes_files ? fmt::format("; files are named by `-f {}`", word) : "");
@@ -329,6 +344,25 @@ int choose_source(const ClusterOptions& cluster, const std::optional<control::Co
   return kOk;
 }
 
+// Where ADS over TLS has its certificate from; kOk, or it is said what is missing.
+int choose_certificates(control::RunOptions& run, Console& console) {
+  if (run.cluster && run.cluster->infrastructure && run.xds_address.empty()) {
+    run.xds_address = fmt::format("0.0.0.0:{}", run.cluster->infrastructure->xds_port);
+  }
+  if (run.xds_address.empty()) return kOk;
+  if (!run.cluster && run.xds_certificates.empty()) {
+    fail(console, "--xds needs a certificate: --xds-certificates names the folder, `sluice certgen --out` makes one");
+    return kUsage;
+  }
+  if (!run.cluster) return kOk;
+  control::ClusterProvider& provider = *run.cluster;
+  infra::Settings settings = provider.infrastructure.value_or(infra::Settings());
+  settings.controller_namespace = provider.access.name_space;
+  provider.token_audience = infra::service_host(settings);
+  if (run.xds_certificates.empty()) provider.certificates = control::certificate_options(settings);
+  return kOk;
+}
+
 Action declare_run(CLI::App& app) {
   struct Options {
     control::RunOptions run;
@@ -375,6 +409,15 @@ Action declare_run(CLI::App& app) {
   app.add_option("--modules-url", options->run.modules_url,
                  "By which those Envoys reach it (default: that of the address)")
       ->type_name("URL");
+  auto* const xds =
+      app.add_option("--xds", options->run.xds_address,
+                     "Serve Envoys here that are not on this machine, over TLS 1.3, as\n0.0.0.0:18000")
+          ->type_name("ADDRESS:PORT");
+  app.add_option("--xds-certificates", options->run.xds_certificates,
+                 "A folder with the certificate for that: tls.crt, tls.key and ca.crt\n(default: the Secret "
+                 "`sluice` of the cluster)")
+      ->type_name("FOLDER")
+      ->needs(xds);
   add_settings(app, options->settings_file);
   add_log_level(app, options->level);
   return [options](Console& console) {
@@ -386,6 +429,7 @@ Action declare_run(CLI::App& app) {
     if (const int code = choose_source(options->cluster, configuration, run, console); code != kOk)
       return code;
     if (run.admin_address == "none") run.admin_address.clear();
+    if (const int code = choose_certificates(run, console); code != kOk) return code;
     const auto configured = configuration ? configuration->log_level : std::nullopt;
     set_log_level(options->level.value_or(configured.value_or(Level::kInfo)));
     return control::run(run);
@@ -683,6 +727,104 @@ Action declare_picker(CLI::App& app) {
   };
 }
 
+Action declare_certgen(CLI::App& app) {
+  struct Options {
+    CertgenOptions certgen;
+    ClusterOptions cluster;
+    std::string name_space;
+    std::optional<int> days;
+  };
+  const auto options = std::make_shared<Options>();
+  control::CertificateOptions& certificates = options->certgen.certificates;
+  auto* const folder =
+      app.add_option("--out", options->certgen.folder,
+                     "Write FOLDER/sluice, FOLDER/envoy and FOLDER/ca, each with tls.crt, tls.key\nand ca.crt, "
+                     "instead of Secrets")
+          ->type_name("FOLDER");
+  app.add_option("--kubeconfig", options->cluster.kubeconfig,
+                 "How to reach the API server (default: $KUBECONFIG, then the service\naccount of this pod, "
+                 "then ~/.kube/config)")
+      ->type_name("FILE")
+      ->excludes(folder);
+  app.add_option("--context", options->cluster.context, "The context in that file (default: its current one)")
+      ->type_name("NAME")
+      ->excludes(folder);
+  app.add_option("--namespace", options->name_space,
+                 "Where sluice runs, and the Secrets are (default: that of the context,\nor with --out " +
+                     certificates.name_space + ")")
+      ->type_name("NAME");
+  app.add_option("--domain", certificates.domain, "Of the cluster (default: " + certificates.domain + ")")
+      ->type_name("NAME");
+  app.add_option("--days", options->days,
+                 "How long certificates last (default: 90, which a running sluice renews;\nwith --out 1825)")
+      ->type_name("DAYS")
+      ->check(CLI::Range(1, 36'500));
+  app.add_flag("--overwrite", certificates.overwrites,
+               "Make all anew, though they last: Envoys that trust the old ones cannot\nconnect until they see "
+               "the new ones");
+  return [options](Console& console) {
+    CertgenOptions& certgen_options = options->certgen;
+    control::CertificateOptions& given = certgen_options.certificates;
+    const bool to_folder = !certgen_options.folder.empty();
+    const std::chrono::days days = to_folder ? control::kAuthorityLasts : control::kCertificateLasts;
+    given.lasts = options->days ? std::chrono::days(*options->days) : days;
+    if (!to_folder) {
+      auto access = find_access(options->cluster);
+      if (!access) {
+        tell(access.error(), "", console);
+        return kProblems;
+      }
+      certgen_options.access = *std::move(access);
+      given.name_space = certgen_options.access.name_space;
+    }
+    if (!options->name_space.empty()) given.name_space = options->name_space;
+    return certgen(certgen_options, console);
+  };
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::chrono::milliseconds& duration,
+                          const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [&duration, flag](const std::string& text) {
+            const auto parsed = schema::parse_duration(text);
+            if (!parsed) {
+              throw CLI::ValidationError(
+                  flag, fmt::format("{} is no duration, as 60s, 500ms or 1m30s", quote(text)));
+            }
+            duration = *parsed;
+          },
+          description)
+      ->type_name("DURATION");
+}
+
+// What runs beside Envoy in its pod, each a command of its own.
+Action declare_envoy(CLI::App& app) {
+  struct Options {
+    std::chrono::milliseconds ready_timeout{70'000};
+    drain::Times times;
+  };
+  const auto options = std::make_shared<Options>();
+  app.require_subcommand(1);
+  CLI::App* const manager = app.add_subcommand(
+      "shutdown-manager", "Tell Kubernetes when the Envoy of this pod may end: it asks on port 19002");
+  add_duration(*manager, "--ready-timeout", options->ready_timeout,
+               "How long that waits where nobody drains Envoy (default: 70s)");
+  CLI::App* const shutdown =
+      app.add_subcommand("shutdown", "Drain the Envoy of this pod, and wait for its connections to end");
+  add_duration(*shutdown, "--health-check-failure-delay", options->times.health_check_failure_delay,
+               "Between failing health checks and draining listeners (default: 0s)");
+  add_duration(*shutdown, "--drain-timeout", options->times.drain_timeout,
+               "How long it waits for connections at most (default: 60s)");
+  add_duration(*shutdown, "--min-drain-duration", options->times.min_drain,
+               "How long it waits at least (default: 10s)");
+  return [options, manager](Console& console) {
+    return manager->parsed() ? run_shutdown_manager(options->ready_timeout, console)
+                             : shut_down_envoy(options->times, console);
+  };
+}
+
 Action declare_schema(CLI::App& app) {
   const auto options = std::make_shared<SchemaOptions>();
   app.add_option("form", options->form,
@@ -743,6 +885,14 @@ constexpr Command kCommands[] = {
      "  sluice picker --endpoints-file pool.txt --listen unix:/run/picker.sock --objective batch=-1\n"
      "  sluice picker -f pools/ --pool llama\n",
      declare_picker},
+    {"certgen", "Make the certificates by which sluice and Envoys in pods know each other",
+     "  sluice certgen --namespace sluice-system\n"
+     "  sluice certgen --out certs/ && sluice run -f conf/ --xds 0.0.0.0:18000 --xds-certificates certs/sluice\n",
+     declare_certgen},
+    {"envoy", "In an Envoy's pod: drain it before it ends",
+     "  sluice envoy shutdown-manager --ready-timeout=70s\n"
+     "  sluice envoy shutdown --drain-timeout=60s --min-drain-duration=10s\n",
+     declare_envoy},
     {"schema", "Print the schemas of all kinds: for API servers, editors and readers",
      "  sluice schema crd | kubectl apply --server-side -f -\n"
      "  sluice schema json > sluice.schema.json\n"

@@ -53,6 +53,11 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
                                                                     .writes = provider.writes,
                                                                     .patience = provider.patience,
                                                                     .now = nullptr});
+  reviewer_ = std::make_unique<kube::TokenReviewer>(client_, provider.token_audience);
+  if (provider.certificates) {
+    certificates_ =
+        std::make_unique<CertificateSecrets>(client_, *provider.certificates, hooks_.certificates);
+  }
   if (provider.infrastructure) {
     const infra::Settings& settings = *provider.infrastructure;
     const bool together = settings.mode == infra::Mode::kControllerNamespace;
@@ -93,6 +98,8 @@ Cluster::~Cluster() {
     done.wait_for(kResign);
     lease_.reset();
   }
+  certificates_.reset();
+  reviewer_.reset();
   infrastructure_.reset();
   statuses_.reset();
   client_.stop();
@@ -100,6 +107,7 @@ Cluster::~Cluster() {
 
 void Cluster::lead(bool leads) {
   statuses_->set_leads(leads);
+  if (certificates_ != nullptr) certificates_->set_leads(leads);
   if (infrastructure_ != nullptr) infrastructure_->set_leads(leads);
   hooks_.on_leads(leads);
 }

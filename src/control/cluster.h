@@ -11,9 +11,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/problem.h"
+#include "control/certificate_secrets.h"
 #include "control/infrastructure.h"
 #include "control/pipeline.h"
 #include "control/status_writer.h"
@@ -22,6 +24,7 @@
 #include "kube/client.h"
 #include "kube/election.h"
 #include "kube/lease.h"
+#include "kube/token_review.h"
 #include "source/cluster/cluster.h"
 
 namespace sluice::control {
@@ -39,6 +42,10 @@ struct ClusterProvider {
   kube::Election::Options lease;  // what of it is empty is made from the access and the controller's name
   kube::WriteQueue::Options writes{.rate = kStatusesASecond, .burst = kStatusesAtOnce};
   std::chrono::milliseconds patience{5'000};  // StatusWriter::Options has it
+  // Of ADS over TLS: for what its clients' tokens have to be; and the certificates that are kept in the cluster,
+  // which others may do without.
+  std::string token_audience;
+  std::optional<CertificateOptions> certificates;
   // How Envoys run in the cluster; nothing: they are processes of this host.
   std::optional<infra::Settings> infrastructure;
 };
@@ -51,6 +58,7 @@ class Cluster {
     std::function<void(bool)> on_leads;
     // Why it cannot be agreed on who leads; without a code: it can again.
     std::function<void(Problem)> on_election;
+    CertificateSecrets::Events certificates = {};
     Infrastructure::Hooks infrastructure = {};  // where Envoys run in the cluster
   };
 
@@ -62,6 +70,10 @@ class Cluster {
 
   // To be called once. It must not outlive this.
   std::unique_ptr<source::Source> watch(const Pipeline& pipeline);
+  // From any thread; see kube::TokenReviewer.
+  void review(std::string token, kube::TokenReviewer::Done done) {
+    reviewer_->review(std::move(token), std::move(done));
+  }
   // After each commit. While not `complete`, it may be made from a part of what there is.
   void committed(const Pipeline& pipeline, bool complete);
   // Nobody waits any more for what the proxy, which is wanted no longer, has.
@@ -74,6 +86,8 @@ class Cluster {
   const Hooks hooks_;
   kube::Client client_;
   std::unique_ptr<StatusWriter> statuses_;
+  std::unique_ptr<kube::TokenReviewer> reviewer_;
+  std::unique_ptr<CertificateSecrets> certificates_;  // or null
   std::unique_ptr<Infrastructure> infrastructure_;  // or null
   std::unique_ptr<kube::Lease> lease_;
 };

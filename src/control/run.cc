@@ -12,6 +12,7 @@
 #include <set>
 #include <variant>
 
+#include <fmt/chrono.h>
 #include <malloc.h>
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,7 @@
 #include "ads/server.h"
 #include "ads/words.h"
 #include "base/log.h"
+#include "control/certificate_folder.h"
 #include "control/expiry.h"
 #include "control/host_addresses.h"
 #include "control/mailbox.h"
@@ -29,6 +31,7 @@
 #include "control/pipeline.h"
 #include "control/problem_log.h"
 #include "control/proxies.h"
+#include "control/proxy_accounts.h"
 #include "control/retries.h"
 #include "control/signals.h"
 #include "control/status_file.h"
@@ -79,6 +82,14 @@ struct Leads {
 struct Election {
   Problem problem;
 };
+// What ADS shows over TLS from now on.
+struct NewCredentials {
+  pki::Credentials credentials;
+};
+// What is wrong with certificates for that, all of it.
+struct CertificateProblems {
+  std::vector<Problem> problems;
+};
 // What the cluster has of what runs Envoys there, as far as that has changed.
 struct Installed {
   Inventory::Installations installations;
@@ -96,8 +107,8 @@ struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
-                             ModulesChanged, PortFreed, Waiting, Leads, Election, Installed, Nodes,
-                             InstallationProblems, Look, Stop, Stopped>;
+                             ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
+                             CertificateProblems, Installed, Nodes, InstallationProblems, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -128,13 +139,16 @@ class Control {
       : options_(options), pipeline_(settings_of(options), options.envoy_args) {}
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
-  ~Control() { pickers_.close(); }  // before the admin server goes, which they give pages to
+  ~Control() {
+    ads_.reset();      // before the cluster goes, which looks at tokens for it
+    pickers_.close();  // before the admin server goes, which they give pages to
+  }
 
   int run();
 
  private:
   bool start();
-  ads::Options ads_options() const;
+  ads::Options ads_options();
   // Whether Envoys are processes of this host.
   bool runs_envoys() const { return !options_.cluster || !options_.cluster->infrastructure; }
   std::expected<void, Problem> start_admin();
@@ -145,6 +159,12 @@ class Control {
   void handle(Waiting waiting);
   void handle(Leads leads);
   void handle(Election election);
+  void handle(NewCredentials now);
+  void install(std::optional<std::string> ca_pem);
+  void follow_accounts();
+  void handle(CertificateProblems now);
+  void watch_certificates();
+  ads::Tokens tokens();
   void handle(Installed installed);
   void handle(Nodes nodes);
   void handle(InstallationProblems now);
@@ -182,7 +202,9 @@ class Control {
   std::unique_ptr<ads::Server> ads_;
   std::unique_ptr<proxy::Runner> runner_;
   std::unique_ptr<HostWatch> host_watch_;
+  ProxyAccounts proxy_accounts_;
   std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<CertificateFolder> certificate_folder_;
   std::unique_ptr<source::Source> source_;
   Modules modules_{pipeline_, [this] {
                      return start_module_store(
@@ -217,6 +239,8 @@ class Control {
   Proxies proxies_{runs_envoys() ? Proxies::Heirs::kOfPorts : Proxies::Heirs::kOfGateways};
   std::vector<Problem> source_problems_;
   Problem election_problem_;
+  std::vector<Problem> certificate_problems_;
+  Problem credentials_problem_;  // with those that ADS was given last
   std::vector<Problem> installation_problems_;
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
@@ -230,9 +254,11 @@ class Control {
   bool stopped_ = false;
 };
 
-ads::Options Control::ads_options() const {
+ads::Options Control::ads_options() {
   ads::Options ads;
   ads.socket_path = xds_socket();
+  ads.tcp_address = options_.xds_address;
+  ads.tokens = tokens();
   return ads;
 }
 
@@ -282,7 +308,42 @@ bool Control::start() {
   if (host_watch_ == nullptr) log(Level::kWarning, "the addresses of the host are not followed", {});
   pipeline_.set_host(std::move(host));
   start_source();
+  if (!options_.xds_address.empty()) watch_certificates();
   return true;
+}
+
+ads::Tokens Control::tokens() {
+  if (!options_.cluster) return {};
+  return {
+      .review =
+          [this](std::string token, ads::Tokens::Done done) {
+            cluster_->review(std::move(token), [done = std::move(done)](kube::Review review) {
+              if (!review) {
+                return done(std::unexpected(
+                    ads::TokenFault{review.error().is_refused, std::move(review.error().message)}));
+              }
+              done(ads::Account{std::move(review->name_space), std::move(review->account), std::move(review->pod)});
+            });
+          },
+      .authorize = [this](const ads::Account& account,
+                          const ir::ProxyKey& proxy) { return proxy_accounts_.authorize(account, proxy); }};
+}
+
+// Those in a cluster are told by it.
+void Control::watch_certificates() {
+  if (options_.xds_certificates.empty()) return;
+  certificate_folder_ = std::make_unique<CertificateFolder>(
+      options_.xds_certificates, [this](std::expected<pki::Credentials, std::string> now) {
+        CertificateProblems problems;
+        if (!now) {
+          Problem& problem = problems.problems.emplace_back();
+          problem.code = "value/xds-certificate";
+          problem.message = std::move(now).error();
+          problem.suggestion = "`sluice certgen --out FOLDER` makes all that is needed";
+        }
+        mailbox_.post(std::move(problems));
+        if (now) mailbox_.post(NewCredentials{*std::move(now)});
+      });
 }
 
 // What files say is known at once; what a cluster has may take until its API server is there.
@@ -292,7 +353,7 @@ void Control::start_source() {
         {{"server", options_.cluster->access.url()}, {"envoys", runs_envoys() ? "host" : "cluster"}});
     if (!runs_envoys()) {
       observer_.wait_for_nobody();
-      pipeline_.set_infrastructure(*options_.cluster->infrastructure);
+      install(std::nullopt);
     }
     cluster_ = std::make_unique<Cluster>(
         *options_.cluster, options_.settings.controller_name,
@@ -302,6 +363,15 @@ void Control::start_source() {
                 [this](std::vector<Problem> problems) { mailbox_.post(Waiting{std::move(problems)}); },
             .on_leads = [this](bool leads) { mailbox_.post(Leads{leads}); },
             .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); },
+            .certificates = {
+                .credentials =
+                    [this](pki::Credentials now) { mailbox_.post(NewCredentials{std::move(now)}); },
+                .renewed =
+                    [](const std::vector<std::string>& why) {
+                      log(Level::kInfo, "certificates renewed", {{"why", why}});
+                    },
+                .problems =
+                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }},
             .infrastructure = {.on_installations =
                                    [this](Inventory::Installations news) {
                                      mailbox_.post(Installed{std::move(news)});
@@ -454,6 +524,54 @@ void Control::handle(Election election) {
   if (!election_problem_.code.empty()) problem_log_.remove(election_problem_);
   election_problem_ = std::move(election.problem);
   if (!election_problem_.code.empty()) problem_log_.add(election_problem_);
+  report_problems();
+}
+
+// Envoys that show tokens need to know by which authority we are, and are not made before that is known.
+void Control::install(std::optional<std::string> ca_pem) {
+  infra::Settings settings = *options_.cluster->infrastructure;
+  if (settings.mode == infra::Mode::kGatewayNamespace) {
+    if (!ca_pem) return;
+    settings.ca_pem = *std::move(ca_pem);
+  }
+  pipeline_.set_infrastructure(std::move(settings));
+  dirty_ = true;
+}
+
+// Whose tokens may ask for what a proxy gets.
+void Control::follow_accounts() {
+  for (const auto& change : pipeline_.objects_of_proxies().changes()) {
+    if (change.after == nullptr) {
+      proxy_accounts_.erase(change.key);
+      continue;
+    }
+    for (const infra::Object& object : change.after->objects) {
+      if (object.key.kind.kind == "ServiceAccount") proxy_accounts_.set(change.key, object.key.name);
+    }
+  }
+}
+
+void Control::handle(NewCredentials now) {
+  if (!credentials_problem_.code.empty()) problem_log_.remove(credentials_problem_);
+  credentials_problem_ = {};
+  if (const auto set = ads_->set_credentials(now.credentials); set) {
+    const pki::Facts shown = pki::read_pair(now.credentials.own).value();
+    log(Level::kInfo, "certificate",
+        {{"names", shown.names},
+         {"until", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", shown.until)},
+         {"port", ads_->tcp_port()}});
+    if (!runs_envoys()) install(std::move(now.credentials.authorities));
+  } else {
+    credentials_problem_ = set.error();
+    problem_log_.add(credentials_problem_);
+  }
+  report_problems();
+}
+
+void Control::handle(CertificateProblems now) {
+  problem_log_.remove_all(certificate_problems_);
+  problem_log_.add_all(now.problems);
+  certificate_problems_ = std::move(now.problems);
   report_problems();
 }
 
@@ -670,6 +788,7 @@ void Control::commit() {
     changed_.clear();
   }
   if (cluster_ != nullptr) cluster_->committed(pipeline_, !partial_);
+  follow_accounts();
   expiry_.committed(std::chrono::system_clock::now());
   report_problems();
   pipeline_.forget_changes();

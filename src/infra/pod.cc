@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "drain/address.h"
 #include "infra/bootstrap.h"
 #include "proxy/command_line.h"
 #include "xds/bootstrap.h"
@@ -154,7 +155,7 @@ json envoy(const Request& request, const Settings& settings, const Part& workloa
   result["readinessProbe"] = probe(xds::kReadyPath, xds::kReadyPort, {.period = 5, .failures = 1});
   result["livenessProbe"] = probe(xds::kReadyPath, xds::kReadyPort, {});
   result["lifecycle"]["preStop"]["httpGet"] = {
-      {"path", "/shutdown/ready"}, {"port", kShutdownPort}, {"scheme", "HTTP"}};
+      {"path", drain::kReadyPath}, {"port", drain::kManagerPort}, {"scheme", "HTTP"}};
   return result;
 }
 
@@ -177,9 +178,9 @@ json shutdown_manager(const Request& request, const Settings& settings, const Pa
   result["resources"] = requests("10m", "32Mi");
   result["securityContext"] =
       or_else(workload.find("container", "securityContext"), security_context(/*writes_files=*/false));
-  result["startupProbe"] = probe("/healthz", kShutdownPort, kStartup);
-  result["readinessProbe"] = probe("/healthz", kShutdownPort, {});
-  result["livenessProbe"] = probe("/healthz", kShutdownPort, {});
+  result["startupProbe"] = probe(drain::kHealthPath, drain::kManagerPort, kStartup);
+  result["readinessProbe"] = probe(drain::kHealthPath, drain::kManagerPort, {});
+  result["livenessProbe"] = probe(drain::kHealthPath, drain::kManagerPort, {});
   return result;
 }
 

@@ -4,7 +4,7 @@
 // When a pod is to go, Kubernetes runs both containers' preStop hooks. The shutdown manager's is `sluice
 // envoy shutdown`: it has Envoy drain its listeners and waits for connections to end, between the least and
 // the longest time of the EnvoyProxy's `shutdown`. Envoy's asks the shutdown manager on its port, which
-// answers as soon as that is so. The shutdown manager writes no files.
+// answers as soon as that is so (drain/manager.h). The shutdown manager writes no files.
 //
 // Threads: pure functions.
 #pragma once
@@ -18,8 +18,6 @@
 #include "infra/provider.h"
 
 namespace sluice::infra {
-
-inline constexpr int kShutdownPort = 19'002;  // Envoy Gateway's
 
 // spec.template of a Deployment or DaemonSet. `bootstrap` is what Envoy starts with (infra/bootstrap.h).
 nlohmann::json pod_template(const Request& request, const Settings& settings, const Provider& provider,

@@ -4,9 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -33,6 +36,19 @@ std::string_view header(std::string_view headers, std::string_view name) {
     return value;
   }
   return {};
+}
+
+// Its size; 0 where the text is no such address.
+socklen_t fill_ipv4(const std::string& address, sockaddr_in* to) {
+  const std::size_t colon = address.find(':');
+  if (colon == address.npos) return 0;
+  std::uint16_t port = 0;
+  const char* const end = address.data() + address.size();
+  const auto [at, error] = std::from_chars(address.data() + colon + 1, end, port);
+  if (error != std::errc() || at != end) return 0;
+  to->sin_family = AF_INET;
+  to->sin_port = htons(port);
+  return ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to->sin_addr) == 1 ? sizeof *to : 0;
 }
 
 std::optional<std::string> join_chunks(std::string_view chunks) {
@@ -80,26 +96,34 @@ std::optional<AdminAnswer> parse_answer(std::string_view response) {
   return answer;
 }
 
-AdminCall::AdminCall(Loop& loop, const std::string& socket, std::string_view method, std::string_view target,
+AdminCall::AdminCall(Loop& loop, const std::string& address, std::string_view method, std::string_view target,
                      std::chrono::milliseconds timeout, std::function<void(std::optional<AdminAnswer>)> done)
     : request_(fmt::format("{} {} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
                            method, target)),
       done_(std::move(done)) {
-  const bool connected = connect(socket);
+  const bool connected = connect(address);
   timeout_ = loop.after(connected ? timeout : std::chrono::milliseconds(0), [this] { finish(std::nullopt); });
   if (connected)
     watch_ = loop.watch(socket_.get(), EPOLLIN | EPOLLOUT | EPOLLET, [this](auto) { proceed(); });
 }
 
-bool AdminCall::connect(const std::string& socket) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket.size() >= sizeof address.sun_path) return false;
-  std::memcpy(address.sun_path, socket.data(), socket.size());
-  socket_ = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  // Over a Unix socket a connection is there at once, or (a full queue too) not at all.
-  return socket_ &&
-         ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+bool AdminCall::connect(const std::string& address) {
+  sockaddr_storage at{};
+  socklen_t size = 0;
+  if (!address.starts_with('/')) {
+    size = fill_ipv4(address, reinterpret_cast<sockaddr_in*>(&at));
+  } else if (address.size() < sizeof sockaddr_un::sun_path) {
+    auto* const path = reinterpret_cast<sockaddr_un*>(&at);
+    path->sun_family = AF_UNIX;
+    std::memcpy(path->sun_path, address.data(), address.size());
+    size = sizeof *path;
+  }
+  if (size == 0) return false;
+  socket_ = Descriptor(::socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // Over a Unix socket a connection is there at once, or (a full queue too) not at all. Over TCP, writing
+  // tells.
+  return socket_ && (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&at), size) == 0 ||
+                     errno == EINPROGRESS);
 }
 
 void AdminCall::proceed() {

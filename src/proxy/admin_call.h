@@ -1,4 +1,4 @@
-// One HTTP request to the admin interface of an Envoy, over its Unix socket, without blocking.
+// One HTTP request to the admin interface of an Envoy, without blocking.
 //
 // Threads: the loop's.
 #pragma once
@@ -26,15 +26,16 @@ std::optional<AdminAnswer> parse_answer(std::string_view response);
 
 class AdminCall {
  public:
+  // `address` is the path of a Unix socket, or an IPv4 address with its port, "127.0.0.1:19000".
   // `done` is called once, from the loop, not from within the constructor; with nothing when there was no
   // answer in time. It may destroy the call. A call that is destroyed before is given up.
-  AdminCall(Loop& loop, const std::string& socket, std::string_view method, std::string_view target,
+  AdminCall(Loop& loop, const std::string& address, std::string_view method, std::string_view target,
             std::chrono::milliseconds timeout, std::function<void(std::optional<AdminAnswer>)> done);
   AdminCall(const AdminCall&) = delete;
   AdminCall& operator=(const AdminCall&) = delete;
 
  private:
-  bool connect(const std::string& socket);
+  bool connect(const std::string& address);
   void proceed();
   void finish(std::optional<AdminAnswer> answer);
 

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "proxy/command_line.h"
+#include "proxy/connections.h"
 #include "proxy/hot_restart.h"
 #include "proxy/log_file.h"
 
@@ -42,33 +43,6 @@ constexpr seconds kOldEpochGrace{5};
 constexpr seconds kSaveAgain{1};
 constexpr int kMostUnanswered = 3;
 constexpr int kQuotedLines = 5;
-
-// "downstream_(pre_)?cx_active|server\.total_connections" as a query may hold it. Those with "pre" have not
-// said yet what they are, as in TLS before the client's first message.
-constexpr std::string_view kConnectionStats =
-    "/stats?filter=downstream_%28pre_%29%3Fcx_active%7Cserver%5C.total_connections";
-
-// The open connections to its listeners, or nothing when the text does not tell.
-std::optional<std::uint64_t> count_connections(std::string_view stats) {
-  std::optional<std::uint64_t> of_listeners;
-  std::optional<std::uint64_t> of_server;
-  while (!stats.empty()) {
-    const std::size_t end = std::min(stats.find('\n'), stats.size());
-    const std::string_view line = stats.substr(0, end);
-    stats.remove_prefix(std::min(end + 1, stats.size()));
-    const std::size_t colon = line.rfind(": ");
-    if (colon == line.npos) continue;
-    const std::string_view name = line.substr(0, colon);
-    std::uint64_t value = 0;
-    std::from_chars(line.data() + colon + 2, line.data() + line.size(), value);
-    if (name == "server.total_connections") of_server = value;
-    if (name.starts_with("listener.") && !name.starts_with("listener.admin.")) {
-      of_listeners = of_listeners.value_or(0) + value;
-    }
-  }
-  // The server's own number is some seconds old.
-  return of_listeners ? of_listeners : of_server;
-}
 
 // What tells that the file at this path is another one now.
 std::string file_identity(const std::string& path) {

@@ -1,0 +1,17 @@
+// `sluice envoy shutdown-manager` and `sluice envoy shutdown`, in an Envoy's pod.
+#pragma once
+
+#include <chrono>
+
+#include "cli/console.h"
+#include "drain/machine.h"
+
+namespace sluice::cli {
+
+// Until a signal ends it. Call from the main thread, before any other is started.
+int run_shutdown_manager(std::chrono::milliseconds ready_timeout, Console& console);
+
+// Until Envoy has drained, or there is no more time.
+int shut_down_envoy(const drain::Times& times, Console& console);
+
+}  // namespace sluice::cli
