@@ -230,6 +230,11 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("FILE");
 }
 
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 // As controllers find it: what is named, or the pod's own, or what kubectl has.
 std::expected<kube::Access, std::vector<Problem>> find_access(const ClusterOptions& cluster) {
   if (!cluster.kubeconfig.empty()) return kube::read_kubeconfig({cluster.kubeconfig}, cluster.context);
@@ -271,6 +276,8 @@ int choose_source(const ClusterOptions& cluster, const std::optional<control::Co
   }
   control::ClusterProvider& provider = run.cluster.emplace();
   provider.access = *std::move(access);
+  provider.pod_name = environment("POD_NAME");
+  provider.pod_uid = environment("POD_UID");
   if (configuration) configuration->apply_to(provider);
   if (!cluster.namespaces.empty() || !cluster.namespace_selector.empty()) {
     provider.namespaces = cluster.namespaces;

@@ -17,6 +17,7 @@
 #include "base/problem.h"
 #include "control/certificate_secrets.h"
 #include "control/pipeline.h"
+#include "control/replica_reports.h"
 #include "control/status_writer.h"
 #include "kube/access.h"
 #include "kube/client.h"
@@ -44,6 +45,9 @@ struct ClusterProvider {
   // which others may do without.
   std::string token_audience;
   std::optional<CertificateOptions> certificates;
+  // The pod that this is; empty: it is none.
+  std::string pod_name;
+  std::string pod_uid;
 };
 
 class Cluster {
@@ -55,6 +59,7 @@ class Cluster {
     // Why it cannot be agreed on who leads; without a code: it can again.
     std::function<void(Problem)> on_election;
     CertificateSecrets::Events certificates;
+    ReplicaReports::Heard on_report;
   };
 
   Cluster(const ClusterProvider& provider, const std::string& controller_name, Hooks hooks);
@@ -69,6 +74,10 @@ class Cluster {
   void review(std::string token, kube::TokenReviewer::Done done) {
     reviewer_->review(std::move(token), std::move(done));
   }
+  // What our Envoys said, for other replicas.
+  void tell(ReplicaReport report) {
+    if (reports_ != nullptr) reports_->tell(std::move(report));
+  }
   // After each commit.
   void committed(const Pipeline& pipeline) { statuses_->commit(pipeline); }
 
@@ -81,6 +90,7 @@ class Cluster {
   std::unique_ptr<StatusWriter> statuses_;
   std::unique_ptr<kube::TokenReviewer> reviewer_;
   std::unique_ptr<CertificateSecrets> certificates_;  // or null
+  std::unique_ptr<ReplicaReports> reports_;           // null: there are no others
   std::unique_ptr<kube::Lease> lease_;
 };
 

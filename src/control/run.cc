@@ -90,13 +90,18 @@ struct NewCredentials {
 struct CertificateProblems {
   std::vector<Problem> problems;
 };
+// What the Envoys of another replica said; nothing: it is gone.
+struct Heard {
+  std::string replica;
+  std::optional<ReplicaReport> report;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
                              ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
-                             CertificateProblems, Look, Stop, Stopped>;
+                             CertificateProblems, Heard, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -146,6 +151,9 @@ class Control {
   void handle(Election election);
   void handle(NewCredentials now);
   void handle(CertificateProblems now);
+  void handle(Heard heard);
+  void acknowledged_elsewhere();
+  void tell_others();
   void watch_certificates();
   ads::Tokens tokens();
   void set_source_problems(std::vector<Problem> problems);
@@ -220,6 +228,10 @@ class Control {
   Problem election_problem_;
   std::vector<Problem> certificate_problems_;
   Problem credentials_problem_;  // with those that ADS was given last
+  // Proxies that have acknowledged something: of our Envoys, and of other replicas'.
+  std::set<ir::ProxyKey> serving_here_;
+  std::set<ir::ProxyKey> serving_elsewhere_;
+  bool news_ = true;                     // for other replicas; the first are that we are there
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
@@ -341,7 +353,10 @@ void Control::start_source() {
                       log(Level::kInfo, "certificates renewed", {{"why", why}});
                     },
                 .problems =
-                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }}});
+                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }},
+            .on_report = [this](const std::string& replica, std::optional<ReplicaReport> report) {
+              mailbox_.post(Heard{replica, std::move(report)});
+            }});
     source_ = cluster_->watch(pipeline_);
     return;
   }
@@ -420,6 +435,7 @@ int Control::run() {
     dirty_ = modules_.retry(Clock::now()) || dirty_;
     dirty_ = verdicts_->take_dirty() || dirty_;
     if (dirty_ && begun_) commit();
+    tell_others();
     if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
     hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
@@ -508,6 +524,32 @@ void Control::handle(CertificateProblems now) {
   report_problems();
 }
 
+void Control::handle(Heard heard) {
+  if (heard.report) serving_elsewhere_.merge(std::set(heard.report->acknowledged));
+  verdicts_->heard(heard.replica, std::move(heard.report));
+  acknowledged_elsewhere();
+}
+
+// Proxies that serve are programmed, whoever tells them what.
+void Control::acknowledged_elsewhere() {
+  for (const ir::ProxyKey& key : serving_elsewhere_) {
+    const Proxies::Proxy* const proxy = proxies_.find(key);
+    if (proxy == nullptr || proxy->acknowledged > 0) continue;
+    proxies_.acknowledge(key, 1);
+    pipeline_.set_proxy_state(key, {proxy->ready, true, ""});
+    dirty_ = true;
+  }
+}
+
+void Control::tell_others() {
+  if (cluster_ == nullptr || !begun_) return;
+  const bool others = verdicts_->take_news();
+  if (!std::exchange(news_, false) && !others) return;
+  ReplicaReport report = verdicts_->report();
+  report.acknowledged = serving_here_;
+  cluster_->tell(std::move(report));
+}
+
 void Control::handle(ads::Event event) {
   observer_.happened(event, Clock::now());
   std::visit(Overloaded{
@@ -525,6 +567,7 @@ void Control::handle(ads::Event event) {
                    const Proxies::Proxy* proxy = proxies_.find(e.proxy);
                    if (proxy == nullptr) return;
                    const bool first = proxies_.acknowledge(e.proxy, e.commit);
+                   news_ = serving_here_.insert(e.proxy).second || news_;
                    verdicts_->acknowledged(proxy->aggregates, e.commit);
                    retries_.acknowledged(e, [this](const auto& resource) { return version_of(resource); });
                    if (first) {
@@ -742,6 +785,8 @@ std::vector<ir::ProxyKey> Control::serve() {
   for (auto& [key, proxy] : changes.removed) {
     log(Level::kInfo, "proxy removed", {{"proxy", key}});
     observer_.removed(key);
+    serving_elsewhere_.erase(key);
+    news_ = serving_here_.erase(key) > 0 || news_;
     ads_->remove(key);
     set_problem(proxy, std::nullopt);
     updates.erase(key);
@@ -757,6 +802,7 @@ std::vector<ir::ProxyKey> Control::serve() {
     log(Level::kInfo, "proxy added", {{"proxy", key}, {"ports", proxy.process.ports}});
     observer_.added(key, proxy.process.ports);
   }
+  acknowledged_elsewhere();
   std::vector<ir::ProxyKey> served;
   for (auto& [proxy, update] : updates) {
     served.push_back(proxy);
