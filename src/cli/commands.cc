@@ -269,12 +269,15 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("FILE");
 }
 
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 // Whether we are a pod, and nothing names another cluster than ours.
 bool is_in_cluster(const ClusterOptions& cluster) {
-  const char* const from_environment = std::getenv("KUBECONFIG");
-  const bool named = from_environment != nullptr && *from_environment != '\0';
-  return cluster.kubeconfig.empty() && !named && cluster.context.empty() &&
-         std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+  return cluster.kubeconfig.empty() && environment("KUBECONFIG").empty() && cluster.context.empty() &&
+         !environment("KUBERNETES_SERVICE_HOST").empty();
 }
 
 // As controllers find it: what is named, or the pod's own, or what kubectl has.
@@ -331,6 +334,8 @@ int choose_source(const ClusterOptions& cluster, const std::optional<control::Co
   }
   control::ClusterProvider& provider = run.cluster.emplace();
   provider.access = *std::move(access);
+  provider.pod_name = environment("POD_NAME");
+  provider.pod_uid = environment("POD_UID");
   if (configuration) configuration->apply_to(provider);
   if (!cluster.namespaces.empty() || !cluster.namespace_selector.empty()) {
     provider.namespaces = cluster.namespaces;

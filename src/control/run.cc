@@ -102,13 +102,19 @@ struct Nodes {
 struct InstallationProblems {
   std::vector<Problem> problems;
 };
+// What the Envoys of another replica said; nothing: it is gone.
+struct Heard {
+  std::string replica;
+  std::optional<ReplicaReport> report;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
                              ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
-                             CertificateProblems, Installed, Nodes, InstallationProblems, Look, Stop, Stopped>;
+                             CertificateProblems, Heard, Installed, Nodes, InstallationProblems, Look, Stop,
+                             Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -163,6 +169,9 @@ class Control {
   void install(std::optional<std::string> ca_pem);
   void follow_accounts();
   void handle(CertificateProblems now);
+  void handle(Heard heard);
+  void acknowledged_elsewhere();
+  void tell_others();
   void watch_certificates();
   ads::Tokens tokens();
   void handle(Installed installed);
@@ -242,6 +251,10 @@ class Control {
   std::vector<Problem> certificate_problems_;
   Problem credentials_problem_;  // with those that ADS was given last
   std::vector<Problem> installation_problems_;
+  // Proxies that have acknowledged something: of our Envoys, and of other replicas'.
+  std::set<ir::ProxyKey> serving_here_;
+  std::set<ir::ProxyKey> serving_elsewhere_;
+  bool news_ = true;                     // for other replicas; the first are that we are there
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
@@ -383,7 +396,10 @@ void Control::start_source() {
                                .on_problems =
                                    [this](std::vector<Problem> problems) {
                                      mailbox_.post(InstallationProblems{std::move(problems)});
-                                   }}});
+                                   }},
+            .on_report = [this](const std::string& replica, std::optional<ReplicaReport> report) {
+              mailbox_.post(Heard{replica, std::move(report)});
+            }});
     source_ = cluster_->watch(pipeline_);
     return;
   }
@@ -462,6 +478,7 @@ int Control::run() {
     dirty_ = modules_.retry(Clock::now()) || dirty_;
     dirty_ = verdicts_->take_dirty() || dirty_;
     if (dirty_ && begun_) commit();
+    tell_others();
     if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
     hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
@@ -595,6 +612,32 @@ void Control::handle(InstallationProblems now) {
   report_problems();
 }
 
+void Control::handle(Heard heard) {
+  if (heard.report) serving_elsewhere_.merge(std::set(heard.report->acknowledged));
+  verdicts_->heard(heard.replica, std::move(heard.report));
+  acknowledged_elsewhere();
+}
+
+// Proxies that serve are programmed, whoever tells them what.
+void Control::acknowledged_elsewhere() {
+  for (const ir::ProxyKey& key : serving_elsewhere_) {
+    const Proxies::Proxy* const proxy = proxies_.find(key);
+    if (proxy == nullptr || proxy->acknowledged > 0) continue;
+    proxies_.acknowledge(key, 1);
+    pipeline_.set_proxy_state(key, {proxy->ready, true, ""});
+    dirty_ = true;
+  }
+}
+
+void Control::tell_others() {
+  if (cluster_ == nullptr || !begun_) return;
+  const bool others = verdicts_->take_news();
+  if (!std::exchange(news_, false) && !others) return;
+  ReplicaReport report = verdicts_->report();
+  report.acknowledged = serving_here_;
+  cluster_->tell(std::move(report));
+}
+
 void Control::handle(ads::Event event) {
   observer_.happened(event, Clock::now());
   std::visit(Overloaded{
@@ -612,6 +655,7 @@ void Control::handle(ads::Event event) {
                    const Proxies::Proxy* proxy = proxies_.find(e.proxy);
                    if (proxy == nullptr) return;
                    const bool first = proxies_.acknowledge(e.proxy, e.commit);
+                   news_ = serving_here_.insert(e.proxy).second || news_;
                    verdicts_->acknowledged(proxy->aggregates, e.commit);
                    retries_.acknowledged(e, [this](const auto& resource) { return version_of(resource); });
                    if (first) {
@@ -830,6 +874,8 @@ std::vector<ir::ProxyKey> Control::serve() {
   for (auto& [key, proxy] : changes.removed) {
     log(Level::kInfo, "proxy removed", {{"proxy", key}});
     observer_.removed(key);
+    serving_elsewhere_.erase(key);
+    news_ = serving_here_.erase(key) > 0 || news_;
     ads_->remove(key);
     set_problem(proxy, std::nullopt);
     updates.erase(key);
@@ -845,6 +891,7 @@ std::vector<ir::ProxyKey> Control::serve() {
     log(Level::kInfo, "proxy added", {{"proxy", key}, {"ports", proxy.process.ports}});
     observer_.added(key, proxy.process.ports);
   }
+  acknowledged_elsewhere();
   std::vector<ir::ProxyKey> served;
   for (auto& [proxy, update] : updates) {
     served.push_back(proxy);
