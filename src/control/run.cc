@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -158,6 +159,7 @@ class Control {
   // Whether Envoys are processes of this host.
   bool runs_envoys() const { return !options_.cluster || !options_.cluster->infrastructure; }
   std::expected<void, Problem> start_admin();
+  std::expected<void, Problem> start_metrics();
   std::expected<void, Problem> start_modules();
   void start_source();
   void begin();
@@ -237,7 +239,8 @@ class Control {
           },
   }};
   std::unique_ptr<admin::Server> module_server_;
-  std::unique_ptr<admin::Server> admin_;  // its thread uses the rest: it is the first to end
+  std::unique_ptr<admin::Server> metrics_;  // its thread uses the rest, as that of the next: they end first
+  std::unique_ptr<admin::Server> admin_;
 
   std::uint64_t commit_ = 0;
   bool begun_ = false;  // all that there is was read once: until then nothing is served, nor taken away
@@ -281,6 +284,7 @@ bool Control::start() {
   proxy::Options& proxies = proxy_options_;
   proxies.envoy_path = options_.envoy_path;
   proxies.extra_args = options_.envoy_args;
+  proxies.launcher = options_.envoy_launcher;
   proxies.run_dir = options_.run_dir;
   proxies.xds_socket = xds_socket();
   proxies.render = xds::render_bootstrap;
@@ -298,6 +302,7 @@ bool Control::start() {
   }
   if (ads_ != nullptr) {
     auto started = start_admin();
+    if (started) started = start_metrics();
     if (started) started = start_modules();
     if (!started) problem = std::move(started).error();
     all = started.has_value();
@@ -461,6 +466,18 @@ std::expected<void, Problem> Control::start_admin() {
   return {};
 }
 
+std::expected<void, Problem> Control::start_metrics() {
+  if (options_.metrics_address.empty()) return {};
+  auto server = admin::start_server({.socket_path = {},
+                                     .tcp_address = options_.metrics_address,
+                                     .host_names = options_.admin_hosts,
+                                     .handlers = observer_.health_handlers()});
+  if (!server) return std::unexpected(std::move(server).error());
+  metrics_ = *std::move(server);
+  log(Level::kInfo, "metrics", {{"address", metrics_->tcp_address()}});
+  return {};
+}
+
 int Control::run() {
   const Signals signals([this](int signal) { mailbox_.post(Stop{signal}); });
   if (!start()) return 1;
@@ -490,11 +507,13 @@ int Control::run() {
   return 0;
 }
 
-// The first signal has the Envoys drain, which are served meanwhile as ever; the second ends them.
+// The first signal has the Envoys drain, which are served meanwhile as ever; the second ends them. Where they
+// are to be left, they go on for the next of us to adopt.
 void Control::handle(Stop stop) {
   log(Level::kInfo, "stopping", {{"signal", stop.signal}, {"at_once", stopping_}});
   if (std::exchange(stopping_, true)) return runner_->hurry();
   observer_.stopping();
+  if (options_.leave_envoys && stop.signal == SIGTERM) return mailbox_.post(Stopped{});
   runner_->stop([this] { mailbox_.post(Stopped{}); });
 }
 
