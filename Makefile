@@ -1,5 +1,5 @@
 # Everything is done by CMake and the scripts; these are the names to remember.
-.PHONY: help install build run test fuzz bench bench-extensions bench-llm bench-picker golden lint format clean
+.PHONY: help install build run test fuzz bench bench-extensions bench-llm bench-picker golden image deb lint format clean
 
 help:
 	@echo "make run     build, and serve examples/quickstart; EXAMPLE=extensions or EXAMPLE=llm for the others"
@@ -11,6 +11,8 @@ help:
 	@echo "make bench-llm   how decisions of the LLM picker turn out, beside others'"
 	@echo "make bench-picker   what a decision of sluice picker costs"
 	@echo "make golden  write the expected output of the golden tests and docs/reference anew: read the diff"
+	@echo "make image   the container image, by docker or podman; IMAGE=NAME:TAG"
+	@echo "make deb     Debian packages, in build/deb"
 	@echo "make lint    clang-format, clang-tidy, include directions"
 	@echo "make format  clang-format in place"
 	@echo "make clean   remove build/"
@@ -52,6 +54,12 @@ bench-picker: build
 
 golden: build
 	@test/golden/update.sh
+
+image: build
+	@deploy/image.sh $(or $(IMAGE),docker.io/sluice/sluice:dev)
+
+deb: build
+	@deploy/deb/build.sh
 
 lint: install
 	@scripts/lint.sh

@@ -20,7 +20,7 @@
 #include "cli/certgen.h"
 #include "cli/check.h"
 #include "cli/diff.h"
-#include "cli/drain.h"
+#include "cli/envoy.h"
 #include "cli/explain.h"
 #include "cli/picker.h"
 #include "cli/report.h"
@@ -102,7 +102,7 @@ std::string explain_usage(const CLI::App& whole, const CLI::ParseError& error) {
   for (const CLI::App* each : app.get_subcommands({})) subcommands.push_back(each->get_name());
   const std::vector<std::string> extras = app.remaining();
   if (extras.empty()) {
-    return subcommands.empty() ? error.what() : fmt::format("say which: {}", fmt::join(subcommands, " or "));
+    return subcommands.empty() ? error.what() : fmt::format("say which: {}", fmt::join(subcommands, ", "));
   }
   const std::string word = extras.front().substr(0, extras.front().find('='));
   if (!word.starts_with("-")) {
@@ -139,11 +139,12 @@ CLI::Option* add_optional_paths(CLI::App& app, std::vector<std::string>& paths) 
 
 void add_paths(CLI::App& app, std::vector<std::string>& paths) { add_optional_paths(app, paths)->required(); }
 
-// The Envoy that the build has put beside this program, or else the one that $PATH finds.
+// The Envoy that the build has put beside this program, or that of our package, or else the one that $PATH
+// finds.
 std::string default_envoy() {
   std::error_code error;
   const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const std::string_view candidate : {"envoy/envoy", "../envoy/envoy"}) {
+  for (const std::string_view candidate : {"envoy/envoy", "../envoy/envoy", "../lib/sluice/envoy"}) {
     const std::filesystem::path path = (here / candidate).lexically_normal();
     if (access(path.c_str(), X_OK) == 0) return path.string();
   }
@@ -269,12 +270,15 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("FILE");
 }
 
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 // Whether we are a pod, and nothing names another cluster than ours.
 bool is_in_cluster(const ClusterOptions& cluster) {
-  const char* const from_environment = std::getenv("KUBECONFIG");
-  const bool named = from_environment != nullptr && *from_environment != '\0';
-  return cluster.kubeconfig.empty() && !named && cluster.context.empty() &&
-         std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+  return cluster.kubeconfig.empty() && environment("KUBECONFIG").empty() && cluster.context.empty() &&
+         !environment("KUBERNETES_SERVICE_HOST").empty();
 }
 
 // As controllers find it: what is named, or the pod's own, or what kubectl has.
@@ -331,6 +335,8 @@ int choose_source(const ClusterOptions& cluster, const std::optional<control::Co
   }
   control::ClusterProvider& provider = run.cluster.emplace();
   provider.access = *std::move(access);
+  provider.pod_name = environment("POD_NAME");
+  provider.pod_uid = environment("POD_UID");
   if (configuration) configuration->apply_to(provider);
   if (!cluster.namespaces.empty() || !cluster.namespace_selector.empty()) {
     provider.namespaces = cluster.namespaces;
@@ -384,6 +390,14 @@ Action declare_run(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
+  app.add_option(
+         "--envoy-launcher", options->run.envoy_launcher,
+         "The Unix socket of who starts Envoys for us (see `sluice envoy keep`), so\nthat they do not "
+         "belong to our service")
+      ->type_name("PATH");
+  app.add_flag(
+      "--leave-envoys", options->run.leave_envoys,
+      "SIGTERM ends sluice alone, for the next to go on with its Envoys; SIGINT\ndrains them, as ever");
   app.add_option("--run-dir", options->run.run_dir,
                  "Sockets, logs and state; one sluice a folder\n(default: " + options->run.run_dir + ")")
       ->type_name("DIR");
@@ -398,6 +412,9 @@ Action declare_run(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
+  app.add_option("--metrics", options->run.metrics_address,
+                 "Metrics and health alone, for others than may see the page")
+      ->type_name("ADDRESS:PORT");
   app.add_option("--look-again", options->run.look_again_seconds,
                  "How often WebAssembly modules that may change where they are from\nare looked at again "
                  "(default: 600)")
@@ -799,7 +816,7 @@ CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::chrono::m
       ->type_name("DURATION");
 }
 
-// What runs beside Envoy in its pod, each a command of its own.
+// What runs beside Envoy, each a command of its own.
 Action declare_envoy(CLI::App& app) {
   struct Options {
     std::chrono::milliseconds ready_timeout{70'000};
@@ -819,7 +836,12 @@ Action declare_envoy(CLI::App& app) {
                "How long it waits for connections at most (default: 60s)");
   add_duration(*shutdown, "--min-drain-duration", options->times.min_drain,
                "How long it waits at least (default: 10s)");
-  return [options, manager](Console& console) {
+  const CLI::App* const keep = app.add_subcommand(
+      "keep",
+      "Start an Envoy for `sluice run --envoy-launcher`, which says on standard input how,\nand wait for "
+      "its end: for a service of systemd's, a connection each");
+  return [options, manager, keep](Console& console) {
+    if (keep->parsed()) return keep_envoy(console);
     return manager->parsed() ? run_shutdown_manager(options->ready_timeout, console)
                              : shut_down_envoy(options->times, console);
   };
@@ -889,7 +911,7 @@ constexpr Command kCommands[] = {
      "  sluice certgen --namespace sluice-system\n"
      "  sluice certgen --out certs/ && sluice run -f conf/ --xds 0.0.0.0:18000 --xds-certificates certs/sluice\n",
      declare_certgen},
-    {"envoy", "In an Envoy's pod: drain it before it ends",
+    {"envoy", "Beside an Envoy: drain it before its pod ends, or keep it as a service",
      "  sluice envoy shutdown-manager --ready-timeout=70s\n"
      "  sluice envoy shutdown --drain-timeout=60s --min-drain-duration=10s\n",
      declare_envoy},

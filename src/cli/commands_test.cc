@@ -105,7 +105,7 @@ TEST_F(Commands, Overview) {
       "  diff        Tell what a change of files does to what is served\n"
       "  status      Print the conditions of objects that a running sluice serves\n"
       "  picker      Pick the model server for each request, for an Envoy that asks (ext_proc)\n"
-      "  envoy       In an Envoy's pod: drain it before it ends\n"
+      "  envoy       Beside an Envoy: drain it before its pod ends, or keep it as a service\n"
       "  schema      Print the schemas of all kinds: for API servers, editors and readers\n"
       "  version     Print the versions of sluice and of the Envoy it was made for\n"
       "\n"
@@ -208,9 +208,9 @@ TEST_F(Commands, WrongUsage) {
        "error: there is no option `--flie`; did you mean `--file`?\n`sluice check --help` lists the "
        "options\n"},
       {{"envoy"},
-       "error: say which: shutdown-manager or shutdown\n`sluice envoy --help` lists the options\n"},
+       "error: say which: shutdown-manager, shutdown, keep\n`sluice envoy --help` lists the options\n"},
       {{"envoy", "shut-down"},
-       "error: `shut-down` is none of shutdown-manager, shutdown; did you mean `shutdown`?\n"
+       "error: `shut-down` is none of shutdown-manager, shutdown, keep; did you mean `shutdown`?\n"
        "`sluice envoy --help` lists the options\n"},
       {{"envoy", "shutdown", "--drain-timout=60s"},
        "error: there is no option `--drain-timout`; did you mean `--drain-timeout`?\n"

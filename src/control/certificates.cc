@@ -134,7 +134,7 @@ class Renewing {
         why = facts.error();
       } else if (!facts->is_authority) {
         why = "it is no certificate of an authority";
-      } else if (!facts->is_valid(now_) || facts->until - now_ < left) {
+      } else if (!facts->is_valid(now_) || facts->until - now_ <= left) {
         why = fmt::format("it ends on {}", date(facts->until));
       } else {
         present_ = *facts;

@@ -35,6 +35,19 @@ kube::Election::Options election_of(const ClusterProvider& provider, const std::
   return options;
 }
 
+// A process that starts again in this pod goes on with the report of the one before.
+ReplicaName replica_of(const ClusterProvider& provider, const std::string& controller_name) {
+  ReplicaName replica{.name_space = election_of(provider, controller_name).name_space,
+                      .controller_name = controller_name,
+                      .name = provider.lease.identity.empty() ? host_name() : provider.lease.identity,
+                      .pod_uid = ""};
+  if (!provider.pod_name.empty() && !provider.pod_uid.empty()) {
+    replica.name = provider.pod_name;
+    replica.pod_uid = provider.pod_uid;
+  }
+  return replica;
+}
+
 }  // namespace
 
 std::string lease_name(const std::string& controller_name) {
@@ -68,6 +81,9 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
                                 .writes = provider.writes},
         hooks_.infrastructure);
   }
+  if (provider.elects) {
+    reports_ = std::make_unique<ReplicaReports>(client_, replica_of(provider, controller_name), hooks_.on_report);
+  }
   if (!provider.elects) {
     client_.post([this] { lead(true); });
     return;
@@ -98,6 +114,7 @@ Cluster::~Cluster() {
     done.wait_for(kResign);
     lease_.reset();
   }
+  reports_.reset();
   certificates_.reset();
   reviewer_.reset();
   infrastructure_.reset();

@@ -18,6 +18,7 @@
 #include "control/certificate_secrets.h"
 #include "control/infrastructure.h"
 #include "control/pipeline.h"
+#include "control/replica_reports.h"
 #include "control/status_writer.h"
 #include "infra/objects.h"
 #include "kube/access.h"
@@ -48,6 +49,9 @@ struct ClusterProvider {
   std::optional<CertificateOptions> certificates;
   // How Envoys run in the cluster; nothing: they are processes of this host.
   std::optional<infra::Settings> infrastructure;
+  // The pod that this is; empty: it is none.
+  std::string pod_name;
+  std::string pod_uid;
 };
 
 class Cluster {
@@ -60,6 +64,7 @@ class Cluster {
     std::function<void(Problem)> on_election;
     CertificateSecrets::Events certificates = {};
     Infrastructure::Hooks infrastructure = {};  // where Envoys run in the cluster
+    ReplicaReports::Heard on_report = nullptr;
   };
 
   Cluster(const ClusterProvider& provider, const std::string& controller_name, Hooks hooks);
@@ -73,6 +78,10 @@ class Cluster {
   // From any thread; see kube::TokenReviewer.
   void review(std::string token, kube::TokenReviewer::Done done) {
     reviewer_->review(std::move(token), std::move(done));
+  }
+  // What our Envoys said, for other replicas.
+  void tell(ReplicaReport report) {
+    if (reports_ != nullptr) reports_->tell(std::move(report));
   }
   // After each commit. While not `complete`, it may be made from a part of what there is.
   void committed(const Pipeline& pipeline, bool complete);
@@ -89,6 +98,7 @@ class Cluster {
   std::unique_ptr<kube::TokenReviewer> reviewer_;
   std::unique_ptr<CertificateSecrets> certificates_;  // or null
   std::unique_ptr<Infrastructure> infrastructure_;  // or null
+  std::unique_ptr<ReplicaReports> reports_;           // null: there are no others
   std::unique_ptr<kube::Lease> lease_;
 };
 

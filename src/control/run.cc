@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -102,13 +103,19 @@ struct Nodes {
 struct InstallationProblems {
   std::vector<Problem> problems;
 };
+// What the Envoys of another replica said; nothing: it is gone.
+struct Heard {
+  std::string replica;
+  std::optional<ReplicaReport> report;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
                              ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
-                             CertificateProblems, Installed, Nodes, InstallationProblems, Look, Stop, Stopped>;
+                             CertificateProblems, Heard, Installed, Nodes, InstallationProblems, Look, Stop,
+                             Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -152,6 +159,7 @@ class Control {
   // Whether Envoys are processes of this host.
   bool runs_envoys() const { return !options_.cluster || !options_.cluster->infrastructure; }
   std::expected<void, Problem> start_admin();
+  std::expected<void, Problem> start_metrics();
   std::expected<void, Problem> start_modules();
   void start_source();
   void begin();
@@ -163,6 +171,9 @@ class Control {
   void install(std::optional<std::string> ca_pem);
   void follow_accounts();
   void handle(CertificateProblems now);
+  void handle(Heard heard);
+  void acknowledged_elsewhere();
+  void tell_others();
   void watch_certificates();
   ads::Tokens tokens();
   void handle(Installed installed);
@@ -228,7 +239,8 @@ class Control {
           },
   }};
   std::unique_ptr<admin::Server> module_server_;
-  std::unique_ptr<admin::Server> admin_;  // its thread uses the rest: it is the first to end
+  std::unique_ptr<admin::Server> metrics_;  // its thread uses the rest, as that of the next: they end first
+  std::unique_ptr<admin::Server> admin_;
 
   std::uint64_t commit_ = 0;
   bool begun_ = false;  // all that there is was read once: until then nothing is served, nor taken away
@@ -242,6 +254,10 @@ class Control {
   std::vector<Problem> certificate_problems_;
   Problem credentials_problem_;  // with those that ADS was given last
   std::vector<Problem> installation_problems_;
+  // Proxies that have acknowledged something: of our Envoys, and of other replicas'.
+  std::set<ir::ProxyKey> serving_here_;
+  std::set<ir::ProxyKey> serving_elsewhere_;
+  bool news_ = true;                     // for other replicas; the first are that we are there
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
@@ -268,6 +284,7 @@ bool Control::start() {
   proxy::Options& proxies = proxy_options_;
   proxies.envoy_path = options_.envoy_path;
   proxies.extra_args = options_.envoy_args;
+  proxies.launcher = options_.envoy_launcher;
   proxies.run_dir = options_.run_dir;
   proxies.xds_socket = xds_socket();
   proxies.render = xds::render_bootstrap;
@@ -285,6 +302,7 @@ bool Control::start() {
   }
   if (ads_ != nullptr) {
     auto started = start_admin();
+    if (started) started = start_metrics();
     if (started) started = start_modules();
     if (!started) problem = std::move(started).error();
     all = started.has_value();
@@ -383,7 +401,10 @@ void Control::start_source() {
                                .on_problems =
                                    [this](std::vector<Problem> problems) {
                                      mailbox_.post(InstallationProblems{std::move(problems)});
-                                   }}});
+                                   }},
+            .on_report = [this](const std::string& replica, std::optional<ReplicaReport> report) {
+              mailbox_.post(Heard{replica, std::move(report)});
+            }});
     source_ = cluster_->watch(pipeline_);
     return;
   }
@@ -445,6 +466,18 @@ std::expected<void, Problem> Control::start_admin() {
   return {};
 }
 
+std::expected<void, Problem> Control::start_metrics() {
+  if (options_.metrics_address.empty()) return {};
+  auto server = admin::start_server({.socket_path = {},
+                                     .tcp_address = options_.metrics_address,
+                                     .host_names = options_.admin_hosts,
+                                     .handlers = observer_.health_handlers()});
+  if (!server) return std::unexpected(std::move(server).error());
+  metrics_ = *std::move(server);
+  log(Level::kInfo, "metrics", {{"address", metrics_->tcp_address()}});
+  return {};
+}
+
 int Control::run() {
   const Signals signals([this](int signal) { mailbox_.post(Stop{signal}); });
   if (!start()) return 1;
@@ -462,6 +495,7 @@ int Control::run() {
     dirty_ = modules_.retry(Clock::now()) || dirty_;
     dirty_ = verdicts_->take_dirty() || dirty_;
     if (dirty_ && begun_) commit();
+    tell_others();
     if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
     hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
@@ -473,11 +507,13 @@ int Control::run() {
   return 0;
 }
 
-// The first signal has the Envoys drain, which are served meanwhile as ever; the second ends them.
+// The first signal has the Envoys drain, which are served meanwhile as ever; the second ends them. Where they
+// are to be left, they go on for the next of us to adopt.
 void Control::handle(Stop stop) {
   log(Level::kInfo, "stopping", {{"signal", stop.signal}, {"at_once", stopping_}});
   if (std::exchange(stopping_, true)) return runner_->hurry();
   observer_.stopping();
+  if (options_.leave_envoys && stop.signal == SIGTERM) return mailbox_.post(Stopped{});
   runner_->stop([this] { mailbox_.post(Stopped{}); });
 }
 
@@ -595,6 +631,32 @@ void Control::handle(InstallationProblems now) {
   report_problems();
 }
 
+void Control::handle(Heard heard) {
+  if (heard.report) serving_elsewhere_.merge(std::set(heard.report->acknowledged));
+  verdicts_->heard(heard.replica, std::move(heard.report));
+  acknowledged_elsewhere();
+}
+
+// Proxies that serve are programmed, whoever tells them what.
+void Control::acknowledged_elsewhere() {
+  for (const ir::ProxyKey& key : serving_elsewhere_) {
+    const Proxies::Proxy* const proxy = proxies_.find(key);
+    if (proxy == nullptr || proxy->acknowledged > 0) continue;
+    proxies_.acknowledge(key, 1);
+    pipeline_.set_proxy_state(key, {proxy->ready, true, ""});
+    dirty_ = true;
+  }
+}
+
+void Control::tell_others() {
+  if (cluster_ == nullptr || !begun_) return;
+  const bool others = verdicts_->take_news();
+  if (!std::exchange(news_, false) && !others) return;
+  ReplicaReport report = verdicts_->report();
+  report.acknowledged = serving_here_;
+  cluster_->tell(std::move(report));
+}
+
 void Control::handle(ads::Event event) {
   observer_.happened(event, Clock::now());
   std::visit(Overloaded{
@@ -612,6 +674,7 @@ void Control::handle(ads::Event event) {
                    const Proxies::Proxy* proxy = proxies_.find(e.proxy);
                    if (proxy == nullptr) return;
                    const bool first = proxies_.acknowledge(e.proxy, e.commit);
+                   news_ = serving_here_.insert(e.proxy).second || news_;
                    verdicts_->acknowledged(proxy->aggregates, e.commit);
                    retries_.acknowledged(e, [this](const auto& resource) { return version_of(resource); });
                    if (first) {
@@ -830,6 +893,8 @@ std::vector<ir::ProxyKey> Control::serve() {
   for (auto& [key, proxy] : changes.removed) {
     log(Level::kInfo, "proxy removed", {{"proxy", key}});
     observer_.removed(key);
+    serving_elsewhere_.erase(key);
+    news_ = serving_here_.erase(key) > 0 || news_;
     ads_->remove(key);
     set_problem(proxy, std::nullopt);
     updates.erase(key);
@@ -845,6 +910,7 @@ std::vector<ir::ProxyKey> Control::serve() {
     log(Level::kInfo, "proxy added", {{"proxy", key}, {"ports", proxy.process.ports}});
     observer_.added(key, proxy.process.ports);
   }
+  acknowledged_elsewhere();
   std::vector<ir::ProxyKey> served;
   for (auto& [proxy, update] : updates) {
     served.push_back(proxy);

@@ -40,8 +40,8 @@ bool names(const Json& audiences, const std::string& audience) {
 }
 
 std::string text_at(const Json& json, const Json::json_pointer& place) {
-  const Json value = json.value(place, Json());
-  return value.is_string() ? value.get<std::string>() : std::string();
+  const bool is_text = json.contains(place) && json.at(place).is_string();
+  return is_text ? json.at(place).get<std::string>() : std::string();
 }
 
 }  // namespace
@@ -69,8 +69,7 @@ Review read_review(std::string_view body, const std::string& audience) {
   Reviewed reviewed{.name_space = user.substr(kUser.size(), colon - kUser.size()),
                     .account = user.substr(colon + 1),
                     .pod = ""};
-  const Json extra = status.value("/user/extra"_json_pointer, Json());
-  if (extra.is_object() && extra.contains(kPod)) reviewed.pod = text_at(extra[kPod], "/0"_json_pointer);
+  reviewed.pod = text_at(status, Json::json_pointer("/user/extra") / kPod / 0);
   return reviewed;
 }
 

@@ -211,15 +211,20 @@ void Observer::page_state(const admin::Request& request, const admin::Respond& r
   });
 }
 
-std::map<std::string, admin::Handler, std::less<>> Observer::handlers() {
+std::map<std::string, admin::Handler, std::less<>> Observer::health_handlers() {
   return {
+      {"/healthz", at_once([this](const admin::Request&) { return healthz(); })},
+      {"/readyz", at_once([this](const admin::Request& request) { return readyz(is_verbose(request)); })},
+      {"/metrics", [this](const admin::Request&, const admin::Respond& respond) { metrics(respond); }},
+  };
+}
+
+std::map<std::string, admin::Handler, std::less<>> Observer::handlers() {
+  std::map<std::string, admin::Handler, std::less<>> all{
       {"/", at_once([](const admin::Request&) {
          return admin::Response{.content_type = "text/html; charset=utf-8",
                                 .body = std::string(admin::page())};
        })},
-      {"/healthz", at_once([this](const admin::Request&) { return healthz(); })},
-      {"/readyz", at_once([this](const admin::Request& request) { return readyz(is_verbose(request)); })},
-      {"/metrics", [this](const admin::Request&, const admin::Respond& respond) { metrics(respond); }},
       {"/api/state", [this](const admin::Request& request,
                             const admin::Respond& respond) { page_state(request, respond); }},
       {"/api/status",
@@ -229,6 +234,8 @@ std::map<std::string, admin::Handler, std::less<>> Observer::handlers() {
          });
        }},
   };
+  all.merge(health_handlers());
+  return all;
 }
 
 }  // namespace sluice::observe

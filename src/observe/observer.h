@@ -83,6 +83,8 @@ class Observer {
 
   // ---- asked, on one thread: what the admin server answers, by path ----
   std::map<std::string, admin::Handler, std::less<>> handlers();
+  // Of these, metrics and health, on any thread.
+  std::map<std::string, admin::Handler, std::less<>> health_handlers();
 
  private:
   admin::Response healthz() const;

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,6 +170,43 @@ ProcessRecord record_of(const Started& started) {
           .process = started.process,
           .executable = executable_of(started.process.pid),
           .ready = true};
+}
+
+TEST(Process, IsStartedByALauncher) {
+  const Folder folder;
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  folder.file("launcher").copy(at.sun_path, sizeof at.sun_path - 1);
+  const Descriptor door(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(door.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+  ASSERT_EQ(::listen(door.get(), 1), 0);
+  const pid_t launched = ::fork();
+  if (launched == 0) {  // as systemd does
+    become_keeper(::accept(door.get(), nullptr, nullptr));
+    ::_exit(1);
+  }
+  const auto started =
+      start_process({.arguments = {"/bin/sh", "-c", "echo $SLUICE_PROXY; echo wrong >&2; read line; exit 7"},
+                     .mark = "SLUICE_PROXY=mark",
+                     .out_path = folder.file("out"),
+                     .error_path = folder.file("error"),
+                     .exit_path = folder.file("exit"),
+                     .launcher = folder.file("launcher")});
+  ASSERT_TRUE(started) << started.error();
+  int status = 0;
+  EXPECT_EQ(::waitpid(launched, &status, 0), launched);
+  EXPECT_EQ(status, 0) << "the keeper is whom the launcher has started, and ends well";
+  EXPECT_EQ(read_file(folder.file("out")), "mark\n");
+  EXPECT_EQ(read_file(folder.file("error")), "wrong\n");
+  const std::optional<Exit> exit = read_exit(folder.file("exit"));
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->to_string(), "exited with status 7");
+}
+
+TEST(Process, ALauncherThatIsNotThereIsNamed) {
+  const auto started = start_process({.arguments = {"/bin/true"}, .launcher = "/no/such/launcher"});
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error(), "/no/such/launcher: No such file or directory");
 }
 
 TEST(Process, IsFoundByWhatIsRecordedAndByNothingLess) {

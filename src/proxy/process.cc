@@ -14,8 +14,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,19 +62,21 @@ int open_pidfd(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid,
 
 constexpr int kPidDescriptor = 3;
 constexpr int kKnownDescriptor = 4;
+constexpr int kAppend = O_WRONLY | O_CREAT | O_APPEND;  // to a log file
+constexpr std::chrono::seconds kLauncherPatience{10};
 
-// The outer shell ends at once, so that the keeper belongs to init. The keeper starts $3 and following with
-// $1 in their environment, tells its pid, waits for the end, and writes the exit status (of a signal: 128 and
-// its number) into $2. What it starts begins when descriptor 4 is closed: it cannot end before it is known.
-constexpr char kKeeper[] = R"({
-  { read -r _ <&4; exec 4<&-; [ -z "$1" ] || export "$1"; shift 2; exec "$@"; } 3>&- &
+// Starts $3 and following with $1 in their environment, tells its pid, waits for the end, and writes the exit
+// status (of a signal: 128 and its number) into $2. What it starts begins when there is nothing more to read
+// from descriptor 4: it cannot end before it is known.
+constexpr char kKeeper[] =
+    R"({ read -r _ <&4; exec 4<&-; [ -z "$1" ] || export "$1"; shift 2; exec "$@"; } 3>&- &
   echo $! >&3
   exec 3>&- 4<&-
   wait $!
   code=$?
   umask 077
   [ -z "$2" ] || echo $code >"$2"
-} &)";
+)";
 constexpr int kSignalBase = 128;  // of a shell's exit status
 
 // An errno, or 0. The keeper's exec would fail the same way, but then only the log knows why.
@@ -162,30 +168,37 @@ std::vector<Marked> find_by_start_of_entry(std::string_view beginning) {
   return result;
 }
 
-std::expected<Started, std::string> start_process(const Start& start) {
-  if (start.arguments.empty()) return std::unexpected("no file to run");
-  std::vector<std::string> arguments = start.arguments;
+namespace {
+
+std::vector<std::string> keeper_words(const std::string& script, const Start& start) {
+  std::vector<std::string> keeper{"/bin/sh", "-c", script, "sluice-keeper", start.mark, start.exit_path};
+  std::ranges::copy(start.arguments, std::back_inserter(keeper));
+  return keeper;
+}
+
+// Where a keeper tells the pid; what it has started begins when the other is closed.
+struct Keeper {
+  Descriptor tells;
+  Descriptor waits;
+};
+
+std::expected<Keeper, std::string> start_keeper(const Start& start) {
   std::vector<std::string> environment;
   for (char** each = environ; *each != nullptr; ++each) {
     if (name_of(*each) != name_of(start.mark)) environment.emplace_back(*each);
   }
-
-  if (const int reason = reason_not_to_run(arguments[0]); reason != 0) {
-    return std::unexpected(error_text(arguments[0], reason));
-  }
-  std::vector<std::string> keeper{"/bin/sh", "-c", kKeeper, "sluice-keeper", start.mark, start.exit_path};
-  std::ranges::move(arguments, std::back_inserter(keeper));
+  // The outer shell ends at once, so that the keeper belongs to init.
+  std::vector<std::string> keeper = keeper_words(fmt::format("{{ {} }} &", kKeeper), start);
 
   std::optional<Pipe> pid_pipe = make_pipe();
-  std::optional<Pipe> known_pipe = make_pipe();  // its write end is closed when we are done
+  std::optional<Pipe> known_pipe = make_pipe();
   if (!pid_pipe || !known_pipe) return std::unexpected(error_text("pipe", errno));
 
   SpawnSettings spawn(POSIX_SPAWN_SETSID);
   ::posix_spawn_file_actions_addopen(spawn.actions(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  const int append = O_WRONLY | O_CREAT | O_APPEND;
   for (const auto& [fd, path] :
        {std::pair(STDOUT_FILENO, &start.out_path), {STDERR_FILENO, &start.error_path}}) {
-    if (!path->empty()) ::posix_spawn_file_actions_addopen(spawn.actions(), fd, path->c_str(), append, 0600);
+    if (!path->empty()) ::posix_spawn_file_actions_addopen(spawn.actions(), fd, path->c_str(), kAppend, 0600);
   }
   // By way of numbers that neither has: the one must not close the other.
   const int away = std::max({pid_pipe->write.get(), known_pipe->read.get(), kKnownDescriptor}) + 1;
@@ -199,18 +212,105 @@ std::expected<Started, std::string> start_process(const Start& start) {
   const int error = ::posix_spawn(&shell, keeper[0].c_str(), spawn.actions(), spawn.attributes(),
                                   pointers_to(keeper).data(), pointers_to(environment).data());
   if (error != 0) return std::unexpected(error_text(keeper[0], error));
-  pid_pipe->write.reset();
-  known_pipe->read.reset();
   ::waitpid(shell, nullptr, 0);  // it leaves the keeper behind at once
+  return Keeper{.tells = std::move(pid_pipe->read), .waits = std::move(known_pipe->write)};
+}
 
+std::expected<Keeper, std::string> ask_launcher(const Start& start) {
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  if (start.launcher.size() >= sizeof at.sun_path)
+    return std::unexpected(error_text(start.launcher, ENAMETOOLONG));
+  std::memcpy(at.sun_path, start.launcher.data(), start.launcher.size());
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // It does not answer where its service cannot be started.
+  const timeval patience{.tv_sec = kLauncherPatience.count(), .tv_usec = 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0)
+    return std::unexpected(error_text(start.launcher, errno));
+  const std::string request = nlohmann::json{{"arguments", start.arguments},
+                                             {"mark", start.mark},
+                                             {"out", start.out_path},
+                                             {"error", start.error_path},
+                                             {"exit", start.exit_path}}
+                                  .dump() +
+                              "\n";
+  for (std::size_t sent = 0; sent < request.size();) {
+    const ssize_t n = ::send(socket.get(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+    if (n < 0 && errno != EINTR) return std::unexpected(error_text(start.launcher, errno));
+    if (n > 0) sent += static_cast<std::size_t>(n);
+  }
+  return Keeper{.tells = std::move(socket), .waits = {}};
+}
+
+std::optional<Start> read_request(const std::string& line) {
+  try {
+    const nlohmann::json request = nlohmann::json::parse(line);
+    return Start{.arguments = request.at("arguments"),
+                 .mark = request.at("mark"),
+                 .out_path = request.at("out"),
+                 .error_path = request.at("error"),
+                 .exit_path = request.at("exit")};
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+// A line and its end; what there was where it does not come to one.
+std::string read_line(int descriptor) {
   std::string line;
-  for (char byte = 0; ::read(pid_pipe->read.get(), &byte, 1) == 1 && byte != '\n';) line += byte;
+  for (char byte = 0; byte != '\n';) {
+    const ssize_t n = ::read(descriptor, &byte, 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n != 1) break;
+    line += byte;
+  }
+  return line;
+}
+
+}  // namespace
+
+std::expected<Started, std::string> start_process(const Start& start) {
+  if (start.arguments.empty()) return std::unexpected("no file to run");
+  const std::string& file = start.arguments[0];
+  if (const int reason = reason_not_to_run(file); reason != 0)
+    return std::unexpected(error_text(file, reason));
+  const std::expected<Keeper, std::string> keeper =
+      start.launcher.empty() ? start_keeper(start) : ask_launcher(start);
+  if (!keeper) return std::unexpected(keeper.error());
+
+  const std::string line = read_line(keeper->tells.get());
   int pid = 0;
   std::from_chars(line.data(), line.data() + line.size(), pid);
-  if (pid <= 0) return std::unexpected("/bin/sh did not start " + start.arguments[0]);
+  if (pid <= 0) {
+    return std::unexpected(start.launcher.empty() ? "/bin/sh did not start " + file
+                                                  : start.launcher + " did not start " + file);
+  }
   Started started{.process = {pid, start_time_of(pid).value_or(0)}, .pidfd = Descriptor(open_pidfd(pid))};
-  if (!started.pidfd) return std::unexpected(error_text(start.arguments[0] + " ended at once", errno));
+  if (!started.pidfd) return std::unexpected(error_text(file + " ended at once", errno));
   return started;
+}
+
+std::string become_keeper(int connection) {
+  const std::optional<Start> asked = read_request(read_line(connection));
+  if (!asked) return "nobody says on standard input what is to be started";
+  const Start& start = *asked;
+  for (const auto& [fd, path] :
+       {std::pair(STDOUT_FILENO, &start.out_path), {STDERR_FILENO, &start.error_path}}) {
+    if (path->empty()) continue;
+    const Descriptor log(::open(path->c_str(), kAppend | O_CLOEXEC, 0600));
+    if (!log || ::dup2(log.get(), fd) < 0) return error_text(*path, errno);
+  }
+  const int away = std::max(connection, kKnownDescriptor) + 1;
+  const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (::dup2(connection, away) < 0 || ::dup2(away, kPidDescriptor) < 0 ||
+      ::dup2(away, kKnownDescriptor) < 0 || ::dup2(nothing.get(), STDIN_FILENO) < 0) {
+    return error_text("dup2", errno);
+  }
+  ::close_range(kKnownDescriptor + 1, ~0U, 0);
+  std::vector<std::string> keeper = keeper_words(kKeeper, start);
+  ::execv(keeper[0].c_str(), pointers_to(keeper).data());
+  return error_text(keeper[0], errno);
 }
 
 Descriptor open_process(const Process& process) {

@@ -49,12 +49,17 @@ std::vector<Marked> find_by_start_of_entry(std::string_view beginning);
 // What it was started with; empty when that cannot be read.
 std::vector<std::string> arguments_of(int pid);
 
+// Where sluice is a service, its processes end with it. So somebody else may start the keeper, at a launcher:
+// a Unix socket where each connection is given to a process of its own, as systemd does for a socket with
+// Accept=yes, and this process calls become_keeper(). The connection tells what to start, and back the pid.
 struct Start {
   std::vector<std::string> arguments;  // the first is the file to run
   std::string mark;                    // "NAME=value": added to our environment
   std::string out_path;                // where its output goes, appended; empty: where ours goes
   std::string error_path;
   std::string exit_path;  // where the keeper writes how it ended; empty: nowhere
+  // The path of a launcher; empty: we start the keeper. One that a launcher starts has its environment.
+  std::string launcher = {};
 };
 
 struct Started {
@@ -66,6 +71,10 @@ struct Started {
 // file is the error. For some microseconds after success the executable and the environment may still read as
 // ours or as empty.
 std::expected<Started, std::string> start_process(const Start& start);
+
+// For a process that a launcher has started for this connection: does what it says. Returns only where that
+// fails: why.
+std::string become_keeper(int connection);
 
 // A descriptor of exactly this process; none if it is gone or the pid is another's by now.
 Descriptor open_process(const Process& process);

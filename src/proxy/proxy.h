@@ -39,6 +39,9 @@ enum class LogTo : std::uint8_t {
 struct Options {
   std::string envoy_path;               // binary
   std::vector<std::string> extra_args;  // appended to every Envoy's command line
+  // Where others start Envoys for us, so that they do not belong to our service: the path of a Unix socket,
+  // see Start::launcher in process.h. Empty: we start them.
+  std::string launcher;
   std::string run_dir;     // state files, bootstraps, logs, admin sockets; created with mode 0700
   std::string xds_socket;  // Unix socket of ads::Server
   std::chrono::milliseconds restart_delay_max{5'000};  // back-off doubles from 50 ms up to this

@@ -311,7 +311,8 @@ std::expected<void, Problem> Supervisor::try_start(Running& process) {
               .mark = record.mark,
               .out_path = log_path("out"),
               .error_path = log_path("err"),
-              .exit_path = exit_path(record)};
+              .exit_path = exit_path(record),
+              .launcher = around_.options.launcher};
   const Launch launch{.bootstrap_path = bootstrap_path,
                       .hot_restart_path = path_of(name_),
                       .base_id = record.base_id,

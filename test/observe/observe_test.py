@@ -126,6 +126,17 @@ class ObserveTest(unittest.TestCase):
             self.assertEqual(page.headers["content-type"], "text/html; charset=utf-8")
             self.assertIn(b"<title>sluice</title>", page.body)
 
+    def test_metrics_and_health_alone(self) -> None:
+        with Rig() as rig:
+            world = World(rig, "--metrics", "127.0.0.1:0")
+            said = next(line for line in world.sluice.lines if line.message == "metrics")
+            door = f"http://{said.fields['address']}"
+            self.assertEqual(get(f"{door}/healthz").body, b"ok\n")
+            self.assertEqual(get(f"{door}/readyz").body, b"ready\n")
+            self.assertIn(b"sluice_ready 1\n", get(f"{door}/metrics").body)
+            for page in ("", "api/state", "api/status"):
+                self.assertEqual(get(f"{door}/{page}").status, 404, page)
+
     def test_none_and_a_port_that_is_taken(self) -> None:
         with Rig() as rig:
             world = World(rig, "--admin", "none")

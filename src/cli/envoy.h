@@ -1,4 +1,4 @@
-// `sluice envoy shutdown-manager` and `sluice envoy shutdown`, in an Envoy's pod.
+// `sluice envoy`: what runs beside an Envoy.
 #pragma once
 
 #include <chrono>
@@ -13,5 +13,8 @@ int run_shutdown_manager(std::chrono::milliseconds ready_timeout, Console& conso
 
 // Until Envoy has drained, or there is no more time.
 int shut_down_envoy(const drain::Times& times, Console& console);
+
+// Becomes the keeper of the process that standard input tells of (proxy/process.h).
+int keep_envoy(Console& console);
 
 }  // namespace sluice::cli

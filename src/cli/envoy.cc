@@ -1,4 +1,4 @@
-#include "cli/drain.h"
+#include "cli/envoy.h"
 
 #include <expected>
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/loop.h"
@@ -16,6 +17,7 @@
 #include "drain/address.h"
 #include "drain/drainer.h"
 #include "drain/manager.h"
+#include "proxy/process.h"
 #include "xds/bootstrap.h"
 
 namespace sluice::cli {
@@ -77,5 +79,7 @@ int shut_down_envoy(const drain::Times& times, Console& console) {
   loop.run();
   return code;
 }
+
+int keep_envoy(Console& console) { return fail(console, proxy::become_keeper(STDIN_FILENO)); }
 
 }  // namespace sluice::cli
