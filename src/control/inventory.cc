@@ -217,7 +217,8 @@ std::optional<Inventory::Step> Inventory::next(const ObjectKey& object, Entry& e
     step = next_of_wanted(object, entry);
   } else if (entry.row == nullptr && entry.live) {
     if (entry.doing == Step::What::kDelete) return std::nullopt;
-    if (may_go(object, entry)) step = Step{.what = Step::What::kDelete, .object = object, .uid = entry.live->uid};
+    if (may_go(object, entry))
+      step = Step{.what = Step::What::kDelete, .object = object, .uid = entry.live->uid};
   }
   if (step) {
     entry.doing = step->what;
@@ -261,7 +262,8 @@ std::optional<Inventory::Step> Inventory::next_of_wanted(const ObjectKey& object
 bool Inventory::may_go(const ObjectKey& object, const Entry& entry) const {
   if (!complete_) return false;
   const std::string& owner = entry.live->owner;
-  if (std::ranges::any_of(leaving_, [&](const auto& leaving) { return leaving.second == owner; })) return false;
+  if (std::ranges::any_of(leaving_, [&](const auto& leaving) { return leaving.second == owner; }))
+    return false;
   const auto wanted = owners_.find(owner);
   return wanted == owners_.end() || is_replaced(object, *wanted_.at(wanted->second));
 }
@@ -317,7 +319,8 @@ void Inventory::done(const Step& step, const json& answer) {
   entry.applied = entry.hash;
   entry.accepted = hash_of(part_of(answer, *entry.document));
   const std::string version = answer.value("/metadata/resourceVersion"_json_pointer, "");
-  const bool is_seen = (entry.live && entry.live->version == version) || entry.seen_meanwhile.contains(version);
+  const bool is_seen =
+      (entry.live && entry.live->version == version) || entry.seen_meanwhile.contains(version);
   entry.awaited = is_seen ? "" : version;
 }
 
