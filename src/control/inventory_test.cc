@@ -314,6 +314,21 @@ TEST_F(InventoryTest, AnAnswerToWhatIsNotWantedAnyMoreSaysNothing) {
   EXPECT_THAT(steps(), IsEmpty());
 }
 
+TEST_F(InventoryTest, OfTwoProxiesThatWantOneObjectTheFirstHasItAndThenTheOther) {
+  want("web", {deployment()});
+  perform();
+  infra::Object other = deployment();
+  other.document["metadata"]["labels"] = labels_of("shop");
+  want("shop", {other});
+  EXPECT_THAT(perform(), IsEmpty());
+  EXPECT_THAT(inventory_.take_installations().at("default/shop")->fault,
+              testing::HasSubstr("Deployment system/a is another Gateway's already"));
+  inventory_.want("default/web", nullptr);
+  inventory_.release("default/web");
+  EXPECT_THAT(perform(), ElementsAre("apply Deployment system/a"));
+  EXPECT_EQ(inventory_.take_installations().at("default/shop")->fault, "");
+}
+
 TEST_F(InventoryTest, InstallationsSayWhatThereIs) {
   want("web", {deployment(), service()});
   perform(serving());
