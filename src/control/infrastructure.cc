@@ -222,10 +222,8 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
   }
 
   void note_trouble(const std::string& resource, std::string text) {
-    const std::string before = troubles_[resource];
-    if (text == before) return;
     if (text.empty()) {
-      troubles_.erase(resource);
+      if (troubles_.erase(resource) == 0) return;
     } else {
       troubles_[resource] = std::move(text);
     }
