@@ -6,7 +6,6 @@
 
 #include <grpc/grpc_security_constants.h>
 #include <grpc/support/log.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/letter_case.h"

@@ -183,7 +183,9 @@ TEST_F(Commands, Version) {
 TEST_F(Commands, CertgenMakesWhatIsMissingAndLeavesTheRest) {
   const Result first = run({"certgen", "--out", folder_});
   EXPECT_EQ(first.code, 0) << first.err;
-  EXPECT_EQ(first.out, "made: `sluice-ca`: there is none\nmade: `sluice`: there is none\nmade: `envoy`: there is none\n");
+  EXPECT_EQ(
+      first.out,
+      "made: `sluice-ca`: there is none\nmade: `sluice`: there is none\nmade: `envoy`: there is none\n");
   for (const char* const name : {"/sluice", "/envoy", "/ca"}) {
     EXPECT_TRUE(pki::read_folder(folder_ + name)) << name;
   }

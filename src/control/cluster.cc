@@ -80,7 +80,8 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
         std::make_unique<CertificateSecrets>(client_, *provider.certificates, hooks_.certificates);
   }
   if (provider.elects) {
-    reports_ = std::make_unique<ReplicaReports>(client_, replica_of(provider, controller_name), hooks_.on_report);
+    reports_ =
+        std::make_unique<ReplicaReports>(client_, replica_of(provider, controller_name), hooks_.on_report);
   }
   if (!provider.elects) {
     client_.post([this] { lead(true); });
@@ -106,7 +107,8 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
 
 Cluster::~Cluster() {
   std::vector<std::future<void>> goodbyes;
-  if (reports_ != nullptr) goodbyes.push_back(promised([this](auto done) { reports_->retire(std::move(done)); }));
+  if (reports_ != nullptr)
+    goodbyes.push_back(promised([this](auto done) { reports_->retire(std::move(done)); }));
   if (lease_ != nullptr) goodbyes.push_back(promised([this](auto done) { lease_->resign(std::move(done)); }));
   const auto end = std::chrono::steady_clock::now() + kResign;
   for (const std::future<void>& goodbye : goodbyes) goodbye.wait_until(end);

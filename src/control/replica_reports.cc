@@ -69,8 +69,8 @@ class ReplicaReports::Work : public kube::Sink {
     if (is_empty_) return remove();
     json metadata = {{"name", name_}, {"namespace", own_.name_space}, {"labels", {{kReportLabel, label_}}}};
     if (!own_.pod_uid.empty()) {
-      metadata["ownerReferences"] = json::array(
-          {{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", own_.name}, {"uid", own_.pod_uid}}});
+      metadata["ownerReferences"] =
+          json::array({{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", own_.name}, {"uid", own_.pod_uid}}});
     }
     const json document = {
         {"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", metadata}, {"data", write_report(report)}};

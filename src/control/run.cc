@@ -99,9 +99,9 @@ struct Heard {
 struct Look {
   observe::Observer::Take take;
 };
-using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
-                             ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
-                             CertificateProblems, Heard, Look, Stop, Stopped>;
+using Message =
+    std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses, ModulesChanged, PortFreed,
+                 Waiting, Leads, Election, NewCredentials, CertificateProblems, Heard, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -309,7 +309,8 @@ ads::Tokens Control::tokens() {
                 return done(std::unexpected(
                     ads::TokenFault{review.error().is_refused, std::move(review.error().message)}));
               }
-              done(ads::Account{std::move(review->name_space), std::move(review->account), std::move(review->pod)});
+              done(ads::Account{std::move(review->name_space), std::move(review->account),
+                                std::move(review->pod)});
             });
           },
       .authorize = [this](const ads::Account& account,
@@ -345,18 +346,22 @@ void Control::start_source() {
                 [this](std::vector<Problem> problems) { mailbox_.post(Waiting{std::move(problems)}); },
             .on_leads = [this](bool leads) { mailbox_.post(Leads{leads}); },
             .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); },
-            .certificates = {
-                .credentials =
-                    [this](pki::Credentials now) { mailbox_.post(NewCredentials{std::move(now)}); },
-                .renewed =
-                    [](const std::vector<std::string>& why) {
-                      log(Level::kInfo, "certificates renewed", {{"why", why}});
-                    },
-                .problems =
-                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }},
-            .on_report = [this](const std::string& replica, std::optional<ReplicaReport> report) {
-              mailbox_.post(Heard{replica, std::move(report)});
-            }});
+            .certificates = {.credentials =
+                                 [this](pki::Credentials now) {
+                                   mailbox_.post(NewCredentials{std::move(now)});
+                                 },
+                             .renewed =
+                                 [](const std::vector<std::string>& why) {
+                                   log(Level::kInfo, "certificates renewed", {{"why", why}});
+                                 },
+                             .problems =
+                                 [this](std::vector<Problem> now) {
+                                   mailbox_.post(CertificateProblems{std::move(now)});
+                                 }},
+            .on_report =
+                [this](const std::string& replica, std::optional<ReplicaReport> report) {
+                  mailbox_.post(Heard{replica, std::move(report)});
+                }});
     source_ = cluster_->watch(pipeline_);
     return;
   }
