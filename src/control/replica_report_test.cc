@@ -87,7 +87,7 @@ class Replica : public YamlPipeline {
   source::ScratchFolder folder_;
   ProblemLog problems_;
   Verdicts verdicts_{
-      folder_.path(),
+      folder_ / "",
       pipeline_,
       problems_,
       {.is_whole = [](const ObjectKey&) { return true; }, .held_back = [](const ObjectKey&) {}}};
