@@ -18,7 +18,8 @@ std::shared_ptr<grpc::Channel> tls_channel(std::uint16_t port, const std::string
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetSslTargetNameOverride("sluice");
-  grpc::SslCredentialsOptions options{.pem_root_certs = authorities, .pem_private_key = {}, .pem_cert_chain = {}};
+  grpc::SslCredentialsOptions options{
+      .pem_root_certs = authorities, .pem_private_key = {}, .pem_cert_chain = {}};
   if (own) {
     options.pem_private_key = own->key;
     options.pem_cert_chain = own->certificate;

@@ -187,9 +187,9 @@ void Loop::on(Reviewed message) {
     return connection.stream->read();
   }
   const TokenFault& fault = message.account.error();
-  refuse(it->first, connection,
-         {fault.is_refused ? grpc::StatusCode::UNAUTHENTICATED : grpc::StatusCode::UNAVAILABLE,
-          fault.message});
+  refuse(
+      it->first, connection,
+      {fault.is_refused ? grpc::StatusCode::UNAUTHENTICATED : grpc::StatusCode::UNAVAILABLE, fault.message});
 }
 
 grpc::Status Loop::refusal_of(const Connection& connection, const Node& node) const {
@@ -199,8 +199,8 @@ grpc::Status Loop::refusal_of(const Connection& connection, const Node& node) co
     return {grpc::StatusCode::PERMISSION_DENIED,
             fmt::format("the token is of the pod `{}`, and the node is `{}`", account.pod, node.id)};
   }
-  const auto access = options_.tokens.authorize ? options_.tokens.authorize(account, node.cluster)
-                                                : Tokens::Access::kDenied;
+  const auto access =
+      options_.tokens.authorize ? options_.tokens.authorize(account, node.cluster) : Tokens::Access::kDenied;
   switch (access) {
     case Tokens::Access::kGranted:
       return grpc::Status::OK;

@@ -3,14 +3,15 @@
 //
 // Who comes over TLS proves who it is in one of two ways:
 //
-// - By a certificate of one of our authorities. All Envoys have the same one, as in Envoy Gateway: whoever has
+// - By a certificate of one of our authorities. All Envoys have the same one, as in Envoy Gateway: whoever
+// has
 //   it may ask for the configuration of any proxy. It is for Envoys in a namespace that is ours alone.
 // - By the token of a ServiceAccount, in `authorization: Bearer …`. It is looked at once, when the stream
-//   begins, and says which proxies may be asked for, and where it is a pod's, which node this is. A stream does
-//   not end when its token does: Envoy shows a newer one next time.
+//   begins, and says which proxies may be asked for, and where it is a pod's, which node this is. A stream
+//   does not end when its token does: Envoy shows a newer one next time.
 //
-// Without proof a stream ends with UNAUTHENTICATED, with that of another proxy with PERMISSION_DENIED. Nothing
-// that is sent is read before that. Certificates may be replaced at any time; streams go on.
+// Without proof a stream ends with UNAUTHENTICATED, with that of another proxy with PERMISSION_DENIED.
+// Nothing that is sent is read before that. Certificates may be replaced at any time; streams go on.
 //
 // The server holds, per proxy key, the newest state of every resource. The control thread hands it one Update
 // a commit; every connected node is brought there on its own, at its own pace:

@@ -78,7 +78,8 @@ struct Removed {
 };
 struct Closing {};  // the server closes: no stream is to live
 struct Quit {};     // the loop is to end
-using Message = std::variant<Opened, Reviewed, Received, Written, Ended, NewState, Retry, Removed, Closing, Quit>;
+using Message =
+    std::variant<Opened, Reviewed, Received, Written, Ended, NewState, Retry, Removed, Closing, Quit>;
 
 class Inbox {
  public:

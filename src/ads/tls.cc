@@ -2,10 +2,10 @@
 
 #include <utility>
 
-// gRPC has no way to say which versions of TLS are taken where certificates may change. But it asks itself for
-// the cipher suites of TLS 1.2 (those of 1.3 are others, and always there) by this symbol, so that ours is
-// what it gets, for the whole process: one that needs a shared key, which nobody has. So no handshake of TLS
-// 1.2 finds a suite. A test holds it.
+// gRPC has no way to say which versions of TLS are taken where certificates may change. But it asks itself
+// for the cipher suites of TLS 1.2 (those of 1.3 are others, and always there) by this symbol, so that ours
+// is what it gets, for the whole process: one that needs a shared key, which nobody has. So no handshake of
+// TLS 1.2 finds a suite. A test holds it.
 const char* grpc_get_ssl_cipher_suites();
 const char* grpc_get_ssl_cipher_suites() { return "PSK-AES256-GCM-SHA384"; }
 

@@ -5,8 +5,8 @@
 // has to is for whoever looks at the stream.
 //
 // gRPC's own provider that watches files cannot be given certificates from elsewhere, and takes what it finds
-// there unseen; so this uses gRPC's way below that, which asks before each handshake. It replaces them without
-// a lock: that is right where it accepts from one socket alone, so without SO_REUSEPORT.
+// there unseen; so this uses gRPC's way below that, which asks before each handshake. It replaces them
+// without a lock: that is right where it accepts from one socket alone, so without SO_REUSEPORT.
 //
 // Threads: any.
 #pragma once

@@ -1,4 +1,6 @@
 // The server over TLS: who is let in, and certificates that change.
+#include "ads/tls.h"
+
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -48,7 +50,8 @@ struct House {
 };
 
 Resource cluster(std::string name, std::string bytes) {
-  Resource r{.type = xds::ResourceType::kCluster, .name = std::move(name), .version = xds::content_hash(bytes)};
+  Resource r{
+      .type = xds::ResourceType::kCluster, .name = std::move(name), .version = xds::content_hash(bytes)};
   r.bytes = std::make_shared<const std::string>(std::move(bytes));
   return r;
 }
@@ -316,9 +319,10 @@ TEST_F(TlsTest, ABadCertificateLeavesTheOldOne) {
   bad.own.key = House().server.key;
   const auto set = server_->set_credentials(bad);
   ASSERT_FALSE(set);
-  EXPECT_EQ(set.error().message,
-            "Envoys cannot be shown this certificate: tls.crt and tls.key: the certificate and the key do not "
-            "go together");
+  EXPECT_EQ(
+      set.error().message,
+      "Envoys cannot be shown this certificate: tls.crt and tls.key: the certificate and the key do not "
+      "go together");
   EXPECT_EQ(Visit(with_certificate(house_.client)).next(), "a ");
 }
 

@@ -6,7 +6,6 @@
 
 #include <grpc/grpc_security_constants.h>
 #include <grpc/support/log.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/letter_case.h"
@@ -22,9 +21,12 @@ std::string_view view(grpc::string_ref text) { return {text.data(), text.size()}
 void log_for_grpc(gpr_log_func_args* args) {
   if (args->severity != GPR_LOG_SEVERITY_ERROR) return;
   static std::mutex mutex;
-  static RefusalLog refusals;
+  static RefusalLog handshakes;
+  static RefusalLog others("grpc");
   const std::lock_guard lock(mutex);
-  refusals.refused("", args->message, std::chrono::steady_clock::now());
+  const std::string message = args->message;
+  RefusalLog& its = message.contains("andshake") ? handshakes : others;
+  its.refused("", message, std::chrono::steady_clock::now());
 }
 
 }  // namespace
@@ -51,8 +53,7 @@ void RefusalLog::refused(const std::string& address, const std::string& why, Tim
     return;
   }
   last_ = now;
-  log(Level::kWarning, "refused",
-      {{"address", address}, {"why", why}, {"untold", std::exchange(untold_, 0)}});
+  log(Level::kWarning, message_, {{"address", address}, {"why", why}, {"untold", std::exchange(untold_, 0)}});
 }
 
 void take_over_grpc_log() { gpr_set_log_function(log_for_grpc); }

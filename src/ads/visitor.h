@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <grpcpp/grpcpp.h>
 
@@ -22,15 +23,18 @@ Proof proof_of(const grpc::CallbackServerContext& context);
 
 class RefusalLog {
  public:
+  explicit RefusalLog(std::string_view message = "refused") : message_(message) {}
+
   void refused(const std::string& address, const std::string& why, Time now);
 
  private:
+  std::string_view message_;  // of a line
   std::optional<Time> last_;
   std::uint64_t untold_ = 0;  // since then
 };
 
-// Has gRPC's errors, which it otherwise prints, in our log: handshakes that failed are told there alone. For
-// the whole process, and all times.
+// Has gRPC's errors, which it otherwise prints, in our log: handshakes that failed, which it tells nobody
+// else, as "refused", the rest as "grpc". For the whole process, and all times.
 void take_over_grpc_log();
 
 }  // namespace sluice::ads

@@ -35,14 +35,14 @@ std::optional<HeldCertificate> held_in(const std::string& folder) {
 std::expected<Renewal, std::string> renew_folder(const CertgenOptions& options) {
   const auto in = [&](const std::string& name) { return options.folder + '/' + name; };
   const control::CertificateOptions& names = options.certificates;
-  Renewal renewal = control::renew({.authority = held_in(in(kAuthorityFolder)),
-                                    .server = held_in(in(names.server)),
-                                    .client = held_in(in(names.client))},
-                                   names,
-                                   std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
-  for (const auto& [name, credentials] : {std::pair(in(kAuthorityFolder), &renewal.authority),
-                                          std::pair(in(names.server), &renewal.server),
-                                          std::pair(in(names.client), &renewal.client)}) {
+  Renewal renewal =
+      control::renew({.authority = held_in(in(kAuthorityFolder)),
+                      .server = held_in(in(names.server)),
+                      .client = held_in(in(names.client))},
+                     names, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  for (const auto& [name, credentials] :
+       {std::pair(in(kAuthorityFolder), &renewal.authority), std::pair(in(names.server), &renewal.server),
+        std::pair(in(names.client), &renewal.client)}) {
     if (!*credentials) continue;
     if (auto written = pki::write_folder(name, **credentials); !written) {
       return std::unexpected(std::move(written).error());

@@ -357,7 +357,8 @@ int choose_certificates(control::RunOptions& run, Console& console) {
   }
   if (run.xds_address.empty()) return kOk;
   if (!run.cluster && run.xds_certificates.empty()) {
-    fail(console, "--xds needs a certificate: --xds-certificates names the folder, `sluice certgen --out` makes one");
+    fail(console,
+         "--xds needs a certificate: --xds-certificates names the folder, `sluice certgen --out` makes one");
     return kUsage;
   }
   if (!run.cluster) return kOk;
@@ -754,9 +755,10 @@ Action declare_certgen(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   control::CertificateOptions& certificates = options->certgen.certificates;
   auto* const folder =
-      app.add_option("--out", options->certgen.folder,
-                     "Write FOLDER/sluice, FOLDER/envoy and FOLDER/ca, each with tls.crt, tls.key\nand ca.crt, "
-                     "instead of Secrets")
+      app.add_option(
+             "--out", options->certgen.folder,
+             "Write FOLDER/sluice, FOLDER/envoy and FOLDER/ca, each with tls.crt, tls.key\nand ca.crt, "
+             "instead of Secrets")
           ->type_name("FOLDER");
   app.add_option("--kubeconfig", options->cluster.kubeconfig,
                  "How to reach the API server (default: $KUBECONFIG, then the service\naccount of this pod, "
@@ -776,9 +778,10 @@ Action declare_certgen(CLI::App& app) {
                  "How long certificates last (default: 90, which a running sluice renews;\nwith --out 1825)")
       ->type_name("DAYS")
       ->check(CLI::Range(1, 36'500));
-  app.add_flag("--overwrite", certificates.overwrites,
-               "Make all anew, though they last: Envoys that trust the old ones cannot\nconnect until they see "
-               "the new ones");
+  app.add_flag(
+      "--overwrite", certificates.overwrites,
+      "Make all anew, though they last: Envoys that trust the old ones cannot\nconnect until they see "
+      "the new ones");
   return [options](Console& console) {
     CertgenOptions& certgen_options = options->certgen;
     control::CertificateOptions& given = certgen_options.certificates;
@@ -909,7 +912,8 @@ constexpr Command kCommands[] = {
      declare_picker},
     {"certgen", "Make the certificates by which sluice and Envoys in pods know each other",
      "  sluice certgen --namespace sluice-system\n"
-     "  sluice certgen --out certs/ && sluice run -f conf/ --xds 0.0.0.0:18000 --xds-certificates certs/sluice\n",
+     "  sluice certgen --out certs/ && sluice run -f conf/ --xds 0.0.0.0:18000 --xds-certificates "
+     "certs/sluice\n",
      declare_certgen},
     {"envoy", "Beside an Envoy: drain it before its pod ends, or keep it as a service",
      "  sluice envoy shutdown-manager --ready-timeout=70s\n"

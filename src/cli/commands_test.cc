@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/check.h"
+#include "pki/pki.h"
 #include "version.h"
 
 namespace sluice::cli {
@@ -105,6 +106,7 @@ TEST_F(Commands, Overview) {
       "  diff        Tell what a change of files does to what is served\n"
       "  status      Print the conditions of objects that a running sluice serves\n"
       "  picker      Pick the model server for each request, for an Envoy that asks (ext_proc)\n"
+      "  certgen     Make the certificates by which sluice and Envoys in pods know each other\n"
       "  envoy       Beside an Envoy: drain it before its pod ends, or keep it as a service\n"
       "  schema      Print the schemas of all kinds: for API servers, editors and readers\n"
       "  version     Print the versions of sluice and of the Envoy it was made for\n"
@@ -122,7 +124,7 @@ TEST_F(Commands, Overview) {
 
 TEST_F(Commands, EveryCommandHelps) {
   for (const std::string command :
-       {"run", "check", "translate", "explain", "diff", "status", "picker", "schema", "version"}) {
+       {"run", "check", "translate", "explain", "diff", "status", "picker", "certgen", "schema", "version"}) {
     const Result result = run({command, "--help"});
     EXPECT_EQ(result.code, 0) << command;
     EXPECT_NE(result.out.find("Usage: sluice " + command), std::string::npos) << result.out;
@@ -177,6 +179,33 @@ TEST_F(Commands, Version) {
   const std::string expected = fmt::format("sluice {} for Envoy {}\n", kSluiceVersion, kEnvoyVersion);
   EXPECT_EQ(run({"version"}).out, expected);
   EXPECT_EQ(run({"--version"}).out, expected);
+}
+
+TEST_F(Commands, CertgenMakesWhatIsMissingAndLeavesTheRest) {
+  const Result first = run({"certgen", "--out", folder_});
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(
+      first.out,
+      "made: `sluice-ca`: there is none\nmade: `sluice`: there is none\nmade: `envoy`: there is none\n");
+  for (const char* const name : {"/sluice", "/envoy", "/ca"}) {
+    EXPECT_TRUE(pki::read_folder(folder_ + name)) << name;
+  }
+  EXPECT_EQ(run({"certgen", "--out", folder_}).out, "nothing to do: all certificates last\n");
+  std::filesystem::remove_all(folder_ + "/envoy");
+  EXPECT_EQ(run({"certgen", "--out", folder_}).out, "made: `envoy`: there is none\n");
+}
+
+TEST_F(Commands, CertgenNamesAFolderThatCannotBeMade) {
+  std::ofstream(folder_ + "/file") << "";
+  const Result result = run({"certgen", "--out", folder_ + "/file/x"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("/file/x/ca/tls.crt"), std::string::npos) << result.err;
+}
+
+TEST_F(Commands, ServingOverTlsNeedsACertificate) {
+  const Result result = run({"run", "-f", folder_, "--xds", "127.0.0.1:0"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("--xds-certificates names the folder"), std::string::npos) << result.err;
 }
 
 TEST_F(Commands, WrongUsage) {

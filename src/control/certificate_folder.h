@@ -1,8 +1,9 @@
 // A folder with a certificate, its key and the authorities (pki::read_folder), looked at while it changes: by
 // `sluice certgen --out`, by a kubelet that mounts a Secret, or by hand.
 //
-// It looks each few seconds rather than being told, for what is mounted changes in ways that differ. The three
-// files may be read while they change; then they do not go together, and the next look finds them whole.
+// It looks each few seconds rather than being told, for what is mounted changes in ways that differ. The
+// three files may be read while they change; then they do not go together, and the next look finds them
+// whole.
 //
 // Threads: a thread of its own tells what it finds. Destroying it waits for that to return.
 #pragma once

@@ -28,9 +28,7 @@ constexpr int kTries = 5;
 constexpr std::chrono::seconds kFirst{1};
 constexpr std::chrono::minutes kLongest{1};
 
-pki::Time system_time() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
+pki::Time system_time() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
 // One renewal: reads the three, writes those that change.
 class Renewer : public std::enable_shared_from_this<Renewer> {
@@ -55,7 +53,8 @@ class Renewer : public std::enable_shared_from_this<Renewer> {
                        return self->fail("read", secret, kube::describe(outcome->status, outcome->body));
                      }
                      secret.present = json::parse(outcome->body, nullptr, false);
-                     if (!secret.present.is_object()) return self->fail("read", secret, "the answer is no Secret");
+                     if (!secret.present.is_object())
+                       return self->fail("read", secret, "the answer is no Secret");
                    }
                    self->read(i + 1);
                  });
@@ -74,8 +73,9 @@ class Renewer : public std::enable_shared_from_this<Renewer> {
   }
 
   void decide() {
-    renewal_ = renew({.authority = held(secrets_[0]), .server = held(secrets_[1]), .client = held(secrets_[2])},
-                     options_, system_time());
+    renewal_ =
+        renew({.authority = held(secrets_[0]), .server = held(secrets_[1]), .client = held(secrets_[2])},
+              options_, system_time());
     secrets_[0].wanted = renewal_.authority;
     secrets_[1].wanted = renewal_.server;
     secrets_[2].wanted = renewal_.client;
@@ -87,25 +87,24 @@ class Renewer : public std::enable_shared_from_this<Renewer> {
     const Secret& secret = secrets_[i];
     if (!secret.wanted) return write(i + 1);
     const bool is_new = secret.present.is_null();
-    client_.call(
-        {.method = is_new ? "POST" : "PUT",
-         .target = secret_resource().target(options_.name_space, is_new ? "" : secret.name),
-         .body = to_secret(*secret.wanted, secret.name, options_.name_space, secret.present).dump(),
-         .content_type = "application/json"},
-        [self = shared_from_this(), i](const kube::Outcome& outcome) {
-          const Secret& its = self->secrets_[i];
-          if (!outcome) return self->fail("write", its, outcome.error().message);
-          // Somebody else was faster.
-          if (outcome->status == kConflict && ++self->tries_ < kTries) return self->read(0);
-          if (!outcome->ok()) return self->fail("write", its, kube::describe(outcome->status, outcome->body));
-          self->write(i + 1);
-        });
+    client_.call({.method = is_new ? "POST" : "PUT",
+                  .target = secret_resource().target(options_.name_space, is_new ? "" : secret.name),
+                  .body = to_secret(*secret.wanted, secret.name, options_.name_space, secret.present).dump(),
+                  .content_type = "application/json"},
+                 [self = shared_from_this(), i](const kube::Outcome& outcome) {
+                   const Secret& its = self->secrets_[i];
+                   if (!outcome) return self->fail("write", its, outcome.error().message);
+                   // Somebody else was faster.
+                   if (outcome->status == kConflict && ++self->tries_ < kTries) return self->read(0);
+                   if (!outcome->ok())
+                     return self->fail("write", its, kube::describe(outcome->status, outcome->body));
+                   self->write(i + 1);
+                 });
   }
 
   void fail(const char* what, const Secret& secret, const std::string& why) {
-    done_(std::unexpected(
-        fmt::format("the Secret {}/{} cannot be {}: {}", options_.name_space, secret.name,
-                    what == std::string_view("read") ? "read" : "written", why)));
+    done_(std::unexpected(fmt::format("the Secret {}/{} cannot be {}: {}", options_.name_space, secret.name,
+                                      what == std::string_view("read") ? "read" : "written", why)));
   }
 
   kube::Client& client_;
@@ -168,8 +167,8 @@ class CertificateSecrets::Work : public kube::Sink, public std::enable_shared_fr
   void deleted(const NamespacedName&) override { renew(); }
   void missing() override {}
   void problem(const std::string& text) override {
-    watch_problems_ = {failure(fmt::format("the Secret {}/{} cannot be read: {}", options_.name_space,
-                                           options_.server, text))};
+    watch_problems_ = {failure(
+        fmt::format("the Secret {}/{} cannot be read: {}", options_.name_space, options_.server, text))};
     tell_problems();
   }
   void recovered() override {

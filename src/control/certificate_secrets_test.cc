@@ -56,7 +56,8 @@ TEST_F(CertificateSecretsTest, TheLeaderMakesThemAndAllAreTold) {
   ASSERT_TRUE(one && other);
   EXPECT_EQ(*one, *other);
   EXPECT_EQ(pki::fault_of(*one), "");
-  for (const char* const name : {"sluice-ca", "sluice", "envoy"}) EXPECT_TRUE(secret(name).is_object()) << name;
+  for (const char* const name : {"sluice-ca", "sluice", "envoy"})
+    EXPECT_TRUE(secret(name).is_object()) << name;
 }
 
 TEST_F(CertificateSecretsTest, WhoDoesNotLeadWritesNothing) {
@@ -107,9 +108,9 @@ TEST_F(CertificateSecretsTest, SecretsOfOthersAreServedAndNotWritten) {
                            .lasts = 24h * 30};
   const pki::Pair authority = pki::make_authority("theirs", hour);
   for (const char* const name : {"sluice", "envoy"}) {
-    Json theirs = to_secret({.own = *pki::issue(authority, {name}, pki::Use::kBoth, hour),
-                             .authorities = authority.certificate},
-                            name, "ns", nullptr);
+    Json theirs = to_secret(
+        {.own = *pki::issue(authority, {name}, pki::Use::kBoth, hour), .authorities = authority.certificate},
+        name, "ns", nullptr);
     theirs["metadata"].erase("labels");
     server_.put(theirs);
   }
@@ -118,7 +119,8 @@ TEST_F(CertificateSecretsTest, SecretsOfOthersAreServedAndNotWritten) {
   lead(*leader);
   EXPECT_EQ(credentials_.next()->authorities, authority.certificate);
   EXPECT_TRUE(kube::eventually([this] {
-    return std::ranges::any_of(server_.requests(), [](const auto& request) { return request.target.ends_with("/envoy"); });
+    return std::ranges::any_of(server_.requests(),
+                               [](const auto& request) { return request.target.ends_with("/envoy"); });
   }));
   client_.run([] {});
   EXPECT_EQ(server_.version(), before);

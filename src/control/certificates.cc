@@ -30,9 +30,7 @@ std::string date(Time time) { return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", tim
 Time made(const Facts& certificate) { return certificate.from + pki::kBackdate; }
 
 // When a certificate of ours is to be renewed.
-Time due(const Facts& certificate) {
-  return certificate.until - (certificate.until - made(certificate)) / 3;
-}
+Time due(const Facts& certificate) { return certificate.until - (certificate.until - made(certificate)) / 3; }
 
 // ---- what others have put there ----------------------------------------------------------------
 
@@ -43,9 +41,9 @@ Problem problem_of(const std::string& name, const CertificateOptions& options, S
   problem.severity = severity;
   problem.object = {.kind = {"", "Secret"}, .name = {Interned(options.name_space), name}};
   problem.message = std::move(message);
-  problem.suggestion = fmt::format(
-      "whoever made it has to renew it; without the Secrets `{}` and `{}`, sluice makes its own",
-      options.server, options.client);
+  problem.suggestion =
+      fmt::format("whoever made it has to renew it; without the Secrets `{}` and `{}`, sluice makes its own",
+                  options.server, options.client);
   return problem;
 }
 
@@ -55,8 +53,8 @@ Renewal watch_others(const HeldCertificates& held, const CertificateOptions& opt
   for (const auto& [name, certificate] :
        {std::pair(options.server, &held.server), std::pair(options.client, &held.client)}) {
     if (!*certificate) {
-      renewal.problems.push_back(
-          problem_of(name, options, Severity::kError, "the Secret is missing beside one that sluice has not made"));
+      renewal.problems.push_back(problem_of(name, options, Severity::kError,
+                                            "the Secret is missing beside one that sluice has not made"));
       continue;
     }
     const Credentials& credentials = (*certificate)->credentials;
@@ -175,9 +173,11 @@ class Renewing {
     if (!*leaf.held) return "there is none";
     const auto facts = pki::read_pair((*leaf.held)->credentials.own);
     if (!facts) return facts.error();
-    if (!facts->is_valid(now_)) return fmt::format("it lasts from {} to {}", date(facts->from), date(facts->until));
+    if (!facts->is_valid(now_))
+      return fmt::format("it lasts from {} to {}", date(facts->from), date(facts->until));
     const auto signs = [&](const Facts& authority) { return pki::is_signed_by(facts->pem, authority.pem); };
-    if (!signs(present_) && std::ranges::none_of(old_, signs)) return "it is by an authority that is not ours";
+    if (!signs(present_) && std::ranges::none_of(old_, signs))
+      return "it is by an authority that is not ours";
     return {};
   }
 

@@ -1,9 +1,9 @@
 // The certificates by which sluice and the Envoys in pods know each other: what is to become of those that
 // there are. Without I/O and clock.
 //
-// There are three: an authority of our own; by it a server's for sluice, and a client's that all Envoys share.
-// Each comes with the bundle of authorities whose certificates its owner is to take. They are kept as Secrets
-// or in folders (infra's Envoys mount the client's).
+// There are three: an authority of our own; by it a server's for sluice, and a client's that all Envoys
+// share. Each comes with the bundle of authorities whose certificates its owner is to take. They are kept as
+// Secrets or in folders (infra's Envoys mount the client's).
 //
 // The authority's key is kept, too: whoever may read it may read the other two keys as well, and with it a
 // certificate can be renewed without anybody having to trust somebody else first.

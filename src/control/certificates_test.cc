@@ -30,9 +30,9 @@ struct House {
 
   Renewal renew_at(Time now) {
     Renewal renewal = renew(held, options, now);
-    for (const auto& [to, from] : {std::pair(&held.authority, &renewal.authority),
-                                   std::pair(&held.server, &renewal.server),
-                                   std::pair(&held.client, &renewal.client)}) {
+    for (const auto& [to, from] :
+         {std::pair(&held.authority, &renewal.authority), std::pair(&held.server, &renewal.server),
+          std::pair(&held.client, &renewal.client)}) {
       if (*from) *to = HeldCertificate{.credentials = **from, .is_ours = true};
     }
     return renewal;
@@ -60,8 +60,8 @@ TEST(Certificates, TheFirstTimeAllAreMade) {
   const Renewal renewal = house.renew_at(kStart);
   EXPECT_TRUE(renewal.authority && renewal.server && renewal.client);
   EXPECT_TRUE(go_together(house.held.server->credentials, house.held.client->credentials, kStart));
-  EXPECT_THAT(renewal.reasons, ElementsAre("`sluice-ca`: there is none", "`sluice`: there is none",
-                                           "`envoy`: there is none"));
+  EXPECT_THAT(renewal.reasons,
+              ElementsAre("`sluice-ca`: there is none", "`sluice`: there is none", "`envoy`: there is none"));
 }
 
 TEST(Certificates, TheServersIsForTheNamesOfItsService) {

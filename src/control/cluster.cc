@@ -13,7 +13,7 @@
 namespace sluice::control {
 namespace {
 
-// How long an exit waits for the API server to hear that we do not lead any more.
+// How long an exit waits for the API server to hear that we do not lead any more, nor have any Envoys.
 constexpr std::chrono::seconds kResign{2};
 
 std::string host_name() {
@@ -35,11 +35,19 @@ kube::Election::Options election_of(const ClusterProvider& provider, const std::
   return options;
 }
 
+// What `start` gets is to be called once.
+std::future<void> promised(const std::function<void(std::function<void()>)>& start) {
+  const auto promise = std::make_shared<std::promise<void>>();
+  std::future<void> done = promise->get_future();
+  start([promise] { promise->set_value(); });
+  return done;
+}
+
 // A process that starts again in this pod goes on with the report of the one before.
 ReplicaName replica_of(const ClusterProvider& provider, const std::string& controller_name) {
   ReplicaName replica{.name_space = election_of(provider, controller_name).name_space,
                       .controller_name = controller_name,
-                      .name = provider.lease.identity.empty() ? host_name() : provider.lease.identity,
+                      .name = election_of(provider, controller_name).identity,
                       .pod_uid = ""};
   if (!provider.pod_name.empty() && !provider.pod_uid.empty()) {
     replica.name = provider.pod_name;
@@ -82,7 +90,8 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
         hooks_.infrastructure);
   }
   if (provider.elects) {
-    reports_ = std::make_unique<ReplicaReports>(client_, replica_of(provider, controller_name), hooks_.on_report);
+    reports_ =
+        std::make_unique<ReplicaReports>(client_, replica_of(provider, controller_name), hooks_.on_report);
   }
   if (!provider.elects) {
     client_.post([this] { lead(true); });
@@ -107,13 +116,13 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
 }
 
 Cluster::~Cluster() {
-  if (lease_ != nullptr) {
-    const auto resigned = std::make_shared<std::promise<void>>();
-    std::future<void> done = resigned->get_future();
-    lease_->resign([resigned] { resigned->set_value(); });
-    done.wait_for(kResign);
-    lease_.reset();
-  }
+  std::vector<std::future<void>> goodbyes;
+  if (reports_ != nullptr)
+    goodbyes.push_back(promised([this](auto done) { reports_->retire(std::move(done)); }));
+  if (lease_ != nullptr) goodbyes.push_back(promised([this](auto done) { lease_->resign(std::move(done)); }));
+  const auto end = std::chrono::steady_clock::now() + kResign;
+  for (const std::future<void>& goodbye : goodbyes) goodbye.wait_until(end);
+  lease_.reset();
   reports_.reset();
   certificates_.reset();
   reviewer_.reset();

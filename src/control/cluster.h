@@ -43,8 +43,8 @@ struct ClusterProvider {
   kube::Election::Options lease;  // what of it is empty is made from the access and the controller's name
   kube::WriteQueue::Options writes{.rate = kStatusesASecond, .burst = kStatusesAtOnce};
   std::chrono::milliseconds patience{5'000};  // StatusWriter::Options has it
-  // Of ADS over TLS: for what its clients' tokens have to be; and the certificates that are kept in the cluster,
-  // which others may do without.
+  // Of ADS over TLS: for what its clients' tokens have to be; and the certificates that are kept in the
+  // cluster, which others may do without.
   std::string token_audience;
   std::optional<CertificateOptions> certificates;
   // How Envoys run in the cluster; nothing: they are processes of this host.

@@ -1,4 +1,5 @@
-// Whose token may ask for which proxy's configuration: that of the ServiceAccount which the proxy's pods have.
+// Whose token may ask for which proxy's configuration: that of the ServiceAccount which the proxy's pods
+// have.
 //
 // Threads: any.
 #pragma once

@@ -22,8 +22,8 @@ namespace sluice::control {
 
 using Refusals = std::map<ObjectKey, std::shared_ptr<const Refusal>>;
 
-// Those of the guilty, as a JSON list. Where it would have more than `longest` bytes it goes without last good
-// versions, and then without the last objects.
+// Those of the guilty, as a JSON list. Where it would have more than `longest` bytes it goes without last
+// good versions, and then without the last objects.
 std::string write_refusals(const Refusals& refusals, std::size_t longest = SIZE_MAX);
 // Leaves out what another version of us wrote. `file` is for positions that nobody sees.
 Refusals read_refusals(std::string_view text, const std::string& file);

@@ -22,7 +22,7 @@ json list_of(const json& data, const char* key) {
 
 std::string text_of(const json& entry, const char* key) {
   return entry.is_object() && entry.contains(key) && entry[key].is_string() ? entry[key].get<std::string>()
-                                                                           : std::string();
+                                                                            : std::string();
 }
 
 std::string dump(const json& list) { return list.dump(-1, ' ', false, json::error_handler_t::replace); }

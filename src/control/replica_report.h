@@ -1,12 +1,12 @@
 // What the Envoys of one replica said, for the other replicas.
 //
-// An Envoy asks one replica and tells it what it takes and refuses; but the leader writes the statuses, and all
-// replicas are to serve the same, so that an Envoy may go from one to another without a change. So each tells
-// the others, and takes what they tell as if its own Envoys had said it: an object that one of them has found
-// guilty, all hold back.
+// An Envoy asks one replica and tells it what it takes and refuses; but the leader writes the statuses, and
+// all replicas are to serve the same, so that an Envoy may go from one to another without a change. So each
+// tells the others, and takes what they tell as if its own Envoys had said it: an object that one of them has
+// found guilty, all hold back.
 //
-// A report is a value, the newest of a replica counts. When a replica is gone, what its Envoys refused is still
-// so: the others keep it (Verdicts::heard).
+// A report is a value, the newest of a replica counts. When a replica is gone, what its Envoys refused is
+// still so: the others keep it (Verdicts::heard).
 //
 // Threads: plain values; pure functions.
 #pragma once

@@ -74,8 +74,8 @@ class Replica : public YamlPipeline {
   ObjectKey route_key() const { return {api::kind_of<api::HTTPRoute>(), {"default", "web"}}; }
   ReplicaReport refusal_of_route(const std::string& message) const {
     ReplicaReport report;
-    report.refusals[route_key()] =
-        std::make_shared<const Refusal>(Refusal{.refused = *pipeline_.object(route_key()), .message = message});
+    report.refusals[route_key()] = std::make_shared<const Refusal>(
+        Refusal{.refused = *pipeline_.object(route_key()), .message = message});
     return report;
   }
 
@@ -86,8 +86,11 @@ class Replica : public YamlPipeline {
   void TestBody() override {}
   source::ScratchFolder folder_;
   ProblemLog problems_;
-  Verdicts verdicts_{folder_.path(), pipeline_, problems_,
-                     {.is_whole = [](const ObjectKey&) { return true; }, .held_back = [](const ObjectKey&) {}}};
+  Verdicts verdicts_{
+      folder_ / "",
+      pipeline_,
+      problems_,
+      {.is_whole = [](const ObjectKey&) { return true; }, .held_back = [](const ObjectKey&) {}}};
   std::uint64_t commit_ = 0;
 };
 
@@ -105,8 +108,7 @@ TEST(ReplicaReport, IsReadAsItWasWritten) {
   EXPECT_EQ(read.resources, report.resources);
   ASSERT_EQ(read.refusals.size(), 1);
   EXPECT_EQ(read.refusals.begin()->second->message, "bad regex");
-  EXPECT_TRUE(api::equal(read.refusals.begin()->second->refused,
-                         report.refusals.begin()->second->refused));
+  EXPECT_TRUE(api::equal(read.refusals.begin()->second->refused, report.refusals.begin()->second->refused));
 }
 
 TEST(ReplicaReport, HasABound) {
@@ -114,8 +116,8 @@ TEST(ReplicaReport, HasABound) {
   ReplicaReport report;
   for (int i = 0; i < 2'000; ++i) {
     report.refusals[{api::kind_of<api::HTTPRoute>(), {"default", fmt::format("r{}", i)}}] =
-        std::make_shared<const Refusal>(
-            Refusal{.refused = *replica.pipeline().object(replica.route_key()), .message = std::string(500, 'x')});
+        std::make_shared<const Refusal>(Refusal{.refused = *replica.pipeline().object(replica.route_key()),
+                                                .message = std::string(500, 'x')});
   }
   EXPECT_LE(write_report(report)["refusals"].get<std::string>().size(), kLongestRefusals);
   EXPECT_GT(write_report(report)["refusals"].get<std::string>().size(), kLongestRefusals / 4);
@@ -192,7 +194,8 @@ class ReplicaReportsTest : public testing::Test {
 
   std::unique_ptr<ReplicaReports> start(const std::string& name, const std::string& controller = "c") {
     return std::make_unique<ReplicaReports>(
-        client_, ReplicaName{.name_space = "ns", .controller_name = controller, .name = name, .pod_uid = "u-" + name},
+        client_,
+        ReplicaName{.name_space = "ns", .controller_name = controller, .name = name, .pod_uid = "u-" + name},
         [this, name](const std::string& replica, std::optional<ReplicaReport> report) {
           heard_.add({name + " hears " + replica, std::move(report)});
         });

@@ -31,7 +31,12 @@ constexpr kube::WriteQueue::Options kWrites{.gap = std::chrono::milliseconds(500
 constexpr std::string_view kManager = "sluice-report";
 
 std::string report_name(const ReplicaName& replica) {
-  return "sluice-report-" + lower_case(replica.name);
+  std::string name = "sluice-report-";
+  for (const char c : lower_case(replica.name)) {
+    const bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+    name += fits ? c : '-';
+  }
+  return name;
 }
 
 }  // namespace
@@ -39,7 +44,8 @@ std::string report_name(const ReplicaName& replica) {
 class ReplicaReports::Work : public kube::Sink {
  public:
   Work(kube::Client& client, ReplicaName own, Heard heard)
-      : own_(std::move(own)),
+      : client_(client),
+        own_(std::move(own)),
         name_(report_name(own_)),
         label_(content_id(own_.controller_name)),
         heard_(std::move(heard)),
@@ -63,8 +69,8 @@ class ReplicaReports::Work : public kube::Sink {
     if (is_empty_) return remove();
     json metadata = {{"name", name_}, {"namespace", own_.name_space}, {"labels", {{kReportLabel, label_}}}};
     if (!own_.pod_uid.empty()) {
-      metadata["ownerReferences"] = json::array(
-          {{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", own_.name}, {"uid", own_.pod_uid}}});
+      metadata["ownerReferences"] =
+          json::array({{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", own_.name}, {"uid", own_.pod_uid}}});
     }
     const json document = {
         {"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", metadata}, {"data", write_report(report)}};
@@ -72,6 +78,13 @@ class ReplicaReports::Work : public kube::Sink {
     writer_.want(name_, {.kind = kube::Write::Kind::kApply,
                          .target = target() + kube::apply_query(kManager, true),
                          .body = document.dump(-1, ' ', false, json::error_handler_t::replace)});
+  }
+
+  void retire(std::function<void()> done) {
+    writer_.set_active(false);
+    if (!is_there_) return done();
+    client_.call({.method = "DELETE", .target = target()},
+                 [done = std::move(done)](const kube::Outcome&) { done(); });
   }
 
   // The sink's.
@@ -116,6 +129,7 @@ class ReplicaReports::Work : public kube::Sink {
                                    : written.outcome.error().message}});
   }
 
+  kube::Client& client_;
   const ReplicaName own_;
   const std::string name_;
   const std::string label_;
@@ -135,6 +149,12 @@ ReplicaReports::~ReplicaReports() { work_->end(); }
 void ReplicaReports::tell(ReplicaReport report) {
   client_.post([work = std::weak_ptr(work_), report = std::move(report)] {
     if (const auto self = work.lock()) self->tell(report);
+  });
+}
+
+void ReplicaReports::retire(std::function<void()> done) {
+  client_.post([work = std::weak_ptr(work_), done = std::move(done)]() mutable {
+    if (const auto self = work.lock()) self->retire(std::move(done));
   });
 }
 

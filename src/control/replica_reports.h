@@ -3,8 +3,8 @@
 //
 // By way of the API server, and not from one replica to another: it needs no port and no certificates, passes
 // network policies, is authenticated (whoever may write ConfigMaps there is sluice), outlives a change of the
-// leader, and a replica that starts finds what was said before. A pod owns its report, so that Kubernetes
-// deletes it with the pod.
+// leader, and a replica that starts finds what was said before. Who ends takes its report back; and a pod
+// owns its report, so that Kubernetes deletes it with the pod.
 //
 // A report is written when it has changed, first at once and then less often (kube::WriteQueue); its size is
 // limited.
@@ -27,7 +27,7 @@ namespace sluice::control {
 struct ReplicaName {
   std::string name_space;
   std::string controller_name;
-  std::string name;  // no other replica has it at the same time: the pod's
+  std::string name;     // no other replica has it at the same time: the pod's
   std::string pod_uid;  // of the pod of that name; empty: it is none
 };
 
@@ -46,6 +46,8 @@ class ReplicaReports {
 
   // What ours said.
   void tell(ReplicaReport report);
+  // Takes the report back, for this replica ends, and calls `done` when that has succeeded or failed.
+  void retire(std::function<void()> done);
 
  private:
   class Work;

@@ -340,7 +340,8 @@ ads::Tokens Control::tokens() {
                 return done(std::unexpected(
                     ads::TokenFault{review.error().is_refused, std::move(review.error().message)}));
               }
-              done(ads::Account{std::move(review->name_space), std::move(review->account), std::move(review->pod)});
+              done(ads::Account{std::move(review->name_space), std::move(review->account),
+                                std::move(review->pod)});
             });
           },
       .authorize = [this](const ads::Account& account,

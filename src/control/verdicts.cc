@@ -85,16 +85,16 @@ void Verdicts::refuse_resource(RefusedByNode refused, const std::string& replica
   auto owner = secret ? Pipeline::ClusterOwner{pipeline_.owner_of_secret(refused.key), ""}
                       : pipeline_.owner_of_cluster(refused.key);
   const bool shown = secret && refused.key.name.starts_with(translate::kListenerCertificates);
-  Problem problem{.code = "value/rejected",
-                  .severity = Severity::kError,
-                  .where = {},
-                  .object = std::move(owner.object),
-                  .path = std::move(owner.path),
-                  .message = fmt::format("the proxy rejected {}: {}", refused.key.name, refused.words),
-                  .suggestion =
-                      shown ? "correct it, or what else its listener has in `certificateRefs`: where there "
-                              "are several, the proxy does not say which it means"
-                            : ""};
+  Problem problem{
+      .code = "value/rejected",
+      .severity = Severity::kError,
+      .where = {},
+      .object = std::move(owner.object),
+      .path = std::move(owner.path),
+      .message = fmt::format("the proxy rejected {}: {}", refused.key.name, refused.words),
+      .suggestion = shown ? "correct it, or what else its listener has in `certificateRefs`: where there "
+                            "are several, the proxy does not say which it means"
+                          : ""};
   refused_.push_back({std::move(refused), replica, std::move(problem)});
   problems_.add(refused_.back().problem);
   tell_pipeline(refused_.back());

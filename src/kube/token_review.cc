@@ -50,7 +50,8 @@ Review read_review(std::string_view body, const std::string& audience) {
   const Json answer = Json::parse(body, nullptr, false);
   const Json status = answer.is_object() ? answer.value("status", Json()) : Json();
   if (!status.is_object()) {
-    return std::unexpected(ReviewFault{.is_refused = false, .message = "the API server's answer is no TokenReview"});
+    return std::unexpected(
+        ReviewFault{.is_refused = false, .message = "the API server's answer is no TokenReview"});
   }
   if (status.value("authenticated", Json(false)) != Json(true)) {
     const std::string why = text_at(status, "/error"_json_pointer);

@@ -25,12 +25,12 @@ constexpr char kAudience[] = "sluice.ns.svc.cluster.local";
 constexpr Time kNow{std::chrono::seconds(1'800'000'000)};
 
 Json answer(const std::string& user = "system:serviceaccount:team:envoy-web") {
-  return {{"kind", "TokenReview"},
-          {"status",
-           {{"authenticated", true},
-            {"audiences", {kAudience}},
-            {"user",
-             {{"username", user}, {"extra", {{"authentication.kubernetes.io/pod-name", {"pod-1"}}}}}}}}};
+  return {
+      {"kind", "TokenReview"},
+      {"status",
+       {{"authenticated", true},
+        {"audiences", {kAudience}},
+        {"user", {{"username", user}, {"extra", {{"authentication.kubernetes.io/pod-name", {"pod-1"}}}}}}}}};
 }
 
 TEST(ReadReview, SaysWhoseTheTokenIs) {
@@ -45,7 +45,8 @@ TEST(ReadReview, ATokenThatIsNotAuthenticIsRefused) {
 }
 
 TEST(ReadReview, ATokenForAnotherAudienceIsRefused) {
-  EXPECT_EQ(read_review(answer().dump(), "other").error(), (ReviewFault{true, "the token is not for `other`"}));
+  EXPECT_EQ(read_review(answer().dump(), "other").error(),
+            (ReviewFault{true, "the token is not for `other`"}));
 }
 
 TEST(ReadReview, AServerThatDoesNotLookAtAudiencesIsNotBelieved) {

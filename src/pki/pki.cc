@@ -162,8 +162,8 @@ std::expected<Pair, std::string> issue(const Pair& authority, const std::vector<
   if (!facts->is_authority) return std::unexpected("it is no certificate of an authority");
   const Owned<X509> issuer = certificate_of(authority.certificate);
   const Owned<EVP_PKEY> signer = key_of(authority.key);
-  const Draft made = draft(names.front(), validity.made - kBackdate,
-                           std::min(validity.made + validity.lasts, facts->until));
+  const Draft made =
+      draft(names.front(), validity.made - kBackdate, std::min(validity.made + validity.lasts, facts->until));
   X509* const certificate = made.certificate.get();
   X509_set_issuer_name(certificate, X509_get_subject_name(issuer.get()));
   std::string listed;

@@ -14,8 +14,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 #include <unistd.h>
 
 namespace sluice::pki {
@@ -124,7 +124,8 @@ TEST(Pki, KeysAreOfTheCurveP256) {
   const Owned<X509> certificate = read(authority.certificate);
   std::string curve(64, '\0');
   std::size_t size = 0;
-  ASSERT_EQ(EVP_PKEY_get_group_name(X509_get0_pubkey(certificate.get()), curve.data(), curve.size(), &size), 1);
+  ASSERT_EQ(EVP_PKEY_get_group_name(X509_get0_pubkey(certificate.get()), curve.data(), curve.size(), &size),
+            1);
   EXPECT_EQ(curve.substr(0, size), "prime256v1");
   EXPECT_THAT(authority.key, ::testing::StartsWith("-----BEGIN PRIVATE KEY-----"));
 }

@@ -19,11 +19,10 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path folder = argv[1];
   std::filesystem::create_directories(folder / "sds");
-  const infra::Request request{
-      .proxy = {.key = "default/web"},
-      .gateway_class = "sluice",
-      .gateways = {{.name = {Interned("default"), "web"}}},
-      .sockets = {{.protocol = "HTTP", .port = 80, .container_port = 10'080}}};
+  const infra::Request request{.proxy = {.key = "default/web"},
+                               .gateway_class = "sluice",
+                               .gateways = {{.name = {Interned("default"), "web"}}},
+                               .sockets = {{.protocol = "HTTP", .port = 80, .container_port = 10'080}}};
   for (const auto& [key, document] : infra::make_objects(request, {}).objects) {
     if (key.kind.kind() == "ConfigMap") {
       for (const auto& [file, text] : document.at("data").items()) {

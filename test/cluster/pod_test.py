@@ -4,10 +4,12 @@ of `sluice certgen`. Only paths, addresses and ports are those of this machine."
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import unittest
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
@@ -29,9 +31,12 @@ class PodTest(unittest.TestCase):
         self.resources.write("all.yaml", [
             gateway_class(), gateway([http_listener("http", self.port)]), service("web"),
             endpoint_slice("web", "web", backend), self.route("a")])
-        self.sluice = Sluice(self.rig, self.resources, ["--xds", "127.0.0.1:0", "--xds-certificates",
-                                                        self.certificates / "sluice"])
+        self.sluice = self.start("run", 0)
         self.xds_port = self.shown()["port"]
+
+    def start(self, name: str, port: int) -> Sluice:
+        return Sluice(self.rig, self.resources, ["--xds", f"127.0.0.1:{port}", "--xds-certificates",
+                                                 self.certificates / "sluice"], name=name)
 
     @staticmethod
     def route(name: str) -> dict:
@@ -49,7 +54,8 @@ class PodTest(unittest.TestCase):
         folder = self.rig.path(node)
         subprocess.run([BUILD / "test/cluster/pod-files", folder], check=True)
         shutil.copytree(certificates, folder / "certs")
-        ports = {str(port): str(self.rig.port()) for port in (19000, 19001, 19003)}
+        # The admin interface takes no port that is held for it.
+        ports = {19000: 0, 19001: self.rig.port(), 19003: self.rig.port()}
         places = {"/sds/": f"{folder}/sds/", "/certs/": f"{folder}/certs/",
                   "sluice.sluice-system.svc.cluster.local.": "127.0.0.1", '"port_value":18000':
                   f'"port_value":{self.xds_port}', "$(ENVOY_POD_NAME)": node, "$(ENVOY_SERVICE_ZONE)": "here",
@@ -61,7 +67,17 @@ class PodTest(unittest.TestCase):
             file.write_text(text)
         with open(folder / "log", "w") as log:
             self.rig.start(ENVOY, "-c", folder / "bootstrap.json", "--service-cluster", "default/web", "--service-node",
-                           node, "--disable-hot-restart", "--concurrency", "1", stderr=log)
+                           node, "--disable-hot-restart", "--concurrency", "1", "--admin-address-path", folder / "admin",
+                           stderr=log)
+
+    def changes_of_pod(self) -> dict[str, str]:
+        """How often its Envoy has taken something that was not what it had."""
+        address = (self.rig.path(POD) / "admin").read_text().strip()
+        with urllib.request.urlopen(f"http://{address}/stats") as answer:
+            stats = dict(line.split(": ", 1) for line in answer.read().decode().splitlines())
+        wanted = re.compile(r"cluster_manager\.cluster_(added|modified|removed)|listener_manager\.listener_(added|modified|"
+                            r"removed)|http\..*\.rds\..*\.config_reload")
+        return {name: value for name, value in stats.items() if wanted.fullmatch(name)}
 
     def of_pod(self, message: str, node: str = POD) -> int:
         return sum(line.message == message and line.fields.get("node") == node for line in self.sluice.lines)
@@ -95,6 +111,17 @@ class PodTest(unittest.TestCase):
         self.assertEqual(self.of_pod("disconnected"), 0)
         self.pod(self.certificates / "envoy", "another")
         self.wait_of_pod("acknowledged", node="another")
+
+    def test_an_envoy_that_goes_to_another_replica_is_sent_nothing_new(self) -> None:
+        self.pod(self.certificates / "envoy")
+        self.wait_of_pod("acknowledged")
+        before = self.changes_of_pod()
+        self.assertIn("1", before.values())
+        self.sluice.kill()
+        # Where it was looked for, and with nothing of the first.
+        self.sluice = self.start("another", self.xds_port)
+        self.wait_of_pod("acknowledged")
+        self.assertEqual(self.changes_of_pod(), before)
 
     def test_what_the_folder_lacks_is_told_and_the_old_certificate_stays(self) -> None:
         (self.certificates / "sluice/tls.key").write_text("nothing")
