@@ -25,7 +25,7 @@ extensions | no | test/extensions/run.sh
 picker   | no     | scripts/build.sh release sluice sluice-vllm-sim picker_module && python test/picker/picker_test.py && python test/picker/module_test.py && python test/picker/pool_test.py && python test/picker/demo_test.py
 ports    | no     | python test/reject/ports_test.py
 change   | no     | python test/change/change_test.py
-cluster  | no     | scripts/build.sh release sluice echo load memory-api-server && python test/cluster/cluster_test.py
+cluster  | no     | scripts/build.sh release sluice echo load memory-api-server pod-files && python test/cluster/cluster_test.py && python test/cluster/pod_test.py
 deploy   | no     | scripts/build.sh release sluice picker_module && python test/deploy/deploy_test.py && python test/deploy/package_test.py
 parity   | yes    | python test/parity/run.py
 talk     | yes    | scripts/install.sh --examples && scripts/build.sh release sluice echo ext-proc-model && make --no-print-directory -C examples/extensions wasm-cpp && python test/talk/talk_test.py

@@ -22,6 +22,8 @@
 #include "ads/session.h"
 #include "ads/store.h"
 #include "ads/stream.h"
+#include "ads/tls.h"
+#include "ads/visitor.h"
 
 namespace sluice::ads {
 namespace {
@@ -30,6 +32,15 @@ constexpr int kMaxMessageBytes = 100 << 20;
 constexpr std::chrono::milliseconds kShutdown{500};
 // For a response that is being written when its stream is to end.
 constexpr std::chrono::milliseconds kLastWrite{200};
+// A vanished node is noticed after both.
+constexpr int kPingMs = 20'000;
+constexpr int kPongMs = 10'000;
+// From a connection over TLS to the end of its handshake.
+constexpr int kHandshakeMs = 10'000;
+// A connection over TLS without a stream: an Envoy always has one, and opens another within seconds.
+constexpr int kIdleMs = 60'000;
+// Of a connection over TLS: Envoy has one, others are refused.
+constexpr int kStreams = 16;
 // Nodes whose memory is kept while they are away; more are met as new ones when they come back.
 constexpr std::size_t kRememberedNodes = 1'000;
 
@@ -39,9 +50,9 @@ class Loop {
   Loop(Options options, std::function<void(Event)> on_event)
       : options_(std::move(options)), on_event_(std::move(on_event)), thread_([this] { run(); }) {}
 
-  Inbox& inbox() { return inbox_; }
+  Inbox& inbox() { return *inbox_; }
   void quit() {
-    inbox_.post(Quit{});
+    inbox_->post(Quit{});
     thread_.join();
   }
 
@@ -50,6 +61,8 @@ class Loop {
     Stream* stream = nullptr;
     Variant variant = Variant::kDelta;
     std::unique_ptr<Session> session;  // from the first request on
+    std::string address;               // of the other end, for people
+    std::optional<Account> account;    // who has shown a token
     bool writing = false;
     std::optional<grpc::Status> ending;  // finished once nothing is being written,
     Time cancel_at;                      // which is cancelled then
@@ -58,6 +71,7 @@ class Loop {
 
   void run();
   void on(Opened message);
+  void on(Reviewed message);
   void on(Received message);
   void on(Written message);
   void on(const Ended& message);
@@ -67,6 +81,9 @@ class Loop {
   void on(Closing message);
   void on(Quit message);
 
+  // Why the node may not have what it asks for; OK: it may.
+  grpc::Status refusal_of(const Connection& connection, const Node& node) const;
+  void refuse(std::uint64_t number, Connection& connection, const grpc::Status& status);
   void open_session(Connection& connection, const Node& node);
   // The session has ended, the stream will.
   void close(std::uint64_t number, Connection& connection, const grpc::Status& status);
@@ -75,7 +92,9 @@ class Loop {
 
   const Options options_;
   const std::function<void(Event)> on_event_;
-  Inbox inbox_;
+  // Shared with reviews of tokens, which may last longer than the server.
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  RefusalLog refusals_;
 
   Store store_;
   Connections connections_;
@@ -99,7 +118,7 @@ void Loop::run() {
         if (auto at = connection.session->wake_at()) by(*at);
       }
     }
-    std::vector<Message> messages = inbox_.take(wake);
+    std::vector<Message> messages = inbox_->take(wake);
     now_ = std::chrono::steady_clock::now();
     for (Message& message : messages) {
       std::visit([this](auto& m) { on(std::move(m)); }, message);
@@ -136,8 +155,69 @@ void Loop::on(Opened message) {
     connection.stream->finish({grpc::StatusCode::UNAVAILABLE, "closing"});
     return;
   }
-  connection.stream->read();
-  connections_.emplace(message.stream, std::move(connection));
+  connection.address = std::move(message.proof.address);
+  const std::uint64_t number = message.stream;
+  Connection& added = connections_.emplace(number, std::move(connection)).first->second;
+  switch (message.proof.kind) {
+    case Proof::Kind::kOwner:
+    case Proof::Kind::kCertificate:
+      return added.stream->read();
+    case Proof::Kind::kToken:
+      if (options_.tokens.review) {
+        return options_.tokens.review(
+            std::move(message.proof.token),
+            [inbox = std::weak_ptr(inbox_), number](std::expected<Account, TokenFault> account) {
+              if (const auto open = inbox.lock()) open->post(Reviewed{number, std::move(account)});
+            });
+      }
+      return refuse(number, added,
+                    {grpc::StatusCode::UNAUTHENTICATED, "tokens are not taken here, only certificates"});
+    case Proof::Kind::kNone:
+      return refuse(number, added,
+                    {grpc::StatusCode::UNAUTHENTICATED, "there is neither a certificate nor a token"});
+  }
+}
+
+void Loop::on(Reviewed message) {
+  auto it = connections_.find(message.stream);
+  if (it == connections_.end() || it->second.ending) return;
+  Connection& connection = it->second;
+  if (message.account) {
+    connection.account = *std::move(message.account);
+    return connection.stream->read();
+  }
+  const TokenFault& fault = message.account.error();
+  refuse(it->first, connection,
+         {fault.is_refused ? grpc::StatusCode::UNAUTHENTICATED : grpc::StatusCode::UNAVAILABLE,
+          fault.message});
+}
+
+grpc::Status Loop::refusal_of(const Connection& connection, const Node& node) const {
+  if (!connection.account) return grpc::Status::OK;
+  const Account& account = *connection.account;
+  if (!account.pod.empty() && account.pod != node.id) {
+    return {grpc::StatusCode::PERMISSION_DENIED,
+            fmt::format("the token is of the pod `{}`, and the node is `{}`", account.pod, node.id)};
+  }
+  const auto access = options_.tokens.authorize ? options_.tokens.authorize(account, node.cluster)
+                                                : Tokens::Access::kDenied;
+  switch (access) {
+    case Tokens::Access::kGranted:
+      return grpc::Status::OK;
+    case Tokens::Access::kUnknownYet:
+      return {grpc::StatusCode::UNAVAILABLE,
+              fmt::format("whose the proxy `{}` is, is not known yet", node.cluster)};
+    case Tokens::Access::kDenied:
+      break;
+  }
+  return {grpc::StatusCode::PERMISSION_DENIED,
+          fmt::format("the proxy `{}` is not of the ServiceAccount {}/{}", node.cluster, account.name_space,
+                      account.name)};
+}
+
+void Loop::refuse(std::uint64_t number, Connection& connection, const grpc::Status& status) {
+  refusals_.refused(connection.address, status.error_message(), now_);
+  close(number, connection, status);
 }
 
 void Loop::on(Received message) {
@@ -148,6 +228,9 @@ void Loop::on(Received message) {
     if (!message.node) {
       close(it->first, connection, {grpc::StatusCode::INVALID_ARGUMENT, "the first request has no node"});
       return;
+    }
+    if (const grpc::Status refusal = refusal_of(connection, *message.node); !refusal.ok()) {
+      return refuse(it->first, connection, refusal);
     }
     open_session(connection, *message.node);
   }
@@ -270,33 +353,52 @@ using Ads = envoy::service::discovery::v3::AggregatedDiscoveryService;
 using RawAds = Ads::WithRawCallbackMethod_StreamAggregatedResources<
     Ads::WithRawCallbackMethod_DeltaAggregatedResources<Ads::Service>>;
 
+// One for each server of gRPC's, which takes no service that another has.
 class Service final : public RawAds {
  public:
-  Service(Inbox* inbox, StreamCount* count) : inbox_(inbox), count_(count) {}
+  Service(bool over_tls, Inbox* inbox, StreamCount* count, std::atomic<std::uint64_t>* streams)
+      : over_tls_(over_tls), inbox_(inbox), count_(count), streams_(streams) {}
 
   using RawAds::DeltaAggregatedResources;
   using RawAds::StreamAggregatedResources;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamAggregatedResources(
       grpc::CallbackServerContext* context) override {
-    return new Stream(Variant::kSotw, ++streams_, context, inbox_, count_);
+    return open(Variant::kSotw, context);
   }
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DeltaAggregatedResources(
       grpc::CallbackServerContext* context) override {
-    return new Stream(Variant::kDelta, ++streams_, context, inbox_, count_);
+    return open(Variant::kDelta, context);
   }
 
  private:
+  Stream* open(Variant variant, grpc::CallbackServerContext* context) {
+    Proof proof = over_tls_ ? proof_of(*context) : Proof{.kind = Proof::Kind::kOwner};
+    return new Stream(variant, ++*streams_, context, std::move(proof), inbox_, count_);
+  }
+
+  const bool over_tls_;
   Inbox* const inbox_;
   StreamCount* const count_;
-  std::atomic<std::uint64_t> streams_ = 0;
+  std::atomic<std::uint64_t>* const streams_;
 };
+
+void set_limits(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPongMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+}
 
 class GrpcServer final : public Server {
  public:
   GrpcServer(const Options& options, std::function<void(Event)> on_event)
       : socket_path_(options.socket_path),
+        tcp_address_(options.tcp_address),
         loop_(options, std::move(on_event)),
-        service_(&loop_.inbox(), &count_) {}
+        service_(false, &loop_.inbox(), &count_, &streams_),
+        tls_service_(true, &loop_.inbox(), &count_, &streams_) {}
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;
   ~GrpcServer() override;
@@ -310,24 +412,31 @@ class GrpcServer final : public Server {
     loop_.inbox().post(Retry{proxy, type, name});
   }
   void remove(const ir::ProxyKey& proxy) override { loop_.inbox().post(Removed{proxy}); }
+  std::expected<void, Problem> set_credentials(pki::Credentials credentials) override;
+  std::uint16_t tcp_port() const override { return tcp_port_; }
 
  private:
+  bool start_tls(pki::Credentials credentials);
+
   const std::string socket_path_;
+  const std::string tcp_address_;
   StreamCount count_;
+  std::atomic<std::uint64_t> streams_ = 0;
   Loop loop_;
   Service service_;
+  Service tls_service_;
   std::unique_ptr<grpc::Server> server_;
+
+  std::mutex tls_mutex_;  // of these
+  std::shared_ptr<TlsCredentials> tls_;
+  std::unique_ptr<grpc::Server> tls_server_;  // null: not yet
+  std::atomic<std::uint16_t> tcp_port_ = 0;
 };
 
 bool GrpcServer::start() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("unix:" + socket_path_, grpc::InsecureServerCredentials());
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  builder.SetMaxSendMessageSize(kMaxMessageBytes);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+  set_limits(builder);
   builder.RegisterService(&service_);
   // Born private; the mask is the process's, but a file that another thread makes meanwhile only gets more
   // private.
@@ -337,9 +446,48 @@ bool GrpcServer::start() {
   return server_ != nullptr;
 }
 
+bool GrpcServer::start_tls(pki::Credentials credentials) {
+  take_over_grpc_log();
+  tls_ = std::make_shared<TlsCredentials>(std::move(credentials));
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(tcp_address_, tls_, &port);
+  set_limits(builder);
+  // Another sluice that listens there would get some of our Envoys, and we some of its; and see tls.h.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreams);
+  builder.RegisterService(&tls_service_);
+  tls_server_ = builder.BuildAndStart();
+  tcp_port_ = tls_server_ == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(port);
+  return tls_server_ != nullptr;
+}
+
+std::expected<void, Problem> GrpcServer::set_credentials(pki::Credentials credentials) {
+  Problem problem;
+  if (std::string fault = pki::fault_of(credentials); !fault.empty()) {
+    problem.code = "value/xds-certificate";
+    problem.message = fmt::format("Envoys cannot be shown this certificate: {}", fault);
+    return std::unexpected(std::move(problem));
+  }
+  const std::lock_guard lock(tls_mutex_);
+  if (tls_server_ != nullptr) {
+    tls_->replace(std::move(credentials));
+    return {};
+  }
+  if (start_tls(std::move(credentials))) return {};
+  problem.code = "value/xds-address";
+  problem.message = fmt::format("cannot listen on `{}`", tcp_address_);
+  problem.suggestion = "it has to be ADDRESS:PORT, and no other program may listen there";
+  return std::unexpected(std::move(problem));
+}
+
 GrpcServer::~GrpcServer() {
   loop_.inbox().post(Closing{});
-  if (server_) server_->Shutdown(std::chrono::system_clock::now() + kShutdown);
+  const auto deadline = std::chrono::system_clock::now() + kShutdown;
+  if (tls_server_) tls_server_->Shutdown(deadline);
+  if (server_) server_->Shutdown(deadline);
   count_.wait_for_none();
   loop_.quit();
 }

@@ -1,5 +1,16 @@
 // Aggregated discovery (ADS) over gRPC: delta and state-of-the-world, on a Unix socket that only its owner
-// may open.
+// may open, and over TLS 1.3 for Envoys in pods.
+//
+// Who comes over TLS proves who it is in one of two ways:
+//
+// - By a certificate of one of our authorities. All Envoys have the same one, as in Envoy Gateway: whoever has
+//   it may ask for the configuration of any proxy. It is for Envoys in a namespace that is ours alone.
+// - By the token of a ServiceAccount, in `authorization: Bearer …`. It is looked at once, when the stream
+//   begins, and says which proxies may be asked for, and where it is a pod's, which node this is. A stream does
+//   not end when its token does: Envoy shows a newer one next time.
+//
+// Without proof a stream ends with UNAUTHENTICATED, with that of another proxy with PERMISSION_DENIED. Nothing
+// that is sent is read before that. Certificates may be replaced at any time; streams go on.
 //
 // The server holds, per proxy key, the newest state of every resource. The control thread hands it one Update
 // a commit; every connected node is brought there on its own, at its own pace:
@@ -24,6 +35,8 @@
 // version: it is not sent there again until it changes or somebody asks for another try, also not when the
 // node comes back. A server that is restarted forgets refusals and finds them again.
 //
+// A node that vanishes without a word (its machine, or the network) is disconnected within a minute.
+//
 // Threads: update(), retry() and remove() may be called from any thread, also from an event, and only post;
 // one thread of the server's own does the work and delivers the events, one at a time, with no lock held. An
 // event that takes long delays all nodes. The server must not be destroyed from an event.
@@ -32,6 +45,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
@@ -41,6 +55,7 @@
 
 #include "base/problem.h"
 #include "ir/ir.h"
+#include "pki/pki.h"
 #include "xds/render.h"
 
 namespace sluice::ads {
@@ -122,8 +137,38 @@ struct Sent {
 };
 using Event = std::variant<Connected, Disconnected, Acknowledged, Rejected, Recovered, Stuck, Sent>;
 
+// Whose a token is.
+struct Account {
+  std::string name_space;
+  std::string name;  // of the ServiceAccount
+  std::string pod;   // that the token was made for; empty: for none
+
+  bool operator==(const Account&) const = default;
+};
+
+struct TokenFault {
+  bool is_refused = true;  // or else nobody could tell: another try may do
+  std::string message;     // a sentence
+};
+
+// How tokens are looked at.
+struct Tokens {
+  using Done = std::function<void(std::expected<Account, TokenFault>)>;
+  enum class Access : std::uint8_t { kGranted, kDenied, kUnknownYet };
+
+  // Called on the server's thread, where it must not block; calls `done` once, from any thread, also at once,
+  // and also when the server is gone. Empty: tokens are not taken.
+  std::function<void(std::string token, Done done)> review;
+  // Whether the account may ask for the configuration of the proxy. Called on the server's thread.
+  std::function<Access(const Account& account, const ir::ProxyKey& proxy)> authorize;
+};
+
 struct Options {
   std::string socket_path;  // created with mode 0600
+  // Where Envoys in pods ask, over TLS: "0.0.0.0:18000", with port 0 for one that the system chooses; empty:
+  // nowhere. Served from the first set_credentials() on.
+  std::string tcp_address;
+  Tokens tokens;
   std::chrono::milliseconds removal_grace{
       20'000};  // between the routes' acknowledgement and a cluster's removal
   std::chrono::milliseconds stuck_after{5'000};
@@ -139,6 +184,13 @@ class Server {
   virtual void retry(const ir::ProxyKey& proxy, xds::ResourceType type, const std::string& name) = 0;
   // Forgets the proxy; its nodes are disconnected.
   virtual void remove(const ir::ProxyKey& proxy) = 0;
+
+  // What is shown over TLS from now on, and whose certificates are taken. With the first ones it begins to
+  // listen. The error ("value/xds-certificate", "value/xds-address") leaves all as it was. From any thread;
+  // takes some milliseconds.
+  virtual std::expected<void, Problem> set_credentials(pki::Credentials credentials) = 0;
+  // Where it listens; 0: not yet, or never.
+  virtual std::uint16_t tcp_port() const = 0;
 };
 
 // Starts serving. On failure (path too long, in use by a live server …) returns null and fills in *problem.

@@ -57,11 +57,11 @@ void StreamCount::wait_for_none() {
   none_.wait(lock, [this] { return count_ == 0; });
 }
 
-Stream::Stream(Variant variant, std::uint64_t number, grpc::CallbackServerContext* context, Inbox* inbox,
-               StreamCount* count)
+Stream::Stream(Variant variant, std::uint64_t number, grpc::CallbackServerContext* context, Proof proof,
+               Inbox* inbox, StreamCount* count)
     : variant_(variant), number_(number), context_(context), inbox_(inbox), count_(count) {
   count_->add(1);
-  inbox_->post(Opened{number_, variant_, this});
+  inbox_->post(Opened{number_, variant_, this, std::move(proof)});
 }
 
 void Stream::write(const std::vector<Piece>& pieces) {

@@ -11,6 +11,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <expected>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -26,11 +27,30 @@ namespace sluice::ads {
 
 class Stream;
 
+// What a stream shows of who is at its other end.
+struct Proof {
+  enum class Kind : std::uint8_t {
+    kOwner,        // who may open the Unix socket
+    kCertificate,  // it has been verified
+    kToken,        // it has not
+    kNone,
+  };
+  Kind kind = Kind::kNone;
+  std::string token;
+  std::string address;  // "ipv4:10.0.0.1:4711", for people
+};
+
 // What is posted to the loop. Streams are named by number: one that is finished may be gone.
 struct Opened {
   std::uint64_t stream;
   Variant variant;
   Stream* handle;
+  Proof proof;
+};
+// Whose the stream's token is.
+struct Reviewed {
+  std::uint64_t stream;
+  std::expected<Account, TokenFault> account;
 };
 struct Received {
   std::uint64_t stream;
@@ -58,7 +78,7 @@ struct Removed {
 };
 struct Closing {};  // the server closes: no stream is to live
 struct Quit {};     // the loop is to end
-using Message = std::variant<Opened, Received, Written, Ended, NewState, Retry, Removed, Closing, Quit>;
+using Message = std::variant<Opened, Reviewed, Received, Written, Ended, NewState, Retry, Removed, Closing, Quit>;
 
 class Inbox {
  public:
@@ -86,8 +106,8 @@ class StreamCount {
 
 class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  Stream(Variant variant, std::uint64_t number, grpc::CallbackServerContext* context, Inbox* inbox,
-         StreamCount* count);
+  Stream(Variant variant, std::uint64_t number, grpc::CallbackServerContext* context, Proof proof,
+         Inbox* inbox, StreamCount* count);
 
   void read() { StartRead(&request_); }
   void write(const std::vector<Piece>& pieces);

@@ -56,7 +56,8 @@ schema::Type inference_model_rewrite_type();
 // multicluster.x-k8s.io
 schema::Type service_import_type();
 
-// metadata, bound to ObjectMeta, of a kind whose names follow `name`.
-schema::Type metadata_type(const schema::Pattern& name, std::size_t max_name_length);
+// metadata, bound to ObjectMeta, of a kind whose names follow `name`. The uid is kept where other objects are
+// owned by it.
+schema::Type metadata_type(const schema::Pattern& name, std::size_t max_name_length, bool with_uid = false);
 
 }  // namespace sluice::api

@@ -9,7 +9,7 @@ namespace sluice::api {
 
 using namespace schema;  // NOLINT: the declarations are written in its words
 
-Type metadata_type(const Pattern& name, std::size_t max_name_length) {
+Type metadata_type(const Pattern& name, std::size_t max_name_length, bool with_uid) {
   const Type owner = object({
       field("apiVersion", string()).required().doc("The group and version of the owner's kind."),
       field("kind", string()).required().doc("The owner's kind."),
@@ -44,7 +44,8 @@ Type metadata_type(const Pattern& name, std::size_t max_name_length) {
           .doc("The objects with which this one is to be deleted."),
       field("resourceVersion", string()).doc("Written by API servers."),
       field("selfLink", string()).doc("Written by API servers, formerly."),
-      field("uid", string()).doc("Written by API servers."),
+      (with_uid ? field<&ObjectMeta::uid>("uid", string()) : field("uid", string()))
+          .doc("Written by API servers."),
   });
   return std::move(metadata).passive();
 }

@@ -17,6 +17,7 @@
 #include "base/letter_case.h"
 #include "base/log.h"
 #include "base/quote.h"
+#include "cli/certgen.h"
 #include "cli/check.h"
 #include "cli/diff.h"
 #include "cli/envoy.h"
@@ -31,6 +32,7 @@
 #include "control/host_addresses.h"
 #include "control/options.h"
 #include "control/run.h"
+#include "infra/bootstrap.h"
 #include "schema/codec.h"
 #include "version.h"
 
@@ -212,6 +214,8 @@ struct ClusterOptions {
   std::vector<std::string> namespaces;
   std::string namespace_selector;
   std::string configuration_file;
+  std::string envoys;  // "cluster", "host", or empty
+  infra::Settings infrastructure;
 };
 
 void add_cluster(CLI::App& app, ClusterOptions& cluster) {
@@ -235,6 +239,30 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("SELECTOR")
       ->needs(kubernetes)
       ->excludes(namespaces);
+  app.add_option("--envoys", cluster.envoys,
+                 "Where Envoys run: cluster, as Deployments that are made for them, or\nhost, as processes here "
+                 "(default: cluster for who runs in one, or has an\nEnvoyGateway configuration for one)")
+      ->type_name("WHERE")
+      ->check(CLI::IsMember({"cluster", "host"}))
+      ->needs(kubernetes);
+  app.add_option("--envoy-image", cluster.infrastructure.envoy_image,
+                 "Their image there (default: " + cluster.infrastructure.envoy_image + ")")
+      ->type_name("IMAGE")
+      ->needs(kubernetes);
+  app.add_option("--sluice-image", cluster.infrastructure.shutdown_image,
+                 "That of the container beside each, which has it drain\n(default: " +
+                     cluster.infrastructure.shutdown_image + ")")
+      ->type_name("IMAGE")
+      ->needs(kubernetes);
+  app.add_option("--service", cluster.infrastructure.service,
+                 "The Service in our namespace at which they find us (default: " +
+                     cluster.infrastructure.service + ")")
+      ->type_name("NAME")
+      ->needs(kubernetes);
+  app.add_option("--cluster-domain", cluster.infrastructure.dns_domain,
+                 "The domain of names of Services (default: " + cluster.infrastructure.dns_domain + ")")
+      ->type_name("NAME")
+      ->needs(kubernetes);
   app.add_option(
          "--config", cluster.configuration_file,
          "Envoy Gateway's configuration, kind EnvoyGateway: which objects, who\nleads, what is allowed; "
@@ -242,12 +270,21 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("FILE");
 }
 
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// Whether we are a pod, and nothing names another cluster than ours.
+bool is_in_cluster(const ClusterOptions& cluster) {
+  return cluster.kubeconfig.empty() && environment("KUBECONFIG").empty() && cluster.context.empty() &&
+         !environment("KUBERNETES_SERVICE_HOST").empty();
+}
+
 // As controllers find it: what is named, or the pod's own, or what kubectl has.
 std::expected<kube::Access, std::vector<Problem>> find_access(const ClusterOptions& cluster) {
   if (!cluster.kubeconfig.empty()) return kube::read_kubeconfig({cluster.kubeconfig}, cluster.context);
-  const char* const from_environment = std::getenv("KUBECONFIG");
-  const bool named = from_environment != nullptr && *from_environment != '\0';
-  if (!named && cluster.context.empty() && std::getenv("KUBERNETES_SERVICE_HOST") != nullptr) {
+  if (is_in_cluster(cluster)) {
     auto access = kube::in_cluster();
     if (!access) return std::unexpected(std::vector{std::move(access).error()});
     return *std::move(access);
@@ -263,6 +300,21 @@ bool read_configuration(const std::string& file, std::optional<control::Configur
   tell(read.problems, read.text, console);
   configuration = std::move(read.configuration);
   return configuration.has_value();
+}
+
+// Where Envoys run is said, or else they run where we do, or where Envoy Gateway would have them.
+void place_envoys(const ClusterOptions& cluster, const std::optional<control::Configuration>& configuration,
+                  control::RunOptions& run) {
+  const bool configured = configuration && !configuration->paths;
+  const bool there = cluster.envoys.empty() ? configured || is_in_cluster(cluster) : cluster.envoys == "cluster";
+  if (!there) return;
+  run.settings.on_host = false;
+  infra::Settings& settings = run.cluster->infrastructure.emplace(cluster.infrastructure);
+  const std::string image = settings.shutdown_image;
+  if (configuration) configuration->apply_to(settings);
+  if (image != infra::Settings().shutdown_image) settings.shutdown_image = image;
+  settings.controller_namespace = run.cluster->access.name_space;
+  settings.controller = infra::controller_label(run.settings.controller_name);
 }
 
 // What to run, of the options and the configuration; kOk, or it is said what is wrong.
@@ -283,15 +335,37 @@ int choose_source(const ClusterOptions& cluster, const std::optional<control::Co
   }
   control::ClusterProvider& provider = run.cluster.emplace();
   provider.access = *std::move(access);
+  provider.pod_name = environment("POD_NAME");
+  provider.pod_uid = environment("POD_UID");
   if (configuration) configuration->apply_to(provider);
   if (!cluster.namespaces.empty() || !cluster.namespace_selector.empty()) {
     provider.namespaces = cluster.namespaces;
     provider.namespace_selector = cluster.namespace_selector;
   }
+  place_envoys(cluster, configuration, run);
   if (const std::string fault = kube::Election::fault_of(provider.lease); !fault.empty()) {
     fail(console, fault);
     return kProblems;
   }
+  return kOk;
+}
+
+// Where ADS over TLS has its certificate from; kOk, or it is said what is missing.
+int choose_certificates(control::RunOptions& run, Console& console) {
+  if (run.cluster && run.cluster->infrastructure && run.xds_address.empty()) {
+    run.xds_address = fmt::format("0.0.0.0:{}", run.cluster->infrastructure->xds_port);
+  }
+  if (run.xds_address.empty()) return kOk;
+  if (!run.cluster && run.xds_certificates.empty()) {
+    fail(console, "--xds needs a certificate: --xds-certificates names the folder, `sluice certgen --out` makes one");
+    return kUsage;
+  }
+  if (!run.cluster) return kOk;
+  control::ClusterProvider& provider = *run.cluster;
+  infra::Settings settings = provider.infrastructure.value_or(infra::Settings());
+  settings.controller_namespace = provider.access.name_space;
+  provider.token_audience = infra::service_host(settings);
+  if (run.xds_certificates.empty()) provider.certificates = control::certificate_options(settings);
   return kOk;
 }
 
@@ -352,6 +426,15 @@ Action declare_run(CLI::App& app) {
   app.add_option("--modules-url", options->run.modules_url,
                  "By which those Envoys reach it (default: that of the address)")
       ->type_name("URL");
+  auto* const xds =
+      app.add_option("--xds", options->run.xds_address,
+                     "Serve Envoys here that are not on this machine, over TLS 1.3, as\n0.0.0.0:18000")
+          ->type_name("ADDRESS:PORT");
+  app.add_option("--xds-certificates", options->run.xds_certificates,
+                 "A folder with the certificate for that: tls.crt, tls.key and ca.crt\n(default: the Secret "
+                 "`sluice` of the cluster)")
+      ->type_name("FOLDER")
+      ->needs(xds);
   add_settings(app, options->settings_file);
   add_log_level(app, options->level);
   return [options](Console& console) {
@@ -363,6 +446,7 @@ Action declare_run(CLI::App& app) {
     if (const int code = choose_source(options->cluster, configuration, run, console); code != kOk)
       return code;
     if (run.admin_address == "none") run.admin_address.clear();
+    if (const int code = choose_certificates(run, console); code != kOk) return code;
     const auto configured = configuration ? configuration->log_level : std::nullopt;
     set_log_level(options->level.value_or(configured.value_or(Level::kInfo)));
     return control::run(run);
@@ -660,6 +744,61 @@ Action declare_picker(CLI::App& app) {
   };
 }
 
+Action declare_certgen(CLI::App& app) {
+  struct Options {
+    CertgenOptions certgen;
+    ClusterOptions cluster;
+    std::string name_space;
+    std::optional<int> days;
+  };
+  const auto options = std::make_shared<Options>();
+  control::CertificateOptions& certificates = options->certgen.certificates;
+  auto* const folder =
+      app.add_option("--out", options->certgen.folder,
+                     "Write FOLDER/sluice, FOLDER/envoy and FOLDER/ca, each with tls.crt, tls.key\nand ca.crt, "
+                     "instead of Secrets")
+          ->type_name("FOLDER");
+  app.add_option("--kubeconfig", options->cluster.kubeconfig,
+                 "How to reach the API server (default: $KUBECONFIG, then the service\naccount of this pod, "
+                 "then ~/.kube/config)")
+      ->type_name("FILE")
+      ->excludes(folder);
+  app.add_option("--context", options->cluster.context, "The context in that file (default: its current one)")
+      ->type_name("NAME")
+      ->excludes(folder);
+  app.add_option("--namespace", options->name_space,
+                 "Where sluice runs, and the Secrets are (default: that of the context,\nor with --out " +
+                     certificates.name_space + ")")
+      ->type_name("NAME");
+  app.add_option("--domain", certificates.domain, "Of the cluster (default: " + certificates.domain + ")")
+      ->type_name("NAME");
+  app.add_option("--days", options->days,
+                 "How long certificates last (default: 90, which a running sluice renews;\nwith --out 1825)")
+      ->type_name("DAYS")
+      ->check(CLI::Range(1, 36'500));
+  app.add_flag("--overwrite", certificates.overwrites,
+               "Make all anew, though they last: Envoys that trust the old ones cannot\nconnect until they see "
+               "the new ones");
+  return [options](Console& console) {
+    CertgenOptions& certgen_options = options->certgen;
+    control::CertificateOptions& given = certgen_options.certificates;
+    const bool to_folder = !certgen_options.folder.empty();
+    const std::chrono::days days = to_folder ? control::kAuthorityLasts : control::kCertificateLasts;
+    given.lasts = options->days ? std::chrono::days(*options->days) : days;
+    if (!to_folder) {
+      auto access = find_access(options->cluster);
+      if (!access) {
+        tell(access.error(), "", console);
+        return kProblems;
+      }
+      certgen_options.access = *std::move(access);
+      given.name_space = certgen_options.access.name_space;
+    }
+    if (!options->name_space.empty()) given.name_space = options->name_space;
+    return certgen(certgen_options, console);
+  };
+}
+
 CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::chrono::milliseconds& duration,
                           const std::string& description) {
   return app
@@ -768,6 +907,10 @@ constexpr Command kCommands[] = {
      "  sluice picker --endpoints-file pool.txt --listen unix:/run/picker.sock --objective batch=-1\n"
      "  sluice picker -f pools/ --pool llama\n",
      declare_picker},
+    {"certgen", "Make the certificates by which sluice and Envoys in pods know each other",
+     "  sluice certgen --namespace sluice-system\n"
+     "  sluice certgen --out certs/ && sluice run -f conf/ --xds 0.0.0.0:18000 --xds-certificates certs/sluice\n",
+     declare_certgen},
     {"envoy", "Beside an Envoy: drain it before its pod ends, or keep it as a service",
      "  sluice envoy shutdown-manager --ready-timeout=70s\n"
      "  sluice envoy shutdown --drain-timeout=60s --min-drain-duration=10s\n",

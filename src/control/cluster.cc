@@ -35,6 +35,19 @@ kube::Election::Options election_of(const ClusterProvider& provider, const std::
   return options;
 }
 
+// A process that starts again in this pod goes on with the report of the one before.
+ReplicaName replica_of(const ClusterProvider& provider, const std::string& controller_name) {
+  ReplicaName replica{.name_space = election_of(provider, controller_name).name_space,
+                      .controller_name = controller_name,
+                      .name = provider.lease.identity.empty() ? host_name() : provider.lease.identity,
+                      .pod_uid = ""};
+  if (!provider.pod_name.empty() && !provider.pod_uid.empty()) {
+    replica.name = provider.pod_name;
+    replica.pod_uid = provider.pod_uid;
+  }
+  return replica;
+}
+
 }  // namespace
 
 std::string lease_name(const std::string& controller_name) {
@@ -53,6 +66,24 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
                                                                     .writes = provider.writes,
                                                                     .patience = provider.patience,
                                                                     .now = nullptr});
+  reviewer_ = std::make_unique<kube::TokenReviewer>(client_, provider.token_audience);
+  if (provider.certificates) {
+    certificates_ =
+        std::make_unique<CertificateSecrets>(client_, *provider.certificates, hooks_.certificates);
+  }
+  if (provider.infrastructure) {
+    const infra::Settings& settings = *provider.infrastructure;
+    const bool together = settings.mode == infra::Mode::kControllerNamespace;
+    infrastructure_ = std::make_unique<Infrastructure>(
+        client_,
+        Infrastructure::Options{.controller = settings.controller,
+                                .name_space = together ? settings.controller_namespace : "",
+                                .writes = provider.writes},
+        hooks_.infrastructure);
+  }
+  if (provider.elects) {
+    reports_ = std::make_unique<ReplicaReports>(client_, replica_of(provider, controller_name), hooks_.on_report);
+  }
   if (!provider.elects) {
     client_.post([this] { lead(true); });
     return;
@@ -83,13 +114,28 @@ Cluster::~Cluster() {
     done.wait_for(kResign);
     lease_.reset();
   }
+  reports_.reset();
+  certificates_.reset();
+  reviewer_.reset();
+  infrastructure_.reset();
   statuses_.reset();
   client_.stop();
 }
 
 void Cluster::lead(bool leads) {
   statuses_->set_leads(leads);
+  if (certificates_ != nullptr) certificates_->set_leads(leads);
+  if (infrastructure_ != nullptr) infrastructure_->set_leads(leads);
   hooks_.on_leads(leads);
+}
+
+void Cluster::committed(const Pipeline& pipeline, bool complete) {
+  statuses_->commit(pipeline);
+  if (infrastructure_ != nullptr) infrastructure_->commit(pipeline, complete);
+}
+
+void Cluster::release(const ir::ProxyKey& proxy) {
+  if (infrastructure_ != nullptr) infrastructure_->release(proxy);
 }
 
 std::unique_ptr<source::Source> Cluster::watch(const Pipeline& pipeline) {

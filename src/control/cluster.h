@@ -1,5 +1,5 @@
-// The side of `sluice run` that looks at a cluster: the client of its API server, the source, who leads, and
-// the writer of statuses.
+// The side of `sluice run` that looks at a cluster: the client of its API server, the source, who leads, the
+// writer of statuses, and where Envoys run in the cluster, too, their objects.
 //
 // Each replica reads for itself and serves; the one that leads writes. Without an election this one leads.
 //
@@ -9,16 +9,23 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/problem.h"
+#include "control/certificate_secrets.h"
+#include "control/infrastructure.h"
 #include "control/pipeline.h"
+#include "control/replica_reports.h"
 #include "control/status_writer.h"
+#include "infra/objects.h"
 #include "kube/access.h"
 #include "kube/client.h"
 #include "kube/election.h"
 #include "kube/lease.h"
+#include "kube/token_review.h"
 #include "source/cluster/cluster.h"
 
 namespace sluice::control {
@@ -36,6 +43,15 @@ struct ClusterProvider {
   kube::Election::Options lease;  // what of it is empty is made from the access and the controller's name
   kube::WriteQueue::Options writes{.rate = kStatusesASecond, .burst = kStatusesAtOnce};
   std::chrono::milliseconds patience{5'000};  // StatusWriter::Options has it
+  // Of ADS over TLS: for what its clients' tokens have to be; and the certificates that are kept in the cluster,
+  // which others may do without.
+  std::string token_audience;
+  std::optional<CertificateOptions> certificates;
+  // How Envoys run in the cluster; nothing: they are processes of this host.
+  std::optional<infra::Settings> infrastructure;
+  // The pod that this is; empty: it is none.
+  std::string pod_name;
+  std::string pod_uid;
 };
 
 class Cluster {
@@ -46,6 +62,9 @@ class Cluster {
     std::function<void(bool)> on_leads;
     // Why it cannot be agreed on who leads; without a code: it can again.
     std::function<void(Problem)> on_election;
+    CertificateSecrets::Events certificates = {};
+    Infrastructure::Hooks infrastructure = {};  // where Envoys run in the cluster
+    ReplicaReports::Heard on_report = nullptr;
   };
 
   Cluster(const ClusterProvider& provider, const std::string& controller_name, Hooks hooks);
@@ -56,8 +75,18 @@ class Cluster {
 
   // To be called once. It must not outlive this.
   std::unique_ptr<source::Source> watch(const Pipeline& pipeline);
-  // After each commit.
-  void committed(const Pipeline& pipeline) { statuses_->commit(pipeline); }
+  // From any thread; see kube::TokenReviewer.
+  void review(std::string token, kube::TokenReviewer::Done done) {
+    reviewer_->review(std::move(token), std::move(done));
+  }
+  // What our Envoys said, for other replicas.
+  void tell(ReplicaReport report) {
+    if (reports_ != nullptr) reports_->tell(std::move(report));
+  }
+  // After each commit. While not `complete`, it may be made from a part of what there is.
+  void committed(const Pipeline& pipeline, bool complete);
+  // Nobody waits any more for what the proxy, which is wanted no longer, has.
+  void release(const ir::ProxyKey& proxy);
 
  private:
   void lead(bool leads);
@@ -66,6 +95,10 @@ class Cluster {
   const Hooks hooks_;
   kube::Client client_;
   std::unique_ptr<StatusWriter> statuses_;
+  std::unique_ptr<kube::TokenReviewer> reviewer_;
+  std::unique_ptr<CertificateSecrets> certificates_;  // or null
+  std::unique_ptr<Infrastructure> infrastructure_;  // or null
+  std::unique_ptr<ReplicaReports> reports_;           // null: there are no others
   std::unique_ptr<kube::Lease> lease_;
 };
 

@@ -99,7 +99,7 @@ class ControlClusterTest : public testing::Test {
   }
   void commit() {
     pipeline_->commit();
-    cluster_->committed(*pipeline_);
+    cluster_->committed(*pipeline_, /*complete=*/true);
     pipeline_->forget_changes();
   }
   // Goes on until it holds; false where it does not in time.

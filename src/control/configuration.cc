@@ -66,6 +66,11 @@ void Configuration::apply_to(ClusterProvider& provider) const {
   if (file.rate_limit.burst) provider.writes.burst = *file.rate_limit.burst;
 }
 
+void Configuration::apply_to(infra::Settings& settings) const {
+  if (file.deploy == api::DeployType::kGatewayNamespace) settings.mode = infra::Mode::kGatewayNamespace;
+  if (!file.shutdown_image.empty()) settings.shutdown_image = file.shutdown_image;
+}
+
 std::string selector_text(const api::LabelSelector& selector) {
   std::vector<std::string> terms;
   for (const auto& [key, value] : selector.match_labels) terms.push_back(key + "=" + value);

@@ -27,6 +27,7 @@ struct Configuration {
   void apply_to(translate::Settings& settings) const;
   // `provider.access` is to be there already: its namespace is always looked at.
   void apply_to(ClusterProvider& provider) const;
+  void apply_to(infra::Settings& settings) const;
 };
 
 struct ReadConfiguration {

@@ -8,6 +8,7 @@
 
 #include "control/tables/filters.h"
 #include "control/tables/gateways.h"
+#include "control/tables/infrastructure.h"
 #include "control/tables/inputs.h"
 #include "control/tables/patches.h"
 #include "control/tables/policies.h"
@@ -124,6 +125,7 @@ struct Pipeline::Tables {
                                            .unusable = in.unusable,
                                            .host = in.host_addresses};
   const tables::Gateways gateways{graph, settings, in, projections};
+  const tables::Infrastructure infrastructure{graph, in, gateways};
   const tables::Patches patches{graph, settings, in, projections, gateways};
   ModuleResolver resolve_module;
   const tables::Extensions extensions{graph, settings, in, projections, gateways, resolve_module, envoy_args};
@@ -143,6 +145,7 @@ struct Pipeline::Tables {
     f(gateways.classless);
     f(gateways.listener_sets);
     f(gateways.served);
+    f(infrastructure.objects);
     f(extensions.policies);
     f(extensions.filter_orders);
     f(extensions.launches);
@@ -207,6 +210,23 @@ void Pipeline::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> re
 
 void Pipeline::set_proxy_state(const ir::ProxyKey& proxy, ProxyState state) {
   tables_->in.proxy_states.set(proxy, std::move(state));
+}
+
+void Pipeline::set_infrastructure(infra::Settings settings) {
+  tables_->in.infrastructure.set(tables::Inputs::kInstalled, std::move(settings));
+}
+
+void Pipeline::set_installation(const ir::ProxyKey& proxy,
+                                std::optional<translate::Installation> installation) {
+  if (installation) {
+    tables_->in.installations.set(proxy, *std::move(installation));
+  } else {
+    tables_->in.installations.erase(proxy);
+  }
+}
+
+void Pipeline::set_node_addresses(translate::NodeAddresses addresses) {
+  tables_->in.node_addresses.set(tables::Inputs::kInstalled, std::move(addresses));
 }
 
 void Pipeline::set_unserved(const XdsKey& resource, std::optional<translate::Unserved> why) {
@@ -310,6 +330,9 @@ ObjectKey Pipeline::owner_of_secret(const XdsKey& secret) const {
 
 const flow::Table<ir::ProxyKey, translate::ProxyPlan>& Pipeline::proxies() const {
   return tables_->gateways.proxies;
+}
+const flow::Table<ir::ProxyKey, ProxyObjects>& Pipeline::objects_of_proxies() const {
+  return tables_->infrastructure.objects;
 }
 const flow::Table<ObjectKey, translate::RouteResult>& Pipeline::routes() const { return tables_->routes.all; }
 const flow::Table<NamespacedName, translate::GatewayPlan>& Pipeline::gateways() const {

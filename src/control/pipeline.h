@@ -19,6 +19,8 @@
 #include "api/kinds.h"
 #include "control/tables/rows.h"
 #include "flow/graph.h"
+#include "infra/objects.h"
+#include "translate/installation.h"
 #include "translate/rows.h"
 #include "translate/settings.h"
 #include "translate/socket.h"
@@ -47,6 +49,13 @@ class Pipeline {
   void set_cluster_refused(const translate::XdsKey& cluster, std::optional<std::string> words);
   // Without a state, the conditions of Gateways say nothing of their proxy.
   void set_proxy_state(const ir::ProxyKey& proxy, ProxyState state);
+
+  // Envoys run in a cluster, by objects that are made like this. Conditions of Gateways are of these then, not
+  // of the proxies' states.
+  void set_infrastructure(infra::Settings settings);
+  // What the cluster has of a proxy's objects; nothing: that is not known.
+  void set_installation(const ir::ProxyKey& proxy, std::optional<translate::Installation> installation);
+  void set_node_addresses(translate::NodeAddresses addresses);
 
   // Without, every address counts as one of the host.
   void set_host(translate::HostAddresses addresses);
@@ -78,6 +87,8 @@ class Pipeline {
   // The modules that policies and EnvoyProxies want now, by slot (translate::ModuleState).
   const flow::Table<std::string, wasm::Source>& wanted_modules() const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;
+  // Where Envoys run in a cluster.
+  const flow::Table<ir::ProxyKey, ProxyObjects>& objects_of_proxies() const;
   // Of all kinds.
   const flow::Table<ObjectKey, translate::RouteResult>& routes() const;
   const flow::Table<NamespacedName, translate::GatewayPlan>& gateways() const;

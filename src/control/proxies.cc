@@ -1,6 +1,7 @@
 #include "control/proxies.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace sluice::control {
@@ -29,6 +30,8 @@ Proxies::Changes Proxies::follow(const flow::Table<ir::ProxyKey, translate::Prox
     proxy.aggregates = {change.key, Pipeline::patched_aggregate(change.key)};
     for (const translate::RouteTablePlan& table : change.after->route_tables)
       proxy.aggregates.insert(table.name);
+    proxy.gateways.clear();
+    for (const translate::GatewayPlan& gateway : change.after->gateways) proxy.gateways.insert(gateway.gateway);
     if (fresh) changes.added.push_back(change.key);
     if (fresh || !(proxy.process == change.after->proxy)) {
       proxy.process = change.after->proxy;
@@ -38,16 +41,23 @@ Proxies::Changes Proxies::follow(const flow::Table<ir::ProxyKey, translate::Prox
   return changes;
 }
 
+bool Proxies::inherits(const Proxy& heir, const Proxy& left) const {
+  if (heirs_ == Heirs::kOfPorts) {
+    return std::ranges::any_of(left.process.ports, [&](std::uint16_t port) {
+      return std::ranges::find(heir.process.ports, port) != heir.process.ports.end();
+    });
+  }
+  if (heir.ready && heir.acknowledged == 0) return false;
+  return std::ranges::any_of(left.gateways,
+                             [&](const NamespacedName& gateway) { return heir.gateways.contains(gateway); });
+}
+
 void Proxies::leave(std::map<ir::ProxyKey, Proxy> removed, std::uint64_t commit,
                     const std::vector<ir::ProxyKey>& served, Handover::Time now) {
   for (const auto& [key, left] : removed) {
     std::set<ir::ProxyKey> heirs;
     for (const ir::ProxyKey& other : served) {
-      const auto takes = [&](std::uint16_t port) {
-        return std::ranges::find(wanted_.at(other).process.ports, port) !=
-               wanted_.at(other).process.ports.end();
-      };
-      if (std::ranges::any_of(left.process.ports, takes)) heirs.insert(other);
+      if (inherits(wanted_.at(other), left)) heirs.insert(other);
     }
     handover_.leave(key, commit, std::move(heirs), now);
   }
@@ -72,7 +82,9 @@ void Proxies::set_ready(const ir::ProxyKey& key, bool ready) {
   Proxy* const proxy = find(key);
   if (proxy == nullptr) return;
   proxy->ready = ready;
-  if (ready) handover_.serves(key, proxy->acknowledged);
+  if (!ready) return;
+  const bool elsewhere = heirs_ == Heirs::kOfGateways && proxy->acknowledged == 0;
+  handover_.serves(key, elsewhere ? std::numeric_limits<std::uint64_t>::max() : proxy->acknowledged);
 }
 
 bool Proxies::acknowledge(const ir::ProxyKey& key, std::uint64_t commit) {

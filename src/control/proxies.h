@@ -1,7 +1,9 @@
 // The proxies that are wanted, how far each is, and those that are wanted no longer and still serve.
 //
-// follow() takes the wanted ones from a commit. An Envoy that is wanted no longer stays until those that get
-// its ports serve them (control/handover.h); take_ended() tells when.
+// follow() takes the wanted ones from a commit. An Envoy that is wanted no longer stays until its heirs serve
+// (control/handover.h); take_ended() tells when. On a host these are who gets its ports. In a cluster each has
+// an address of its own, and its heirs are who gets its Gateways; of one that no node of is connected here,
+// that it is ready has to do.
 //
 // Threads: belongs to the control thread. Knows no clock: time goes in.
 #pragma once
@@ -21,11 +23,15 @@ namespace sluice::control {
 
 class Proxies {
  public:
+  enum class Heirs : std::uint8_t { kOfPorts, kOfGateways };
+  explicit Proxies(Heirs heirs) : heirs_(heirs) {}
+
   struct Proxy {
     ir::Proxy process;  // as its runner knows it
     bool ready = false;
     std::uint64_t acknowledged = 0;    // a commit; 0: none yet
     std::optional<Problem> problem;    // as its last event had it
+    std::set<NamespacedName> gateways;
     std::set<std::string> aggregates;  // its route tables, itself for its listeners, and what is patched
   };
 
@@ -55,6 +61,9 @@ class Proxies {
   std::vector<ir::ProxyKey> take_ended(Handover::Time now);
 
  private:
+  bool inherits(const Proxy& heir, const Proxy& left) const;
+
+  const Heirs heirs_;
   std::map<ir::ProxyKey, Proxy> wanted_;
   std::map<ir::ProxyKey, Proxy> leaving_;  // they wait in handover_
   Handover handover_;

@@ -9,17 +9,28 @@
 // Threads: one at a time.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "control/pipeline.h"
 
 namespace sluice::control {
 
+using Refusals = std::map<ObjectKey, std::shared_ptr<const Refusal>>;
+
+// Those of the guilty, as a JSON list. Where it would have more than `longest` bytes it goes without last good
+// versions, and then without the last objects.
+std::string write_refusals(const Refusals& refusals, std::size_t longest = SIZE_MAX);
+// Leaves out what another version of us wrote. `file` is for positions that nobody sees.
+Refusals read_refusals(std::string_view text, const std::string& file);
+
 class RefusalMemory {
  public:
-  using Refusals = std::map<ObjectKey, std::shared_ptr<const Refusal>>;
+  using Refusals = control::Refusals;
 
   // Reads the file. One that is missing, or that another version wrote, remembers nothing.
   explicit RefusalMemory(std::string file);

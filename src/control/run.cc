@@ -13,6 +13,7 @@
 #include <set>
 #include <variant>
 
+#include <fmt/chrono.h>
 #include <malloc.h>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,7 @@
 #include "ads/server.h"
 #include "ads/words.h"
 #include "base/log.h"
+#include "control/certificate_folder.h"
 #include "control/expiry.h"
 #include "control/host_addresses.h"
 #include "control/mailbox.h"
@@ -30,6 +32,7 @@
 #include "control/pipeline.h"
 #include "control/problem_log.h"
 #include "control/proxies.h"
+#include "control/proxy_accounts.h"
 #include "control/retries.h"
 #include "control/signals.h"
 #include "control/status_file.h"
@@ -80,12 +83,39 @@ struct Leads {
 struct Election {
   Problem problem;
 };
+// What ADS shows over TLS from now on.
+struct NewCredentials {
+  pki::Credentials credentials;
+};
+// What is wrong with certificates for that, all of it.
+struct CertificateProblems {
+  std::vector<Problem> problems;
+};
+// What the cluster has of what runs Envoys there, as far as that has changed.
+struct Installed {
+  Inventory::Installations installations;
+};
+// By which its nodes are reached.
+struct Nodes {
+  translate::NodeAddresses addresses;
+};
+// What is wrong with what runs Envoys, all of it.
+struct InstallationProblems {
+  std::vector<Problem> problems;
+};
+// What the Envoys of another replica said; nothing: it is gone.
+struct Heard {
+  std::string replica;
+  std::optional<ReplicaReport> report;
+};
 // Somebody wants to see the last commit.
 struct Look {
   observe::Observer::Take take;
 };
 using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
-                             ModulesChanged, PortFreed, Waiting, Leads, Election, Look, Stop, Stopped>;
+                             ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
+                             CertificateProblems, Heard, Installed, Nodes, InstallationProblems, Look, Stop,
+                             Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -116,12 +146,18 @@ class Control {
       : options_(options), pipeline_(settings_of(options), options.envoy_args) {}
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
-  ~Control() { pickers_.close(); }  // before the admin server goes, which they give pages to
+  ~Control() {
+    ads_.reset();      // before the cluster goes, which looks at tokens for it
+    pickers_.close();  // before the admin server goes, which they give pages to
+  }
 
   int run();
 
  private:
   bool start();
+  ads::Options ads_options();
+  // Whether Envoys are processes of this host.
+  bool runs_envoys() const { return !options_.cluster || !options_.cluster->infrastructure; }
   std::expected<void, Problem> start_admin();
   std::expected<void, Problem> start_metrics();
   std::expected<void, Problem> start_modules();
@@ -131,6 +167,18 @@ class Control {
   void handle(Waiting waiting);
   void handle(Leads leads);
   void handle(Election election);
+  void handle(NewCredentials now);
+  void install(std::optional<std::string> ca_pem);
+  void follow_accounts();
+  void handle(CertificateProblems now);
+  void handle(Heard heard);
+  void acknowledged_elsewhere();
+  void tell_others();
+  void watch_certificates();
+  ads::Tokens tokens();
+  void handle(Installed installed);
+  void handle(Nodes nodes);
+  void handle(InstallationProblems now);
   void set_source_problems(std::vector<Problem> problems);
   void handle(ads::Event event);
   void handle(proxy::Event event);
@@ -152,6 +200,7 @@ class Control {
   void write_statuses();
   std::optional<Clock::time_point> wake_at() const;
 
+  std::string xds_socket() const { return options_.run_dir + "/xds.sock"; }
   // Of the store, and of what is served from it.
   std::string modules_folder() const { return options_.run_dir + "/wasm"; }
 
@@ -164,7 +213,9 @@ class Control {
   std::unique_ptr<ads::Server> ads_;
   std::unique_ptr<proxy::Runner> runner_;
   std::unique_ptr<HostWatch> host_watch_;
+  ProxyAccounts proxy_accounts_;
   std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<CertificateFolder> certificate_folder_;
   std::unique_ptr<source::Source> source_;
   Modules modules_{pipeline_, [this] {
                      return start_module_store(
@@ -197,9 +248,16 @@ class Control {
   bool dirty_ = false;
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
-  Proxies proxies_;
+  Proxies proxies_{runs_envoys() ? Proxies::Heirs::kOfPorts : Proxies::Heirs::kOfGateways};
   std::vector<Problem> source_problems_;
   Problem election_problem_;
+  std::vector<Problem> certificate_problems_;
+  Problem credentials_problem_;  // with those that ADS was given last
+  std::vector<Problem> installation_problems_;
+  // Proxies that have acknowledged something: of our Envoys, and of other replicas'.
+  std::set<ir::ProxyKey> serving_here_;
+  std::set<ir::ProxyKey> serving_elsewhere_;
+  bool news_ = true;                     // for other replicas; the first are that we are there
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
   ProblemLog problem_log_;
@@ -212,25 +270,30 @@ class Control {
   bool stopped_ = false;
 };
 
+ads::Options Control::ads_options() {
+  ads::Options ads;
+  ads.socket_path = xds_socket();
+  ads.tcp_address = options_.xds_address;
+  ads.tokens = tokens();
+  return ads;
+}
+
 bool Control::start() {
   Problem problem;
   bool all = false;
-  const std::string xds_socket = options_.run_dir + "/xds.sock";
   proxy::Options& proxies = proxy_options_;
   proxies.envoy_path = options_.envoy_path;
   proxies.extra_args = options_.envoy_args;
   proxies.launcher = options_.envoy_launcher;
   proxies.run_dir = options_.run_dir;
-  proxies.xds_socket = xds_socket;
+  proxies.xds_socket = xds_socket();
   proxies.render = xds::render_bootstrap;
   // The runner first: it takes the lock that makes this folder ours.
   runner_ =
       proxy::start_runner(proxies, [this](proxy::Event event) { mailbox_.post(std::move(event)); }, &problem);
   if (runner_ != nullptr) {
-    ads::Options ads;
-    ads.socket_path = xds_socket;
     ads_ = ads::start_server(
-        ads,
+        ads_options(),
         [this](ads::Event event) {
           if (const auto* sent = std::get_if<ads::Sent>(&event)) return observer_.sent(*sent);
           mailbox_.post(std::move(event));
@@ -263,13 +326,53 @@ bool Control::start() {
   if (host_watch_ == nullptr) log(Level::kWarning, "the addresses of the host are not followed", {});
   pipeline_.set_host(std::move(host));
   start_source();
+  if (!options_.xds_address.empty()) watch_certificates();
   return true;
+}
+
+ads::Tokens Control::tokens() {
+  if (!options_.cluster) return {};
+  return {
+      .review =
+          [this](std::string token, ads::Tokens::Done done) {
+            cluster_->review(std::move(token), [done = std::move(done)](kube::Review review) {
+              if (!review) {
+                return done(std::unexpected(
+                    ads::TokenFault{review.error().is_refused, std::move(review.error().message)}));
+              }
+              done(ads::Account{std::move(review->name_space), std::move(review->account), std::move(review->pod)});
+            });
+          },
+      .authorize = [this](const ads::Account& account,
+                          const ir::ProxyKey& proxy) { return proxy_accounts_.authorize(account, proxy); }};
+}
+
+// Those in a cluster are told by it.
+void Control::watch_certificates() {
+  if (options_.xds_certificates.empty()) return;
+  certificate_folder_ = std::make_unique<CertificateFolder>(
+      options_.xds_certificates, [this](std::expected<pki::Credentials, std::string> now) {
+        CertificateProblems problems;
+        if (!now) {
+          Problem& problem = problems.problems.emplace_back();
+          problem.code = "value/xds-certificate";
+          problem.message = std::move(now).error();
+          problem.suggestion = "`sluice certgen --out FOLDER` makes all that is needed";
+        }
+        mailbox_.post(std::move(problems));
+        if (now) mailbox_.post(NewCredentials{*std::move(now)});
+      });
 }
 
 // What files say is known at once; what a cluster has may take until its API server is there.
 void Control::start_source() {
   if (options_.cluster) {
-    log(Level::kInfo, "cluster", {{"server", options_.cluster->access.url()}});
+    log(Level::kInfo, "cluster",
+        {{"server", options_.cluster->access.url()}, {"envoys", runs_envoys() ? "host" : "cluster"}});
+    if (!runs_envoys()) {
+      observer_.wait_for_nobody();
+      install(std::nullopt);
+    }
     cluster_ = std::make_unique<Cluster>(
         *options_.cluster, options_.settings.controller_name,
         Cluster::Hooks{
@@ -277,7 +380,31 @@ void Control::start_source() {
             .on_waiting =
                 [this](std::vector<Problem> problems) { mailbox_.post(Waiting{std::move(problems)}); },
             .on_leads = [this](bool leads) { mailbox_.post(Leads{leads}); },
-            .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); }});
+            .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); },
+            .certificates = {
+                .credentials =
+                    [this](pki::Credentials now) { mailbox_.post(NewCredentials{std::move(now)}); },
+                .renewed =
+                    [](const std::vector<std::string>& why) {
+                      log(Level::kInfo, "certificates renewed", {{"why", why}});
+                    },
+                .problems =
+                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }},
+            .infrastructure = {.on_installations =
+                                   [this](Inventory::Installations news) {
+                                     mailbox_.post(Installed{std::move(news)});
+                                   },
+                               .on_nodes =
+                                   [this](translate::NodeAddresses addresses) {
+                                     mailbox_.post(Nodes{std::move(addresses)});
+                                   },
+                               .on_problems =
+                                   [this](std::vector<Problem> problems) {
+                                     mailbox_.post(InstallationProblems{std::move(problems)});
+                                   }},
+            .on_report = [this](const std::string& replica, std::optional<ReplicaReport> report) {
+              mailbox_.post(Heard{replica, std::move(report)});
+            }});
     source_ = cluster_->watch(pipeline_);
     return;
   }
@@ -368,6 +495,7 @@ int Control::run() {
     dirty_ = modules_.retry(Clock::now()) || dirty_;
     dirty_ = verdicts_->take_dirty() || dirty_;
     if (dirty_ && begun_) commit();
+    tell_others();
     if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
     hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
@@ -435,6 +563,100 @@ void Control::handle(Election election) {
   report_problems();
 }
 
+// Envoys that show tokens need to know by which authority we are, and are not made before that is known.
+void Control::install(std::optional<std::string> ca_pem) {
+  infra::Settings settings = *options_.cluster->infrastructure;
+  if (settings.mode == infra::Mode::kGatewayNamespace) {
+    if (!ca_pem) return;
+    settings.ca_pem = *std::move(ca_pem);
+  }
+  pipeline_.set_infrastructure(std::move(settings));
+  dirty_ = true;
+}
+
+// Whose tokens may ask for what a proxy gets.
+void Control::follow_accounts() {
+  for (const auto& change : pipeline_.objects_of_proxies().changes()) {
+    if (change.after == nullptr) {
+      proxy_accounts_.erase(change.key);
+      continue;
+    }
+    for (const infra::Object& object : change.after->objects) {
+      if (object.key.kind.kind == "ServiceAccount") proxy_accounts_.set(change.key, object.key.name);
+    }
+  }
+}
+
+void Control::handle(NewCredentials now) {
+  if (!credentials_problem_.code.empty()) problem_log_.remove(credentials_problem_);
+  credentials_problem_ = {};
+  if (const auto set = ads_->set_credentials(now.credentials); set) {
+    const pki::Facts shown = pki::read_pair(now.credentials.own).value();
+    log(Level::kInfo, "certificate",
+        {{"names", shown.names},
+         {"until", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", shown.until)},
+         {"port", ads_->tcp_port()}});
+    if (!runs_envoys()) install(std::move(now.credentials.authorities));
+  } else {
+    credentials_problem_ = set.error();
+    problem_log_.add(credentials_problem_);
+  }
+  report_problems();
+}
+
+void Control::handle(CertificateProblems now) {
+  problem_log_.remove_all(certificate_problems_);
+  problem_log_.add_all(now.problems);
+  certificate_problems_ = std::move(now.problems);
+  report_problems();
+}
+
+void Control::handle(Installed installed) {
+  for (auto& [key, installation] : installed.installations) {
+    proxies_.set_ready(key, installation && installation->available > 0);
+    pipeline_.set_installation(key, std::move(installation));
+  }
+  dirty_ = true;
+}
+
+void Control::handle(Nodes nodes) {
+  pipeline_.set_node_addresses(std::move(nodes.addresses));
+  dirty_ = true;
+}
+
+void Control::handle(InstallationProblems now) {
+  problem_log_.remove_all(installation_problems_);
+  problem_log_.add_all(now.problems);
+  installation_problems_ = std::move(now.problems);
+  report_problems();
+}
+
+void Control::handle(Heard heard) {
+  if (heard.report) serving_elsewhere_.merge(std::set(heard.report->acknowledged));
+  verdicts_->heard(heard.replica, std::move(heard.report));
+  acknowledged_elsewhere();
+}
+
+// Proxies that serve are programmed, whoever tells them what.
+void Control::acknowledged_elsewhere() {
+  for (const ir::ProxyKey& key : serving_elsewhere_) {
+    const Proxies::Proxy* const proxy = proxies_.find(key);
+    if (proxy == nullptr || proxy->acknowledged > 0) continue;
+    proxies_.acknowledge(key, 1);
+    pipeline_.set_proxy_state(key, {proxy->ready, true, ""});
+    dirty_ = true;
+  }
+}
+
+void Control::tell_others() {
+  if (cluster_ == nullptr || !begun_) return;
+  const bool others = verdicts_->take_news();
+  if (!std::exchange(news_, false) && !others) return;
+  ReplicaReport report = verdicts_->report();
+  report.acknowledged = serving_here_;
+  cluster_->tell(std::move(report));
+}
+
 void Control::handle(ads::Event event) {
   observer_.happened(event, Clock::now());
   std::visit(Overloaded{
@@ -452,6 +674,7 @@ void Control::handle(ads::Event event) {
                    const Proxies::Proxy* proxy = proxies_.find(e.proxy);
                    if (proxy == nullptr) return;
                    const bool first = proxies_.acknowledge(e.proxy, e.commit);
+                   news_ = serving_here_.insert(e.proxy).second || news_;
                    verdicts_->acknowledged(proxy->aggregates, e.commit);
                    retries_.acknowledged(e, [this](const auto& resource) { return version_of(resource); });
                    if (first) {
@@ -627,7 +850,8 @@ void Control::commit() {
          {"cpu_us", cpu_us}});
     changed_.clear();
   }
-  if (cluster_ != nullptr) cluster_->committed(pipeline_);
+  if (cluster_ != nullptr) cluster_->committed(pipeline_, !partial_);
+  follow_accounts();
   expiry_.committed(std::chrono::system_clock::now());
   report_problems();
   pipeline_.forget_changes();
@@ -669,13 +893,15 @@ std::vector<ir::ProxyKey> Control::serve() {
   for (auto& [key, proxy] : changes.removed) {
     log(Level::kInfo, "proxy removed", {{"proxy", key}});
     observer_.removed(key);
+    serving_elsewhere_.erase(key);
+    news_ = serving_here_.erase(key) > 0 || news_;
     ads_->remove(key);
     set_problem(proxy, std::nullopt);
     updates.erase(key);
   }
   for (const ir::ProxyKey& key : changes.to_run) {
     updates[key];
-    runner_->ensure(proxies_.find(key)->process);
+    if (runs_envoys()) runner_->ensure(proxies_.find(key)->process);
   }
   for (const ir::ProxyKey& key : changes.added) {
     const Proxies::Proxy& proxy = *proxies_.find(key);
@@ -684,6 +910,7 @@ std::vector<ir::ProxyKey> Control::serve() {
     log(Level::kInfo, "proxy added", {{"proxy", key}, {"ports", proxy.process.ports}});
     observer_.added(key, proxy.process.ports);
   }
+  acknowledged_elsewhere();
   std::vector<ir::ProxyKey> served;
   for (auto& [proxy, update] : updates) {
     served.push_back(proxy);
@@ -707,7 +934,10 @@ void Control::report_problems() {
 
 // Ends the Envoys of proxies that are no more and wait for nobody.
 void Control::hand_over() {
-  for (const ir::ProxyKey& proxy : proxies_.take_ended(Clock::now())) runner_->remove(proxy);
+  for (const ir::ProxyKey& proxy : proxies_.take_ended(Clock::now())) {
+    runner_->remove(proxy);
+    if (cluster_ != nullptr) cluster_->release(proxy);
+  }
 }
 
 // When there is something to do though nobody has said anything.

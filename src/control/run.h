@@ -29,6 +29,10 @@ struct RunOptions {
   // Where metrics and health are besides, and nothing else: for those who are not to see the page; empty: no.
   std::string metrics_address;
   std::uint32_t look_again_seconds = 600;  // at modules that may change where they are from
+  // Where Envoys that are not on this machine are served, over TLS; empty: nowhere. See ads::Options.
+  std::string xds_address;
+  // A folder with its certificate (certificate_folder.h); empty: the Secrets of the cluster.
+  std::string xds_certificates;
   // Of the server from which proxies that are not on this machine get modules (module_server.h); empty: none.
   std::string modules_address;
   std::string modules_url;  // by which they reach it; empty: that of the address

@@ -69,37 +69,40 @@ void Verdicts::rejected(const ads::Rejected& rejected) {
   // What a patch did to it is the policy's doing.
   const std::optional<std::string> aggregate = pipeline_.aggregate_of(rejected.type, key);
   if (aggregate && isolation_.rejected(*aggregate, rejected.commit, rejected.message)) return;
-  const auto is_of_before = [&](const RefusedResource& r) {
-    return r.type == rejected.type && r.key == key && r.node == rejected.node;
-  };
-  forget_refused(is_of_before);
-  const bool secret = rejected.type == xds::ResourceType::kSecret;
-  auto owner =
-      secret ? Pipeline::ClusterOwner{pipeline_.owner_of_secret(key), ""} : pipeline_.owner_of_cluster(key);
-  const bool shown = secret && rejected.name.starts_with(translate::kListenerCertificates);
-  refused_.push_back(
-      {.type = rejected.type,
-       .key = key,
-       .node = rejected.node,
-       .version = rejected.version,
-       .words = rejected.message,
-       .problem = {.code = "value/rejected",
-                   .severity = Severity::kError,
-                   .where = {},
-                   .object = std::move(owner.object),
-                   .path = std::move(owner.path),
-                   .message = fmt::format("the proxy rejected {}: {}", rejected.name, rejected.message),
-                   .suggestion =
-                       shown ? "correct it, or what else its listener has in `certificateRefs`: where there "
-                               "are several, the proxy does not say which it means"
-                             : ""}});
+  refuse_resource({.type = rejected.type,
+                   .key = key,
+                   .node = rejected.node,
+                   .version = rejected.version,
+                   .words = rejected.message},
+                  "");
+}
+
+void Verdicts::refuse_resource(RefusedByNode refused, const std::string& replica) {
+  forget_refused([&](const RefusedResource& r) {
+    return r.replica == replica && r.type == refused.type && r.key == refused.key && r.node == refused.node;
+  });
+  const bool secret = refused.type == xds::ResourceType::kSecret;
+  auto owner = secret ? Pipeline::ClusterOwner{pipeline_.owner_of_secret(refused.key), ""}
+                      : pipeline_.owner_of_cluster(refused.key);
+  const bool shown = secret && refused.key.name.starts_with(translate::kListenerCertificates);
+  Problem problem{.code = "value/rejected",
+                  .severity = Severity::kError,
+                  .where = {},
+                  .object = std::move(owner.object),
+                  .path = std::move(owner.path),
+                  .message = fmt::format("the proxy rejected {}: {}", refused.key.name, refused.words),
+                  .suggestion =
+                      shown ? "correct it, or what else its listener has in `certificateRefs`: where there "
+                              "are several, the proxy does not say which it means"
+                            : ""};
+  refused_.push_back({std::move(refused), replica, std::move(problem)});
   problems_.add(refused_.back().problem);
   tell_pipeline(refused_.back());
 }
 
 void Verdicts::recovered(const ads::Recovered& recovered) {
   forget_refused([&](const RefusedResource& r) {
-    return r.type == recovered.type && r.node == recovered.node &&
+    return r.replica.empty() && r.type == recovered.type && r.node == recovered.node &&
            r.key == translate::XdsKey{recovered.proxy, recovered.name};
   });
 }
@@ -118,7 +121,7 @@ std::vector<translate::XdsKey> Verdicts::secrets_to_retry() const {
 
 void Verdicts::disconnected(const ads::Disconnected& disconnected) {
   forget_refused([&](const RefusedResource& r) {
-    return r.key.proxy == disconnected.proxy && r.node == disconnected.node;
+    return r.replica.empty() && r.key.proxy == disconnected.proxy && r.node == disconnected.node;
   });
 }
 
@@ -135,6 +138,7 @@ void Verdicts::forget_refused(Ends ends) {
 
 void Verdicts::tell_pipeline(const RefusedResource& refused) {
   dirty_ = true;
+  news_ = news_ || refused.replica.empty();
   if (refused.type != xds::ResourceType::kCluster) return;
   const auto is_of_it = [&](const RefusedResource& r) {
     return r.type == refused.type && r.key == refused.key;
@@ -170,6 +174,76 @@ void Verdicts::committed(std::uint64_t commit) {
     const Rendered* present = pipeline_.resources(r.type).get(r.key);
     return present == nullptr || present->version != r.version;
   });
+  follow_others();
+}
+
+void Verdicts::heard(const std::string& replica, std::optional<ReplicaReport> report) {
+  const auto known = others_.find(replica);
+  ReplicaReport before;
+  if (known != others_.end()) before = std::move(known->second);
+  ReplicaReport& now = others_[replica];
+  std::set<ObjectKey> concerned;
+  for (const auto& [object, refusal] : before.refusals) concerned.insert(object);
+  if (report) {
+    now = *std::move(report);
+    for (const auto& [object, refusal] : now.refusals) concerned.insert(object);
+  } else {
+    others_.erase(replica);
+    // Nobody else remembers it.
+    for (const auto& [object, refusal] : before.refusals) {
+      const std::optional<api::Object> present = pipeline_.object(object);
+      if (present && api::equal(*present, refusal->refused) && !refusals_.refusals().contains(object)) {
+        refuse(object, refusal);
+      }
+    }
+  }
+  for (const ObjectKey& object : concerned) tell_pipeline(object);
+  follow_others();
+}
+
+void Verdicts::tell_pipeline(const ObjectKey& object) {
+  std::shared_ptr<const Refusal> refusal;
+  for (const auto& [replica, report] : others_) {
+    if (const auto theirs = report.refusals.find(object); theirs != report.refusals.end()) {
+      refusal = theirs->second;
+    }
+  }
+  const auto ours = refusals_.refusals().find(object);
+  if (ours != refusals_.refusals().end()) refusal = ours->second;
+  pipeline_.refuse(object, std::move(refusal));
+  dirty_ = true;
+}
+
+void Verdicts::follow_others() {
+  const auto says_so = [this](const RefusedResource& refused) {
+    const auto theirs = others_.find(refused.replica);
+    return theirs != others_.end() &&
+           std::ranges::find(theirs->second.resources, static_cast<const RefusedByNode&>(refused)) !=
+               theirs->second.resources.end();
+  };
+  forget_refused([&](const RefusedResource& r) { return !r.replica.empty() && !says_so(r); });
+  for (const auto& [replica, report] : others_) {
+    for (const RefusedByNode& refused : report.resources) {
+      const bool is_known = std::ranges::any_of(refused_, [&](const RefusedResource& r) {
+        return r.replica == replica && static_cast<const RefusedByNode&>(r) == refused;
+      });
+      const Rendered* const present = pipeline_.resources(refused.type).get(refused.key);
+      if (!is_known && present != nullptr && present->version == refused.version) {
+        refuse_resource(refused, replica);
+      }
+    }
+  }
+}
+
+ReplicaReport Verdicts::report() const {
+  ReplicaReport report;
+  for (const auto& [object, refusal] : refusals_.refusals()) {
+    if (refusal->guilty) report.refusals[object] = refusal;
+  }
+  for (const RefusedResource& refused : refused_) {
+    if (refused.replica.empty()) report.resources.push_back(refused);
+  }
+  return report;
 }
 
 // Refusals of versions that are no more are kept: going back to one is no news.
@@ -181,9 +255,9 @@ std::size_t Verdicts::count_held_back() const {
 }
 
 void Verdicts::refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal) {
-  refusals_.set(object, refusal);
-  pipeline_.refuse(object, std::move(refusal));
-  dirty_ = true;
+  refusals_.set(object, std::move(refusal));
+  tell_pipeline(object);
+  news_ = true;
 }
 
 // For the object is gone, or a later version of it is good: going back to what was refused then is another

@@ -7,6 +7,9 @@
 // run directory. A cluster, a secret or endpoints that are refused hold back nobody: the proxy keeps what it
 // had, and the problem names the object. That of a policy's service is told in the policy's status too.
 //
+// What other replicas have decided (replica_report.h) holds here too, as long as they say so; and once such a
+// replica is gone, for good, as if it had been decided here.
+//
 // What is decided goes into the pipeline like any other input, for the next commit.
 //
 // Threads: belongs to the control thread.
@@ -29,6 +32,7 @@
 #include "control/pipeline.h"
 #include "control/problem_log.h"
 #include "control/refusal_memory.h"
+#include "control/replica_report.h"
 
 namespace sluice::control {
 
@@ -71,19 +75,21 @@ class Verdicts {
   bool save_good_versions() { return good_.save(); }
   void keep_only_present();
 
+  // What another replica says now; nothing: it is gone.
+  void heard(const std::string& replica, std::optional<ReplicaReport> report);
+  // What is to be said to others: all but which proxies have acknowledged.
+  ReplicaReport report() const;
+  // Whether that has changed since the last call.
+  bool take_news() { return std::exchange(news_, false); }
+
   // Whether the pipeline has got something to commit since the last call.
   bool take_dirty() { return std::exchange(dirty_, false); }
   // Objects of which the present version is refused.
   std::size_t count_held_back() const;
 
  private:
-  // Of a cluster, endpoints or a secret, in this version.
-  struct RefusedResource {
-    xds::ResourceType type;
-    translate::XdsKey key;
-    std::string node;
-    std::uint64_t version;
-    std::string words;
+  struct RefusedResource : RefusedByNode {
+    std::string replica;  // whose node it is; empty: ours
     Problem problem;
   };
 
@@ -94,6 +100,11 @@ class Verdicts {
   void tell_pipeline(const RefusedResource& refused);
   void carry_out(const std::vector<Isolation::Order>& orders);
   void refuse(const ObjectKey& object, std::shared_ptr<const Refusal> refusal);
+  void refuse_resource(RefusedByNode refused, const std::string& replica);
+  // Has the pipeline know what counts of an object: our refusal, or else another replica's.
+  void tell_pipeline(const ObjectKey& object);
+  // Of the refused resources of other replicas, those that there are here, in that version.
+  void follow_others();
   void drop_refusal(const ObjectKey& object);
   std::vector<ObjectKey> named(const std::vector<ObjectKey>& suspects, const std::string& message) const;
 
@@ -106,7 +117,9 @@ class Verdicts {
   // Held back or let go since the last commit, with the version that was committed then.
   std::map<ObjectKey, std::optional<api::Object>> ordered_;
   std::vector<RefusedResource> refused_;
+  std::map<std::string, ReplicaReport> others_;
   bool dirty_ = false;
+  bool news_ = false;
 };
 
 }  // namespace sluice::control

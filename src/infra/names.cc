@@ -1,8 +1,10 @@
 #include "infra/names.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -60,6 +62,20 @@ std::string hashed_name(std::string_view key) {
   std::string name(key);
   std::ranges::replace(name, '/', '-');
   return "envoy-" + shortened(std::move(name), 48, key);
+}
+
+std::string controller_label(std::string_view controller_name) {
+  std::string value(controller_name);
+  std::ranges::replace(value, '/', '_');
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-';
+  };
+  const bool is_value = value.size() <= kMaxLabel && std::ranges::all_of(value, fits) &&
+                        std::isalnum(static_cast<unsigned char>(value.back())) != 0;
+  if (is_value) return value;
+  std::ranges::replace_if(value, std::not_fn(fits), '-');
+  return shortened(std::move(value), kMaxLabel - 9, controller_name);
 }
 
 Identity identity_of(const Request& request, const Settings& settings) {

@@ -60,11 +60,18 @@ class Maker {
  private:
   json make_object(const Kind& kind, const std::string& name, json members) const {
     json metadata = {{"name", name}, {"namespace", identity_.namespace_}, {"labels", identity_.labels}};
+    keep_labels(metadata);
     if (!request_.proxy.annotations.empty()) metadata["annotations"] = request_.proxy.annotations;
     if (!identity_.owners.empty()) metadata["ownerReferences"] = identity_.owners;
     json document = {{"apiVersion", kind.api_version()}, {"kind", kind.kind}, {"metadata", metadata}};
     document.update(members);
     return document;
+  }
+
+  // Those by which the object is found.
+  void keep_labels(json& metadata) const {
+    metadata["labels"].update(json(identity_.selector));
+    if (!settings_.controller.empty()) metadata["labels"][kControllerLabel] = settings_.controller;
   }
 
   static ObjectKey key_of(const Kind& kind, const json& document) {
@@ -86,6 +93,9 @@ class Maker {
       result_.withheld.push_back(unpatched);
       return unpatched.name.name;
     }
+    json& labels = document["metadata"]["labels"];
+    if (!labels.is_object()) labels = json::object();
+    keep_labels(document["metadata"]);
     add(std::move(document), kind);
     return result_.objects.back().key.name.name;
   }
@@ -182,7 +192,6 @@ class Maker {
     json& metadata = document["metadata"];
     if (const json labels = part.find("labels"); !labels.is_null()) {
       metadata["labels"].update(labels);
-      metadata["labels"].update(json(identity_.selector));
     }
     if (const json annotations = part.find("annotations"); !annotations.is_null()) {
       metadata["annotations"].update(annotations);

@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -43,6 +44,8 @@ enum class Mode : std::uint8_t { kControllerNamespace, kGatewayNamespace };
 
 // What the control plane was started with, as far as it matters here.
 struct Settings {
+  // The value of the label kControllerLabel of all objects; see controller_label(). Empty: they have none.
+  std::string controller;
   Mode mode = Mode::kControllerNamespace;
   std::string controller_namespace = "sluice-system";
   // The Service in that namespace at which Envoys find us. Our certificate has this name, without more.
@@ -55,7 +58,15 @@ struct Settings {
   std::string certificate_secret = "envoy";
   // With their Gateway they show the token of their ServiceAccount, and know us by this.
   std::string ca_pem;
+
+  bool operator==(const Settings&) const = default;
 };
+
+// Whose objects they are, of several controllers in a cluster: by all other labels they could be Envoy
+// Gateway's.
+inline constexpr std::string_view kControllerLabel = "sluice.dev/controller";
+// Its value for a controller's name as GatewayClasses have it.
+std::string controller_label(std::string_view controller_name);
 
 struct Gateway {
   NamespacedName name;

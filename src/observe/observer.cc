@@ -113,7 +113,7 @@ void Observer::certificates(std::optional<std::int64_t> nearest_expiry) {
 std::vector<std::string> Observer::lacks(std::uint64_t commit, const std::vector<Fleet::Proxy>& proxies,
                                          Time now) const {
   if (stopping_) return {"sluice is stopping"};
-  return missing(commit, proxies, now);
+  return missing(commit, waits_ ? proxies : std::vector<Fleet::Proxy>(), now);
 }
 
 Now Observer::look(Time now) const {

@@ -51,6 +51,9 @@ class Observer {
 
   explicit Observer(Ways ways) : ways_(std::move(ways)), health_(ways_.ask_envoy) {}
 
+  // Readiness does not wait for Envoys: they are where they cannot be served by who is not ready.
+  void wait_for_nobody() { waits_ = false; }
+
   // ---- told by the control thread ----
   void busy(Time now) { busy_since_ = now.time_since_epoch().count(); }
   void idle() { busy_since_ = 0; }
@@ -103,6 +106,7 @@ class Observer {
   std::uint64_t problems_commit_ = 0;                            // as of this commit
   std::atomic<Time::rep> busy_since_ = 0;                        // 0: idle
   std::atomic<bool> stopping_ = false;
+  std::atomic<bool> waits_ = true;
 
   mutable std::mutex mutex_;  // guards what follows
   std::uint64_t commit_ = 0;

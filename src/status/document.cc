@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/kinds.h"
+#include "translate/addresses.h"
 #include "tree/write.h"
 
 namespace sluice::status {
@@ -95,7 +96,8 @@ json document(const ObjectKey& object, const translate::ObjectStatus& status,
   json& fields = out["status"] = json::object();
   if (!status.conditions.empty()) fields["conditions"] = conditions_of(status.conditions, status.generation);
   for (const std::string& address : status.addresses) {
-    fields["addresses"].push_back({{"type", "IPAddress"}, {"value", address}});
+    fields["addresses"].push_back(
+        {{"type", translate::is_ip_address(address) ? "IPAddress" : "Hostname"}, {"value", address}});
   }
   if (status.attached_listener_sets > 0) fields["attachedListenerSets"] = status.attached_listener_sets;
   for (const translate::ListenerStatus& listener : status.listeners) {

@@ -22,5 +22,7 @@ std::vector<std::string> addresses_of(const GatewayPlan& plan, const HostAddress
 
 // The address as the kernel writes it ("::1" for "0:0::1"), or as it is where it is none.
 std::string canonical_address(const std::string& address);
+// Whether it is an IP address.
+bool is_ip_address(const std::string& text);
 
 }  // namespace sluice::translate

@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
     std::cerr << "usage: memory-api-server KUBECONFIG\n";
     return 2;
   }
-  ApiServer server(source_testing::all_kinds_and_leases(), {.bookmarks = std::chrono::seconds(5)});
+  ApiServer server(source_testing::all_kinds_of_a_cluster(), {.bookmarks = std::chrono::seconds(5)});
   const Json config{
       {"apiVersion", "v1"},
       {"kind", "Config"},

@@ -62,8 +62,19 @@ Type kubernetes() {
           }))
           .doc("How the API server is used."),
       field("cacheSyncPeriod", gateway_duration()).passive().doc("What is read needs no second look."),
-      field("deploy", any()).doc("Where Envoys are deployed."),
-      field("shutdownManager", any()).doc("The container beside Envoy that has it drain."),
+      flattened("deploy", object({
+                              field<&Configuration::deploy>(
+                                  "type", enumeration({"ControllerNamespace", "GatewayNamespace"}))
+                                  .defaults_to("ControllerNamespace")
+                                  .doc("With the controller, or with their Gateway."),
+                          }))
+          .doc("Where Envoys are deployed."),
+      flattened("shutdownManager",
+                object({
+                    field<&Configuration::shutdown_image>("image", string())
+                        .doc("Its image, which has `sluice` in its PATH."),
+                }))
+          .doc("The container beside Envoy that has it drain."),
       field("proxyTopologyInjector", any()).doc("Whether pods of Envoys get the labels of their nodes."),
       field("rateLimitDeployment", any()).doc("How the rate limit service is deployed."),
       field("rateLimitHpa", any()).doc("How the rate limit service is scaled."),

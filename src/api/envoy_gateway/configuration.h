@@ -33,6 +33,7 @@ struct KubernetesClientRateLimit {
 };
 
 enum class ConfigurationProvider : std::uint8_t { kKubernetes, kCustom };
+enum class DeployType : std::uint8_t { kControllerNamespace, kGatewayNamespace };
 enum class ConfigurationLevel : std::uint8_t { kDebug, kInfo, kError, kWarn };
 
 struct EnvoyGatewayConfiguration {
@@ -41,6 +42,8 @@ struct EnvoyGatewayConfiguration {
   LeaderElection leader_election;
   KubernetesWatchMode watch;
   KubernetesClientRateLimit rate_limit;
+  DeployType deploy = DeployType::kControllerNamespace;
+  std::string shutdown_image;            // or empty
   std::vector<std::string> file_paths;  // of a custom provider
   std::optional<ConfigurationLevel> log_level;
   bool enable_envoy_patch_policy = false;

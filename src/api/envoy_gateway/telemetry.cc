@@ -194,8 +194,10 @@ Type metrics(const std::vector<Field>& backends) {
       field("enableRequestResponseSizesStats", boolean())
           .doc("Whether sizes of headers and bodies are counted."),
       field("enableVirtualHostStats", boolean()).doc("Whether there are metrics for each virtual host."),
-      field("matches", list(match)).doc("The metrics that there are, by name. By default all."),
-      field("prometheus", prometheus).doc("The endpoint for Prometheus."),
+      field<&EnvoyProxySpec::metric_matches>("matches", list(match))
+          .doc("The metrics that there are, by name, of Envoys in a cluster. By default all."),
+      field<&EnvoyProxySpec::prometheus>("prometheus", prometheus)
+          .doc("The endpoint for Prometheus, of Envoys in a cluster."),
       field("sinks", list(sink).max_items(16)).doc("Where metrics are sent."),
   });
 }
@@ -290,7 +292,7 @@ Type telemetry() {
   return object({
       field("accessLog", access_log(backends)).doc("The log of requests."),
       field("healthCheckLog", health_check_log()).doc("The log of health checks."),
-      field("metrics", metrics(backends)).doc("Metrics, and where they go."),
+      flattened("metrics", metrics(backends)).doc("Metrics, and where they go."),
       field("requestID", object({field("tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))
                                      .doc("What the id says about tracing.")}))
           .doc("How requests get an id."),

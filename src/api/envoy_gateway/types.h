@@ -187,7 +187,9 @@ struct EnvoyProxySpec {
   std::optional<IPFamily> ip_family;
   std::optional<RoutingType> routing_type;
   bool preserve_route_order = false;
-  std::optional<Tree> telemetry;
+  // Of telemetry.metrics, where Envoys run in a cluster.
+  std::optional<Tree> prometheus;
+  std::optional<Tree> metric_matches;
   std::optional<TLSSettings> backend_tls;
   std::vector<DynamicModuleEntry> dynamic_modules;
   std::vector<FilterPosition> filter_order;     // applied one after the other

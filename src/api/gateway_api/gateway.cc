@@ -242,7 +242,7 @@ Type gateway_tls() {
 
 Type gateway_type() {
   return resource<Gateway>(
-             metadata_type(kSubdomain, 253),
+             metadata_type(kSubdomain, 253, /*with_uid=*/true),
              object({
                  field<&GatewaySpec::gateway_class_name>("gatewayClassName", object_name())
                      .required()

@@ -8,7 +8,7 @@ using namespace schema;  // NOLINT: the declarations are written in its words
 
 Type gateway_class_type() {
   return resource<GatewayClass>(
-             metadata_type(kSubdomain, 253),
+             metadata_type(kSubdomain, 253, /*with_uid=*/true),
              object({
                  field<&GatewayClassSpec::controller_name>(
                      "controllerName", controller_name().with(

@@ -8,6 +8,8 @@
 
 #include "control/tables/declare.h"
 #include "control/tables/rows.h"
+#include "infra/objects.h"
+#include "translate/installation.h"
 #include "translate/tables.h"
 
 namespace sluice::control::tables {
@@ -23,6 +25,12 @@ struct Inputs {
   Input<XdsKey, translate::Unserved>& unserved;  // by socket or route table
   Input<XdsKey, std::string>& refused_clusters;  // that a proxy did not take, and its words
   Input<ir::ProxyKey, ProxyState>& proxy_states;
+  // Where Envoys run in a cluster: how their objects are made (at kInstalled), what there is of them, and the
+  // nodes' addresses (at kInstalled).
+  static constexpr char kInstalled[] = "cluster";
+  Input<std::string, infra::Settings>& infrastructure;
+  Input<ir::ProxyKey, translate::Installation>& installations;
+  Input<std::string, translate::NodeAddresses>& node_addresses;
   Input<std::string, std::uint64_t>& module_changes;  // how often that of a slot has changed by itself
 
   // The table of a bound type.

@@ -13,6 +13,7 @@
 
 #include "api/kinds.h"
 #include "flow/graph.h"
+#include "infra/objects.h"
 #include "translate/rows.h"
 
 namespace sluice::control {
@@ -54,6 +55,16 @@ struct ProxyState {
   std::string message;      // why not, for people
 
   bool operator==(const ProxyState&) const = default;
+};
+
+// The objects that run a proxy in a cluster (infra/objects.h).
+struct ProxyObjects {
+  api::StringMap owner;  // the labels by which they are the proxy's
+  std::vector<infra::Object> objects;
+  std::vector<ObjectKey> withheld;
+  std::vector<Problem> problems;
+
+  bool operator==(const ProxyObjects&) const = default;
 };
 
 // The statuses of the objects of one kind.

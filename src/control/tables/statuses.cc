@@ -65,6 +65,8 @@ const StatusTable& class_statuses(Graph& graph, const Inputs& in, const Projecti
                    });
 }
 
+constexpr char kDeaf[] = "None of its listeners can be served";
+
 const StatusTable& gateway_statuses(Graph& graph, const Inputs& in, const Gateways& gateways,
                                     const Statuses& statuses) {
   return graph.map(
@@ -78,10 +80,14 @@ const StatusTable& gateway_statuses(Graph& graph, const Inputs& in, const Gatewa
         ObjectStatus status = translate::gateway_status(*gateway, plan, [&](const ListenerKey& listener) {
           return reads.group(statuses.attached, listener).size();
         });
-        if (const ProxyState* state = reads.get(in.proxy_states, plan.proxy)) {
+        if (reads.get(in.infrastructure, Inputs::kInstalled) != nullptr) {
+          translate::add_installation(
+              status, *gateway, plan, reads.get(in.installations, plan.proxy),
+              reads.get(in.node_addresses, Inputs::kInstalled), deaf ? std::string(kDeaf) : std::string());
+        } else if (const ProxyState* state = reads.get(in.proxy_states, plan.proxy)) {
           const bool serves = state->ready && state->programmed && !deaf;
           translate::add_proxy_conditions(status, plan.accepted, serves,
-                                          deaf ? "None of its listeners can be served" : state->message);
+                                          deaf ? kDeaf : state->message);
           if (serves && plan.accepted) {
             status.addresses = translate::addresses_of(plan, reads.get(in.host_addresses, translate::kHost));
           }
@@ -108,6 +114,13 @@ const StatusTable& listener_set_statuses(Graph& graph, const Inputs& in, const G
         ObjectStatus status = translate::listener_set_status(
             set->metadata.generation, plan, served ? &*served : nullptr,
             [&](const ListenerKey& listener) { return reads.group(statuses.attached, listener).size(); });
+        if (served && reads.get(in.infrastructure, Inputs::kInstalled) != nullptr) {
+          const translate::Installation* installation = reads.get(in.installations, served->proxy);
+          if (installation == nullptr || installation->available == 0) {
+            translate::await_proxy(status, installation == nullptr ? "" : installation->fault);
+          }
+          return status;
+        }
         const ProxyState* state = served ? reads.get(in.proxy_states, served->proxy) : nullptr;
         if (state != nullptr && !(state->ready && state->programmed)) {
           translate::await_proxy(status, state->message);

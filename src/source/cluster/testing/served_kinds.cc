@@ -31,4 +31,19 @@ std::vector<ServedResource> all_kinds_and_leases() {
   return all;
 }
 
+std::vector<ServedResource> all_kinds_of_a_cluster() {
+  std::vector<ServedResource> all = all_kinds_and_leases();
+  const auto add = [&all](const char* group, const char* version, const char* plural, const char* kind) {
+    all.push_back({.group = group, .version = version, .plural = plural, .kind = kind, .built_in = true});
+  };
+  add("", "v1", "serviceaccounts", "ServiceAccount");
+  add("apps", "v1", "deployments", "Deployment");
+  add("apps", "v1", "daemonsets", "DaemonSet");
+  add("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler");
+  add("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
+  add("", "v1", "nodes", "Node");
+  all.back().namespaced = false;
+  return all;
+}
+
 }  // namespace sluice::source_testing

@@ -20,4 +20,7 @@ std::vector<kube_testing::ServedResource> all_kinds(const std::set<std::string_v
 // The same, and Leases.
 std::vector<kube_testing::ServedResource> all_kinds_and_leases();
 
+// The same, and those of the objects that run Envoys in a cluster.
+std::vector<kube_testing::ServedResource> all_kinds_of_a_cluster();
+
 }  // namespace sluice::source_testing
