@@ -346,7 +346,7 @@ spec:
   ipFamily: DualStack
   routingType: Service
   preserveRouteOrder: true
-  telemetry: {accessLog: {disable: true}}
+  telemetry: {metrics: {prometheus: {disable: true}}}
 )"),
             joined(R"(
 {"apiVersion":"gateway.envoyproxy.io/v1alpha1","kind":"EnvoyProxy","metadata":{"name":"p",
@@ -355,7 +355,7 @@ spec:
 "ipFamily":"DualStack","logging":{"level":{}},"mergeGateways":true,"preserveRouteOrder":true,
 "provider":{"type":"Host"},"routingType":"Service","shutdown":{"drainTimeout":"1m",
 "healthCheckFailureDelay":"0s","minDrainDuration":"500ms"},
-"telemetry":{"accessLog":{"disable":true}}}}
+"telemetry":{"metrics":{"prometheus":{"disable":true}}}}}
 )"));
   EXPECT_EQ(written(R"(
 apiVersion: gateway.envoyproxy.io/v1alpha1

@@ -582,7 +582,7 @@ void Control::follow_accounts() {
       continue;
     }
     for (const infra::Object& object : change.after->objects) {
-      if (object.key.kind.kind == "ServiceAccount") proxy_accounts_.set(change.key, object.key.name);
+      if (object.key.kind.kind() == "ServiceAccount") proxy_accounts_.set(change.key, object.key.name);
     }
   }
 }

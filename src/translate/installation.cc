@@ -51,9 +51,11 @@ Reach reach_of(const api::Gateway& gateway, const std::optional<ServiceState>& s
     for (const std::string& address : service->external_ips) usable.push_back(canonical_address(address));
     for (const std::string& address : given(*service, nodes)) usable.push_back(canonical_address(address));
   }
+  // IP addresses are what the Service is to get: they are told before it has them, as Envoy Gateway does.
   for (const std::string& address : asked) {
     const bool has = std::ranges::find(usable, address) != usable.end();
-    (has ? reach.addresses : reach.unusable).push_back(address);
+    if (has || is_ip_address(address)) reach.addresses.push_back(address);
+    if (!has) reach.unusable.push_back(address);
   }
   return reach;
 }

@@ -135,6 +135,13 @@ TEST_F(InstallationTest, AnAddressThatTheServiceDoesNotGetIsNamed) {
   EXPECT_EQ(status_.addresses, Strings{"192.0.2.7"});
 }
 
+TEST_F(InstallationTest, AnIpAddressIsToldBeforeTheServiceHasIt) {
+  ask("IPAddress", "192.0.2.7");
+  const Installation installation;
+  EXPECT_EQ(programmed(&installation), "False/AddressNotUsable");
+  EXPECT_EQ(status_.addresses, Strings{"192.0.2.7"});
+}
+
 TEST_F(InstallationTest, AnAddressWithoutAValueIsWhateverIsGiven) {
   ask("IPAddress", "");
   const Installation installation = serving(kBalanced);

@@ -41,6 +41,12 @@ class Cluster:
     def status(self, kind: str, name: str, namespace: str = "default") -> Object:
         return (self.ask("get", kind=kind, namespace=namespace, name=name) or {}).get("status") or {}
 
+    def objects(self, *kinds: str, name: str, namespace: str) -> list[Object | None]:
+        return [self.ask("get", kind=kind, namespace=namespace, name=name) for kind in kinds]
+
+    def change(self, kind: str, name: str, namespace: str, **members: Any) -> None:
+        self.put({**self.ask("get", kind=kind, namespace=namespace, name=name), **members})
+
     def writes(self, part: str) -> list[str]:
         return [target for method, target in self.ask("writes") if method == "PATCH" and part in target]
 
@@ -54,6 +60,13 @@ class InCluster(Sluice):
 
     def source(self) -> list[Any]:
         return ["--kubernetes", "--kubeconfig", self._kubeconfig]
+
+
+class WithEnvoysThere(InCluster):
+    """The same, with Envoys as pods, of which there are none here: nobody runs what is made."""
+
+    def source(self) -> list[Any]:
+        return [*super().source(), "--envoys", "cluster", "--xds", "127.0.0.1:0"]
 
 
 def condition(conditions: list[Object], kind: str) -> Object:
@@ -158,6 +171,46 @@ class ClusterTest(unittest.TestCase):
         self.cluster.put(self.route("b"))
         wait_answer(self.url, "b.example")
         self.assertEqual({record.status for record in load.finish()}, {200})
+
+
+class EnvoysInClusterTest(unittest.TestCase):
+    NAME = "envoy-default-web-82b3ade9"
+    KINDS = ("ServiceAccount", "ConfigMap", "Deployment", "Service")
+
+    def setUp(self) -> None:
+        self.rig = self.enterContext(Rig())
+        self.cluster = Cluster(self.rig)
+        self.cluster.put(gateway_class(), gateway([http_listener("http", 80)]))
+        self.sluice = WithEnvoysThere(self.rig, self.cluster)
+
+    def objects(self) -> list[Object | None]:
+        return self.cluster.objects(*self.KINDS, name=self.NAME, namespace="default")
+
+    def programmed(self) -> tuple[str, str]:
+        now = condition(self.cluster.status("Gateway", "web").get("conditions", []), "Programmed")
+        return now.get("status", ""), now.get("reason", "")
+
+    def test_a_gateway_is_programmed_when_its_service_has_an_address_and_a_pod_serves(self) -> None:
+        wait_for(lambda: all(self.objects()), "all objects are there", 30)
+        wait_for(lambda: self.programmed() == ("False", "AddressNotAssigned"), "there is no address")
+        self.cluster.change("Service", self.NAME, "default",
+                            status={"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}})
+        wait_for(lambda: self.programmed() == ("False", "NoResources"), "there is no pod")
+        self.cluster.change("Deployment", self.NAME, "default", status={"availableReplicas": 1})
+        wait_for(lambda: self.programmed() == ("True", "Programmed"), "the Gateway is programmed")
+        self.assertEqual(self.cluster.status("Gateway", "web")["addresses"],
+                         [{"type": "IPAddress", "value": "192.0.2.1"}])
+
+    def test_what_a_gateway_had_is_deleted_by_the_next_process_too(self) -> None:
+        wait_for(lambda: all(self.objects()), "all objects are there", 30)
+        self.sluice.kill()
+        self.cluster.ask("remove", kind="Gateway", namespace="default", name="web")
+        self.sluice.start()
+        wait_for(lambda: not any(self.objects()), "all objects are gone", 40)
+
+    def test_no_envoy_runs_here(self) -> None:
+        wait_for(lambda: all(self.objects()), "all objects are there", 30)
+        self.assertEqual(self.sluice.envoys(), [])
 
 
 if __name__ == "__main__":
