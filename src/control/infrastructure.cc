@@ -181,7 +181,7 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
           inventory_.listed(kind);
           schedule();
         },
-        [this, title = resource.title()](std::string text) { note_trouble(title, std::move(text)); }));
+        [this, title = resource.title()](const std::string& text) { note_trouble(title, text); }));
   }
 
   // Nodes are nobody's business where no Service has ports of theirs.
@@ -217,16 +217,14 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
           nodes_listed_ = true;
           tell();
         },
-        [this](std::string text) { note_trouble(nodes().title(), std::move(text)); });
+        [this](const std::string& text) { note_trouble(nodes().title(), text); });
   }
 
-  void note_trouble(const std::string& resource, std::string text) {
-    const std::string before = troubles_[resource];
-    if (text == before) return;
+  void note_trouble(const std::string& resource, const std::string& text) {
     if (text.empty()) {
-      troubles_.erase(resource);
-    } else {
-      troubles_[resource] = std::move(text);
+      if (troubles_.erase(resource) == 0) return;
+    } else if (std::string& told = troubles_[resource]; std::exchange(told, text) == text) {
+      return;
     }
     schedule();
   }

@@ -310,6 +310,13 @@ TEST_F(InfrastructureTest, AGatewayOnPortsOfNodesIsReachedByTheirAddresses) {
   EXPECT_EQ(server_.get("Gateway", "default", "web")["status"]["addresses"][0]["value"], "10.0.0.5");
 }
 
+TEST_F(InfrastructureTest, WhereAllIsSeenAndWrittenThereIsNoProblem) {
+  const Replica& replica = start();
+  ASSERT_TRUE(until([&] { return has("Service"); }));
+  settle();
+  EXPECT_TRUE(replica.problems().empty());
+}
+
 TEST_F(InfrastructureTest, WhatTheServerRefusesIsAProblemAndInTheStatus) {
   server_.fail({.method = "PATCH", .in_target = "/services/", .times = -1, .status = 422, .reason = "Invalid"});
   Replica& replica = start();
