@@ -23,8 +23,8 @@ struct ObjectMeta {
   // RFC 3339 as written, while the object is being deleted: when that is to be over.
   Boxed<std::string> deletion_timestamp;
   std::int64_t generation = 0;
-  // Which of several objects that had the name one after the other; only of kinds that other objects are owned
-  // by (Gateway, GatewayClass).
+  // Which of several objects that had the name one after the other. Only of kinds that own others: Gateway,
+  // GatewayClass.
   Boxed<std::string> uid;
 
   bool operator==(const ObjectMeta&) const = default;

@@ -149,8 +149,8 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
     writer_.reset();
     inventory_.set_leads(leads);
     if (!leads) return;
-    writer_ = std::make_unique<kube::Writer>(client_, options_.writes,
-                                             [this](const kube::Written& written) { this->written(written); });
+    writer_ = std::make_unique<kube::Writer>(
+        client_, options_.writes, [this](const kube::Written& written) { this->written(written); });
     writer_->set_active(true);
     schedule();
   }
@@ -209,7 +209,8 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
           if (live == nullptr) {
             nodes_.erase(name);
           } else {
-            nodes_[name] = {{"status", {{"addresses", live->value("/status/addresses"_json_pointer, json())}}}};
+            nodes_[name] = {
+                {"status", {{"addresses", live->value("/status/addresses"_json_pointer, json())}}}};
           }
           tell();
         },
@@ -261,7 +262,8 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
     if (found == under_way_.end() || write_of(found->second) != written.write) return;  // overtaken
     const Step step = std::move(found->second);
     under_way_.erase(found);
-    const bool is_gone = step.what == Step::What::kDelete && written.outcome && written.outcome->status == 404;
+    const bool is_gone =
+        step.what == Step::What::kDelete && written.outcome && written.outcome->status == 404;
     if (written.verdict == kube::WriteQueue::Verdict::kDone || is_gone) {
       inventory_.done(step, json::parse(written.outcome->body, nullptr, /*allow_exceptions=*/false));
     } else {

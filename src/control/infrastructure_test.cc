@@ -78,10 +78,10 @@ class Replica {
             .on_waiting = [](const std::vector<Problem>&) {},
             .on_leads = [this](bool leads) { leads_ = leads; },
             .on_election = [](const Problem&) {},
-            .infrastructure = {
-                .on_installations = [this](Inventory::Installations news) { told_.add(std::move(news)); },
-                .on_nodes = [this](translate::NodeAddresses nodes) { told_.add(std::move(nodes)); },
-                .on_problems = [this](std::vector<Problem> problems) { told_.add(std::move(problems)); }}});
+            .infrastructure =
+                {.on_installations = [this](Inventory::Installations news) { told_.add(std::move(news)); },
+                 .on_nodes = [this](translate::NodeAddresses nodes) { told_.add(std::move(nodes)); },
+                 .on_problems = [this](std::vector<Problem> problems) { told_.add(std::move(problems)); }}});
     source_ = cluster_->watch(*pipeline_);
   }
   Replica(const Replica&) = delete;
@@ -130,7 +130,8 @@ class Replica {
 
   ClusterProvider provider_;
   std::unique_ptr<Pipeline> pipeline_;
-  kube::Told<std::variant<source::Batch, Inventory::Installations, translate::NodeAddresses, std::vector<Problem>>>
+  kube::Told<
+      std::variant<source::Batch, Inventory::Installations, translate::NodeAddresses, std::vector<Problem>>>
       told_;
   std::atomic<bool> leads_ = false;
   std::vector<Problem> problems_;
@@ -165,8 +166,12 @@ class InfrastructureTest : public testing::Test {
     until([] { return false; }, 300ms);
   }
 
-  Json get(const std::string& kind, const std::string& name = kName) const { return server_.get(kind, kSystem, name); }
-  bool has(const std::string& kind, const std::string& name = kName) const { return !get(kind, name).is_null(); }
+  Json get(const std::string& kind, const std::string& name = kName) const {
+    return server_.get(kind, kSystem, name);
+  }
+  bool has(const std::string& kind, const std::string& name = kName) const {
+    return !get(kind, name).is_null();
+  }
   void change(const std::string& kind, const Json& patch) {
     Json object = get(kind);
     object.merge_patch(patch);
@@ -183,7 +188,8 @@ class InfrastructureTest : public testing::Test {
     const Json object = server_.get("Gateway", "default", "web");
     for (const Json& condition : object.value("/status/conditions"_json_pointer, Json::array())) {
       if (condition["type"] != "Programmed") continue;
-      return fmt::format("{}/{}", condition["status"].get<std::string>(), condition["reason"].get<std::string>());
+      return fmt::format("{}/{}", condition["status"].get<std::string>(),
+                         condition["reason"].get<std::string>());
     }
     return "";
   }
@@ -199,15 +205,15 @@ class InfrastructureTest : public testing::Test {
 
 TEST_F(InfrastructureTest, AGatewayGetsItsObjects) {
   start();
-  ASSERT_TRUE(until([&] {
-    return has("ServiceAccount") && has("ConfigMap") && has("Deployment") && has("Service");
-  }));
+  ASSERT_TRUE(until(
+      [&] { return has("ServiceAccount") && has("ConfigMap") && has("Deployment") && has("Service"); }));
   EXPECT_EQ(get("Service")["spec"]["ports"][0]["targetPort"], 10'080);
 }
 
 TEST_F(InfrastructureTest, AGatewayIsProgrammedWhenItHasAnAddressAndPods) {
   start();
-  ASSERT_TRUE(until([&] { return has("Service") && programmed() == "False/AddressNotAssigned"; })) << programmed();
+  ASSERT_TRUE(until([&] { return has("Service") && programmed() == "False/AddressNotAssigned"; }))
+      << programmed();
   give_address();
   ASSERT_TRUE(until([&] { return programmed() == "False/NoResources"; })) << programmed();
   start_pods();
@@ -236,9 +242,8 @@ TEST_F(InfrastructureTest, ObjectsOfAGatewayThatIsGoneAreDeleted) {
   start();
   ASSERT_TRUE(until([&] { return has("Service") && has("Deployment"); }));
   server_.remove("Gateway", "default", "web");
-  EXPECT_TRUE(until([&] {
-    return !has("ServiceAccount") && !has("ConfigMap") && !has("Deployment") && !has("Service");
-  }));
+  EXPECT_TRUE(until(
+      [&] { return !has("ServiceAccount") && !has("ConfigMap") && !has("Deployment") && !has("Service"); }));
 }
 
 TEST_F(InfrastructureTest, WhatAPredecessorLeftIsDeletedAndNothingOfOthers) {
@@ -318,7 +323,8 @@ TEST_F(InfrastructureTest, WhereAllIsSeenAndWrittenThereIsNoProblem) {
 }
 
 TEST_F(InfrastructureTest, WhatTheServerRefusesIsAProblemAndInTheStatus) {
-  server_.fail({.method = "PATCH", .in_target = "/services/", .times = -1, .status = 422, .reason = "Invalid"});
+  server_.fail(
+      {.method = "PATCH", .in_target = "/services/", .times = -1, .status = 422, .reason = "Invalid"});
   Replica& replica = start();
   ASSERT_TRUE(until([&] { return !replica.problems().empty(); }));
   EXPECT_EQ(replica.problems().front().code, "cluster/infrastructure");
@@ -326,8 +332,9 @@ TEST_F(InfrastructureTest, WhatTheServerRefusesIsAProblemAndInTheStatus) {
     const Json object = server_.get("Gateway", "default", "web");
     return object.value("/status/conditions"_json_pointer, Json::array()).dump();
   };
-  EXPECT_TRUE(until([&] { return message().find("Service system/envoy-default-web-82b3ade9") != std::string::npos; }))
-      << message();
+  EXPECT_TRUE(until([&] {
+    return message().find("Service system/envoy-default-web-82b3ade9") != std::string::npos;
+  })) << message();
 }
 
 TEST_F(InfrastructureTest, AFollowerGoesOnWhereTheLeaderStopped) {

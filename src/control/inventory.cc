@@ -70,8 +70,33 @@ void Inventory::touch_owner(const std::string& owner) {
   }
 }
 
-void Inventory::want(const ir::ProxyKey& proxy, std::shared_ptr<const ProxyObjects> objects) {
+void Inventory::take(const ir::ProxyKey& proxy, const std::shared_ptr<const ProxyObjects>& row,
+                     const ObjectKey& object, const json* document) {
+  Entry& entry = entries_[object];
+  if (entry.row != nullptr && entry.proxy != proxy) {
+    clashes_[proxy].insert(object);
+    return;
+  }
+  entry.row = row;
+  entry.proxy = proxy;
+  entry.document = document;
+  const std::size_t hash = document == nullptr ? 0 : hash_of(*document);
+  if (std::exchange(entry.hash, hash) != hash) {
+    entry.is_wanted = false;
+    entry.replicas_kept = false;
+    entry.fault.clear();
+  }
+  touch(object);
+}
+
+void Inventory::take_all(const ir::ProxyKey& proxy, const std::shared_ptr<const ProxyObjects>& row) {
+  clashes_.erase(proxy);
+  for (const infra::Object& object : row->objects) take(proxy, row, object.key, &object.document);
+  for (const ObjectKey& object : row->withheld) take(proxy, row, object, nullptr);
   changed_.insert(proxy);
+}
+
+void Inventory::want(const ir::ProxyKey& proxy, std::shared_ptr<const ProxyObjects> objects) {
   std::set<ObjectKey> before;
   if (const auto old = wanted_.find(proxy); old != wanted_.end()) {
     for (const infra::Object& object : old->second->objects) before.insert(object.key);
@@ -82,38 +107,34 @@ void Inventory::want(const ir::ProxyKey& proxy, std::shared_ptr<const ProxyObjec
     wanted_.erase(old);
   }
   of_nodes_.erase(proxy);
-  const auto take = [&](const ObjectKey& key, const json* document) {
-    Entry& entry = entries_[key];
-    entry.row = objects;
-    entry.proxy = proxy;
-    entry.document = document;
-    const std::size_t hash = document == nullptr ? 0 : hash_of(*document);
-    if (std::exchange(entry.hash, hash) != hash) {
-      entry.is_wanted = false;
-      entry.replicas_kept = false;
-      entry.fault.clear();
-    }
-    before.erase(key);
-    touch(key);
-  };
+  clashes_.erase(proxy);
+  changed_.insert(proxy);
   if (objects != nullptr) {
     leaving_.erase(proxy);
     owners_[owner_of(objects->owner)] = proxy;
     if (uses_nodes(*objects)) of_nodes_.insert(proxy);
-    for (const infra::Object& object : objects->objects) take(object.key, &object.document);
-    for (const ObjectKey& object : objects->withheld) take(object, nullptr);
+    take_all(proxy, objects);
+    for (const infra::Object& object : objects->objects) before.erase(object.key);
+    for (const ObjectKey& object : objects->withheld) before.erase(object);
     wanted_[proxy] = objects;
     touch_owner(owner_of(objects->owner));
   }
   for (const ObjectKey& object : before) {
-    Entry& entry = entries_.at(object);
-    if (entry.proxy != proxy) continue;  // another has it now
+    const auto found = entries_.find(object);
+    if (found == entries_.end() || found->second.proxy != proxy) continue;  // it was never this proxy's
+    Entry& entry = found->second;
     entry.row = nullptr;
     entry.document = nullptr;
     entry.hash = 0;
     entry.applied.reset();
     entry.fault.clear();
     touch(object);
+  }
+  if (before.empty()) return;
+  // Others that wanted one of them, too, may have it now.
+  const auto is_free = [&](const ObjectKey& object) { return before.contains(object); };
+  for (const auto& [other, wants] : std::map(clashes_)) {
+    if (std::ranges::any_of(wants, is_free)) take_all(other, wanted_.at(other));
   }
 }
 
@@ -217,7 +238,8 @@ std::optional<Inventory::Step> Inventory::next(const ObjectKey& object, Entry& e
     step = next_of_wanted(object, entry);
   } else if (entry.row == nullptr && entry.live) {
     if (entry.doing == Step::What::kDelete) return std::nullopt;
-    if (may_go(object, entry)) step = Step{.what = Step::What::kDelete, .object = object, .uid = entry.live->uid};
+    if (may_go(object, entry))
+      step = Step{.what = Step::What::kDelete, .object = object, .uid = entry.live->uid};
   }
   if (step) {
     entry.doing = step->what;
@@ -261,7 +283,8 @@ std::optional<Inventory::Step> Inventory::next_of_wanted(const ObjectKey& object
 bool Inventory::may_go(const ObjectKey& object, const Entry& entry) const {
   if (!complete_) return false;
   const std::string& owner = entry.live->owner;
-  if (std::ranges::any_of(leaving_, [&](const auto& leaving) { return leaving.second == owner; })) return false;
+  if (std::ranges::any_of(leaving_, [&](const auto& leaving) { return leaving.second == owner; }))
+    return false;
   const auto wanted = owners_.find(owner);
   return wanted == owners_.end() || is_replaced(object, *wanted_.at(wanted->second));
 }
@@ -317,7 +340,8 @@ void Inventory::done(const Step& step, const json& answer) {
   entry.applied = entry.hash;
   entry.accepted = hash_of(part_of(answer, *entry.document));
   const std::string version = answer.value("/metadata/resourceVersion"_json_pointer, "");
-  const bool is_seen = (entry.live && entry.live->version == version) || entry.seen_meanwhile.contains(version);
+  const bool is_seen =
+      (entry.live && entry.live->version == version) || entry.seen_meanwhile.contains(version);
   entry.awaited = is_seen ? "" : version;
 }
 
@@ -358,9 +382,14 @@ std::optional<translate::Installation> Inventory::installation_of(const ir::Prox
       }
     }
   }
+  if (const auto clashes = clashes_.find(proxy); clashes != clashes_.end()) {
+    installation.fault =
+        fmt::format("{} is another Gateway's already: give it another name in the EnvoyProxy",
+                    clashes->second.begin()->to_string());
+  }
   for (const infra::Object& object : row.objects) {
     const Entry& entry = entries_.at(object.key);
-    if (!entry.fault.empty() && installation.fault.empty()) {
+    if (entry.proxy == proxy && !entry.fault.empty() && installation.fault.empty()) {
       installation.fault = fmt::format("{}: {}", object.key.to_string(), entry.fault);
     }
   }

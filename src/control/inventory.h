@@ -2,9 +2,9 @@
 // it. A machine without I/O and clock.
 //
 // - An object that is wanted is applied where the server does not have it as it is wanted, as far as one can
-//   tell; and once more after each start and each change of leaders where one cannot. What the server makes of
-//   it is remembered, and whatever differs from that later is drift, which is applied away. Fields that are
-//   not ours may change: they belong to somebody else.
+//   tell; and once more after each start and each change of leaders where one cannot. What the server makes
+//   of it is remembered, and whatever differs from that later is drift, which is applied away. Fields that
+//   are not ours may change: they belong to somebody else.
 // - An object of ours that nobody wants is deleted. All that are seen count as ours: they are looked for by a
 //   label that has our controller's name. Of a proxy that is wanted no longer they stay until release();
 //   nothing is deleted while it is not known what all is wanted.
@@ -14,6 +14,7 @@
 // - When an autoscaler comes, a Deployment's replicas are left as they are: they are given to another field
 //   manager first, for a field that nobody owns gets its default, of 1.
 // - What is withheld is left alone.
+// - Of several proxies that want one object, as EnvoyProxies can name them, the first has it.
 //
 // Nothing is to be done while this replica does not lead.
 //
@@ -108,6 +109,9 @@ class Inventory {
     std::string fault;
   };
 
+  void take(const ir::ProxyKey& proxy, const std::shared_ptr<const ProxyObjects>& row,
+            const ObjectKey& object, const nlohmann::json* document);
+  void take_all(const ir::ProxyKey& proxy, const std::shared_ptr<const ProxyObjects>& row);
   void touch(const ObjectKey& object);
   void touch_owner(const std::string& owner);
   void look(Entry& entry, const nlohmann::json& live);
@@ -126,11 +130,12 @@ class Inventory {
   std::set<GroupKind> listed_;
   std::map<ObjectKey, Entry> entries_;
   std::map<ir::ProxyKey, std::shared_ptr<const ProxyObjects>> wanted_;
-  std::map<std::string, ir::ProxyKey> owners_;         // of wanted_
-  std::map<ir::ProxyKey, std::string> leaving_;        // their owners
-  std::map<std::string, std::set<ObjectKey>> live_of_; // by owner
-  std::set<ir::ProxyKey> of_nodes_;                    // whose Service has ports of nodes
-  std::vector<ObjectKey> touched_;                     // each once, in order
+  std::map<ir::ProxyKey, std::set<ObjectKey>> clashes_;  // which of theirs are another's
+  std::map<std::string, ir::ProxyKey> owners_;           // of wanted_
+  std::map<ir::ProxyKey, std::string> leaving_;          // their owners
+  std::map<std::string, std::set<ObjectKey>> live_of_;   // by owner
+  std::set<ir::ProxyKey> of_nodes_;                      // whose Service has ports of nodes
+  std::vector<ObjectKey> touched_;                       // each once, in order
   std::set<ObjectKey> is_touched_;
   std::set<ir::ProxyKey> changed_;
   Installations told_;

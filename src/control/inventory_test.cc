@@ -41,12 +41,14 @@ infra::Object object(const GroupKind& kind, const std::string& name, const std::
 class InventoryTest : public testing::Test {
  protected:
   InventoryTest() {
-    for (const GroupKind& kind : {kDeployment, kDaemonSet, kService, kAccount, kAutoscaler}) inventory_.listed(kind);
+    for (const GroupKind& kind : {kDeployment, kDaemonSet, kService, kAccount, kAutoscaler})
+      inventory_.listed(kind);
     inventory_.set_complete(true);
     inventory_.set_leads(true);
   }
 
-  void want(const std::string& gateway, std::vector<infra::Object> objects, std::vector<ObjectKey> withheld = {}) {
+  void want(const std::string& gateway, std::vector<infra::Object> objects,
+            std::vector<ObjectKey> withheld = {}) {
     auto row = std::make_shared<ProxyObjects>();
     row->owner = {{"gateway.envoyproxy.io/owning-gateway-namespace", "default"},
                   {"gateway.envoyproxy.io/owning-gateway-name", gateway}};
@@ -103,13 +105,13 @@ class InventoryTest : public testing::Test {
   static infra::Object daemon_set() {
     return object(kDaemonSet, "a", "web", {{"selector", {{"matchLabels", {{"app", "envoy"}}}}}});
   }
-  static json serving() {
-    return {{"status", {{"availableReplicas", 1}, {"numberAvailable", 1}}}};
-  }
+  static json serving() { return {{"status", {{"availableReplicas", 1}, {"numberAvailable", 1}}}}; }
   static infra::Object service(const std::string& name = "a") {
     return object(kService, name, "web", {{"type", "LoadBalancer"}});
   }
-  static json with_address() { return {{"status", {{"loadBalancer", {{"ingress", {{{"ip", "192.0.2.1"}}}}}}}}}; }
+  static json with_address() {
+    return {{"status", {{"loadBalancer", {{"ingress", {{{"ip", "192.0.2.1"}}}}}}}}};
+  }
 
   Inventory inventory_;
   int version_ = 0;
@@ -128,7 +130,8 @@ TEST_F(InventoryTest, WhoDoesNotLeadDoesNothing) {
   see(object(kDeployment, "left", "gone"));
   EXPECT_THAT(steps(), IsEmpty());
   inventory_.set_leads(true);
-  EXPECT_THAT(steps(), testing::UnorderedElementsAre("apply Deployment system/a", "delete Deployment system/left"));
+  EXPECT_THAT(steps(),
+              testing::UnorderedElementsAre("apply Deployment system/a", "delete Deployment system/left"));
 }
 
 TEST_F(InventoryTest, BeforeAKindIsKnownNothingOfItIsWritten) {
@@ -141,8 +144,9 @@ TEST_F(InventoryTest, BeforeAKindIsKnownNothingOfItIsWritten) {
 
 TEST_F(InventoryTest, WhatTheServerHasAsItIsWantedIsNotWritten) {
   want("web", {deployment()});
-  see(deployment(), {{"metadata", {{"managedFields",
-                                    {{{"manager", "sluice"}, {"operation", "Apply"}, {"fieldsV1", json::object()}}}}}}});
+  see(deployment(), {{"metadata",
+                      {{"managedFields",
+                        {{{"manager", "sluice"}, {"operation", "Apply"}, {"fieldsV1", json::object()}}}}}}});
   EXPECT_THAT(steps(), IsEmpty());
 }
 
@@ -218,7 +222,8 @@ TEST_F(InventoryTest, ObjectsOfAProxyThatLeavesStayUntilItIsReleased) {
   inventory_.want("default/web", nullptr);
   EXPECT_THAT(steps(), IsEmpty());
   inventory_.release("default/web");
-  EXPECT_THAT(perform(), testing::UnorderedElementsAre("delete Deployment system/a", "delete Service system/a"));
+  EXPECT_THAT(perform(),
+              testing::UnorderedElementsAre("delete Deployment system/a", "delete Service system/a"));
 }
 
 TEST_F(InventoryTest, AProxyThatComesBackKeepsItsObjects) {
@@ -307,6 +312,21 @@ TEST_F(InventoryTest, AnAnswerToWhatIsNotWantedAnyMoreSaysNothing) {
   inventory_.done(second.front(), answer);
   inventory_.seen(changed.key, &answer);
   EXPECT_THAT(steps(), IsEmpty());
+}
+
+TEST_F(InventoryTest, OfTwoProxiesThatWantOneObjectTheFirstHasItAndThenTheOther) {
+  want("web", {deployment()});
+  perform();
+  infra::Object other = deployment();
+  other.document["metadata"]["labels"] = labels_of("shop");
+  want("shop", {other});
+  EXPECT_THAT(perform(), IsEmpty());
+  EXPECT_THAT(inventory_.take_installations().at("default/shop")->fault,
+              testing::HasSubstr("Deployment system/a is another Gateway's already"));
+  inventory_.want("default/web", nullptr);
+  inventory_.release("default/web");
+  EXPECT_THAT(perform(), ElementsAre("apply Deployment system/a"));
+  EXPECT_EQ(inventory_.take_installations().at("default/shop")->fault, "");
 }
 
 TEST_F(InventoryTest, InstallationsSayWhatThereIs) {

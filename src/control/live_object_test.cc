@@ -31,7 +31,8 @@ TEST(LiveObject, AServiceTellsByWhatItIsReached) {
 }
 
 TEST(LiveObject, OfADeploymentItCountsWhichPodsServe) {
-  const auto live = read_live_object(kDeployment, parsed(R"({"status": {"availableReplicas": 2, "replicas": 3}})"));
+  const auto live =
+      read_live_object(kDeployment, parsed(R"({"status": {"availableReplicas": 2, "replicas": 3}})"));
   EXPECT_EQ(live.available, 2);
 }
 
@@ -72,15 +73,16 @@ TEST(LiveObject, ItsPartIsWhatTheDocumentHasToo) {
   const PartCase cases[] = {
       {R"({"a": 1, "b": 2})", R"({"a": 5})", R"({"a": 1})"},
       {R"({"a": 1})", R"({"a": 1, "b": 2})", R"({"a": 1})"},
-      {R"({"l": [{"name": "y", "d": 1}, {"name": "x", "v": 1, "d": 2}]})", R"({"l": [{"name": "x", "v": 0}]})",
-       R"({"l": [{"name": "x", "v": 1}]})"},
+      {R"({"l": [{"name": "y", "d": 1}, {"name": "x", "v": 1, "d": 2}]})",
+       R"({"l": [{"name": "x", "v": 0}]})", R"({"l": [{"name": "x", "v": 1}]})"},
       {R"({"l": [{"name": "x", "m": 1}, {"name": "x", "m": 2, "d": 3}]})",
        R"({"l": [{"name": "x", "m": 1}, {"name": "x", "m": 2}]})",
        R"({"l": [{"name": "x", "m": 1}, {"name": "x", "m": 2, "d": 3}]})"},
       {R"({"l": [1, 2, 3]})", R"({"l": [1]})", R"({"l": [1, 2, 3]})"},
       {R"({"a": "text"})", R"({"a": {"b": 1}})", R"({"a": "text"})"},
   };
-  for (const PartCase& c : cases) EXPECT_EQ(part_of(parsed(c.live), parsed(c.document)), parsed(c.part)) << c.live;
+  for (const PartCase& c : cases)
+    EXPECT_EQ(part_of(parsed(c.live), parsed(c.document)), parsed(c.part)) << c.live;
 }
 
 struct HasCase {
@@ -98,14 +100,15 @@ TEST(LiveObject, ItHasAllWhereApplyingWouldChangeNothing) {
        true},
       {"a value differs", R"({"spec": {"ports": [{"port": 81, "name": "http"}], "set": ["a"]}})",
        R"({"f:spec": {}})", false},
-      {"a member is ours that the document lacks", R"({"spec": {"ports": [{"port": 80, "name": "http"}], "set": ["a"], "x": 1}})",
+      {"a member is ours that the document lacks",
+       R"({"spec": {"ports": [{"port": 80, "name": "http"}], "set": ["a"], "x": 1}})",
        R"({"f:spec": {"f:x": {}}})", false},
       {"an item is ours that the document lacks",
        R"({"spec": {"ports": [{"port": 80, "name": "http"}, {"port": 90, "name": "old"}], "set": ["a"]}})",
        R"({"f:spec": {"f:ports": {"k:{\"port\":90,\"protocol\":\"TCP\"}": {}}}})", false},
       {"a value of a set is ours that the document lacks",
-       R"({"spec": {"ports": [{"port": 80, "name": "http"}], "set": ["a"]}})", R"({"f:spec": {"f:set": {"v:\"b\"": {}}}})",
-       false},
+       R"({"spec": {"ports": [{"port": 80, "name": "http"}], "set": ["a"]}})",
+       R"({"f:spec": {"f:set": {"v:\"b\"": {}}}})", false},
   };
   for (const HasCase& c : cases) {
     json live = parsed(c.live);
@@ -120,7 +123,8 @@ TEST(LiveObject, ItHasAllWhereApplyingWouldChangeNothing) {
 TEST(LiveObject, NodesAreReachedByTheirExternalAddressesWhereAnyHasOne) {
   const json inside = parsed(R"({"status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"},
     {"type": "Hostname", "address": "node"}, {"type": "InternalIP", "address": "fd00::1"}]}})");
-  const json outside = parsed(R"({"status": {"addresses": [{"type": "ExternalIP", "address": "192.0.2.1"}]}})");
+  const json outside =
+      parsed(R"({"status": {"addresses": [{"type": "ExternalIP", "address": "192.0.2.1"}]}})");
   EXPECT_EQ(addresses_of_nodes({inside}), (translate::NodeAddresses{{"10.0.0.1"}, {"fd00::1"}}));
   EXPECT_EQ(addresses_of_nodes({inside, outside}), (translate::NodeAddresses{{"192.0.2.1"}, {}}));
 }

@@ -50,8 +50,8 @@ class Pipeline {
   // Without a state, the conditions of Gateways say nothing of their proxy.
   void set_proxy_state(const ir::ProxyKey& proxy, ProxyState state);
 
-  // Envoys run in a cluster, by objects that are made like this. Conditions of Gateways are of these then, not
-  // of the proxies' states.
+  // Envoys run in a cluster, by objects that are made like this. Conditions of Gateways are of these then,
+  // not of the proxies' states.
   void set_infrastructure(infra::Settings settings);
   // What the cluster has of a proxy's objects; nothing: that is not known.
   void set_installation(const ir::ProxyKey& proxy, std::optional<translate::Installation> installation);

@@ -31,7 +31,8 @@ Proxies::Changes Proxies::follow(const flow::Table<ir::ProxyKey, translate::Prox
     for (const translate::RouteTablePlan& table : change.after->route_tables)
       proxy.aggregates.insert(table.name);
     proxy.gateways.clear();
-    for (const translate::GatewayPlan& gateway : change.after->gateways) proxy.gateways.insert(gateway.gateway);
+    for (const translate::GatewayPlan& gateway : change.after->gateways)
+      proxy.gateways.insert(gateway.gateway);
     if (fresh) changes.added.push_back(change.key);
     if (fresh || !(proxy.process == change.after->proxy)) {
       proxy.process = change.after->proxy;

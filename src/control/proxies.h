@@ -1,9 +1,9 @@
 // The proxies that are wanted, how far each is, and those that are wanted no longer and still serve.
 //
 // follow() takes the wanted ones from a commit. An Envoy that is wanted no longer stays until its heirs serve
-// (control/handover.h); take_ended() tells when. On a host these are who gets its ports. In a cluster each has
-// an address of its own, and its heirs are who gets its Gateways; of one that no node of is connected here,
-// that it is ready has to do.
+// (control/handover.h); take_ended() tells when. On a host these are who gets its ports. In a cluster each
+// has an address of its own, and its heirs are who gets its Gateways; of one that no node of is connected
+// here, that it is ready has to do.
 //
 // Threads: belongs to the control thread. Knows no clock: time goes in.
 #pragma once
@@ -29,8 +29,8 @@ class Proxies {
   struct Proxy {
     ir::Proxy process;  // as its runner knows it
     bool ready = false;
-    std::uint64_t acknowledged = 0;    // a commit; 0: none yet
-    std::optional<Problem> problem;    // as its last event had it
+    std::uint64_t acknowledged = 0;  // a commit; 0: none yet
+    std::optional<Problem> problem;  // as its last event had it
     std::set<NamespacedName> gateways;
     std::set<std::string> aggregates;  // its route tables, itself for its listeners, and what is patched
   };

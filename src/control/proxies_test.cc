@@ -73,7 +73,8 @@ TEST_F(ProxiesTest, InAClusterItStaysUntilWhoGetsItsGatewaysIsReady) {
   commit(proxies);
   EXPECT_TRUE(proxies.take_ended(now_).empty());
   proxies.set_ready("class", true);
-  EXPECT_EQ(proxies.take_ended(now_), std::vector<ir::ProxyKey>{"default/a"}) << "its Envoys may be another replica's";
+  EXPECT_EQ(proxies.take_ended(now_), std::vector<ir::ProxyKey>{"default/a"})
+      << "its Envoys may be another replica's";
 }
 
 TEST_F(ProxiesTest, InAClusterWhoServesAlreadyHasToHaveTakenTheGateway) {

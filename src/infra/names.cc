@@ -68,8 +68,8 @@ std::string controller_label(std::string_view controller_name) {
   std::string value(controller_name);
   std::ranges::replace(value, '/', '_');
   const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
   };
   const bool is_value = value.size() <= kMaxLabel && std::ranges::all_of(value, fits) &&
                         std::isalnum(static_cast<unsigned char>(value.back())) != 0;

@@ -67,10 +67,10 @@ Condition programmed(const GatewayPlan& plan, const Reach& reach, const Installa
   };
   const bool serves_any = std::ranges::any_of(plan.listeners, &ListenerPlan::ready);
   if (!reach.unusable.empty()) {
-    return not_programmed("AddressNotUsable",
-                          fmt::format("The Service does not get {}: see `spec.addresses`{}{}",
-                                      fmt::join(reach.unusable, ", "), installation.fault.empty() ? "" : ". ",
-                                      installation.fault));
+    return not_programmed(
+        "AddressNotUsable",
+        fmt::format("The Service does not get {}: see `spec.addresses`{}{}", fmt::join(reach.unusable, ", "),
+                    installation.fault.empty() ? "" : ". ", installation.fault));
   }
   if (reach.addresses.empty()) {
     std::string message = "No address has been assigned to the Service yet";

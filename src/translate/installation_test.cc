@@ -18,13 +18,13 @@ const ServiceState kBalanced{.type = "LoadBalancer",
                              .ipv4 = true};
 const NodeAddresses kNodes{.ipv4 = {"10.0.0.1"}, .ipv6 = {"fd00::1"}};
 
-Installation serving(ServiceState service) { return {.service = std::move(service), .available = 1, .fault = ""}; }
+Installation serving(ServiceState service) {
+  return {.service = std::move(service), .available = 1, .fault = ""};
+}
 
 class InstallationTest : public testing::Test {
  protected:
-  InstallationTest() {
-    plan_.listeners.emplace_back().ready = true;
-  }
+  InstallationTest() { plan_.listeners.emplace_back().ready = true; }
   void ask(const char* type, const char* value) { gateway_.spec.addresses.push_back({type, value}); }
   const ObjectStatus& told(const Installation* installation, const std::string& fault = "") {
     status_ = ObjectStatus();
@@ -56,10 +56,9 @@ TEST_F(InstallationTest, TheAddressesAreThoseOfTheServicesType) {
     bool ipv6;
     Strings addresses;
   };
-  for (const Case& c : {Case{"LoadBalancer", true, false, {"192.0.2.1"}},
-                        Case{"ClusterIP", true, false, {"10.96.0.7"}},
-                        Case{"NodePort", true, false, {"10.0.0.1"}},
-                        Case{"NodePort", true, true, {"10.0.0.1", "fd00::1"}}}) {
+  for (const Case& c :
+       {Case{"LoadBalancer", true, false, {"192.0.2.1"}}, Case{"ClusterIP", true, false, {"10.96.0.7"}},
+        Case{"NodePort", true, false, {"10.0.0.1"}}, Case{"NodePort", true, true, {"10.0.0.1", "fd00::1"}}}) {
     ServiceState service = kBalanced;
     service.type = c.type;
     service.ipv4 = c.ipv4;
@@ -158,7 +157,8 @@ TEST_F(InstallationTest, AStatusHasRoomForSixteenAddresses) {
 }
 
 TEST_F(InstallationTest, WhatIsSaidAlreadyStays) {
-  status_.conditions = {{"Accepted", false, "InvalidParameters", "no"}, {"Programmed", false, "Invalid", "no"}};
+  status_.conditions = {{"Accepted", false, "InvalidParameters", "no"},
+                        {"Programmed", false, "Invalid", "no"}};
   const Installation installation = serving(kBalanced);
   add_installation(status_, gateway_, plan_, &installation, &kNodes, "");
   EXPECT_EQ(find_condition(status_.conditions, "Programmed")->reason, "Invalid");

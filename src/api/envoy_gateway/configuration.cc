@@ -69,11 +69,10 @@ Type kubernetes() {
                                   .doc("With the controller, or with their Gateway."),
                           }))
           .doc("Where Envoys are deployed."),
-      flattened("shutdownManager",
-                object({
-                    field<&Configuration::shutdown_image>("image", string())
-                        .doc("Its image, which has `sluice` in its PATH."),
-                }))
+      flattened("shutdownManager", object({
+                                       field<&Configuration::shutdown_image>("image", string())
+                                           .doc("Its image, which has `sluice` in its PATH."),
+                                   }))
           .doc("The container beside Envoy that has it drain."),
       field("proxyTopologyInjector", any()).doc("Whether pods of Envoys get the labels of their nodes."),
       field("rateLimitDeployment", any()).doc("How the rate limit service is deployed."),

@@ -43,7 +43,7 @@ struct EnvoyGatewayConfiguration {
   KubernetesWatchMode watch;
   KubernetesClientRateLimit rate_limit;
   DeployType deploy = DeployType::kControllerNamespace;
-  std::string shutdown_image;            // or empty
+  std::string shutdown_image;           // or empty
   std::vector<std::string> file_paths;  // of a custom provider
   std::optional<ConfigurationLevel> log_level;
   bool enable_envoy_patch_policy = false;

@@ -45,7 +45,8 @@ infra::Request request_of(const ProxyPlan& plan, const Inputs& in, Reads& reads)
           {.protocol = listener.protocol, .port = listener.port, .container_port = listener.bind_port});
     }
   }
-  request.class_uid = uid_of(reads.get(in.objects.gateway_classes, NamespacedName{"", request.gateway_class}));
+  request.class_uid =
+      uid_of(reads.get(in.objects.gateway_classes, NamespacedName{"", request.gateway_class}));
   request.is_merged = plan.proxy.key == request.gateway_class;
   request.envoy_proxy = plan.gateways.front().envoy_proxy;
   if (request.envoy_proxy != nullptr) request.metrics = metrics_of(request.envoy_proxy->spec);

@@ -81,13 +81,12 @@ const StatusTable& gateway_statuses(Graph& graph, const Inputs& in, const Gatewa
           return reads.group(statuses.attached, listener).size();
         });
         if (reads.get(in.infrastructure, Inputs::kInstalled) != nullptr) {
-          translate::add_installation(
-              status, *gateway, plan, reads.get(in.installations, plan.proxy),
-              reads.get(in.node_addresses, Inputs::kInstalled), deaf ? std::string(kDeaf) : std::string());
+          translate::add_installation(status, *gateway, plan, reads.get(in.installations, plan.proxy),
+                                      reads.get(in.node_addresses, Inputs::kInstalled),
+                                      deaf ? std::string(kDeaf) : std::string());
         } else if (const ProxyState* state = reads.get(in.proxy_states, plan.proxy)) {
           const bool serves = state->ready && state->programmed && !deaf;
-          translate::add_proxy_conditions(status, plan.accepted, serves,
-                                          deaf ? kDeaf : state->message);
+          translate::add_proxy_conditions(status, plan.accepted, serves, deaf ? kDeaf : state->message);
           if (serves && plan.accepted) {
             status.addresses = translate::addresses_of(plan, reads.get(in.host_addresses, translate::kHost));
           }
