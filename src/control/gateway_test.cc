@@ -56,6 +56,18 @@ TEST_F(Gateways, AreBoundToTheAddressesThatTheyAskFor) {
   EXPECT_TRUE(pipeline_.problems().empty());
 }
 
+TEST_F(Gateways, AreServedAndNotAcceptedWhereTheirParametersAreNoEnvoyProxyThatIsThere) {
+  for (const char* const ref : {"group: invalid.io, kind: Parameters, name: some",
+                                "group: gateway.envoyproxy.io, kind: EnvoyProxy, name: missing"}) {
+    feed_gateway(fmt::format("  infrastructure: {{parametersRef: {{{}}}}}", ref));
+    pipeline_.set_proxy_state("default/gateway", {true, true, ""});
+    pipeline_.commit();
+    EXPECT_EQ(text(status().conditions), "Accepted=False/InvalidParameters Programmed=True/Programmed")
+        << ref;
+    EXPECT_EQ(bound(), "0.0.0.0") << ref;
+  }
+}
+
 TEST_F(Gateways, AreOpenToNobodyWhereNoAddressCanBeUsed) {
   pipeline_.set_host({.all = {"10.0.0.5", "127.0.0.1"}, .primary = {"10.0.0.5"}});
   feed_gateway("  addresses: [{value: 10.0.0.6}, {value: 10.0.0.5}]");

@@ -190,7 +190,7 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
           if (unlisted_[kind].empty()) inventory_.listed(kind);
           schedule();
         },
-        [this, what](const std::string& text) { note_trouble(what, text); }));
+        [this, what](std::string text) { note_trouble(what, std::move(text)); }));
   }
 
   // Nodes are nobody's business where no Service has ports of theirs.
@@ -227,14 +227,14 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
           nodes_listed_ = true;
           tell();
         },
-        [this](const std::string& text) { note_trouble(nodes().title(), text); });
+        [this](std::string text) { note_trouble(nodes().title(), std::move(text)); });
   }
 
-  void note_trouble(const std::string& resource, const std::string& text) {
+  void note_trouble(const std::string& resource, std::string text) {
     if (text.empty()) {
       if (troubles_.erase(resource) == 0) return;
-    } else if (std::string& told = troubles_[resource]; std::exchange(told, text) == text) {
-      return;
+    } else {
+      troubles_[resource] = std::move(text);
     }
     schedule();
   }

@@ -216,6 +216,19 @@ TEST_F(InfrastructureTest, AGatewayGetsItsObjects) {
   EXPECT_EQ(get("Service")["spec"]["ports"][0]["targetPort"], 10'080);
 }
 
+TEST_F(InfrastructureTest, EachObjectIsWrittenOnceAndNothingIsWrong) {
+  const Replica& replica = start();
+  ASSERT_TRUE(until([&] { return has("Service"); }));
+  settle();
+  const auto requests = server_.requests();
+  EXPECT_EQ(std::ranges::count_if(requests,
+                                  [](const auto& request) {
+                                    return request.method == "PATCH" && !request.target.contains("/status");
+                                  }),
+            4);
+  EXPECT_THAT(replica.problems(), testing::IsEmpty());
+}
+
 TEST_F(InfrastructureTest, AGatewayIsProgrammedWhenItHasAnAddressAndPods) {
   start();
   ASSERT_TRUE(until([&] { return has("Service") && programmed() == "False/AddressNotAssigned"; }))
@@ -332,13 +345,6 @@ TEST_F(InfrastructureTest, OfNamespacesThatAreNotNamedNothingIsAsked) {
   EXPECT_THAT(asked, testing::IsSupersetOf({"/apis/apps/v1/namespaces/default/deployments",
                                             "/apis/apps/v1/namespaces/system/deployments"}));
   EXPECT_THAT(asked, testing::Each(testing::HasSubstr("/namespaces/")));
-}
-
-TEST_F(InfrastructureTest, WhereAllIsSeenAndWrittenThereIsNoProblem) {
-  const Replica& replica = start();
-  ASSERT_TRUE(until([&] { return has("Service"); }));
-  settle();
-  EXPECT_TRUE(replica.problems().empty());
 }
 
 TEST_F(InfrastructureTest, WhatTheServerRefusesIsAProblemAndInTheStatus) {

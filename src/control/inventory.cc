@@ -257,6 +257,7 @@ std::optional<Inventory::Step> Inventory::next_of_wanted(const ObjectKey& object
   if (!entry.fault.empty()) return std::nullopt;
   if (entry.doing == Step::What::kDelete) return std::nullopt;
   if (entry.doing && entry.sent == entry.hash) return std::nullopt;
+  if (entry.applied == entry.hash && !entry.awaited.empty()) return std::nullopt;  // it has not been seen yet
   Step step{.what = Step::What::kApply, .object = object};
   if (entry.live) {
     if (is_workload(object.kind) && entry.live->selector != selector_of(document)) {
@@ -265,7 +266,7 @@ std::optional<Inventory::Step> Inventory::next_of_wanted(const ObjectKey& object
       return step;
     }
     if (entry.applied == entry.hash) {
-      if (!entry.awaited.empty() || entry.part == entry.accepted) return std::nullopt;
+      if (entry.part == entry.accepted) return std::nullopt;
     } else if (!entry.applied && entry.is_wanted) {
       return std::nullopt;
     }

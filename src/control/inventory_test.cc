@@ -189,6 +189,17 @@ TEST_F(InventoryTest, AnEventFromBeforeAWriteIsNoDrift) {
   EXPECT_THAT(steps(), ElementsAre("apply Service system/a")) << "drift is looked for again";
 }
 
+TEST_F(InventoryTest, WhatHasBeenMadeIsNotMadeAgainBeforeItIsSeen) {
+  want("web", {service()});
+  const std::vector<Step> sent = inventory_.take_steps();
+  ASSERT_EQ(sent.size(), 1u);
+  const json answer = live(service());
+  inventory_.done(sent.front(), answer);
+  EXPECT_THAT(steps(), IsEmpty());
+  inventory_.seen(service().key, &answer);
+  EXPECT_THAT(steps(), IsEmpty());
+}
+
 TEST_F(InventoryTest, WhatSomebodyDeletesIsMadeAnew) {
   want("web", {service()});
   perform();

@@ -190,6 +190,8 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
                             words_of(missing.kind)),
                 std::move(slip.suggestion));
       }
+      // It is served all the same: what serves it is not to go because settings do.
+      plan.conditions.push_back({"Accepted", false, "InvalidParameters", plan.problems.back().message});
     }
   }
   const std::optional<NamespacedName> of_class = gateway_class != nullptr && gateway_class->envoy_proxy
@@ -201,7 +203,7 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
   if (plan.envoy_proxy != nullptr) {
     // It is served all the same: an order there is.
     if (std::string wrong = wrong_filter_order(*plan.envoy_proxy); !wrong.empty()) {
-      plan.conditions.push_back({"Accepted", false, "InvalidParameters", std::move(wrong)});
+      set_condition(plan.conditions, {"Accepted", false, "InvalidParameters", std::move(wrong)});
     }
   }
 
