@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# helm.sh: prints the path of Helm 3: that of $PATH, or else one that is built from its Go module into build/tools, once
-# (some minutes and, while it builds, 2 GB). Fails, and says why, where there is neither Helm nor Go, or no way to the module.
+# helm.sh: prints the path of Helm 3: that of $PATH, or else one that is built from its Go module into ~/.cache/sluice, once
+# (some minutes and, while it builds, 2 GB). Fails, and says why, where there is neither Helm nor a way to the module.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,15 +9,15 @@ if found=$(command -v helm) && [[ $("$found" version --template '{{.Version}}') 
   echo "$found"
   exit 0
 fi
-tools=$PWD/build/tools
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/sluice
 if [ ! -x "$tools/helm-$version" ]; then
-  command -v go >/dev/null || { echo "helm.sh: there is neither helm nor go in \$PATH" >&2; exit 1; }
+  go=$(scripts/install_go.sh)
   mkdir -p "$tools"
   work=$(mktemp -d "$tools/helm.XXXXXX")
   trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
   echo "helm.sh: building helm $version" >&2
   GOBIN=$work/bin GOMODCACHE=$work/mod GOCACHE=$work/cache GOFLAGS= CGO_ENABLED=0 \
-    go install -trimpath -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$version" "helm.sh/helm/v3/cmd/helm@$version" >&2
+    "$go/go" install -trimpath -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$version" "helm.sh/helm/v3/cmd/helm@$version" >&2
   mv "$work/bin/helm" "$tools/helm-$version"
 fi
 echo "$tools/helm-$version"

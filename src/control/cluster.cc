@@ -5,6 +5,7 @@
 #include <future>
 #include <optional>
 #include <random>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -81,13 +82,17 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
   }
   if (provider.infrastructure) {
     const infra::Settings& settings = *provider.infrastructure;
-    const bool together = settings.mode == infra::Mode::kControllerNamespace;
-    infrastructure_ = std::make_unique<Infrastructure>(
-        client_,
-        Infrastructure::Options{.controller = settings.controller,
-                                .name_space = together ? settings.controller_namespace : "",
-                                .writes = provider.writes},
-        hooks_.infrastructure);
+    // With their Gateways they can be wherever these are looked at, and with us where Gateways are merged.
+    std::set<std::string> namespaces(provider.namespaces.begin(), provider.namespaces.end());
+    if (settings.mode == infra::Mode::kControllerNamespace) namespaces.clear();
+    if (settings.mode == infra::Mode::kControllerNamespace || !namespaces.empty())
+      namespaces.insert(settings.controller_namespace);
+    infrastructure_ =
+        std::make_unique<Infrastructure>(client_,
+                                         Infrastructure::Options{.controller = settings.controller,
+                                                                 .namespaces = std::move(namespaces),
+                                                                 .writes = provider.writes},
+                                         hooks_.infrastructure);
   }
   if (provider.elects) {
     reports_ =

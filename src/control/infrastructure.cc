@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -165,23 +166,31 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
   }
 
   void watch(const kube::Resource& resource) {
+    if (options_.namespaces.empty()) return watch(resource, "");
+    for (const std::string& name_space : options_.namespaces) watch(resource, name_space);
+  }
+
+  void watch(const kube::Resource& resource, const std::string& name_space) {
     const GroupKind kind(resource.group, resource.kind);
+    unlisted_[kind].insert(name_space);
+    const std::string what = name_space.empty() ? resource.title() : resource.title() + " in " + name_space;
     watches_.push_back(std::make_unique<Watch>(
         client_,
         kube::ListWatch::Options{
             .watched = {.resource = resource,
-                        .name_space = options_.name_space,
+                        .name_space = name_space,
                         .label_selector = fmt::format("{}={}", infra::kControllerLabel, options_.controller)},
             .reflector = options_.reflector},
         [this, kind](const NamespacedName& name, const json* live) {
           inventory_.seen({kind, name}, live);
           schedule();
         },
-        [this, kind] {
-          inventory_.listed(kind);
+        [this, kind, name_space] {
+          unlisted_[kind].erase(name_space);
+          if (unlisted_[kind].empty()) inventory_.listed(kind);
           schedule();
         },
-        [this, title = resource.title()](std::string text) { note_trouble(title, std::move(text)); }));
+        [this, what](std::string text) { note_trouble(what, std::move(text)); }));
   }
 
   // Nodes are nobody's business where no Service has ports of theirs.
@@ -312,6 +321,7 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
   std::map<NamespacedName, json> nodes_;
   bool nodes_listed_ = false;
   std::optional<translate::NodeAddresses> told_nodes_;
+  std::map<GroupKind, std::set<std::string>> unlisted_;  // the namespaces of which nothing has been told yet
   // Last: their callbacks use the rest.
   std::unique_ptr<kube::Writer> writer_;  // while we lead
   std::vector<std::unique_ptr<Watch>> watches_;

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,8 @@ class Infrastructure {
     std::function<void(std::vector<Problem>)> on_problems;  // all that there are, each time that they change
   };
   struct Options {
-    std::string controller;  // infra::Settings has it
-    // Where objects are looked for; empty: in all namespaces.
-    std::string name_space;
+    std::string controller;            // infra::Settings has it
+    std::set<std::string> namespaces;  // where objects are looked for; empty: in all
     kube::WriteQueue::Options writes = {};
     kube::Reflector::Options reflector = {};
     std::chrono::milliseconds retry{10'000};  // of what the server refuses

@@ -52,7 +52,8 @@ Json envoy_proxy(const Json& kubernetes = Json::object()) {
 // One replica of the control plane.
 class Replica {
  public:
-  Replica(const ApiServer& server, bool elects) {
+  // `apart`: Envoys are with their Gateways, and only the namespace "default" is looked at.
+  Replica(const ApiServer& server, bool elects, bool apart = false) {
     provider_.access = kube::local_access(server.port());
     provider_.access.name_space = kSystem;
     provider_.elects = elects;
@@ -66,6 +67,11 @@ class Replica {
     infra::Settings& settings = provider_.infrastructure.emplace();
     settings.controller_namespace = kSystem;
     settings.controller = infra::controller_label(kController);
+    if (apart) {
+      settings.mode = infra::Mode::kGatewayNamespace;
+      settings.ca_pem = "a certificate";
+      provider_.namespaces = {"default"};
+    }
     translate::Settings translated;
     translated.controller_name = kController;
     translated.on_host = false;
@@ -326,6 +332,19 @@ TEST_F(InfrastructureTest, AGatewayOnPortsOfNodesIsReachedByTheirAddresses) {
   start_pods();
   ASSERT_TRUE(until([&] { return programmed() == "True/Programmed"; })) << programmed();
   EXPECT_EQ(server_.get("Gateway", "default", "web")["status"]["addresses"][0]["value"], "10.0.0.5");
+}
+
+TEST_F(InfrastructureTest, OfNamespacesThatAreNotNamedNothingIsAsked) {
+  replicas_.push_back(std::make_unique<Replica>(server_, /*elects=*/false, /*apart=*/true));
+  ASSERT_TRUE(until([&] { return !server_.get("Deployment", "default", "web").is_null(); }));
+  std::set<std::string> asked;
+  for (const auto& request : server_.requests()) {
+    if (request.method != "GET" || !request.target.contains("sluice.dev")) continue;
+    asked.insert(request.target.substr(0, request.target.find('?')));
+  }
+  EXPECT_THAT(asked, testing::IsSupersetOf({"/apis/apps/v1/namespaces/default/deployments",
+                                            "/apis/apps/v1/namespaces/system/deployments"}));
+  EXPECT_THAT(asked, testing::Each(testing::HasSubstr("/namespaces/")));
 }
 
 TEST_F(InfrastructureTest, WhatTheServerRefusesIsAProblemAndInTheStatus) {

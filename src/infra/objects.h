@@ -9,7 +9,8 @@
 // - what selects pods never comes from labels that users change: neither is a Deployment refused for it, nor
 //   is a Service without pods while new ones start;
 // - names and label values that Kubernetes would refuse are shortened, and keep apart by a hash;
-// - the order of listeners makes no difference.
+// - the order of listeners makes no difference;
+// - a pod serves in its first second, not in its tenth (infra/pod.cc).
 //
 // An object whose settings cannot be carried out (a patch that does not apply) is left as it is in the
 // cluster: it is withheld, with a problem at the field of the EnvoyProxy. So is a Service without ports,

@@ -56,7 +56,7 @@ def program_of(pid: int) -> str:
 class Packages(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
-        built = run(ROOT / "deploy/deb/build.sh", cwd=ROOT)
+        built = run(ROOT / "deploy/deb/build.sh", cwd=ROOT, env={**os.environ, "DEB_COMPRESSION": "gzip"})
         if built.returncode != 0:
             raise AssertionError(built.stdout + built.stderr)
         cls.folder = Path(tempfile.mkdtemp(prefix="sluice-deb."))
