@@ -150,14 +150,15 @@ std::string line(const Point& point, double load, const Named& named, const Outc
   return fmt::format(
       R"({{"kind":"run","scenario":"{}","pods":{},"load":{},"rate":{:.4f},"scrape_ms":{},"policy":"{}","seed":{},)"
       R"("jobs":{},"seconds":{:.1f},"goodput":{:.5f},"good_rate":{:.4f},"done_rate":{:.4f},"first_p50":{:.4f},)"
-      R"("first_p99":{:.4f},"token_p50":{:.2f},"token_p99":{:.2f},"prefix_hits":{:.4f},"adapter_loads":{:.2f},)"
+      R"("first_p99":{:.4f},"token_p50":{:.2f},"token_p99":{:.2f},"first_late":{:.4f},"tokens_late":{:.4f},)"
+      R"("prefix_hits":{:.4f},"adapter_loads":{:.2f},)"
       R"("preemptions":{:.2f},"fairness":{:.4f},"refused_by_length":[{:.4f},{:.4f},{:.4f}],)"
       R"("refused_by_priority":[{:.4f},{:.4f}],"finished":{},"refused":{},"steps":{},"fingerprint":"{:016x}"}})",
       point.scenario.source->name(), point.scenario.pods, load, point.rate, point.scrape.count() / 1000,
       named.name, point.seed, o.jobs, o.seconds, o.goodput, o.good_rate, o.done_rate, o.first_p50,
-      o.first_p99, o.token_p50, o.token_p99, o.prefix_hits, o.adapter_loads, o.preemptions, o.fairness,
-      o.refused_by_length[0], o.refused_by_length[1], o.refused_by_length[2], o.refused_by_priority[0],
-      o.refused_by_priority[1], o.finished, o.refused, o.steps, o.fingerprint);
+      o.first_p99, o.token_p50, o.token_p99, o.first_late, o.tokens_late, o.prefix_hits, o.adapter_loads,
+      o.preemptions, o.fairness, o.refused_by_length[0], o.refused_by_length[1], o.refused_by_length[2],
+      o.refused_by_priority[0], o.refused_by_priority[1], o.finished, o.refused, o.steps, o.fingerprint);
 }
 
 // Walks over llm-d's weights, one at a time, to those with the best goodput at and beyond the knee.
@@ -233,8 +234,7 @@ int run(const Options& options) {
   std::vector<Scenario> scenarios;
   for (const Source& source : sources) {
     for (const Pod pods : {8U, 64U}) {
-      // What becomes of classes is told by few pods as well.
-      if (pods == 64 && (options.quick || source.name() == "classes")) continue;
+      if (pods == 64 && options.quick) continue;
       const Scenario scenario{&source, pods};
       if (!options.scenarios.empty() &&
           std::ranges::find(options.scenarios, scenario.name()) == options.scenarios.end() &&

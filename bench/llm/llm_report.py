@@ -160,7 +160,7 @@ def goodput(runs: Runs, where: tuple[str, int]) -> str:
 
 def details(runs: Runs, where: tuple[str, int], load: float) -> str:
     head = ["", "first p50", "first p99", "token p50", "token p99", "prefix hits", "loads", "preempted", "Jain",
-            "refused: short", "medium", "long", "priority −1", "0"]
+            "first late", "tokens late", "refused: short", "medium", "long", "priority −1", "0"]
     rows = [head]
     for policy in runs.policies:
         of = runs.of(where, load, runs.scrapes[0], policy)
@@ -175,7 +175,7 @@ def details(runs: Runs, where: tuple[str, int], load: float) -> str:
 
         rows.append([policy, f"{mean('first_p50'):.2f} s", f"{mean('first_p99'):.2f} s", f"{mean('token_p50'):.0f} ms",
                      f"{mean('token_p99'):.0f} ms", f"{percent(mean('prefix_hits'))} %", f"{mean('adapter_loads'):.1f}",
-                     f"{mean('preemptions'):.1f}", f"{mean('fairness'):.3f}",
+                     f"{mean('preemptions'):.1f}", f"{mean('fairness'):.3f}", percent(mean('first_late')), percent(mean('tokens_late')),
                      *(part("refused_by_length", i) for i in range(3)), *(part("refused_by_priority", i) for i in range(2))])
     return table(rows, right=True)
 
@@ -200,6 +200,7 @@ def main() -> None:
         print(f"### {name(where)}\n\nThe knee is at {knee:.2f} requests a second{share}.\n\n{goodput(runs, where)}")
     for load in (load for load in (1.0, 1.5) if load in runs.loads):
         print(f"## More, at load {load:g}\n\nTimes are of answered requests, loads and preemptions a hundred requests; "
+              "late: percent of all, that got the first token late, or only the others; "
               "refused: percent of those with prompts below 1 Ki, below 8 Ki and longer, and of each priority.\n")
         for where in runs.knees:
             print(f"### {name(where)}, load {load:g}\n\n{details(runs, where, load)}")

@@ -162,6 +162,8 @@ Outcome Run::outcome() const {
   Share hits;
   const std::size_t begin = jobs_.size() / 10;
   std::size_t good = 0;
+  std::size_t first_late = 0;
+  std::size_t tokens_late = 0;
   std::size_t done = 0;
   Time last{0};
   for (std::size_t id = begin; id < jobs_.size(); ++id) {
@@ -181,7 +183,8 @@ Outcome Run::outcome() const {
     const double token = job.output_tokens > 1 ? seconds(life.end - life.first) / (job.output_tokens - 1) : 0;
     const double alone = seconds(llmsim::unloaded_first_token(llmsim::kLlama8bOnA100, job.prompt_tokens,
                                                               llmsim::Config{}.max_batched_tokens));
-    const bool met = first <= 2 + 3 * alone && token <= 0.2;
+    const bool in_time = first <= 2 + 3 * alone;
+    const bool met = in_time && token <= 0.2;
     firsts.push_back(first);
     if (job.output_tokens > 1) tokens.push_back(token * 1000);
     hits.part += life.cached;
@@ -191,11 +194,15 @@ Outcome Run::outcome() const {
     if (met) {
       ++good;
       ++tenants[job.tenant].part;
+    } else {
+      ++(in_time ? tokens_late : first_late);
     }
   }
   outcome.jobs = jobs_.size() - begin;
   outcome.seconds = seconds(jobs_.back().at - jobs_[begin].at);
   outcome.goodput = static_cast<double>(good) / static_cast<double>(outcome.jobs);
+  outcome.first_late = static_cast<double>(first_late) / static_cast<double>(outcome.jobs);
+  outcome.tokens_late = static_cast<double>(tokens_late) / static_cast<double>(outcome.jobs);
   outcome.good_rate = static_cast<double>(good) / outcome.seconds;
   outcome.done_rate = static_cast<double>(done) / std::max(1e-6, seconds(last - jobs_[begin].at));
   outcome.first_p50 = percentile(&firsts, 0.5);

@@ -54,6 +54,9 @@ struct Outcome {
   double first_p99 = 0;
   double token_p50 = 0;  // milliseconds a token after the first
   double token_p99 = 0;
+  // Shares that were answered and missed an objective: the first token's, or only the others'.
+  double first_late = 0;
+  double tokens_late = 0;
   double prefix_hits = 0;                       // share of the prompts' tokens that were found
   double adapter_loads = 0;                     // per 100 jobs, of all jobs
   double preemptions = 0;                       // likewise

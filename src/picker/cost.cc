@@ -59,7 +59,8 @@ std::uint32_t CostModel::output_tokens(std::uint32_t most) const {
   return most == 0 ? mean : std::min(mean, most);
 }
 
-Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, Time now) const {
+Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, bool pressure,
+                     Time now) const {
   Cost cost;
   const double others = pod.queue_length();
   if (!job.decode_only) {
@@ -94,7 +95,8 @@ Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens
   const double running = pod.batch() + others;
   const double now_free = 1 - pod.duty(now);
   const double then_free = std::max(kLeastFree, now_free - held_up / seconds(kDutyWindow));
-  cost.price = evicted + held_up * (kPriceOfWaiting * others + kPriceOfRunning * pod.batch() / now_free);
+  cost.price = evicted + held_up * kPriceOfWaiting * others;
+  if (pressure) cost.price += held_up * kPriceOfRunning * pod.batch() / now_free;
   const double tokens = job.prompt_tokens + job.output_tokens + kRequestContext;
   cost.crowd = kPriceOfRunning * job.output_tokens *
                (token_.at(context_tokens(pod)) / then_free + token_.slope() * tokens * running / now_free);

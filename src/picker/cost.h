@@ -7,8 +7,14 @@
 //   prefill  the tokens of its prompt that the pod has not cached
 //   crowd    its tokens come slower the more context the batch has and the more the pod is busy with
 //            prefills, and it makes theirs slower
-//   price    prefill and load again, for those that wait or run there: they are held up by it; and for
-//            an adapter that loses its slot
+//   price    prefill and load again, for those that wait there: they are held up by it; and for an adapter
+//            that loses its slot. Under pressure, also for those that run there
+//
+// There is pressure while requests have to wait, or are refused. Without, a prefill costs those that run a
+// longer step or two, of which they have many, and endpoints do best if each has its share. With it,
+// endpoints prefill all the time and not all prompts can be in time: then it is better that the long ones are
+// few endpoints' work, and keep few from being in time. The price brings that about: where few run, which is
+// where prompts are long, it is low.
 //
 // The coefficients are learned from all responses of the pool: seconds of a prefill over its uncached tokens,
 // seconds of a token over the size of the batch, seconds of an adapter's load, the length of completions, the
@@ -47,7 +53,7 @@ double context_tokens(const Pod& pod);
 
 class CostModel {
  public:
-  Cost cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, Time now) const;
+  Cost cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, bool pressure, Time now) const;
   // Of this many uncached tokens on an idle pod.
   double prefill_seconds(const Pod& pod, std::uint32_t tokens) const;
   double prefill_seconds(std::uint32_t tokens) const { return prefill_.at(tokens); }

@@ -83,7 +83,7 @@ TEST(CostModel, AddsUpWhatStandsBeforeAFirstToken) {
   for (const Case& c : cases) {
     Pod pod;
     c.before(pod);
-    const Cost cost = model.cost(pod, c.job, c.cached, at(10));
+    const Cost cost = model.cost(pod, c.job, c.cached, false, at(10));
     EXPECT_NEAR(cost.wait, c.wait, 1e-9) << c.what;
     EXPECT_NEAR(cost.load, c.load, 1e-9) << c.what;
     EXPECT_NEAR(cost.prefill, c.prefill, 1e-9) << c.what;
@@ -98,12 +98,34 @@ TEST(CostModel, CountsWhatItDoesToOthers) {
   Pod busy;
   busy.reserved.running = 20;
   busy.reserved.context_tokens = 40'000;
-  const Cost alone = model.cost(idle, job, 0, at(1));
-  const Cost among = model.cost(busy, job, 0, at(1));
+  Pod queue = busy;
+  queue.reserved.waiting = 2;
+  const Cost alone = model.cost(idle, job, 0, false, at(1));
+  const Cost among = model.cost(busy, job, 0, false, at(1));
   EXPECT_EQ(alone.first_token(), among.first_token());
-  EXPECT_GT(among.price, alone.price) << "its prefill holds up twenty";
   EXPECT_GT(among.crowd, alone.crowd) << "its tokens come slower, and theirs";
-  EXPECT_LT(model.cost(busy, job, 8000, at(1)).price, among.price) << "what is cached holds up nobody";
+  EXPECT_EQ(among.price, 0) << "its prefill is a longer step for twenty";
+  const double price = model.cost(queue, job, 0, false, at(1)).price;
+  EXPECT_GT(price, 0) << "it holds up who comes before the next prompt";
+  EXPECT_LT(model.cost(queue, job, 8000, false, at(1)).price, price) << "what is cached holds up nobody";
+}
+
+// What a long prompt, or a short one, costs those that run, as a part of what the pod with 20 of them costs
+// more than one with 2.
+TEST(CostModel, UnderPressureKeepsLongPromptsFromWhereManyRun) {
+  const CostModel model;
+  Pod few;
+  few.reserved.running = 2;
+  Pod many;
+  many.reserved.running = 20;
+  const Job long_one{.prompt_tokens = 8000, .output_tokens = 100};
+  const Job short_one{.prompt_tokens = 80, .output_tokens = 100};
+  const auto more = [&](const Job& job, bool pressure) {
+    return model.cost(many, job, 0, pressure, at(1)).price - model.cost(few, job, 0, pressure, at(1)).price;
+  };
+  EXPECT_EQ(more(long_one, false), 0);
+  EXPECT_NEAR(more(long_one, true), 1.02 * 0.05 * 18, 1e-9);
+  EXPECT_NEAR(more(short_one, true), 0.03 * 0.05 * 18, 1e-9);
 }
 
 TEST(CostModel, LearnsFromResponses) {

@@ -31,6 +31,8 @@ constexpr std::size_t kOffers = 64;
 constexpr Duration kShortestPause = std::chrono::milliseconds(2);
 constexpr Duration kTokenPause = std::chrono::milliseconds(20);
 constexpr Duration kLongestPause = std::chrono::milliseconds(200);
+// As long as pods remember their prefills: who had to wait, or was refused, tells of pressure for this long.
+constexpr Duration kPressure = kDutyWindow;
 constexpr Duration kMostRetryAfter = std::chrono::seconds(60);
 
 Duration from_seconds(double s) { return Duration(std::llround(s * 1e6)); }
@@ -122,7 +124,10 @@ struct Picker::State {
   struct Plan {
     bool busy = false;
     double least_wait = 0;
+    // Of the first of `slots`, in seconds; of choices by cost only.
+    double wait = 0;
     double first_token = 0;
+    double prefill = 0;  // of what is uncached where most is cached, in seconds
     std::uint32_t prefill_slot = kNoIndex;
     absl::InlinedVector<std::uint32_t, kMaxAddresses> slots;  // of decoding, in order; empty: none is left
   };
@@ -151,8 +156,9 @@ struct Picker::State {
   void sort_endpoints();
 
   Duration objective(const Question& question) const;
+  Duration wanted_within(const Question& question) const;
   Duration retry_after(double wait) const;
-  double queued_wait(int priority) const;
+  double until_sent(Duration work) const;
   std::uint32_t endpoint_count() const { return static_cast<std::uint32_t>(slot_of.size()); }
   double roll() {
     random ^= random << 13;
@@ -178,6 +184,7 @@ struct Picker::State {
   std::uint64_t random;
   std::vector<Late> late;  // decisions that advance() has yet to tell
   std::optional<Time> pause_ends;
+  Time pressure_ends{};
 
   // Of one decision; members so that it allocates nothing.
   Mask mask, wanted;
@@ -243,13 +250,14 @@ void Picker::State::order_by_cost(const Question& question, Choice& choice, Time
   const Request& request = *question.request;
   Cost best;
   const double busy = seconds(profile.admission.busy);
+  const bool pressure = now < pressure_ends;
   choice.busy = true;
   double least = std::numeric_limits<double>::infinity();
   choice.least_wait = least;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const Pod& pod = pods[slots[i]];
     const auto cached_tokens = static_cast<std::uint32_t>(cached[slots[i]] * kBlockTokens);
-    const Cost cost = model.cost(pod, question.job, cached_tokens, now);
+    const Cost cost = model.cost(pod, question.job, cached_tokens, pressure, now);
     values[i] = cost.sum() + kTie * rendezvous(question.tie, pod.key);
     if (!request.session.empty() && pod.endpoint.address == request.session) {
       values[i] -= kSessionShare * cost.prefill + kTie;
@@ -321,6 +329,7 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   for (const std::uint32_t slot : slots) most_cached = std::max(most_cached, cached[slot]);
   const std::size_t missing = question.job.prompt_tokens -
                               std::min<std::size_t>(most_cached * kBlockTokens, question.job.prompt_tokens);
+  made.prefill = model.prefill_seconds(static_cast<std::uint32_t>(missing));
   double prefill_seconds = 0;
   if (profile.prefill && missing > 0 && missing >= profile.prefill_threshold) {
     candidates(question, prefilling);
@@ -337,6 +346,7 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   const Choice choice = choose(question, profile.serve, now);
   made.busy = made.busy || choice.busy;
   made.least_wait = std::max(made.least_wait, choice.least_wait);
+  made.wait = choice.cost.wait;
   made.first_token = prefill_seconds + choice.cost.first_token();
   made.slots.assign(choice.order.begin(), choice.order.end());
   if (made.prefill_slot == kNoIndex) made.prefill_slot = made.slots.front();
@@ -517,13 +527,21 @@ Duration Picker::State::objective(const Question& question) const {
   return profile.admission.objective + from_seconds(profile.admission.objective_per_prefill * prefill);
 }
 
+Duration Picker::State::wanted_within(const Question& question) const {
+  const Duration most = objective(question);
+  if (question.request->objective > Duration(0)) return most;
+  const double prefill = model.prefill_seconds(question.job.prompt_tokens);
+  return std::min(most,
+                  profile.admission.wanted + from_seconds(profile.admission.wanted_per_prefill * prefill));
+}
+
 Duration Picker::State::retry_after(double wait) const {
   return std::clamp(from_seconds(wait), Duration(std::chrono::seconds(1)), kMostRetryAfter);
 }
 
-// Until those in the queue are sent that are served before a newcomer.
-double Picker::State::queued_wait(int priority) const {
-  return seconds(queue.work_before(priority)) / std::max(1U, endpoint_count());
+// Until those are sent that wait with this much work.
+double Picker::State::until_sent(Duration work) const {
+  return seconds(work) / std::max(1U, endpoint_count());
 }
 
 Picker::Picker(Profile profile, std::uint64_t seed)
@@ -662,25 +680,35 @@ Decision Picker::decide(Request request, Time now) {
   if (plan.slots.empty()) return refuse({Refusal::kNoEndpoint, {}});
 
   // Requests wait here, or would: the endpoints have as much as they can use.
-  const bool saturated = plan.busy || !state.queue.empty();
-  if (saturated && request.priority < 0) {
-    const double wait = state.queued_wait(request.priority) + plan.least_wait;
-    return refuse({Refusal::kOverloaded, state.retry_after(wait)});
+  state.queue.outdate(now);
+  const Admission& admission = state.profile.admission;
+  const double before = state.until_sent(state.queue.work_before(request.priority));
+  const Refused overloaded{Refusal::kOverloaded, state.retry_after(before + plan.least_wait)};
+  if (request.priority < 0 && (plan.busy || !state.queue.empty() || plan.wait >= seconds(admission.shed))) {
+    return refuse(overloaded);
   }
-  if (saturated && state.profile.admission.queue) {
-    const bool first = state.queue.work_before(request.priority) == Duration(0) &&
-                       state.queue.work_before(std::numeric_limits<int>::min()) > Duration(0);
-    if (plan.busy || !first) {
-      const Duration objective = state.objective(question);
+  if (admission.queue) {
+    const Duration objective = state.objective(question);
+    // Where it would cost least, so much is before it that it would come too late. Anywhere else it would
+    // keep more from being in time than itself.
+    if (plan.wait >= seconds(admission.busy) && from_seconds(plan.first_token) > objective) {
+      state.pressure_ends = now + kPressure;
+      return refuse({Refusal::kOverloaded, state.retry_after(plan.wait)});
+    }
+    const bool first = state.queue.work_before(request.priority) == Duration(0);
+    if (plan.busy || (!state.queue.empty() && !first)) {
+      state.pressure_ends = now + kPressure;
+      const Duration wanted = state.wanted_within(question);
       // Of those that wait, only such of its priority and above are in its way: no request is refused for
-      // lower ones, and refusing them would make none come sooner.
-      const double wait = state.queued_wait(request.priority) + plan.least_wait;
-      if (from_seconds(state.queued_wait(request.priority) + plan.first_token) > objective) {
-        return refuse({Refusal::kOverloaded, state.retry_after(wait)});
+      // lower ones, and refusing them would make none come sooner. Nor is one for those that are late.
+      const double behind_all = state.until_sent(state.queue.work_before_late(request.priority));
+      if (from_seconds(before + plan.first_token) > wanted &&
+          from_seconds(behind_all + plan.first_token) > objective) {
+        return refuse(overloaded);
       }
       Waiting waiting;
-      waiting.arrived = now;
-      waiting.work = std::max(Duration(1), from_seconds(state.model.prefill_seconds(request.prompt_tokens)));
+      waiting.work = std::max(Duration(1), from_seconds(plan.prefill));
+      waiting.wanted = now + std::max(Duration(0), wanted - waiting.work - admission.busy);
       waiting.deadline = now + std::max(Duration(0), objective - waiting.work);
       const std::uint32_t index = state.open(Flight::At::kQueued);
       state.flights[index].charged = charged;
@@ -689,11 +717,11 @@ Decision Picker::decide(Request request, Time now) {
       std::vector<Waiting> shed;
       const bool in = state.queue.push(std::move(waiting), shed);
       for (const Waiting& out : shed) {
-        state.late.push_back(state.refuse(out, {Refusal::kOverloaded, state.retry_after(wait)}));
+        state.late.push_back(state.refuse(out, overloaded));
       }
       if (!in) {
         state.close(index);
-        return refuse({Refusal::kOverloaded, state.retry_after(wait)});
+        return refuse(overloaded);
       }
       return Queued{state.ticket(index)};
     }
@@ -708,8 +736,9 @@ std::vector<Picker::Late> Picker::advance(Time now) {
   std::vector<Late> told = std::move(state.late);
   state.late.clear();
   state.pause_ends.reset();
+  state.queue.outdate(now);
   for (const Waiting& waiting : state.queue.expired(now)) {
-    const double wait = state.queued_wait(waiting.request.priority);
+    const double wait = state.until_sent(state.queue.work_before(waiting.request.priority));
     told.push_back(state.refuse(waiting, {Refusal::kOverloaded, state.retry_after(wait)}));
   }
   for (Late& refused : told) {

@@ -449,6 +449,58 @@ TEST(Picker, GivesUpOnARequestAtItsDeadline) {
   EXPECT_EQ(pool.picker.open_tickets(), pool.open.size());
 }
 
+// Each of two pods has a second's work. What a short prompt may wait, and has waited when it is decided upon.
+TEST(Picker, ServesWhoIsInTimeBeforeWhoIsLate) {
+  Overloaded pool;
+  const Ticket late = ticket(pool.ask(0, "", 10, std::chrono::milliseconds(1900)));
+  const Ticket in_time = ticket(pool.ask(0, "", 10, std::chrono::seconds(4)));
+  const auto served = [](const std::vector<Picker::Late>& all) {
+    std::vector<Ticket> order;
+    for (const auto& one : all) {
+      if (std::holds_alternative<Picked>(one.decision)) order.push_back(one.ticket);
+    }
+    return order;
+  };
+  EXPECT_THAT(served(pool.end_all(1.2)), ElementsAre(in_time, late));
+}
+
+TEST(Picker, RefusesWhoWouldBeTooLateWhereItIsBestSent) {
+  // Pod a has the whole prompt, and so much to do that it comes too late; pod b is idle.
+  Picker picker(default_profile());
+  picker.set_endpoints(pods(2));
+  Request known = request(1, 400);
+  known.subset = {"a"};
+  picker.finished(ticket(picker.decide(known, at(0))), {}, at(0));
+  for (std::uint64_t i = 2; i < 4; ++i) {
+    Request before = request(i, 90);
+    before.subset = {"a"};
+    picker.decide(before, at(0));
+  }
+  known.subset.reset();
+  known.objective = std::chrono::seconds(5);
+  EXPECT_EQ(first(picker.decide(known, at(0))), "a") << "it can wait for a";
+  known.objective = std::chrono::seconds(1);
+  EXPECT_TRUE(refused(picker.decide(known, at(0)), Refusal::kOverloaded));
+}
+
+TEST(Picker, RefusesWhatMayBeShedBeforeOthersHaveToWait) {
+  // One pod, with ever more tokens to prefill: 8000 of them take a second.
+  struct Case {
+    std::size_t blocks;  // of a prompt before it
+    int priority;
+    bool sent;
+  };
+  for (const Case& c : {Case{40, -1, true}, {40, 0, true}, {80, -1, false}, {80, 0, true}, {120, 0, false}}) {
+    Picker picker(default_profile());
+    picker.set_endpoints(pods(1));
+    picker.decide(request(1, c.blocks), at(0));
+    Request asked = request(2, 10);
+    asked.priority = c.priority;
+    EXPECT_EQ(std::holds_alternative<Picked>(picker.decide(asked, at(0))), c.sent)
+        << c.blocks << ", " << c.priority;
+  }
+}
+
 TEST(Picker, ForgetsAQueuedRequestWhoseClientIsGone) {
   Overloaded pool;
   pool.picker.dropped(ticket(pool.ask(0)), at(0));
