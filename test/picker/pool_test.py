@@ -188,7 +188,7 @@ class Own:
         self.pods.append(Pod(ports[0], "127.0.0.2"))
         self.addCleanup(self.pods[1].server.server_close)
         self.serve(self.pool(ports), machine(), machine("two", "127.0.0.2"), route(POOL))
-        self.pods[0].waiting = 50
+        self.pods[0].waiting = 20
         wait_for(lambda: Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[1].address: 5},
                  "requests go to the other one, while they may")
         self.pods[1].pause, self.pods[1].events = 0.1, 15
