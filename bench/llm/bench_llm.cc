@@ -147,6 +147,10 @@ double capacity(const Scenario& scenario, const Named& named, double knee_rate, 
 }
 
 std::string line(const Point& point, double load, const Named& named, const Outcome& o) {
+  const auto refused = [&](int priority) {
+    const auto of = o.classes.find(priority);
+    return of == o.classes.end() ? 0 : of->second.refused;
+  };
   return fmt::format(
       R"({{"kind":"run","scenario":"{}","pods":{},"load":{},"rate":{:.4f},"scrape_ms":{},"policy":"{}","seed":{},)"
       R"("jobs":{},"seconds":{:.1f},"goodput":{:.5f},"good_rate":{:.4f},"done_rate":{:.4f},"first_p50":{:.4f},)"
@@ -158,7 +162,7 @@ std::string line(const Point& point, double load, const Named& named, const Outc
       named.name, point.seed, o.jobs, o.seconds, o.goodput, o.good_rate, o.done_rate, o.first_p50,
       o.first_p99, o.token_p50, o.token_p99, o.first_late, o.tokens_late, o.prefix_hits, o.adapter_loads,
       o.preemptions, o.fairness, o.refused_by_length[0], o.refused_by_length[1], o.refused_by_length[2],
-      o.refused_by_priority[0], o.refused_by_priority[1], o.finished, o.refused, o.steps, o.fingerprint);
+      refused(-1), refused(0), o.finished, o.refused, o.steps, o.fingerprint);
 }
 
 // Walks over llm-d's weights, one at a time, to those with the best goodput at and beyond the knee.

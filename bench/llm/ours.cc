@@ -45,7 +45,8 @@ class Ours final : public Policy {
                         .prompt = job.chain,
                         .prompt_tokens = job.prompt_tokens,
                         .priority = job.priority,
-                        .fairness_id = std::to_string(job.tenant)},
+                        .fairness_id = std::to_string(job.tenant),
+                        .streamed = job.streamed},
                        picker::Time(now));
     if (id >= tickets_.size()) tickets_.resize(id + 1);
     if (const auto* queued = std::get_if<picker::Queued>(&decision)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <queue>
 #include <tuple>
 
@@ -158,7 +159,8 @@ Outcome Run::outcome() const {
   };
   std::vector<Share> tenants(kAdapters);
   std::array<Share, 3> lengths;
-  std::array<Share, 2> priorities;
+  std::map<int, Share> good_of;
+  std::map<int, Share> refused_of;
   Share hits;
   const std::size_t begin = jobs_.size() / 10;
   std::size_t good = 0;
@@ -170,13 +172,13 @@ Outcome Run::outcome() const {
     const Job& job = jobs_[id];
     const Life& life = lives_[id];
     const std::size_t length = job.prompt_tokens < kLengths[0] ? 0 : job.prompt_tokens < kLengths[1] ? 1 : 2;
-    Share& by_priority = priorities[job.priority < 0 ? 0 : 1];
     ++lengths[length].all;
-    ++by_priority.all;
+    ++good_of[job.priority].all;
+    ++refused_of[job.priority].all;
     ++tenants[job.tenant].all;
     if (life.refused) {
       ++lengths[length].part;
-      ++by_priority.part;
+      ++refused_of[job.priority].part;
       continue;
     }
     const double first = seconds(life.first - job.at);
@@ -194,6 +196,7 @@ Outcome Run::outcome() const {
     if (met) {
       ++good;
       ++tenants[job.tenant].part;
+      ++good_of[job.priority].part;
     } else {
       ++(in_time ? tokens_late : first_late);
     }
@@ -211,7 +214,9 @@ Outcome Run::outcome() const {
   outcome.token_p99 = percentile(&tokens, 0.99);
   outcome.prefix_hits = hits.value();
   for (std::size_t i = 0; i < 3; ++i) outcome.refused_by_length[i] = lengths[i].value();
-  for (std::size_t i = 0; i < 2; ++i) outcome.refused_by_priority[i] = priorities[i].value();
+  for (const auto& [priority, share] : good_of) {
+    outcome.classes[priority] = {.good = share.value(), .refused = refused_of[priority].value()};
+  }
 
   double sum = 0;
   double squares = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace sluice::picker {
 namespace {
@@ -54,6 +55,11 @@ double CostModel::prefill_seconds(const Pod& pod, std::uint32_t tokens) const {
   return prefill_.at(tokens) * pod.slowness.value();
 }
 
+double CostModel::turnover(const Pod& pod) const {
+  if (pod.batch_limit.value() == 0) return std::numeric_limits<double>::infinity();
+  return pod.batch_limit.value() / std::max(stay_.value(), 1e-3);
+}
+
 std::uint32_t CostModel::output_tokens(std::uint32_t most) const {
   const auto mean = static_cast<std::uint32_t>(std::max(1.0, output_.value()));
   return most == 0 ? mean : std::min(mean, most);
@@ -64,13 +70,19 @@ Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens
   Cost cost;
   const double others = pod.queue_length();
   if (!job.decode_only) {
-    cost.wait = seconds(pod.prefill_work) + pod.foreign_waiting * prefill_seconds(pod, typical_tokens());
+    const std::uint32_t others_waiting = pod.queue_length() - pod.reserved.waiting;
+    cost.wait = seconds(pod.prefill_work) + others_waiting * prefill_seconds(pod, typical_tokens());
     if (pod.first != kNoIndex) {
       // A tenth of the first one is never counted as done: it is not, as long as there is no first token.
       const double done = seconds(now - std::max(pod.prefilled, pod.first_sent));
       cost.wait -= std::clamp(done, 0.0, 0.9 * seconds(pod.first_work));
     }
     cost.prefill = prefill_seconds(pod, job.prompt_tokens - std::min(cached_tokens, job.prompt_tokens));
+  }
+  // One that waits there is always let in: it keeps the batch full, and shows whether the limit is one.
+  const std::uint32_t all = pod.batch() + pod.queue_length();
+  if (all > pod.batch_limit.value()) {
+    cost.wait = std::max(cost.wait, (all - pod.batch_limit.value()) / turnover(pod));
   }
   if (pod.kv_capacity > 0) {
     // What is too much has to end first; of a prompt that has no room at all, no more than what is there.

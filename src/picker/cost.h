@@ -1,8 +1,8 @@
 // What it would cost to send a request to a pod, in seconds: how long its first token takes, and what that
 // does to everybody else.
 //
-//   wait     the prefills before it, less what is done of them; room in the KV cache; a slot for its
-//            adapter, if all are in use
+//   wait     the prefills before it, less what is done of them, or, where that takes longer, until so many
+//            have ended that the pod runs it; room in the KV cache; a slot for its adapter, if all are in use
 //   load     its adapter, if it is not there
 //   prefill  the tokens of its prompt that the pod has not cached
 //   crowd    its tokens come slower the more context the batch has and the more the pod is busy with
@@ -74,6 +74,8 @@ class CostModel {
   std::uint32_t typical_tokens() const { return static_cast<std::uint32_t>(length_.value()); }
   double load_seconds() const { return load_.value(); }
   double stay_seconds() const { return stay_.value(); }
+  // Requests a second that end, and make room, on a pod whose batch is full; infinite where it has no limit.
+  double turnover(const Pod& pod) const;
 
  private:
   FadingLine prefill_{0.02, 1.0 / 8000, 4000, 4, 400};

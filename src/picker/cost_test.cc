@@ -19,6 +19,12 @@ struct Case {
   double wait, load, prefill;
 };
 
+// It runs eight at once, as has shown.
+void full(Pod& pod) {
+  pod.batch_limit.seen(8, 1, 0);
+  pod.batch_limit.seen(8, 1, 8);
+}
+
 TEST(CostModel, AddsUpWhatStandsBeforeAFirstToken) {
   const Job job{.prompt_tokens = 8000, .output_tokens = 100};
   const Job with_adapter{.adapter = 7, .prompt_tokens = 8000, .output_tokens = 100};
@@ -44,6 +50,34 @@ TEST(CostModel, AddsUpWhatStandsBeforeAFirstToken) {
        job, 0, 0.1, 0, 1.02},
       {"somebody else's request waits there, of typical length we suppose",
        [](Pod& pod) { pod.foreign_waiting = 1; }, job, 0, 0.02 + 1000.0 / 8000, 0, 1.02},
+      {"one of ours waits there that we took for running",
+       [](Pod& pod) {
+         pod.reserved.running = 3;
+         pod.misjudged = 1;
+       },
+       job, 0, 0.02 + 1000.0 / 8000, 0, 1.02},
+      {"eight run, which are as many as may: one may wait there",
+       [](Pod& pod) {
+         full(pod);
+         pod.reserved.running = 8;
+       },
+       job, 0, 0, 0, 1.02},
+      {"and two wait already: so many of those that run have to end, of which each takes four seconds",
+       [](Pod& pod) {
+         full(pod);
+         pod.reserved.running = 8;
+         pod.reserved.waiting = 2;
+         pod.prefill_work = std::chrono::milliseconds(300);
+       },
+       job, 0, 2 * 4.0 / 8, 0, 1.02},
+      {"their prompts take longer than that",
+       [](Pod& pod) {
+         full(pod);
+         pod.reserved.running = 8;
+         pod.reserved.waiting = 2;
+         pod.prefill_work = std::chrono::milliseconds(3000);
+       },
+       job, 0, 3, 0, 1.02},
       {"the KV cache has no room for 3100 of 5000 tokens: so much has to end first",
        [](Pod& pod) {
          pod.kv_capacity = 10'000;

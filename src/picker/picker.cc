@@ -107,6 +107,7 @@ struct Picker::State {
     bool busy = false;
     Cost cost;              // of the best; of choices by cost only
     double least_wait = 0;  // over all
+    double turnover = 0;    // of all, where they are bound by their batches; of choices by cost only
   };
 
   Question question(const Request& request) const;
@@ -127,7 +128,9 @@ struct Picker::State {
     // Of the first of `slots`, in seconds; of choices by cost only.
     double wait = 0;
     double first_token = 0;
-    double prefill = 0;  // of what is uncached where most is cached, in seconds
+    // Of an endpoint, in seconds: for the prefill, if it goes where most is cached, or, where batches are full,
+    // until one more has ended.
+    double work = 0;
     std::uint32_t prefill_slot = kNoIndex;
     absl::InlinedVector<std::uint32_t, kMaxAddresses> slots;  // of decoding, in order; empty: none is left
   };
@@ -147,6 +150,8 @@ struct Picker::State {
   }
   void reserve(std::uint32_t index, Time now);
   void release(std::uint32_t index);
+  // It has ended.
+  void leave(std::uint32_t index, Time now);
   void link(Pod& pod, std::uint32_t index);
   void unlink(Pod& pod, std::uint32_t index);
   void head_changed(Pod& pod);
@@ -263,6 +268,7 @@ void Picker::State::order_by_cost(const Question& question, Choice& choice, Time
       values[i] -= kSessionShare * cost.prefill + kTie;
     }
     choice.least_wait = std::min(choice.least_wait, cost.wait);
+    choice.turnover += model.turnover(pod);
     if (cost.wait < busy && !too_slow(pod, now)) choice.busy = false;
     if (values[i] < least) {
       least = values[i];
@@ -296,7 +302,7 @@ void Picker::State::order_by_scores(const Question& question, const Stage& stage
 
 // Of `slots`, with `cached` filled.
 Picker::State::Choice Picker::State::choose(const Question& question, const Stage& stage, Time now) {
-  Choice choice{order, false, {}, 0};
+  Choice choice{.order = order};
   if (values.size() < slots.size()) values.resize(pods.size());
   if (stage.choice == picker::Choice::kLowestCost) {
     order_by_cost(question, choice, now);
@@ -329,7 +335,7 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   for (const std::uint32_t slot : slots) most_cached = std::max(most_cached, cached[slot]);
   const std::size_t missing = question.job.prompt_tokens -
                               std::min<std::size_t>(most_cached * kBlockTokens, question.job.prompt_tokens);
-  made.prefill = model.prefill_seconds(static_cast<std::uint32_t>(missing));
+  made.work = model.prefill_seconds(static_cast<std::uint32_t>(missing));
   double prefill_seconds = 0;
   if (profile.prefill && missing > 0 && missing >= profile.prefill_threshold) {
     candidates(question, prefilling);
@@ -347,6 +353,7 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   made.busy = made.busy || choice.busy;
   made.least_wait = std::max(made.least_wait, choice.least_wait);
   made.wait = choice.cost.wait;
+  if (choice.turnover > 0) made.work = std::max(made.work, static_cast<double>(slots.size()) / choice.turnover);
   made.first_token = prefill_seconds + choice.cost.first_token();
   made.slots.assign(choice.order.begin(), choice.order.end());
   if (made.prefill_slot == kNoIndex) made.prefill_slot = made.slots.front();
@@ -483,6 +490,14 @@ void Picker::State::release(std::uint32_t index) {
   }
 }
 
+void Picker::State::leave(std::uint32_t index, Time now) {
+  if (Pod* pod = pod_of(flights[index].decode_slot, flights[index].decode_epoch)) {
+    ++pod->ended;
+    if (pod->batch_full()) pod->slot_freed = now;
+  }
+  release(index);
+}
+
 // Its prefill is done, as we hear, or as we suppose.
 void Picker::State::start(std::uint32_t index, Time now, bool observed) {
   Flight& flight = flights[index];
@@ -510,11 +525,11 @@ void Picker::State::start(std::uint32_t index, Time now, bool observed) {
 }
 
 // A response that is sent as a whole says nothing of its first token: its prefill is supposed to take what
-// was estimated.
+// was estimated, from when the batch had room for it.
 void Picker::State::settle_unstreamed(Time now) {
   for (Pod& pod : pods) {
-    while (pod.first != kNoIndex && !flights[pod.first].streamed) {
-      const Time done = std::max(pod.prefilled, pod.first_sent) + pod.first_work;
+    while (pod.first != kNoIndex && !flights[pod.first].streamed && !pod.batch_full()) {
+      const Time done = std::max({pod.prefilled, pod.first_sent, pod.slot_freed}) + pod.first_work;
       if (done > now) break;
       start(pod.first, done, false);
     }
@@ -638,6 +653,8 @@ void Picker::observe(std::string_view address, const Load& load) {
   const std::uint32_t others = load.waiting + load.running - std::min(ours, load.waiting + load.running);
   pod.foreign_waiting = std::min(load.waiting, others);
   pod.foreign_running = others - pod.foreign_waiting;
+  pod.misjudged = load.waiting - std::min(load.waiting, pod.foreign_waiting + pod.reserved.waiting);
+  pod.batch_limit.seen(load.running, load.waiting, std::exchange(pod.ended, 0));
   const auto hashes = [](const std::vector<std::string>& names, std::vector<std::uint64_t>& into) {
     into.clear();
     for (const std::string& name : names) into.push_back(name_hash(name) | 1);
@@ -707,7 +724,7 @@ Decision Picker::decide(Request request, Time now) {
         return refuse(overloaded);
       }
       Waiting waiting;
-      waiting.work = std::max(Duration(1), from_seconds(plan.prefill));
+      waiting.work = std::max(Duration(1), from_seconds(plan.work));
       waiting.wanted = now + std::max(Duration(0), wanted - waiting.work - admission.busy);
       waiting.deadline = now + std::max(Duration(0), objective - waiting.work);
       const std::uint32_t index = state.open(Flight::At::kQueued);
@@ -831,11 +848,11 @@ void Picker::finished(Ticket ticket, const Usage& usage, Time now) {
     }
   }
   state.model.stayed(now - (flight->at == Flight::At::kRunning ? flight->started : flight->sent));
-  state.release(index);
+  state.leave(index, now);
   state.close(index);
 }
 
-void Picker::dropped(Ticket ticket, Time) {
+void Picker::dropped(Ticket ticket, Time now) {
   State& state = *state_;
   std::uint32_t index = 0;
   const Flight* flight = state.find(ticket, &index);
@@ -844,7 +861,7 @@ void Picker::dropped(Ticket ticket, Time) {
     state.queue.erase(static_cast<std::uint64_t>(ticket));
     std::erase_if(state.late, [&](const Late& late) { return late.ticket == ticket; });
   } else {
-    state.release(index);
+    state.leave(index, now);
   }
   state.close(index);
 }

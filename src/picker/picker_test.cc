@@ -438,6 +438,55 @@ TEST(Picker, SaysWhenToComeAgain) {
   EXPECT_GE(std::get<Refused>(decision).retry_after, std::chrono::seconds(1));
 }
 
+// Answers are not streamed, so that nothing is heard of a request before it ends. Prompts are of a tenth of a
+// second.
+TEST(Picker, BelievesAServerThatOursWaitThere) {
+  struct Case {
+    std::uint32_t waiting;
+    bool sent;
+  };
+  for (const Case& c : {Case{0, true}, {2, true}, {20, false}}) {
+    Picker picker(default_profile());
+    picker.set_endpoints(pods(1));
+    Request asked = request(1, 10);
+    asked.streamed = false;
+    for (int i = 0; i < 30; ++i) picker.decide(asked, at(i));
+    picker.observe("a", load(c.waiting, 30 - c.waiting, 0));
+    EXPECT_EQ(std::holds_alternative<Picked>(picker.decide(asked, at(31))), c.sent) << c.waiting;
+  }
+}
+
+// Five are with the pod at any time, each for five seconds.
+TEST(Picker, HoldsRequestsBackWhereThePodRunsAsManyAsItCan) {
+  struct Case {
+    std::uint32_t running;  // of the five
+    bool streamed;
+    bool sent;  // one more
+  };
+  for (const Case& c : {Case{5, true, true}, {5, false, true}, {4, true, false}, {4, false, false}}) {
+    Picker picker(default_profile());
+    picker.set_endpoints(pods(1));
+    Request asked = request(1, 1);
+    asked.streamed = c.streamed;
+    std::vector<Ticket> open;
+    for (int second = 0; second < 12; ++second) {
+      if (open.size() == 5) {
+        picker.finished(open.front(), {}, at(second));
+        open.erase(open.begin());
+      }
+      open.push_back(ticket(picker.decide(asked, at(second))));
+      for (std::size_t i = 0; i < std::min<std::size_t>(open.size(), c.running); ++i) {
+        picker.first_token(open[i], at(second + 0.1));
+      }
+      if (open.size() == 5) picker.observe("a", load(5 - c.running, c.running, 0));
+    }
+    EXPECT_EQ(std::holds_alternative<Picked>(picker.decide(asked, at(11.5))), c.sent)
+        << c.running << " " << c.streamed;
+    picker.finished(open.front(), {}, at(11.9));
+    EXPECT_EQ(picker.advance(at(12)).size(), c.sent ? 0 : 1) << "one has ended: there is room";
+  }
+}
+
 TEST(Picker, GivesUpOnARequestAtItsDeadline) {
   Overloaded pool;
   const Decision decision = pool.ask(0, "", 10, std::chrono::seconds(5));
