@@ -69,8 +69,8 @@ TEST(Simulate, TheSameSeedGivesTheSameTimesAndAnotherGivesOthers) {
   EXPECT_NE(random(1), random(2));
 }
 
-// Two pods that run 32 requests at once, each some 2.7 s long: some 24 a second. Prompts are short, so that it
-// is the batches that are full.
+// Two pods that run 32 requests at once, each some 2.7 s long: some 24 a second. Prompts are short, so that
+// it is the batches that are full.
 class Overload : public testing::TestWithParam<bool> {
  protected:
   struct Stream {

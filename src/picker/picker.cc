@@ -128,8 +128,8 @@ struct Picker::State {
     // Of the first of `slots`, in seconds; of choices by cost only.
     double wait = 0;
     double first_token = 0;
-    // Of an endpoint, in seconds: for the prefill, if it goes where most is cached, or, where batches are full,
-    // until one more has ended.
+    // Of an endpoint, in seconds: for the prefill, if it goes where most is cached, or, where batches are
+    // full, until one more has ended.
     double work = 0;
     std::uint32_t prefill_slot = kNoIndex;
     absl::InlinedVector<std::uint32_t, kMaxAddresses> slots;  // of decoding, in order; empty: none is left
@@ -353,7 +353,8 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   made.busy = made.busy || choice.busy;
   made.least_wait = std::max(made.least_wait, choice.least_wait);
   made.wait = choice.cost.wait;
-  if (choice.turnover > 0) made.work = std::max(made.work, static_cast<double>(slots.size()) / choice.turnover);
+  if (choice.turnover > 0)
+    made.work = std::max(made.work, static_cast<double>(slots.size()) / choice.turnover);
   made.first_token = prefill_seconds + choice.cost.first_token();
   made.slots.assign(choice.order.begin(), choice.order.end());
   if (made.prefill_slot == kNoIndex) made.prefill_slot = made.slots.front();
