@@ -30,6 +30,7 @@ struct Named {
   MakePolicy make;
   bool scrapes = false;  // decides by scraped metrics: the others are the same at each interval
   bool online = true;    // could be built
+  bool variant = false;  // of ours, played at and beyond the knee only
 };
 
 const std::vector<Named>& policies() {
@@ -43,6 +44,8 @@ const std::vector<Named>& policies() {
       {"llm-d-matched", [](const Fleet& fleet) { return llmd(fleet, matched(fleet.scenario)); }, true},
       {"sglang", sglang},
       {"ours", ours, true},
+      {"ours-1s", [](const Fleet& fleet) { return ours_wanting(fleet, Time(1'000'000)); }, true, true, true},
+      {"ours-4s", [](const Fleet& fleet) { return ours_wanting(fleet, Time(4'000'000)); }, true, true, true},
       {"clairvoyant", clairvoyant, false, false},
       {"bound", round_robin, false, false},
   };
@@ -287,14 +290,15 @@ int run(const Options& options) {
   for (std::size_t i = 0; i < scenarios.size(); ++i) {
     for (const Named& named : policies()) {
       if (!wanted(named)) continue;
-      if (scenarios[i].source->name() == "adapters" && named.online && options.capacity) {
+      if (scenarios[i].source->name() == "adapters" && named.online && !named.variant && options.capacity) {
         tasks.push_back(
             {{scenarios[i], knees[i], Time(50'000), seeds.front(), half}, 0, &named, true, knees[i]});
       }
       for (const double load : loads) {
         for (const int scrape : scrapes) {
           const bool first = scrape == scrapes.front();
-          if (!named.scrapes && !first) continue;
+          if ((!named.scrapes || named.variant) && !first) continue;
+          if (named.variant && options.loads.empty() && load != 1.0 && load != 1.25) continue;
           // Slow scrapes at the knee and beyond it.
           if (!first && options.loads.empty() && load != 1.0 && load != 1.25) continue;
           for (const std::uint64_t seed : seeds) {

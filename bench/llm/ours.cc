@@ -13,7 +13,8 @@ namespace {
 // Calls the picker as its service does: it is told what a gateway sees.
 class Ours final : public Policy {
  public:
-  explicit Ours(const Fleet& fleet) : config_(fleet.config), picker_(picker::default_profile(), fleet.seed) {
+  Ours(const Fleet& fleet, picker::Profile profile)
+      : config_(fleet.config), picker_(std::move(profile), fleet.seed) {
     std::vector<picker::Endpoint> endpoints;
     for (Pod pod = 0; pod < fleet.pods(); ++pod) {
       addresses_.push_back("10.0.0." + std::to_string(pod) + ":8000");
@@ -103,6 +104,14 @@ class Ours final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> ours(const Fleet& fleet) { return std::make_unique<Ours>(fleet); }
+std::unique_ptr<Policy> ours(const Fleet& fleet) {
+  return std::make_unique<Ours>(fleet, picker::default_profile());
+}
+
+std::unique_ptr<Policy> ours_wanting(const Fleet& fleet, Time first_token) {
+  picker::Profile profile = picker::default_profile();
+  profile.admission.objective = first_token;
+  return std::make_unique<Ours>(fleet, std::move(profile));
+}
 
 }  // namespace sluice::llmbench

@@ -161,7 +161,7 @@ struct Picker::State {
   void sort_endpoints();
 
   Duration objective(const Question& question) const;
-  Duration wanted_within(const Question& question) const;
+  Duration time_to_live(Duration objective) const;
   Duration retry_after(double wait) const;
   double until_sent(Duration work) const;
   std::uint32_t endpoint_count() const { return static_cast<std::uint32_t>(slot_of.size()); }
@@ -543,12 +543,9 @@ Duration Picker::State::objective(const Question& question) const {
   return profile.admission.objective + from_seconds(profile.admission.objective_per_prefill * prefill);
 }
 
-Duration Picker::State::wanted_within(const Question& question) const {
-  const Duration most = objective(question);
-  if (question.request->objective > Duration(0)) return most;
-  const double prefill = model.prefill_seconds(question.job.prompt_tokens);
-  return std::min(most,
-                  profile.admission.wanted + from_seconds(profile.admission.wanted_per_prefill * prefill));
+Duration Picker::State::time_to_live(Duration objective) const {
+  if (profile.admission.time_to_live > Duration(0)) return profile.admission.time_to_live;
+  return from_seconds(profile.admission.patience * seconds(objective));
 }
 
 Duration Picker::State::retry_after(double wait) const {
@@ -707,27 +704,27 @@ Decision Picker::decide(Request request, Time now) {
   }
   if (admission.queue) {
     const Duration objective = state.objective(question);
+    const Duration time_to_live = state.time_to_live(objective);
     // Where it would cost least, so much is before it that it would come too late. Anywhere else it would
     // keep more from being in time than itself.
-    if (plan.wait >= seconds(admission.busy) && from_seconds(plan.first_token) > objective) {
+    if (plan.wait >= seconds(admission.busy) && from_seconds(plan.first_token) > time_to_live) {
       state.pressure_ends = now + kPressure;
       return refuse({Refusal::kOverloaded, state.retry_after(plan.wait)});
     }
     const bool first = state.queue.work_before(request.priority) == Duration(0);
     if (plan.busy || (!state.queue.empty() && !first)) {
       state.pressure_ends = now + kPressure;
-      const Duration wanted = state.wanted_within(question);
       // Of those that wait, only such of its priority and above are in its way: no request is refused for
       // lower ones, and refusing them would make none come sooner. Nor is one for those that are late.
       const double behind_all = state.until_sent(state.queue.work_before_late(request.priority));
-      if (from_seconds(before + plan.first_token) > wanted &&
-          from_seconds(behind_all + plan.first_token) > objective) {
+      if (from_seconds(before + plan.first_token) > objective &&
+          from_seconds(behind_all + plan.first_token) > time_to_live) {
         return refuse(overloaded);
       }
       Waiting waiting;
       waiting.work = std::max(Duration(1), from_seconds(plan.work));
-      waiting.wanted = now + std::max(Duration(0), wanted - waiting.work - admission.busy);
-      waiting.deadline = now + std::max(Duration(0), objective - waiting.work);
+      waiting.wanted = now + std::max(Duration(0), objective - waiting.work - admission.busy);
+      waiting.deadline = now + std::max(Duration(0), time_to_live - waiting.work);
       const std::uint32_t index = state.open(Flight::At::kQueued);
       state.flights[index].charged = charged;
       waiting.ticket = static_cast<std::uint64_t>(state.ticket(index));

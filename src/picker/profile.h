@@ -76,15 +76,17 @@ struct Admission {
   double kv_usage = 0.8;
   std::uint32_t max_queued = 4096;
   std::uint64_t max_queued_bytes = 64 << 20;
-  // A request's first token is wanted within `wanted` and `wanted_per_prefill` times the time that its prompt
-  // takes an idle endpoint: a long prompt has more. Of those that wait, who is late already comes after who
-  // is not. Two seconds are those of MLPerf Inference for Llama 2 70B (mlcommons.org).
-  Duration wanted = std::chrono::seconds(2);
-  double wanted_per_prefill = 3;
-  // Who would have to wait longer than this is refused: the same, and some patience. A request can have an
-  // objective of its own, which is both.
-  Duration objective = std::chrono::seconds(5);
+  // When a request's first token is wanted, unless it says so itself: within `objective`, and
+  // `objective_per_prefill` times what its prompt takes an idle endpoint, for somebody who sends ten pages
+  // expects that to take longer. Of those that wait, who is late already comes after who is not. Two seconds
+  // are what MLPerf Inference allows Llama 2 70B (mlcommons.org); three prefills leave room for two of the
+  // same length before it.
+  Duration objective = std::chrono::seconds(2);
   double objective_per_prefill = 3;
+  // Who would have to wait longer than this is refused; zero: `patience` times the objective. Who is late may
+  // be wanted still, and who is late by as much again is hardly.
+  Duration time_to_live{0};
+  double patience = 2;
   // And the others that long after one another, on average; zero: as it happens. Endpoints where they come
   // later count as busy.
   Duration token_objective{0};

@@ -368,8 +368,14 @@ class Inside(Own, Pools):
         return int(found[1]) if found else None
 
     def envoy(self) -> int:
-        return [line for line in self.sluice.lines if line.message == "proxy" and line.fields["state"] == "ready"
-                ][-1].fields["pid"]
+        """The process of the Envoy that was ready last. It may have answered before sluice has seen that it is."""
+
+        def ready() -> list[int]:
+            return [line.fields["pid"] for line in self.sluice.lines
+                    if line.message == "proxy" and line.fields["state"] == "ready"]
+
+        wait_for(ready, "an Envoy is ready")
+        return ready()[-1]
 
     def test_its_metrics_are_on_the_page_of_sluice(self) -> None:
         ports = self.add_pods(2)
