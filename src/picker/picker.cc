@@ -161,7 +161,7 @@ struct Picker::State {
   void sort_endpoints();
 
   Duration objective(const Question& question) const;
-  Duration time_to_live(Duration objective) const;
+  Duration time_to_live(const Question& question) const;
   Duration retry_after(double wait) const;
   double until_sent(Duration work) const;
   std::uint32_t endpoint_count() const { return static_cast<std::uint32_t>(slot_of.size()); }
@@ -543,9 +543,10 @@ Duration Picker::State::objective(const Question& question) const {
   return profile.admission.objective + from_seconds(profile.admission.objective_per_prefill * prefill);
 }
 
-Duration Picker::State::time_to_live(Duration objective) const {
+Duration Picker::State::time_to_live(const Question& question) const {
+  if (question.request->objective > Duration(0)) return question.request->objective;
   if (profile.admission.time_to_live > Duration(0)) return profile.admission.time_to_live;
-  return from_seconds(profile.admission.patience * seconds(objective));
+  return objective(question) + profile.admission.patience;
 }
 
 Duration Picker::State::retry_after(double wait) const {
@@ -704,7 +705,7 @@ Decision Picker::decide(Request request, Time now) {
   }
   if (admission.queue) {
     const Duration objective = state.objective(question);
-    const Duration time_to_live = state.time_to_live(objective);
+    const Duration time_to_live = state.time_to_live(question);
     // Where it would cost least, so much is before it that it would come too late. Anywhere else it would
     // keep more from being in time than itself.
     if (plan.wait >= seconds(admission.busy) && from_seconds(plan.first_token) > time_to_live) {

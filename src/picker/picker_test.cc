@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <random>
 #include <set>
@@ -425,7 +426,7 @@ TEST(Picker, RefusesWhatComesTooLateByItsLength) {
   Overloaded pool;
   // A second's wait is more than a short prompt may have, and less than a long one's share.
   Profile profile = default_profile();
-  profile.admission.objective = Duration(0);
+  profile.admission.objective = profile.admission.patience = Duration(0);
   Overloaded strict(profile);
   EXPECT_TRUE(refused(strict.ask(0, "", 2, Duration(0)), Refusal::kOverloaded));
   EXPECT_TRUE(std::holds_alternative<Queued>(strict.ask(0, "", 600, Duration(0))));
@@ -487,21 +488,28 @@ TEST(Picker, HoldsRequestsBackWhereThePodRunsAsManyAsItCan) {
   }
 }
 
-TEST(Picker, GivesUpOnARequestAfterTwiceItsObjectiveOrTheTimeThatTheProfileSays) {
+TEST(Picker, GivesUpOnARequestThatIsTooLate) {
   struct Case {
-    int time_to_live;
-    double now;
-    bool too_late;
+    const char* what;
+    double objective;  // seconds, of the request
+    double time_to_live;
+    double until;
   };
-  for (const Case& c : {Case{0, 3.9, false}, {0, 4, true}, {5, 4.9, false}, {5, 5, true}}) {
-    Profile profile = default_profile();
-    profile.admission.time_to_live = std::chrono::seconds(c.time_to_live);
-    Overloaded pool(profile);
-    ASSERT_TRUE(std::holds_alternative<Queued>(pool.ask(0, "", 1, std::chrono::seconds(2))));
-    EXPECT_LE(*pool.picker.wake_at(), at(4));
-    const auto late = pool.picker.advance(at(c.now));
-    ASSERT_EQ(late.size(), 1);
-    EXPECT_EQ(refused(late[0].decision, Refusal::kOverloaded), c.too_late) << c.now;
+  for (const Case& c : {Case{"it said when", 3, 0, 3},
+                        {"it said when, whatever the profile says", 3, 4, 3},
+                        {"two seconds, three prefills and some patience", 0, 0, 2 + 3 * 0.1 + 3},
+                        {"what the profile says", 0, 4, 4}}) {
+    for (const bool too_late : {false, true}) {
+      Profile profile = default_profile();
+      profile.admission.time_to_live = Duration(std::llround(c.time_to_live * 1e6));
+      Overloaded pool(profile);
+      ASSERT_TRUE(
+          std::holds_alternative<Queued>(pool.ask(0, "", 10, Duration(std::llround(c.objective * 1e6)))));
+      // Less what it takes itself, a tenth of a second.
+      const auto late = pool.picker.advance(at(c.until - (too_late ? 0.05 : 0.15)));
+      ASSERT_EQ(late.size(), 1) << c.what;
+      EXPECT_EQ(refused(late[0].decision, Refusal::kOverloaded), too_late) << c.what;
+    }
   }
 }
 
@@ -696,7 +704,7 @@ TEST(Picker, ChargesNobodyWhoIsRefusedBecausePodsAreBusy) {
   ASSERT_TRUE(std::holds_alternative<Queued>(decision));
   EXPECT_TRUE(refused(pool.ask(0, "free"), Refusal::kRateLimited));
   // Its time is over, so that another one may come.
-  EXPECT_TRUE(refused(pool.picker.advance(at(10)).at(0).decision, Refusal::kOverloaded));
+  EXPECT_TRUE(refused(pool.picker.advance(at(5)).at(0).decision, Refusal::kOverloaded));
   EXPECT_TRUE(std::holds_alternative<Queued>(pool.ask(0, "free")));
 }
 

@@ -83,10 +83,11 @@ struct Admission {
   // same length before it.
   Duration objective = std::chrono::seconds(2);
   double objective_per_prefill = 3;
-  // Who would have to wait longer than this is refused; zero: `patience` times the objective. Who is late may
-  // be wanted still, and who is late by as much again is hardly.
+  // Who would be late is refused: at once if the request said itself what is late, for it should know. Of the
+  // others, whose objective is our guess, who would be late by this, or, if it is not zero, who would wait
+  // for `time_to_live`.
+  Duration patience = std::chrono::seconds(3);
   Duration time_to_live{0};
-  double patience = 2;
   // And the others that long after one another, on average; zero: as it happens. Endpoints where they come
   // later count as busy.
   Duration token_objective{0};
