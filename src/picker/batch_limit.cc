@@ -5,9 +5,9 @@
 namespace sluice::picker {
 namespace {
 
-// "About as many": vLLM counts after a step, when those that ended with it have left and the next ones have
-// not come.
-std::uint32_t slack(std::uint32_t most) { return 1 + most / 16; }
+// "As many": vLLM counts after a step, when those that ended with it have left and the next ones have not
+// come. What is held up by prefills goes up and down by more than that while its batch ends.
+std::uint32_t slack(std::uint32_t most) { return 1 + most / 64; }
 
 }  // namespace
 

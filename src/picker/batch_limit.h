@@ -20,7 +20,7 @@ class BatchLimit {
 
  private:
   std::uint32_t limit_ = 0;
-  // Of the scrapes in a row in which requests waited and about as many ran.
+  // Of the scrapes in a row in which requests waited and as many ran.
   std::uint32_t most_ = 0;
   std::uint32_t least_ = 0;
   std::uint32_t ended_ = 0;

@@ -26,6 +26,7 @@ TEST(BatchLimit, ShowsWhereAsManyRunWhileOthersWaitAndABatchEnds) {
       {"they end with the step", {{8, 3, 0}, {7, 3, 4}, {8, 3, 4}}, 8},
       {"what ended before the first scrape does not count", {{8, 3, 20}, {8, 3, 4}}, 0},
       {"ever fewer run: something else holds them up", {{8, 3, 0}, {6, 3, 4}, {4, 3, 4}, {2, 3, 4}}, 0},
+      {"now more run, now fewer: so it is with prefills", {{90, 3, 0}, {93, 3, 50}, {90, 3, 50}}, 0},
       {"a prompt is long: nobody ends", {{1, 9, 0}, {1, 9, 0}, {1, 9, 0}}, 0},
       {"in between nobody waited", {{8, 3, 0}, {8, 3, 4}, {8, 0, 4}, {8, 3, 4}}, 0},
       {"it stays when the rush is over", {{8, 3, 0}, {8, 3, 8}, {5, 0, 9}, {0, 0, 5}}, 8},
