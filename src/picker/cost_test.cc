@@ -52,7 +52,7 @@ TEST(CostModel, AddsUpWhatStandsBeforeAFirstToken) {
        [](Pod& pod) { pod.foreign_waiting = 1; }, job, 0, 0.02 + 1000.0 / 8000, 0, 1.02},
       {"one of ours waits there that we took for running",
        [](Pod& pod) {
-         pod.reserved.running = 3;
+         pod.reserved.running = pod.supposed = 3;
          pod.misjudged = 1;
        },
        job, 0, 0.02 + 1000.0 / 8000, 0, 1.02},

@@ -465,7 +465,10 @@ void Picker::State::reserve(std::uint32_t index, Time) {
     link(*pod, index);
   }
   if (Pod* pod = pod_of(flight.decode_slot, flight.decode_epoch)) {
-    if (flight.at == Flight::At::kRunning) ++pod->reserved.running;
+    if (flight.at == Flight::At::kRunning) {
+      ++pod->reserved.running;
+      if (!flight.streamed) ++pod->supposed;
+    }
     pod->reserved.decode_tokens += flight.output;
     pod->reserved.kv_tokens += flight.kv_tokens;
     pod->reserved.context_tokens += flight.context_tokens;
@@ -483,7 +486,10 @@ void Picker::State::release(std::uint32_t index) {
     unlink(*pod, index);
   }
   if (Pod* pod = pod_of(flight.decode_slot, flight.decode_epoch)) {
-    if (flight.at == Flight::At::kRunning) --pod->reserved.running;
+    if (flight.at == Flight::At::kRunning) {
+      --pod->reserved.running;
+      if (!flight.streamed) --pod->supposed;
+    }
     pod->reserved.decode_tokens -= flight.output;
     pod->reserved.kv_tokens -= flight.kv_tokens;
     pod->reserved.context_tokens -= flight.context_tokens;
@@ -520,6 +526,7 @@ void Picker::State::start(std::uint32_t index, Time now, bool observed) {
   flight.started = now;
   if (Pod* server = pod_of(flight.decode_slot, flight.decode_epoch)) {
     ++server->reserved.running;
+    if (!flight.streamed) ++server->supposed;
     flight.context = context_tokens(*server);
     flight.duty = server->duty(now);
   }

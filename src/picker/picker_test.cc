@@ -439,19 +439,20 @@ TEST(Picker, SaysWhenToComeAgain) {
   EXPECT_GE(std::get<Refused>(decision).retry_after, std::chrono::seconds(1));
 }
 
-// Answers are not streamed, so that nothing is heard of a request before it ends. Prompts are of a tenth of a
+// Where answers are not streamed, nothing is heard of a request before it ends. Prompts are of a tenth of a
 // second.
-TEST(Picker, BelievesAServerThatOursWaitThere) {
+TEST(Picker, BelievesAServerThatOursWaitThereIfNothingElseIsHeard) {
   struct Case {
     std::uint32_t waiting;
+    bool streamed;
     bool sent;
   };
-  for (const Case& c : {Case{0, true}, {2, true}, {20, false}}) {
+  for (const Case& c : {Case{0, false, true}, {2, false, true}, {20, false, false}, {20, true, true}}) {
     Picker picker(default_profile());
     picker.set_endpoints(pods(1));
     Request asked = request(1, 10);
-    asked.streamed = false;
-    for (int i = 0; i < 30; ++i) picker.decide(asked, at(i));
+    asked.streamed = c.streamed;
+    for (int i = 0; i < 30; ++i) picker.first_token(ticket(picker.decide(asked, at(i))), at(i + 0.5));
     picker.observe("a", load(c.waiting, 30 - c.waiting, 0));
     EXPECT_EQ(std::holds_alternative<Picked>(picker.decide(asked, at(31))), c.sent) << c.waiting;
   }

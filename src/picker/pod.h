@@ -40,7 +40,7 @@ struct Pod {
   Reserved at_scrape;
   std::uint32_t foreign_waiting = 0;
   std::uint32_t foreign_running = 0;
-  // Of ours that we took for running, those that waited there.
+  // Of ours that we took for running when it said that they wait.
   std::uint32_t misjudged = 0;
 
   // How many it runs at once, and what shows it: how many of ours ended since the last scrape.
@@ -48,8 +48,10 @@ struct Pod {
   std::uint32_t ended = 0;
   Time slot_freed{};  // when one ended while the batch was full
 
-  // What we sent. The requests without a first token are a list in the order in which they were sent.
+  // What we sent. The requests without a first token are a list in the order in which they were sent. Of
+  // those that run, so many do because we suppose it: their answers are not streamed.
   Reserved reserved;
+  std::uint32_t supposed = 0;
   Duration prefill_work{0};  // of those
   std::uint32_t first = kNoIndex;
   std::uint32_t last = kNoIndex;
@@ -77,7 +79,7 @@ struct Pod {
   void add_duty(Duration prefill, Time now);
 
  private:
-  std::uint32_t still_misjudged() const { return std::min(misjudged, reserved.running); }
+  std::uint32_t still_misjudged() const { return std::min(misjudged, supposed); }
 };
 
 }  // namespace sluice::picker
