@@ -30,6 +30,7 @@ struct Named {
   MakePolicy make;
   bool scrapes = false;  // decides by scraped metrics: the others are the same at each interval
   bool online = true;    // could be built
+  bool variant = false;  // of ours, played at and beyond the knee only
 };
 
 const std::vector<Named>& policies() {
@@ -43,6 +44,8 @@ const std::vector<Named>& policies() {
       {"llm-d-matched", [](const Fleet& fleet) { return llmd(fleet, matched(fleet.scenario)); }, true},
       {"sglang", sglang},
       {"ours", ours, true},
+      {"ours-1s", [](const Fleet& fleet) { return ours_wanting(fleet, Time(1'000'000)); }, true, true, true},
+      {"ours-4s", [](const Fleet& fleet) { return ours_wanting(fleet, Time(4'000'000)); }, true, true, true},
       {"clairvoyant", clairvoyant, false, false},
       {"bound", round_robin, false, false},
   };
@@ -147,17 +150,22 @@ double capacity(const Scenario& scenario, const Named& named, double knee_rate, 
 }
 
 std::string line(const Point& point, double load, const Named& named, const Outcome& o) {
+  const auto refused = [&](int priority) {
+    const auto of = o.classes.find(priority);
+    return of == o.classes.end() ? 0 : of->second.refused;
+  };
   return fmt::format(
       R"({{"kind":"run","scenario":"{}","pods":{},"load":{},"rate":{:.4f},"scrape_ms":{},"policy":"{}","seed":{},)"
       R"("jobs":{},"seconds":{:.1f},"goodput":{:.5f},"good_rate":{:.4f},"done_rate":{:.4f},"first_p50":{:.4f},)"
-      R"("first_p99":{:.4f},"token_p50":{:.2f},"token_p99":{:.2f},"prefix_hits":{:.4f},"adapter_loads":{:.2f},)"
+      R"("first_p99":{:.4f},"token_p50":{:.2f},"token_p99":{:.2f},"first_late":{:.4f},"tokens_late":{:.4f},)"
+      R"("prefix_hits":{:.4f},"adapter_loads":{:.2f},)"
       R"("preemptions":{:.2f},"fairness":{:.4f},"refused_by_length":[{:.4f},{:.4f},{:.4f}],)"
       R"("refused_by_priority":[{:.4f},{:.4f}],"finished":{},"refused":{},"steps":{},"fingerprint":"{:016x}"}})",
       point.scenario.source->name(), point.scenario.pods, load, point.rate, point.scrape.count() / 1000,
       named.name, point.seed, o.jobs, o.seconds, o.goodput, o.good_rate, o.done_rate, o.first_p50,
-      o.first_p99, o.token_p50, o.token_p99, o.prefix_hits, o.adapter_loads, o.preemptions, o.fairness,
-      o.refused_by_length[0], o.refused_by_length[1], o.refused_by_length[2], o.refused_by_priority[0],
-      o.refused_by_priority[1], o.finished, o.refused, o.steps, o.fingerprint);
+      o.first_p99, o.token_p50, o.token_p99, o.first_late, o.tokens_late, o.prefix_hits, o.adapter_loads,
+      o.preemptions, o.fairness, o.refused_by_length[0], o.refused_by_length[1], o.refused_by_length[2],
+      refused(-1), refused(0), o.finished, o.refused, o.steps, o.fingerprint);
 }
 
 // Walks over llm-d's weights, one at a time, to those with the best goodput at and beyond the knee.
@@ -233,8 +241,7 @@ int run(const Options& options) {
   std::vector<Scenario> scenarios;
   for (const Source& source : sources) {
     for (const Pod pods : {8U, 64U}) {
-      // What becomes of classes is told by few pods as well.
-      if (pods == 64 && (options.quick || source.name() == "classes")) continue;
+      if (pods == 64 && options.quick) continue;
       const Scenario scenario{&source, pods};
       if (!options.scenarios.empty() &&
           std::ranges::find(options.scenarios, scenario.name()) == options.scenarios.end() &&
@@ -283,14 +290,15 @@ int run(const Options& options) {
   for (std::size_t i = 0; i < scenarios.size(); ++i) {
     for (const Named& named : policies()) {
       if (!wanted(named)) continue;
-      if (scenarios[i].source->name() == "adapters" && named.online && options.capacity) {
+      if (scenarios[i].source->name() == "adapters" && named.online && !named.variant && options.capacity) {
         tasks.push_back(
             {{scenarios[i], knees[i], Time(50'000), seeds.front(), half}, 0, &named, true, knees[i]});
       }
       for (const double load : loads) {
         for (const int scrape : scrapes) {
           const bool first = scrape == scrapes.front();
-          if (!named.scrapes && !first) continue;
+          if ((!named.scrapes || named.variant) && !first) continue;
+          if (named.variant && options.loads.empty() && load != 1.0 && load != 1.25) continue;
           // Slow scrapes at the knee and beyond it.
           if (!first && options.loads.empty() && load != 1.0 && load != 1.25) continue;
           for (const std::uint64_t seed : seeds) {

@@ -13,7 +13,8 @@ namespace {
 // Calls the picker as its service does: it is told what a gateway sees.
 class Ours final : public Policy {
  public:
-  explicit Ours(const Fleet& fleet) : config_(fleet.config), picker_(picker::default_profile(), fleet.seed) {
+  Ours(const Fleet& fleet, picker::Profile profile)
+      : config_(fleet.config), picker_(std::move(profile), fleet.seed) {
     std::vector<picker::Endpoint> endpoints;
     for (Pod pod = 0; pod < fleet.pods(); ++pod) {
       addresses_.push_back("10.0.0." + std::to_string(pod) + ":8000");
@@ -45,7 +46,8 @@ class Ours final : public Policy {
                         .prompt = job.chain,
                         .prompt_tokens = job.prompt_tokens,
                         .priority = job.priority,
-                        .fairness_id = std::to_string(job.tenant)},
+                        .fairness_id = std::to_string(job.tenant),
+                        .streamed = job.streamed},
                        picker::Time(now));
     if (id >= tickets_.size()) tickets_.resize(id + 1);
     if (const auto* queued = std::get_if<picker::Queued>(&decision)) {
@@ -102,6 +104,14 @@ class Ours final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> ours(const Fleet& fleet) { return std::make_unique<Ours>(fleet); }
+std::unique_ptr<Policy> ours(const Fleet& fleet) {
+  return std::make_unique<Ours>(fleet, picker::default_profile());
+}
+
+std::unique_ptr<Policy> ours_wanting(const Fleet& fleet, Time first_token) {
+  picker::Profile profile = picker::default_profile();
+  profile.admission.objective = first_token;
+  return std::make_unique<Ours>(fleet, std::move(profile));
+}
 
 }  // namespace sluice::llmbench

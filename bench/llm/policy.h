@@ -93,6 +93,8 @@ std::unique_ptr<Policy> sglang(const Fleet& fleet);
 std::unique_ptr<Policy> clairvoyant(const Fleet& fleet);
 // picker::Picker with its default profile.
 std::unique_ptr<Policy> ours(const Fleet& fleet);
+// And another objective for first tokens: who uses it does not know what is counted as in time.
+std::unique_ptr<Policy> ours_wanting(const Fleet& fleet, Time first_token);
 
 // llm-d's weights that did best for a scenario, on the tuning halves: `bench_llm --match`.
 LlmdWeights matched(const std::string& scenario);

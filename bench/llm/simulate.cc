@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <queue>
 #include <tuple>
 
@@ -158,30 +159,34 @@ Outcome Run::outcome() const {
   };
   std::vector<Share> tenants(kAdapters);
   std::array<Share, 3> lengths;
-  std::array<Share, 2> priorities;
+  std::map<int, Share> good_of;
+  std::map<int, Share> refused_of;
   Share hits;
   const std::size_t begin = jobs_.size() / 10;
   std::size_t good = 0;
+  std::size_t first_late = 0;
+  std::size_t tokens_late = 0;
   std::size_t done = 0;
   Time last{0};
   for (std::size_t id = begin; id < jobs_.size(); ++id) {
     const Job& job = jobs_[id];
     const Life& life = lives_[id];
     const std::size_t length = job.prompt_tokens < kLengths[0] ? 0 : job.prompt_tokens < kLengths[1] ? 1 : 2;
-    Share& by_priority = priorities[job.priority < 0 ? 0 : 1];
     ++lengths[length].all;
-    ++by_priority.all;
+    ++good_of[job.priority].all;
+    ++refused_of[job.priority].all;
     ++tenants[job.tenant].all;
     if (life.refused) {
       ++lengths[length].part;
-      ++by_priority.part;
+      ++refused_of[job.priority].part;
       continue;
     }
     const double first = seconds(life.first - job.at);
     const double token = job.output_tokens > 1 ? seconds(life.end - life.first) / (job.output_tokens - 1) : 0;
     const double alone = seconds(llmsim::unloaded_first_token(llmsim::kLlama8bOnA100, job.prompt_tokens,
                                                               llmsim::Config{}.max_batched_tokens));
-    const bool met = first <= 2 + 3 * alone && token <= 0.2;
+    const bool in_time = first <= 2 + 3 * alone;
+    const bool met = in_time && token <= 0.2;
     firsts.push_back(first);
     if (job.output_tokens > 1) tokens.push_back(token * 1000);
     hits.part += life.cached;
@@ -191,11 +196,16 @@ Outcome Run::outcome() const {
     if (met) {
       ++good;
       ++tenants[job.tenant].part;
+      ++good_of[job.priority].part;
+    } else {
+      ++(in_time ? tokens_late : first_late);
     }
   }
   outcome.jobs = jobs_.size() - begin;
   outcome.seconds = seconds(jobs_.back().at - jobs_[begin].at);
   outcome.goodput = static_cast<double>(good) / static_cast<double>(outcome.jobs);
+  outcome.first_late = static_cast<double>(first_late) / static_cast<double>(outcome.jobs);
+  outcome.tokens_late = static_cast<double>(tokens_late) / static_cast<double>(outcome.jobs);
   outcome.good_rate = static_cast<double>(good) / outcome.seconds;
   outcome.done_rate = static_cast<double>(done) / std::max(1e-6, seconds(last - jobs_[begin].at));
   outcome.first_p50 = percentile(&firsts, 0.5);
@@ -204,7 +214,9 @@ Outcome Run::outcome() const {
   outcome.token_p99 = percentile(&tokens, 0.99);
   outcome.prefix_hits = hits.value();
   for (std::size_t i = 0; i < 3; ++i) outcome.refused_by_length[i] = lengths[i].value();
-  for (std::size_t i = 0; i < 2; ++i) outcome.refused_by_priority[i] = priorities[i].value();
+  for (const auto& [priority, share] : good_of) {
+    outcome.classes[priority] = {.good = share.value(), .refused = refused_of[priority].value()};
+  }
 
   double sum = 0;
   double squares = 0;

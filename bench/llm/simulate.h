@@ -17,6 +17,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -54,12 +55,19 @@ struct Outcome {
   double first_p99 = 0;
   double token_p50 = 0;  // milliseconds a token after the first
   double token_p99 = 0;
-  double prefix_hits = 0;                       // share of the prompts' tokens that were found
-  double adapter_loads = 0;                     // per 100 jobs, of all jobs
-  double preemptions = 0;                       // likewise
-  double fairness = 0;                          // Jain's index of the tenants' shares of good jobs
-  std::array<double, 3> refused_by_length{};    // share of those of the length: < 1 Ki, < 8 Ki, more
-  std::array<double, 2> refused_by_priority{};  // of priority -1, and 0
+  // Shares that were answered and missed an objective: the first token's, or only the others'.
+  double first_late = 0;
+  double tokens_late = 0;
+  double prefix_hits = 0;                     // share of the prompts' tokens that were found
+  double adapter_loads = 0;                   // per 100 jobs, of all jobs
+  double preemptions = 0;                     // likewise
+  double fairness = 0;                        // Jain's index of the tenants' shares of good jobs
+  std::array<double, 3> refused_by_length{};  // share of those of the length: < 1 Ki, < 8 Ki, more
+  struct Class {
+    double good = 0;  // shares
+    double refused = 0;
+  };
+  std::map<int, Class> classes;  // by priority
 
   std::size_t finished = 0;  // of all jobs
   std::size_t refused = 0;

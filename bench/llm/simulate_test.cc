@@ -1,6 +1,9 @@
 #include "llm/simulate.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,6 +67,52 @@ TEST(Simulate, TheSameSeedGivesTheSameTimesAndAnotherGivesOthers) {
     return simulate(jobs, {.pods = 3, .config = config(), .seed = seed}, random_policy).fingerprint;
   };
   EXPECT_NE(random(1), random(2));
+}
+
+// Two pods that run 32 requests at once, each some 2.7 s long: some 24 a second. Prompts are short, so that
+// it is the batches that are full.
+class Overload : public testing::TestWithParam<bool> {
+ protected:
+  struct Stream {
+    int priority;
+    double rate;  // a second
+    double begin;
+    double end;
+  };
+  static Outcome play(std::span<const Stream> streams) {
+    std::vector<Job> jobs;
+    for (const Stream& stream : streams) {
+      for (double at = stream.begin; at < stream.end; at += 1 / stream.rate) {
+        jobs.push_back({.at = Time(std::llround(at * 1e6)),
+                        .prompt_tokens = 120,
+                        .output_tokens = 128,
+                        .priority = stream.priority,
+                        .streamed = GetParam(),
+                        .chain = {mix(jobs.size(), 1)}});
+      }
+    }
+    std::ranges::stable_sort(jobs, {}, &Job::at);
+    llmsim::Config config;
+    config.block_size = kBlockTokens;
+    config.blocks = 7000;
+    config.max_sequences = 32;
+    return simulate(jobs, {.pods = 2, .config = config}, ours);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(AnswersAreStreamedOrNot, Overload, testing::Bool());
+
+// Three times what they can do; five seconds after the end nobody waits any more.
+TEST_P(Overload, AHigherPriorityIsServedAsIfItWereAloneAndALowerOneIsRefused) {
+  const Stream high{1, 15, 0, 70};
+  const Stream low{0, 60, 10, 50};
+  const Stream afterwards{-1, 5, 57, 70};
+  const double alone = play({{high}}).classes.at(1).good;
+  std::map<int, Outcome::Class> classes = play({{high, low, afterwards}}).classes;
+  EXPECT_GT(alone, 0.99);
+  EXPECT_GT(classes[1].good, alone - 0.02);
+  EXPECT_EQ(classes[1].refused, 0);
+  EXPECT_GT(classes[0].refused, 0.75);
+  EXPECT_EQ(classes[-1].good, 1);
 }
 
 TEST(Workload, ASampleDependsOnItsSeedAndHalf) {

@@ -39,6 +39,7 @@ struct Job {
   std::uint32_t output_tokens = 1;
   Adapter adapter = llmsim::kBaseModel;
   int priority = 0;
+  bool streamed = true;      // else a gateway sees nothing of its answer before the end
   std::uint32_t tenant = 0;  // its adapter, or one of 16
   std::vector<BlockHash> chain;
 };

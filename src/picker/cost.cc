@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace sluice::picker {
 namespace {
@@ -54,22 +55,34 @@ double CostModel::prefill_seconds(const Pod& pod, std::uint32_t tokens) const {
   return prefill_.at(tokens) * pod.slowness.value();
 }
 
+double CostModel::turnover(const Pod& pod) const {
+  if (pod.batch_limit.value() == 0) return std::numeric_limits<double>::infinity();
+  return pod.batch_limit.value() / std::max(stay_.value(), 1e-3);
+}
+
 std::uint32_t CostModel::output_tokens(std::uint32_t most) const {
   const auto mean = static_cast<std::uint32_t>(std::max(1.0, output_.value()));
   return most == 0 ? mean : std::min(mean, most);
 }
 
-Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, Time now) const {
+Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, bool pressure,
+                     Time now) const {
   Cost cost;
   const double others = pod.queue_length();
   if (!job.decode_only) {
-    cost.wait = seconds(pod.prefill_work) + pod.foreign_waiting * prefill_seconds(pod, typical_tokens());
+    const std::uint32_t others_waiting = pod.queue_length() - pod.reserved.waiting;
+    cost.wait = seconds(pod.prefill_work) + others_waiting * prefill_seconds(pod, typical_tokens());
     if (pod.first != kNoIndex) {
       // A tenth of the first one is never counted as done: it is not, as long as there is no first token.
       const double done = seconds(now - std::max(pod.prefilled, pod.first_sent));
       cost.wait -= std::clamp(done, 0.0, 0.9 * seconds(pod.first_work));
     }
     cost.prefill = prefill_seconds(pod, job.prompt_tokens - std::min(cached_tokens, job.prompt_tokens));
+  }
+  // One that waits there is always let in: it keeps the batch full, and shows whether the limit is one.
+  const std::uint32_t all = pod.batch() + pod.queue_length();
+  if (all > pod.batch_limit.value()) {
+    cost.wait = std::max(cost.wait, (all - pod.batch_limit.value()) / turnover(pod));
   }
   if (pod.kv_capacity > 0) {
     // What is too much has to end first; of a prompt that has no room at all, no more than what is there.
@@ -94,7 +107,8 @@ Cost CostModel::cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens
   const double running = pod.batch() + others;
   const double now_free = 1 - pod.duty(now);
   const double then_free = std::max(kLeastFree, now_free - held_up / seconds(kDutyWindow));
-  cost.price = evicted + held_up * (kPriceOfWaiting * others + kPriceOfRunning * pod.batch() / now_free);
+  cost.price = evicted + held_up * kPriceOfWaiting * others;
+  if (pressure) cost.price += held_up * kPriceOfRunning * pod.batch() / now_free;
   const double tokens = job.prompt_tokens + job.output_tokens + kRequestContext;
   cost.crowd = kPriceOfRunning * job.output_tokens *
                (token_.at(context_tokens(pod)) / then_free + token_.slope() * tokens * running / now_free);

@@ -1,14 +1,20 @@
 // What it would cost to send a request to a pod, in seconds: how long its first token takes, and what that
 // does to everybody else.
 //
-//   wait     the prefills before it, less what is done of them; room in the KV cache; a slot for its
-//            adapter, if all are in use
+//   wait     the prefills before it, less what is done of them, or, where that takes longer, until so many
+//            have ended that the pod runs it; room in the KV cache; a slot for its adapter, if all are in use
 //   load     its adapter, if it is not there
 //   prefill  the tokens of its prompt that the pod has not cached
 //   crowd    its tokens come slower the more context the batch has and the more the pod is busy with
 //            prefills, and it makes theirs slower
-//   price    prefill and load again, for those that wait or run there: they are held up by it; and for
-//            an adapter that loses its slot
+//   price    prefill and load again, for those that wait there: they are held up by it; and for an adapter
+//            that loses its slot. Under pressure, also for those that run there
+//
+// There is pressure while requests have to wait, or are refused. Without, a prefill costs those that run a
+// longer step or two, of which they have many, and endpoints do best if each has its share. With it,
+// endpoints prefill all the time and not all prompts can be in time: then it is better that the long ones are
+// few endpoints' work, and keep few from being in time. The price brings that about: where few run, which is
+// where prompts are long, it is low.
 //
 // The coefficients are learned from all responses of the pool: seconds of a prefill over its uncached tokens,
 // seconds of a token over the size of the batch, seconds of an adapter's load, the length of completions, the
@@ -47,7 +53,7 @@ double context_tokens(const Pod& pod);
 
 class CostModel {
  public:
-  Cost cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, Time now) const;
+  Cost cost(const Pod& pod, const Job& job, std::uint32_t cached_tokens, bool pressure, Time now) const;
   // Of this many uncached tokens on an idle pod.
   double prefill_seconds(const Pod& pod, std::uint32_t tokens) const;
   double prefill_seconds(std::uint32_t tokens) const { return prefill_.at(tokens); }
@@ -68,6 +74,8 @@ class CostModel {
   std::uint32_t typical_tokens() const { return static_cast<std::uint32_t>(length_.value()); }
   double load_seconds() const { return load_.value(); }
   double stay_seconds() const { return stay_.value(); }
+  // Requests a second that end, and make room, on a pod whose batch is full; infinite where it has no limit.
+  double turnover(const Pod& pod) const;
 
  private:
   FadingLine prefill_{0.02, 1.0 / 8000, 4000, 4, 400};

@@ -19,6 +19,12 @@ struct Case {
   double wait, load, prefill;
 };
 
+// It runs eight at once, as has shown.
+void full(Pod& pod) {
+  pod.batch_limit.seen(8, 1, 0);
+  pod.batch_limit.seen(8, 1, 8);
+}
+
 TEST(CostModel, AddsUpWhatStandsBeforeAFirstToken) {
   const Job job{.prompt_tokens = 8000, .output_tokens = 100};
   const Job with_adapter{.adapter = 7, .prompt_tokens = 8000, .output_tokens = 100};
@@ -44,6 +50,34 @@ TEST(CostModel, AddsUpWhatStandsBeforeAFirstToken) {
        job, 0, 0.1, 0, 1.02},
       {"somebody else's request waits there, of typical length we suppose",
        [](Pod& pod) { pod.foreign_waiting = 1; }, job, 0, 0.02 + 1000.0 / 8000, 0, 1.02},
+      {"one of ours waits there that we took for running",
+       [](Pod& pod) {
+         pod.reserved.running = pod.supposed = 3;
+         pod.misjudged = 1;
+       },
+       job, 0, 0.02 + 1000.0 / 8000, 0, 1.02},
+      {"eight run, which are as many as may: one may wait there",
+       [](Pod& pod) {
+         full(pod);
+         pod.reserved.running = 8;
+       },
+       job, 0, 0, 0, 1.02},
+      {"and two wait already: so many of those that run have to end, of which each takes four seconds",
+       [](Pod& pod) {
+         full(pod);
+         pod.reserved.running = 8;
+         pod.reserved.waiting = 2;
+         pod.prefill_work = std::chrono::milliseconds(300);
+       },
+       job, 0, 2 * 4.0 / 8, 0, 1.02},
+      {"their prompts take longer than that",
+       [](Pod& pod) {
+         full(pod);
+         pod.reserved.running = 8;
+         pod.reserved.waiting = 2;
+         pod.prefill_work = std::chrono::milliseconds(3000);
+       },
+       job, 0, 3, 0, 1.02},
       {"the KV cache has no room for 3100 of 5000 tokens: so much has to end first",
        [](Pod& pod) {
          pod.kv_capacity = 10'000;
@@ -83,7 +117,7 @@ TEST(CostModel, AddsUpWhatStandsBeforeAFirstToken) {
   for (const Case& c : cases) {
     Pod pod;
     c.before(pod);
-    const Cost cost = model.cost(pod, c.job, c.cached, at(10));
+    const Cost cost = model.cost(pod, c.job, c.cached, false, at(10));
     EXPECT_NEAR(cost.wait, c.wait, 1e-9) << c.what;
     EXPECT_NEAR(cost.load, c.load, 1e-9) << c.what;
     EXPECT_NEAR(cost.prefill, c.prefill, 1e-9) << c.what;
@@ -98,12 +132,39 @@ TEST(CostModel, CountsWhatItDoesToOthers) {
   Pod busy;
   busy.reserved.running = 20;
   busy.reserved.context_tokens = 40'000;
-  const Cost alone = model.cost(idle, job, 0, at(1));
-  const Cost among = model.cost(busy, job, 0, at(1));
+  Pod queue = busy;
+  queue.reserved.waiting = 2;
+  const Cost alone = model.cost(idle, job, 0, false, at(1));
+  const Cost among = model.cost(busy, job, 0, false, at(1));
   EXPECT_EQ(alone.first_token(), among.first_token());
-  EXPECT_GT(among.price, alone.price) << "its prefill holds up twenty";
   EXPECT_GT(among.crowd, alone.crowd) << "its tokens come slower, and theirs";
-  EXPECT_LT(model.cost(busy, job, 8000, at(1)).price, among.price) << "what is cached holds up nobody";
+  EXPECT_EQ(among.price, 0) << "its prefill is a longer step for twenty";
+  const double price = model.cost(queue, job, 0, false, at(1)).price;
+  EXPECT_GT(price, 0) << "it holds up who comes before the next prompt";
+  EXPECT_LT(model.cost(queue, job, 8000, false, at(1)).price, price) << "what is cached holds up nobody";
+}
+
+// The table in docs/llm.md: where many run, or where few run and a prefill of a quarter of a second is before
+// it.
+TEST(CostModel, UnderPressureKeepsLongPromptsFromWhereManyRun) {
+  struct Row {
+    std::uint32_t prompt_tokens;
+    bool pressure;
+    bool where_many_run;
+  };
+  const CostModel model;
+  Pod few;
+  few.reserved.running = 2;
+  few.reserved.waiting = 1;
+  few.prefill_work = std::chrono::milliseconds(250);
+  Pod many;
+  many.reserved.running = 20;
+  for (const Row& row : {Row{8000, false, true}, {8000, true, false}, {80, false, true}, {80, true, true}}) {
+    const Job job{.prompt_tokens = row.prompt_tokens, .output_tokens = 100};
+    const double at_many = model.cost(many, job, 0, row.pressure, at(1)).sum();
+    const double at_few = model.cost(few, job, 0, row.pressure, at(1)).sum();
+    EXPECT_EQ(at_many < at_few, row.where_many_run) << row.prompt_tokens << ", pressure " << row.pressure;
+  }
 }
 
 TEST(CostModel, LearnsFromResponses) {

@@ -22,14 +22,15 @@ std::optional<FlowQueue::Place> FlowQueue::least(int priority, const std::string
   if (levels_.empty()) return std::nullopt;
   const auto level = std::prev(levels_.end());
   if (level->first > priority) return std::nullopt;
-  const auto longest = std::ranges::max_element(
-      level->second.turns, {}, [](const Flow& candidate) { return candidate.requests.size(); });
+  const auto longest = std::ranges::max_element(level->second.turns, {},
+                                                [](const Flow& candidate) { return candidate.size(); });
   if (level->first == priority) {
     const auto own = level->second.flows.find(flow);
-    const std::size_t length = own == level->second.flows.end() ? 0 : own->second->requests.size();
-    if (longest->requests.size() <= length + 1) return std::nullopt;
+    const std::size_t length = own == level->second.flows.end() ? 0 : own->second->size();
+    if (longest->size() <= length + 1) return std::nullopt;
   }
-  return Place{level, longest, std::prev(longest->requests.end())};
+  std::list<Waiting>& last = longest->late.empty() ? longest->requests : longest->late;
+  return Place{level, longest, std::prev(last.end())};
 }
 
 bool FlowQueue::push(Waiting waiting, std::vector<Waiting>& shed) {
@@ -44,12 +45,13 @@ bool FlowQueue::push(Waiting waiting, std::vector<Waiting>& shed) {
   auto& flows = level->second.flows;
   auto flow = flows.find(waiting.request.fairness_id);
   if (flow == flows.end()) {
-    level->second.turns.push_back(Flow{waiting.request.fairness_id, {}});
+    level->second.turns.push_back(Flow{waiting.request.fairness_id, {}, {}});
     flow = flows.emplace(waiting.request.fairness_id, std::prev(level->second.turns.end())).first;
   }
   level->second.work += waiting.work;
   bytes_ += bytes;
   deadlines_.emplace(waiting.deadline, waiting.ticket);
+  wanted_.emplace(waiting.wanted, waiting.ticket);
   const std::uint64_t ticket = waiting.ticket;
   flow->second->requests.push_back(std::move(waiting));
   places_[ticket] = {level, flow->second, std::prev(flow->second->requests.end())};
@@ -60,11 +62,12 @@ Waiting FlowQueue::take_out(const Place& at) {
   const Place place = at;  // `at` may be in the table
   bytes_ -= bytes_of(*place.request);
   Waiting taken = std::move(*place.request);
-  place.flow->requests.erase(place.request);
-  place.level->second.work -= taken.work;
+  (taken.late ? place.flow->late : place.flow->requests).erase(place.request);
+  (taken.late ? place.level->second.late_work : place.level->second.work) -= taken.work;
+  if (!taken.late) wanted_.erase({taken.wanted, taken.ticket});
   deadlines_.erase({taken.deadline, taken.ticket});
   places_.erase(taken.ticket);
-  if (place.flow->requests.empty()) {
+  if (place.flow->size() == 0) {
     place.level->second.flows.erase(place.flow->id);
     place.level->second.turns.erase(place.flow);
   }
@@ -76,12 +79,28 @@ std::optional<Waiting> FlowQueue::next(std::size_t offers, const std::function<b
   if (levels_.empty()) return std::nullopt;
   const auto level = levels_.begin();
   auto& turns = level->second.turns;
-  for (auto flow = turns.begin(); flow != turns.end() && offers > 0; ++flow, --offers) {
-    if (!take(flow->requests.front())) continue;
-    turns.splice(turns.end(), turns, flow);
-    return take_out({level, flow, flow->requests.begin()});
+  for (std::list<Waiting> Flow::* const kind : {&Flow::requests, &Flow::late}) {
+    for (auto flow = turns.begin(); flow != turns.end() && offers > 0; ++flow) {
+      std::list<Waiting>& those = (*flow).*kind;
+      if (those.empty()) continue;
+      --offers;
+      if (!take(those.front())) continue;
+      turns.splice(turns.end(), turns, flow);
+      return take_out({level, flow, those.begin()});
+    }
   }
   return std::nullopt;
+}
+
+void FlowQueue::outdate(Time now) {
+  while (!wanted_.empty() && wanted_.begin()->first < now) {
+    const Place& place = places_.at(wanted_.begin()->second);
+    wanted_.erase(wanted_.begin());
+    place.request->late = true;
+    place.level->second.work -= place.request->work;
+    place.level->second.late_work += place.request->work;
+    place.flow->late.splice(place.flow->late.end(), place.flow->requests, place.request);
+  }
 }
 
 bool FlowQueue::erase(std::uint64_t ticket) {
@@ -109,8 +128,14 @@ Duration FlowQueue::work_before(int priority) const {
   for (const auto& [at, level] : levels_) {
     if (at < priority) break;
     sum += level.work;
+    if (at > priority) sum += level.late_work;
   }
   return sum;
+}
+
+Duration FlowQueue::work_before_late(int priority) const {
+  const auto level = levels_.find(priority);
+  return work_before(priority) + (level == levels_.end() ? Duration(0) : level->second.late_work);
 }
 
 }  // namespace sluice::picker

@@ -4,6 +4,9 @@
 //   priority 1    anna: ● ● ●      ben: ●          next: anna's first, ben's first, anna's second …
 //   priority 0    anna: ●          carl: ● ●       only when nobody of priority 1 waits
 //
+// Of a priority, those who are late already come after those who are not: under an overload that lasts, first
+// come, first served would make all of them late. Of the late the first of a flow is who became it first.
+//
 // The number of requests and the bytes they hold are bounded. Who comes when it is full takes the place of a
 // request that matters less: one of a lower priority, or of the same and a flow that has more here; the last
 // of the longest flow of the lowest priority. If there is none it is not let in.
@@ -30,9 +33,10 @@ namespace sluice::picker {
 struct Waiting {
   std::uint64_t ticket = 0;
   Request request;
-  Time arrived;
-  Time deadline;
-  Duration work{0};  // what an endpoint will have to do for it
+  Time wanted = Time::max();  // sent after this, it comes late
+  Time deadline;              // after this, nobody wants it
+  Duration work{0};           // what an endpoint will have to do for it
+  bool late = false;
 };
 
 class FlowQueue {
@@ -47,8 +51,11 @@ class FlowQueue {
   }
   // False: it is full of requests that matter as much. `shed` are those that had to go.
   bool push(Waiting waiting, std::vector<Waiting>& shed);
-  // Offers the first of each flow in turn until `take` has said yes to one, at most `offers` of them, and of
-  // lower priorities only if there are none above. That one is taken out, and its flow is the last in turn.
+  // Those that are `wanted` before now are late from now on.
+  void outdate(Time now);
+  // Offers the first of each flow in turn, and then the first late one of each, until `take` has said yes to
+  // one, at most `offers` of them, and of lower priorities only if there are none above. That one is taken
+  // out, and its flow is the last in turn.
   std::optional<Waiting> next(std::size_t offers, const std::function<bool(const Waiting&)>& take);
   bool erase(std::uint64_t ticket);
   // Those whose deadline has passed.
@@ -58,18 +65,24 @@ class FlowQueue {
   std::size_t size() const { return places_.size(); }
   bool empty() const { return places_.empty(); }
   std::size_t bytes() const { return bytes_; }
-  // The work of those that are served before a newcomer of this priority.
+  // The work of those that are served before a newcomer of this priority, while it is not late and when it
+  // is.
   Duration work_before(int priority) const;
+  Duration work_before_late(int priority) const;
 
  private:
   struct Flow {
     std::string id;
     std::list<Waiting> requests;
+    std::list<Waiting> late;
+
+    std::size_t size() const { return requests.size() + late.size(); }
   };
   struct Level {
     std::list<Flow> turns;
     std::unordered_map<std::string, std::list<Flow>::iterator> flows;
-    Duration work{0};
+    Duration work{0};  // of those that are not late
+    Duration late_work{0};
   };
   using Levels = std::map<int, Level, std::greater<>>;
   struct Place {
@@ -87,6 +100,7 @@ class FlowQueue {
   std::size_t bytes_ = 0;
   Levels levels_;
   std::unordered_map<std::uint64_t, Place> places_;
+  std::set<std::pair<Time, std::uint64_t>> wanted_;  // of those that are not late
   std::set<std::pair<Time, std::uint64_t>> deadlines_;
 };
 

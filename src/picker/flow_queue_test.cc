@@ -58,6 +58,32 @@ TEST(FlowQueue, ServesPrioritiesStrictlyAndFlowsInTurn) {
   }
 }
 
+TEST(FlowQueue, ServesThoseWhoAreLateAfterTheOthersOfTheirPriority) {
+  struct Case {
+    const char* come;
+    std::vector<int> wanted;  // milliseconds; it is 100
+    const char* served;
+  };
+  const Case cases[] = {
+      {"a5 a5 a5", {50, 150, 150}, "a52 a53 a51"},
+      {"a5 a5 a5", {150, 50, 150}, "a51 a53 a52"},  // whoever is before them
+      {"a5 a5 a5", {70, 50, 60}, "a52 a53 a51"},    // all are late: as they became so
+      {"a5 a5 b5 b5", {50, 150, 50, 150}, "a52 b54 a51 b53"},
+      {"a5 a6 a4", {150, 50, 150}, "a62 a51 a43"},  // a priority is above all
+      {"a5 a5", {100, 150}, "a51 a52"},             // it can be in time still
+  };
+  for (const Case& c : cases) {
+    FlowQueue queue(100, 1 << 20);
+    std::vector<Waiting> shed;
+    for (Waiting& waiting : read(c.come)) {
+      waiting.wanted = at(c.wanted[waiting.ticket - 1]);
+      queue.push(std::move(waiting), shed);
+    }
+    queue.outdate(at(100));
+    EXPECT_EQ(drain(queue), c.served) << c.come;
+  }
+}
+
 TEST(FlowQueue, ShedsWhoMattersLeastWhenItIsFull) {
   struct Case {
     const char* come;  // to a queue of three
@@ -137,14 +163,32 @@ TEST(FlowQueue, ForgetsWhoseClientIsGone) {
 TEST(FlowQueue, KnowsTheWorkBeforeANewcomer) {
   FlowQueue queue(100, 1 << 20);
   std::vector<Waiting> shed;
-  for (Waiting& waiting : read("a5 b6 a4")) {
+  for (Waiting& waiting : read("a5 b6 a4 a5 b6")) {
+    const bool late = waiting.ticket > 3;
     waiting.work = Duration(1 << waiting.ticket);
+    if (late) waiting.wanted = at(50);
     queue.push(std::move(waiting), shed);
   }
+  queue.outdate(at(100));
   EXPECT_EQ(queue.work_before(2), Duration(0));
   EXPECT_EQ(queue.work_before(1), Duration(4));
-  EXPECT_EQ(queue.work_before(0), Duration(6));
-  EXPECT_EQ(queue.work_before(-1), Duration(14));
+  EXPECT_EQ(queue.work_before_late(1), Duration(4 + 32));
+  EXPECT_EQ(queue.work_before(0), Duration(4 + 32 + 2));
+  EXPECT_EQ(queue.work_before_late(0), Duration(4 + 32 + 2 + 16));
+  EXPECT_EQ(queue.work_before(-1), Duration(4 + 32 + 2 + 16 + 8));
+}
+
+TEST(FlowQueue, ShedsTheLateFirstOfAFlow) {
+  FlowQueue queue(2, 1 << 20);
+  std::vector<Waiting> shed;
+  for (Waiting& waiting : read("a5 a5 a6")) {
+    if (waiting.ticket == 1) waiting.wanted = at(50);
+    if (waiting.ticket == 3) queue.outdate(at(100));
+    EXPECT_TRUE(queue.push(std::move(waiting), shed));
+  }
+  ASSERT_EQ(shed.size(), 1);
+  EXPECT_EQ(write(shed[0]), "a51");
+  EXPECT_EQ(drain(queue), "a63 a52");
 }
 
 }  // namespace

@@ -31,6 +31,8 @@ constexpr std::size_t kOffers = 64;
 constexpr Duration kShortestPause = std::chrono::milliseconds(2);
 constexpr Duration kTokenPause = std::chrono::milliseconds(20);
 constexpr Duration kLongestPause = std::chrono::milliseconds(200);
+// As long as pods remember their prefills: who had to wait, or was refused, tells of pressure for this long.
+constexpr Duration kPressure = kDutyWindow;
 constexpr Duration kMostRetryAfter = std::chrono::seconds(60);
 
 Duration from_seconds(double s) { return Duration(std::llround(s * 1e6)); }
@@ -105,6 +107,7 @@ struct Picker::State {
     bool busy = false;
     Cost cost;              // of the best; of choices by cost only
     double least_wait = 0;  // over all
+    double turnover = 0;    // of all, where they are bound by their batches; of choices by cost only
   };
 
   Question question(const Request& request) const;
@@ -122,7 +125,12 @@ struct Picker::State {
   struct Plan {
     bool busy = false;
     double least_wait = 0;
+    // Of the first of `slots`, in seconds; of choices by cost only.
+    double wait = 0;
     double first_token = 0;
+    // Of an endpoint, in seconds: for the prefill, if it goes where most is cached, or, where batches are
+    // full, until one more has ended.
+    double work = 0;
     std::uint32_t prefill_slot = kNoIndex;
     absl::InlinedVector<std::uint32_t, kMaxAddresses> slots;  // of decoding, in order; empty: none is left
   };
@@ -142,6 +150,8 @@ struct Picker::State {
   }
   void reserve(std::uint32_t index, Time now);
   void release(std::uint32_t index);
+  // It has ended.
+  void leave(std::uint32_t index, Time now);
   void link(Pod& pod, std::uint32_t index);
   void unlink(Pod& pod, std::uint32_t index);
   void head_changed(Pod& pod);
@@ -151,8 +161,9 @@ struct Picker::State {
   void sort_endpoints();
 
   Duration objective(const Question& question) const;
+  Duration time_to_live(const Question& question) const;
   Duration retry_after(double wait) const;
-  double queued_wait(int priority) const;
+  double until_sent(Duration work) const;
   std::uint32_t endpoint_count() const { return static_cast<std::uint32_t>(slot_of.size()); }
   double roll() {
     random ^= random << 13;
@@ -178,6 +189,7 @@ struct Picker::State {
   std::uint64_t random;
   std::vector<Late> late;  // decisions that advance() has yet to tell
   std::optional<Time> pause_ends;
+  Time pressure_ends{};
 
   // Of one decision; members so that it allocates nothing.
   Mask mask, wanted;
@@ -243,18 +255,20 @@ void Picker::State::order_by_cost(const Question& question, Choice& choice, Time
   const Request& request = *question.request;
   Cost best;
   const double busy = seconds(profile.admission.busy);
+  const bool pressure = now < pressure_ends;
   choice.busy = true;
   double least = std::numeric_limits<double>::infinity();
   choice.least_wait = least;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const Pod& pod = pods[slots[i]];
     const auto cached_tokens = static_cast<std::uint32_t>(cached[slots[i]] * kBlockTokens);
-    const Cost cost = model.cost(pod, question.job, cached_tokens, now);
+    const Cost cost = model.cost(pod, question.job, cached_tokens, pressure, now);
     values[i] = cost.sum() + kTie * rendezvous(question.tie, pod.key);
     if (!request.session.empty() && pod.endpoint.address == request.session) {
       values[i] -= kSessionShare * cost.prefill + kTie;
     }
     choice.least_wait = std::min(choice.least_wait, cost.wait);
+    choice.turnover += model.turnover(pod);
     if (cost.wait < busy && !too_slow(pod, now)) choice.busy = false;
     if (values[i] < least) {
       least = values[i];
@@ -288,7 +302,7 @@ void Picker::State::order_by_scores(const Question& question, const Stage& stage
 
 // Of `slots`, with `cached` filled.
 Picker::State::Choice Picker::State::choose(const Question& question, const Stage& stage, Time now) {
-  Choice choice{order, false, {}, 0};
+  Choice choice{.order = order};
   if (values.size() < slots.size()) values.resize(pods.size());
   if (stage.choice == picker::Choice::kLowestCost) {
     order_by_cost(question, choice, now);
@@ -321,6 +335,7 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   for (const std::uint32_t slot : slots) most_cached = std::max(most_cached, cached[slot]);
   const std::size_t missing = question.job.prompt_tokens -
                               std::min<std::size_t>(most_cached * kBlockTokens, question.job.prompt_tokens);
+  made.work = model.prefill_seconds(static_cast<std::uint32_t>(missing));
   double prefill_seconds = 0;
   if (profile.prefill && missing > 0 && missing >= profile.prefill_threshold) {
     candidates(question, prefilling);
@@ -337,6 +352,9 @@ Picker::State::Plan Picker::State::plan(const Question& asked, Time now) {
   const Choice choice = choose(question, profile.serve, now);
   made.busy = made.busy || choice.busy;
   made.least_wait = std::max(made.least_wait, choice.least_wait);
+  made.wait = choice.cost.wait;
+  if (choice.turnover > 0)
+    made.work = std::max(made.work, static_cast<double>(slots.size()) / choice.turnover);
   made.first_token = prefill_seconds + choice.cost.first_token();
   made.slots.assign(choice.order.begin(), choice.order.end());
   if (made.prefill_slot == kNoIndex) made.prefill_slot = made.slots.front();
@@ -447,7 +465,10 @@ void Picker::State::reserve(std::uint32_t index, Time) {
     link(*pod, index);
   }
   if (Pod* pod = pod_of(flight.decode_slot, flight.decode_epoch)) {
-    if (flight.at == Flight::At::kRunning) ++pod->reserved.running;
+    if (flight.at == Flight::At::kRunning) {
+      ++pod->reserved.running;
+      if (!flight.streamed) ++pod->supposed;
+    }
     pod->reserved.decode_tokens += flight.output;
     pod->reserved.kv_tokens += flight.kv_tokens;
     pod->reserved.context_tokens += flight.context_tokens;
@@ -465,12 +486,23 @@ void Picker::State::release(std::uint32_t index) {
     unlink(*pod, index);
   }
   if (Pod* pod = pod_of(flight.decode_slot, flight.decode_epoch)) {
-    if (flight.at == Flight::At::kRunning) --pod->reserved.running;
+    if (flight.at == Flight::At::kRunning) {
+      --pod->reserved.running;
+      if (!flight.streamed) --pod->supposed;
+    }
     pod->reserved.decode_tokens -= flight.output;
     pod->reserved.kv_tokens -= flight.kv_tokens;
     pod->reserved.context_tokens -= flight.context_tokens;
     if (flight.adapter != 0) pod->adapters.end(flight.adapter);
   }
+}
+
+void Picker::State::leave(std::uint32_t index, Time now) {
+  if (Pod* pod = pod_of(flights[index].decode_slot, flights[index].decode_epoch)) {
+    ++pod->ended;
+    if (pod->batch_full()) pod->slot_freed = now;
+  }
+  release(index);
 }
 
 // Its prefill is done, as we hear, or as we suppose.
@@ -494,17 +526,18 @@ void Picker::State::start(std::uint32_t index, Time now, bool observed) {
   flight.started = now;
   if (Pod* server = pod_of(flight.decode_slot, flight.decode_epoch)) {
     ++server->reserved.running;
+    if (!flight.streamed) ++server->supposed;
     flight.context = context_tokens(*server);
     flight.duty = server->duty(now);
   }
 }
 
 // A response that is sent as a whole says nothing of its first token: its prefill is supposed to take what
-// was estimated.
+// was estimated, from when the batch had room for it.
 void Picker::State::settle_unstreamed(Time now) {
   for (Pod& pod : pods) {
-    while (pod.first != kNoIndex && !flights[pod.first].streamed) {
-      const Time done = std::max(pod.prefilled, pod.first_sent) + pod.first_work;
+    while (pod.first != kNoIndex && !flights[pod.first].streamed && !pod.batch_full()) {
+      const Time done = std::max({pod.prefilled, pod.first_sent, pod.slot_freed}) + pod.first_work;
       if (done > now) break;
       start(pod.first, done, false);
     }
@@ -517,13 +550,19 @@ Duration Picker::State::objective(const Question& question) const {
   return profile.admission.objective + from_seconds(profile.admission.objective_per_prefill * prefill);
 }
 
+Duration Picker::State::time_to_live(const Question& question) const {
+  if (question.request->objective > Duration(0)) return question.request->objective;
+  if (profile.admission.time_to_live > Duration(0)) return profile.admission.time_to_live;
+  return objective(question) + profile.admission.patience;
+}
+
 Duration Picker::State::retry_after(double wait) const {
   return std::clamp(from_seconds(wait), Duration(std::chrono::seconds(1)), kMostRetryAfter);
 }
 
-// Until those in the queue are sent that are served before a newcomer.
-double Picker::State::queued_wait(int priority) const {
-  return seconds(queue.work_before(priority)) / std::max(1U, endpoint_count());
+// Until those are sent that wait with this much work.
+double Picker::State::until_sent(Duration work) const {
+  return seconds(work) / std::max(1U, endpoint_count());
 }
 
 Picker::Picker(Profile profile, std::uint64_t seed)
@@ -620,6 +659,8 @@ void Picker::observe(std::string_view address, const Load& load) {
   const std::uint32_t others = load.waiting + load.running - std::min(ours, load.waiting + load.running);
   pod.foreign_waiting = std::min(load.waiting, others);
   pod.foreign_running = others - pod.foreign_waiting;
+  pod.misjudged = load.waiting - std::min(load.waiting, pod.foreign_waiting + pod.reserved.waiting);
+  pod.batch_limit.seen(load.running, load.waiting, std::exchange(pod.ended, 0));
   const auto hashes = [](const std::vector<std::string>& names, std::vector<std::uint64_t>& into) {
     into.clear();
     for (const std::string& name : names) into.push_back(name_hash(name) | 1);
@@ -662,26 +703,36 @@ Decision Picker::decide(Request request, Time now) {
   if (plan.slots.empty()) return refuse({Refusal::kNoEndpoint, {}});
 
   // Requests wait here, or would: the endpoints have as much as they can use.
-  const bool saturated = plan.busy || !state.queue.empty();
-  if (saturated && request.priority < 0) {
-    const double wait = state.queued_wait(request.priority) + plan.least_wait;
-    return refuse({Refusal::kOverloaded, state.retry_after(wait)});
+  state.queue.outdate(now);
+  const Admission& admission = state.profile.admission;
+  const double before = state.until_sent(state.queue.work_before(request.priority));
+  const Refused overloaded{Refusal::kOverloaded, state.retry_after(before + plan.least_wait)};
+  if (request.priority < 0 && (plan.busy || !state.queue.empty() || plan.wait >= seconds(admission.shed))) {
+    return refuse(overloaded);
   }
-  if (saturated && state.profile.admission.queue) {
-    const bool first = state.queue.work_before(request.priority) == Duration(0) &&
-                       state.queue.work_before(std::numeric_limits<int>::min()) > Duration(0);
-    if (plan.busy || !first) {
-      const Duration objective = state.objective(question);
+  if (admission.queue) {
+    const Duration objective = state.objective(question);
+    const Duration time_to_live = state.time_to_live(question);
+    // Where it would cost least, so much is before it that it would come too late. Anywhere else it would
+    // keep more from being in time than itself.
+    if (plan.wait >= seconds(admission.busy) && from_seconds(plan.first_token) > time_to_live) {
+      state.pressure_ends = now + kPressure;
+      return refuse({Refusal::kOverloaded, state.retry_after(plan.wait)});
+    }
+    const bool first = state.queue.work_before(request.priority) == Duration(0);
+    if (plan.busy || (!state.queue.empty() && !first)) {
+      state.pressure_ends = now + kPressure;
       // Of those that wait, only such of its priority and above are in its way: no request is refused for
-      // lower ones, and refusing them would make none come sooner.
-      const double wait = state.queued_wait(request.priority) + plan.least_wait;
-      if (from_seconds(state.queued_wait(request.priority) + plan.first_token) > objective) {
-        return refuse({Refusal::kOverloaded, state.retry_after(wait)});
+      // lower ones, and refusing them would make none come sooner. Nor is one for those that are late.
+      const double behind_all = state.until_sent(state.queue.work_before_late(request.priority));
+      if (from_seconds(before + plan.first_token) > objective &&
+          from_seconds(behind_all + plan.first_token) > time_to_live) {
+        return refuse(overloaded);
       }
       Waiting waiting;
-      waiting.arrived = now;
-      waiting.work = std::max(Duration(1), from_seconds(state.model.prefill_seconds(request.prompt_tokens)));
-      waiting.deadline = now + std::max(Duration(0), objective - waiting.work);
+      waiting.work = std::max(Duration(1), from_seconds(plan.work));
+      waiting.wanted = now + std::max(Duration(0), objective - waiting.work - admission.busy);
+      waiting.deadline = now + std::max(Duration(0), time_to_live - waiting.work);
       const std::uint32_t index = state.open(Flight::At::kQueued);
       state.flights[index].charged = charged;
       waiting.ticket = static_cast<std::uint64_t>(state.ticket(index));
@@ -689,11 +740,11 @@ Decision Picker::decide(Request request, Time now) {
       std::vector<Waiting> shed;
       const bool in = state.queue.push(std::move(waiting), shed);
       for (const Waiting& out : shed) {
-        state.late.push_back(state.refuse(out, {Refusal::kOverloaded, state.retry_after(wait)}));
+        state.late.push_back(state.refuse(out, overloaded));
       }
       if (!in) {
         state.close(index);
-        return refuse({Refusal::kOverloaded, state.retry_after(wait)});
+        return refuse(overloaded);
       }
       return Queued{state.ticket(index)};
     }
@@ -708,8 +759,9 @@ std::vector<Picker::Late> Picker::advance(Time now) {
   std::vector<Late> told = std::move(state.late);
   state.late.clear();
   state.pause_ends.reset();
+  state.queue.outdate(now);
   for (const Waiting& waiting : state.queue.expired(now)) {
-    const double wait = state.queued_wait(waiting.request.priority);
+    const double wait = state.until_sent(state.queue.work_before(waiting.request.priority));
     told.push_back(state.refuse(waiting, {Refusal::kOverloaded, state.retry_after(wait)}));
   }
   for (Late& refused : told) {
@@ -802,11 +854,11 @@ void Picker::finished(Ticket ticket, const Usage& usage, Time now) {
     }
   }
   state.model.stayed(now - (flight->at == Flight::At::kRunning ? flight->started : flight->sent));
-  state.release(index);
+  state.leave(index, now);
   state.close(index);
 }
 
-void Picker::dropped(Ticket ticket, Time) {
+void Picker::dropped(Ticket ticket, Time now) {
   State& state = *state_;
   std::uint32_t index = 0;
   const Flight* flight = state.find(ticket, &index);
@@ -815,7 +867,7 @@ void Picker::dropped(Ticket ticket, Time) {
     state.queue.erase(static_cast<std::uint64_t>(ticket));
     std::erase_if(state.late, [&](const Late& late) { return late.ticket == ticket; });
   } else {
-    state.release(index);
+    state.leave(index, now);
   }
   state.close(index);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <random>
 #include <set>
@@ -425,7 +426,7 @@ TEST(Picker, RefusesWhatComesTooLateByItsLength) {
   Overloaded pool;
   // A second's wait is more than a short prompt may have, and less than a long one's share.
   Profile profile = default_profile();
-  profile.admission.objective = Duration(0);
+  profile.admission.objective = profile.admission.patience = Duration(0);
   Overloaded strict(profile);
   EXPECT_TRUE(refused(strict.ask(0, "", 2, Duration(0)), Refusal::kOverloaded));
   EXPECT_TRUE(std::holds_alternative<Queued>(strict.ask(0, "", 600, Duration(0))));
@@ -438,15 +439,131 @@ TEST(Picker, SaysWhenToComeAgain) {
   EXPECT_GE(std::get<Refused>(decision).retry_after, std::chrono::seconds(1));
 }
 
-TEST(Picker, GivesUpOnARequestAtItsDeadline) {
+// Where answers are not streamed, nothing is heard of a request before it ends. Prompts are of a tenth of a
+// second.
+TEST(Picker, BelievesAServerThatOursWaitThereIfNothingElseIsHeard) {
+  struct Case {
+    std::uint32_t waiting;
+    bool streamed;
+    bool sent;
+  };
+  for (const Case& c : {Case{0, false, true}, {2, false, true}, {20, false, false}, {20, true, true}}) {
+    Picker picker(default_profile());
+    picker.set_endpoints(pods(1));
+    Request asked = request(1, 10);
+    asked.streamed = c.streamed;
+    for (int i = 0; i < 30; ++i) picker.first_token(ticket(picker.decide(asked, at(i))), at(i + 0.5));
+    picker.observe("a", load(c.waiting, 30 - c.waiting, 0));
+    EXPECT_EQ(std::holds_alternative<Picked>(picker.decide(asked, at(31))), c.sent) << c.waiting;
+  }
+}
+
+// Five are with the pod at any time, each for five seconds.
+TEST(Picker, HoldsRequestsBackWhereThePodRunsAsManyAsItCan) {
+  struct Case {
+    std::uint32_t running;  // of the five
+    bool streamed;
+    bool sent;  // one more
+  };
+  for (const Case& c : {Case{5, true, true}, {5, false, true}, {4, true, false}, {4, false, false}}) {
+    Picker picker(default_profile());
+    picker.set_endpoints(pods(1));
+    Request asked = request(1, 1);
+    asked.streamed = c.streamed;
+    std::vector<Ticket> open;
+    for (int second = 0; second < 12; ++second) {
+      if (open.size() == 5) {
+        picker.finished(open.front(), {}, at(second));
+        open.erase(open.begin());
+      }
+      open.push_back(ticket(picker.decide(asked, at(second))));
+      for (std::size_t i = 0; i < std::min<std::size_t>(open.size(), c.running); ++i) {
+        picker.first_token(open[i], at(second + 0.1));
+      }
+      if (open.size() == 5) picker.observe("a", load(5 - c.running, c.running, 0));
+    }
+    EXPECT_EQ(std::holds_alternative<Picked>(picker.decide(asked, at(11.5))), c.sent)
+        << c.running << " " << c.streamed;
+    picker.finished(open.front(), {}, at(11.9));
+    EXPECT_EQ(picker.advance(at(12)).size(), c.sent ? 0 : 1) << "one has ended: there is room";
+  }
+}
+
+TEST(Picker, GivesUpOnARequestThatIsTooLate) {
+  struct Case {
+    const char* what;
+    double objective;  // seconds, of the request
+    double time_to_live;
+    double until;
+  };
+  for (const Case& c : {Case{"it said when", 3, 0, 3},
+                        {"it said when, whatever the profile says", 3, 4, 3},
+                        {"two seconds, three prefills and some patience", 0, 0, 2 + 3 * 0.1 + 3},
+                        {"what the profile says", 0, 4, 4}}) {
+    for (const bool too_late : {false, true}) {
+      Profile profile = default_profile();
+      profile.admission.time_to_live = Duration(std::llround(c.time_to_live * 1e6));
+      Overloaded pool(profile);
+      ASSERT_TRUE(
+          std::holds_alternative<Queued>(pool.ask(0, "", 10, Duration(std::llround(c.objective * 1e6)))));
+      // Less what it takes itself, a tenth of a second.
+      const auto late = pool.picker.advance(at(c.until - (too_late ? 0.05 : 0.15)));
+      ASSERT_EQ(late.size(), 1) << c.what;
+      EXPECT_EQ(refused(late[0].decision, Refusal::kOverloaded), too_late) << c.what;
+    }
+  }
+}
+
+// Each of two pods has a second's work. What a short prompt may wait, and has waited when it is decided upon.
+TEST(Picker, ServesWhoIsInTimeBeforeWhoIsLate) {
   Overloaded pool;
-  const Decision decision = pool.ask(0, "", 10, std::chrono::seconds(5));
-  ASSERT_TRUE(std::holds_alternative<Queued>(decision));
-  EXPECT_LE(*pool.picker.wake_at(), at(5));
-  const auto late = pool.picker.advance(at(5));
-  ASSERT_EQ(late.size(), 1);
-  EXPECT_TRUE(refused(late[0].decision, Refusal::kOverloaded));
-  EXPECT_EQ(pool.picker.open_tickets(), pool.open.size());
+  const Ticket late = ticket(pool.ask(0, "", 10, std::chrono::milliseconds(1900)));
+  const Ticket in_time = ticket(pool.ask(0, "", 10, std::chrono::seconds(4)));
+  const auto served = [](const std::vector<Picker::Late>& all) {
+    std::vector<Ticket> order;
+    for (const auto& one : all) {
+      if (std::holds_alternative<Picked>(one.decision)) order.push_back(one.ticket);
+    }
+    return order;
+  };
+  EXPECT_THAT(served(pool.end_all(1.2)), ElementsAre(in_time, late));
+}
+
+TEST(Picker, RefusesWhoWouldBeTooLateWhereItIsBestSent) {
+  // Pod a has the whole prompt, and so much to do that it comes too late; pod b is idle.
+  Picker picker(default_profile());
+  picker.set_endpoints(pods(2));
+  Request known = request(1, 400);
+  known.subset = {"a"};
+  picker.finished(ticket(picker.decide(known, at(0))), {}, at(0));
+  for (std::uint64_t i = 2; i < 4; ++i) {
+    Request before = request(i, 90);
+    before.subset = {"a"};
+    picker.decide(before, at(0));
+  }
+  known.subset.reset();
+  known.objective = std::chrono::seconds(5);
+  EXPECT_EQ(first(picker.decide(known, at(0))), "a") << "it can wait for a";
+  known.objective = std::chrono::milliseconds(500);
+  EXPECT_TRUE(refused(picker.decide(known, at(0)), Refusal::kOverloaded));
+}
+
+TEST(Picker, RefusesWhatMayBeShedBeforeOthersHaveToWait) {
+  // One pod, with ever more tokens to prefill: 8000 of them take a second.
+  struct Case {
+    std::size_t blocks;  // of a prompt before it
+    int priority;
+    bool sent;
+  };
+  for (const Case& c : {Case{40, -1, true}, {40, 0, true}, {80, -1, false}, {80, 0, true}, {120, 0, false}}) {
+    Picker picker(default_profile());
+    picker.set_endpoints(pods(1));
+    picker.decide(request(1, c.blocks), at(0));
+    Request asked = request(2, 10);
+    asked.priority = c.priority;
+    EXPECT_EQ(std::holds_alternative<Picked>(picker.decide(asked, at(0))), c.sent)
+        << c.blocks << ", " << c.priority;
+  }
 }
 
 TEST(Picker, ForgetsAQueuedRequestWhoseClientIsGone) {

@@ -3,12 +3,14 @@
 // Threads: as the Picker.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "picker/adapters.h"
+#include "picker/batch_limit.h"
 #include "picker/endpoint.h"
 #include "picker/picker.h"
 #include "picker/work.h"
@@ -38,9 +40,18 @@ struct Pod {
   Reserved at_scrape;
   std::uint32_t foreign_waiting = 0;
   std::uint32_t foreign_running = 0;
+  // Of ours that we took for running when it said that they wait.
+  std::uint32_t misjudged = 0;
 
-  // What we sent. The requests without a first token are a list in the order in which they were sent.
+  // How many it runs at once, and what shows it: how many of ours ended since the last scrape.
+  BatchLimit batch_limit;
+  std::uint32_t ended = 0;
+  Time slot_freed{};  // when one ended while the batch was full
+
+  // What we sent. The requests without a first token are a list in the order in which they were sent. Of
+  // those that run, so many do because we suppose it: their answers are not streamed.
   Reserved reserved;
+  std::uint32_t supposed = 0;
   Duration prefill_work{0};  // of those
   std::uint32_t first = kNoIndex;
   std::uint32_t last = kNoIndex;
@@ -56,8 +67,9 @@ struct Pod {
   // How much longer its prefills take than those of all: a mixed pool.
   FadingMean slowness{1, 1, 50};
 
-  std::uint32_t queue_length() const { return foreign_waiting + reserved.waiting; }
-  std::uint32_t batch() const { return foreign_running + reserved.running; }
+  std::uint32_t queue_length() const { return foreign_waiting + reserved.waiting + still_misjudged(); }
+  std::uint32_t batch() const { return foreign_running + reserved.running - still_misjudged(); }
+  bool batch_full() const { return batch_limit.value() != 0 && batch() >= batch_limit.value(); }
   // Tokens in its KV cache; more than it has room for if some must wait. The scrape knows what running
   // requests share, but not what its queue will need; we know that, and what we sent since.
   double kv_held() const;
@@ -65,6 +77,9 @@ struct Pod {
   // The share of its time, 0…1, that goes into prefills of late.
   double duty(Time now) const;
   void add_duty(Duration prefill, Time now);
+
+ private:
+  std::uint32_t still_misjudged() const { return std::min(misjudged, supposed); }
 };
 
 }  // namespace sluice::picker

@@ -66,18 +66,28 @@ struct Admission {
   bool queue = true;
   // With the choice of the lowest cost, all are busy where each would take this long before it begins with a
   // prompt. That much work in advance keeps a server busy until we hear that a first token is out.
-  Duration busy = std::chrono::milliseconds(500);
+  Duration busy = std::chrono::milliseconds(800);
+  // And a request of a priority below zero is refused where the best endpoint would take this long: less
+  // than others wait, so that they need not.
+  Duration shed = std::chrono::milliseconds(500);
   // With choices by score, where the mean of max(waiting / queue_depth, usage of the KV cache / kv_usage)
   // reaches 1: llm-d's utilization detector and its defaults.
   double queue_depth = 5;
   double kv_usage = 0.8;
   std::uint32_t max_queued = 4096;
   std::uint64_t max_queued_bytes = 64 << 20;
-  // A request's first token is wanted within `objective` and `objective_per_prefill` times the time that its
-  // prompt takes an idle endpoint: a long prompt has more. Who cannot make it any more is refused. A request
-  // can have an objective of its own.
-  Duration objective = std::chrono::seconds(10);
-  double objective_per_prefill = 5;
+  // When a request's first token is wanted, unless it says so itself: within `objective`, and
+  // `objective_per_prefill` times what its prompt takes an idle endpoint, for somebody who sends ten pages
+  // expects that to take longer. Of those that wait, who is late already comes after who is not. Two seconds
+  // are what MLPerf Inference allows Llama 2 70B (mlcommons.org); three prefills leave room for two of the
+  // same length before it.
+  Duration objective = std::chrono::seconds(2);
+  double objective_per_prefill = 3;
+  // Who would be late is refused: at once if the request said itself what is late, for it should know. Of the
+  // others, whose objective is our guess, who would be late by this, or, if it is not zero, who would wait
+  // for `time_to_live`.
+  Duration patience = std::chrono::seconds(3);
+  Duration time_to_live{0};
   // And the others that long after one another, on average; zero: as it happens. Endpoints where they come
   // later count as busy.
   Duration token_objective{0};

@@ -70,7 +70,7 @@ struct Request {
   std::string session;  // the address that served this session before; empty: none
   // The addresses that the gateway lets us choose from; absent: all.
   std::optional<std::vector<std::string>> subset;
-  // Until when its first token is wanted, from its arrival; zero: what the profile says.
+  // Until when its first token is wanted, from its arrival; zero: what the profile says (Admission).
   Duration objective{0};
 };
 

@@ -99,14 +99,14 @@ class Inside(picker_test.InEitherHome, picker_test.Home):
 
     def test_it_serves_without_the_bootstrap_extension(self) -> None:
         self.make_pods(2)
-        self.pods[0].waiting = 50
+        self.pods[0].waiting = 20
         self.start_envoy({"pool": POOL, "endpoints": [pod.address for pod in self.pods], "metricsInterval": "20ms"}, None)
         wait_for(lambda: all(pod.scrapes > 1 for pod in self.pods), "the servers are asked")
         self.assertEqual(Counter(self.ask().json["pod"] for _ in range(5)), {self.pods[1].address: 5})
 
     def test_envoy_listens_when_all_servers_have_been_asked(self) -> None:
         self.start(2)
-        self.pods[0].waiting = 50
+        self.pods[0].waiting = 20
         self.assertTrue(all(pod.scrapes for pod in self.pods))
 
     def test_the_servers_get_the_header(self) -> None:

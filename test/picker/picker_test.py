@@ -340,7 +340,7 @@ class InEitherHome:
 
     def test_requests_go_where_the_queue_is_short(self) -> None:
         self.start(3)
-        self.pods[0].waiting = self.pods[2].waiting = 50
+        self.pods[0].waiting = self.pods[2].waiting = 20
         time.sleep(0.2)
         served = Counter(self.ask().json["pod"] for _ in range(10))
         self.assertEqual(served, {self.pods[1].address: 10})
@@ -475,7 +475,7 @@ class InEitherHome:
         again = Pod(dead.port)
         self.addCleanup(again.server.server_close)
         wait_for(lambda: self.metric(up) == 1, "it is back")
-        alive.waiting = 50
+        alive.waiting = 20
         time.sleep(0.2)
         self.assertEqual(self.ask().json["pod"], again.address)
 

@@ -350,6 +350,9 @@ void Reader::read_admission(Profile& made) {
   };
   for (const auto& [name, instance] : instances_) {
     detect(instance);
+    if (instance.parameters.first_token_objective.count() > 0) {
+      admission.objective = instance.parameters.first_token_objective;
+    }
     if (instance.parameters.token_objective.count() > 0) {
       admission.token_objective = instance.parameters.token_objective;
     }
@@ -371,10 +374,7 @@ void Reader::read_admission(Profile& made) {
   };
   limit(config_.max_bytes, "maxBytes", admission.max_queued_bytes);
   limit(config_.max_requests, "maxRequests", admission.max_queued);
-  if (config_.request_ttl.count() > 0) {
-    admission.objective = config_.request_ttl;
-    admission.objective_per_prefill = 0;
-  }
+  admission.time_to_live = config_.request_ttl;
 }
 
 // In the order of the file.

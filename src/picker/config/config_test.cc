@@ -139,16 +139,16 @@ saturationDetector: {queueDepthThreshold: 8, kvCacheUtilThreshold: 0.9}
   EXPECT_TRUE(profile.admission.queue);
   EXPECT_EQ(profile.admission.max_queued_bytes, 1 << 30);
   EXPECT_EQ(profile.admission.max_queued, 1000);
-  EXPECT_EQ(profile.admission.objective, std::chrono::seconds(60));
+  EXPECT_EQ(profile.admission.time_to_live, std::chrono::seconds(60));
   EXPECT_EQ(profile.admission.queue_depth, 8);
   EXPECT_EQ(profile.admission.kv_usage, 0.9);
 }
 
-TEST(Config, ReadsRateLimitsAndAnObjectiveForTokens) {
+TEST(Config, ReadsRateLimitsAndObjectives) {
   const Read config = read_body(R"(featureGates: [flowControl]
 plugins:
 - type: lowest-cost-picker
-  parameters: {tokenObjective: 50ms}
+  parameters: {firstTokenObjective: 4s, tokenObjective: 50ms}
 - type: rate-limit
   parameters: {tokensPerSecond: 20000}
 - type: rate-limit
@@ -158,6 +158,7 @@ plugins:
   EXPECT_THAT(config.problems, IsEmpty());
   ASSERT_TRUE(config.profile.has_value());
   EXPECT_EQ(config.profile->serve.choice, Choice::kLowestCost);
+  EXPECT_EQ(config.profile->admission.objective, std::chrono::seconds(4));
   EXPECT_EQ(config.profile->admission.token_objective, std::chrono::milliseconds(50));
   EXPECT_THAT(config.profile->limits,
               ElementsAre(RateLimit{"", "", 0, 20000, 1}, RateLimit{"chat", "free", 0.5, 0, 10}));

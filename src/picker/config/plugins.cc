@@ -66,6 +66,7 @@ Type picker() {
 Type lowest_cost() {
   return object({
       field<&Parameters::max_num_of_endpoints>("maxNumOfEndpoints", int32().at_least(1)),
+      field<&Parameters::first_token_objective>("firstTokenObjective", string().formatted("duration")),
       field<&Parameters::token_objective>("tokenObjective", string().formatted("duration")),
   });
 }

@@ -41,6 +41,7 @@ struct Parameters {
   double pd_threshold = 0;
   double queue_depth = 5;
   double kv_usage = 0.8;
+  std::chrono::milliseconds first_token_objective{0};
   std::chrono::milliseconds token_objective{0};
   std::string model;
   std::string fairness_id;
