@@ -9,7 +9,8 @@ set(picker_module_sources
   base/quote.cc base/socket_file.cc base/utf8.cc
   tree/characters.cc tree/json.cc tree/scalar.cc tree/tree.cc tree/write.cc
   schema/bind.cc schema/check.cc schema/codec.cc schema/deprecation.cc schema/effect.cc schema/path.cc schema/type.cc
-  picker/config/config.cc picker/config/plugins.cc)
+  picker/config/config.cc picker/config/plugins.cc
+  tls/client.cc)
 list(TRANSFORM picker_module_sources PREPEND ${PROJECT_SOURCE_DIR}/src/)
 file(GLOB picker_module_folders CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/src/picker/*.cc ${PROJECT_SOURCE_DIR}/src/picker/exchange/*.cc
@@ -17,6 +18,8 @@ file(GLOB picker_module_folders CONFIGURE_DEPENDS
 list(FILTER picker_module_folders EXCLUDE REGEX "_test\\.cc$")
 
 find_library(ABSL_THROW_ARCHIVE libabsl_throw_delegate.a REQUIRED)
+find_library(SSL_ARCHIVE libssl.a REQUIRED)
+find_library(CRYPTO_ARCHIVE libcrypto.a REQUIRED)
 find_library(ABSL_LOGGING_ARCHIVE libabsl_raw_logging_internal.a REQUIRED)
 
 add_library(picker_module MODULE EXCLUDE_FROM_ALL ${picker_module_sources} ${picker_module_folders})
@@ -29,7 +32,9 @@ target_compile_options(picker_module PRIVATE
   -ffunction-sections -fdata-sections -Wno-subobject-linkage)
 target_link_libraries(picker_module PRIVATE
   sluice_options fmt::fmt-header-only
-  ${ABSL_THROW_ARCHIVE} ${ABSL_LOGGING_ARCHIVE})
+  ${ABSL_THROW_ARCHIVE} ${ABSL_LOGGING_ARCHIVE}
+  # For https; what they need besides is libc's.
+  ${SSL_ARCHIVE} ${CRYPTO_ARCHIVE})
 target_link_options(picker_module PRIVATE
   -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,--strip-all
   # mold asks for the newest libc that any part of libstdc++ would need, also of parts that are not there.

@@ -25,6 +25,8 @@ const std::vector<Annotation>& known() {
       {kWasmBodyBehindHeldHeaders, kind_of<EnvoyExtensionPolicy>(), "EnvoyExtensionPolicies"},
       {kPickerHome, kind_of<InferencePool>(), "InferencePools"},
       {kPickerConfig, kind_of<InferencePool>(), "InferencePools"},
+      {kPickerMetrics, kind_of<InferencePool>(), "InferencePools"},
+      {kPickerAnswers, kind_of<InferencePool>(), "InferencePools"},
   };
   return kKnown;
 }

@@ -20,6 +20,10 @@ inline constexpr std::string_view kWasmBodyBehindHeldHeaders = "sluice.dev/wasm-
 inline constexpr std::string_view kPickerHome = "sluice.dev/picker";
 // Of an InferencePool: the ConfigMap with an EndpointPickerConfig for it.
 inline constexpr std::string_view kPickerConfig = "sluice.dev/picker-config";
+// Of an InferencePool: where our own picker asks its servers for metrics, as `https://:8443/metrics`.
+inline constexpr std::string_view kPickerMetrics = "sluice.dev/picker-metrics";
+// Of an InferencePool: what its picker is shown of answers, as-needed or headers.
+inline constexpr std::string_view kPickerAnswers = "sluice.dev/picker-answers";
 
 // Warns of annotations of an object that look like ours and are none, or none of its kind.
 void report_annotations(const Tree& document, const GroupKind& kind, std::vector<Problem>& problems);

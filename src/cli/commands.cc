@@ -686,6 +686,16 @@ Action declare_picker(CLI::App& app) {
   app.add_option("--config", picker.config_file,
                  "An EndpointPickerConfig of llm-d (default: costs, without tuning)")
       ->type_name("FILE");
+  auto* const metrics_at =
+      app.add_option("--metrics-at", picker.metrics_at,
+                     "Where servers have their metrics, if not at /metrics of their own port:\n"
+                     "/prometheus/metrics, :8002, https://:8443/metrics")
+          ->type_name("[SCHEME://][:PORT][/PATH]");
+  app.add_option("--metrics-ca", picker.metrics_ca,
+                 "PEM file: who signs the certificates of servers that are asked by https; or `system`.\n"
+                 "Without it any certificate will do")
+      ->type_name("FILE")
+      ->needs(metrics_at);
   app.add_option("--metrics-interval", picker.metrics_interval_ms,
                  "How often servers are asked for their metrics (default: 50)")
       ->type_name("MS")

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/quote.h"
+#include "base/resident.h"
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/pool_files.h"
@@ -26,6 +27,7 @@
 #include "control/signals.h"
 #include "picker/config/config.h"
 #include "picker/exchange/endpoints.h"
+#include "picker/sources.h"
 #include "picker/service/server.h"
 #include "source/files.h"
 
@@ -66,6 +68,14 @@ bool read_options(const PickerOptions& options, picker::ServerOptions& server, P
     for (picker::Endpoint& endpoint : *endpoints) server.endpoints.push_back(std::move(endpoint));
   }
   picker::ServiceOptions& service = server.service;
+  if (!options.metrics_at.empty()) {
+    auto source = picker::parse_source(options.metrics_at, options.metrics_ca);
+    if (!source) {
+      *problem = source.error();
+      return false;
+    }
+    service.scrape.sources = picker::sources_with(*std::move(source));
+  }
   service.scrape.interval = std::chrono::milliseconds(options.metrics_interval_ms);
   service.scrape.idle_interval = std::chrono::milliseconds(options.metrics_idle_interval_ms);
   service.pool.max_body_bytes = std::size_t{options.max_body_mib} << 20U;
@@ -98,7 +108,7 @@ bool read_options(const PickerOptions& options, picker::ServerOptions& server, P
 }
 
 // False, and said so, where the file is no good. Warnings are said too.
-bool read_config(const std::string& file, picker::Profile& profile, Console& console) {
+bool read_config(const std::string& file, picker::ServiceOptions& service, Console& console) {
   if (file.empty()) return true;
   const std::optional<std::string> text = read_file(file);
   if (!text) {
@@ -106,7 +116,7 @@ bool read_config(const std::string& file, picker::Profile& profile, Console& con
     return false;
   }
   std::vector<Problem> problems;
-  std::optional<picker::Profile> read = picker::read_profile(*text, file, &problems);
+  std::optional<picker::Config> read = picker::read_config(*text, file, &problems);
   const auto line_of = [&text](const std::string&, unsigned line) {
     std::string_view rest = *text;
     for (; line > 1; --line)
@@ -115,7 +125,8 @@ bool read_config(const std::string& file, picker::Profile& profile, Console& con
   };
   console.err << print_problems(problems, line_of, console.err_color);
   if (!read) return false;
-  profile = *std::move(read);
+  service.scrape.sources = picker::sources_of(*read, service.scrape.sources);
+  service.pool.profile = std::move(read->profile);
   return true;
 }
 
@@ -147,7 +158,9 @@ admin::Options admin_options(const std::string& address, picker::PickerServer& s
 class FollowedPool {
  public:
   explicit FollowedPool(const PickerOptions& options)
-      : follows_config_(options.config_file.empty()), files_(options.pool) {
+      : follows_config_(options.config_file.empty()),
+        follows_sources_(options.metrics_at.empty()),
+        files_(options.pool) {
     const std::lock_guard lock(mutex_);  // what comes at first is first
     source_ = source::watch_files(options.paths, "", &first_, [this](const source::Batch& batch) {
       const std::lock_guard guard(mutex_);
@@ -177,7 +190,9 @@ class FollowedPool {
     server.service.pool.rules = control::rules_of(planned->plan);
     if (follows_config_) {
       config_ = planned->plan.config.value_or("");
-      server.service.pool.profile = control::profile_of(config_);
+      const picker::Config decides = control::config_of(config_);
+      server.service.pool.profile = decides.profile;
+      if (follows_sources_) server.service.scrape.sources = control::sources_of(planned->plan, decides);
     }
     return true;
   }
@@ -206,14 +221,19 @@ class FollowedPool {
     log(Level::kInfo, "endpoints", {{"count", endpoints.size()}});
     // One that is no good leaves the last one in force.
     std::optional<picker::Profile> profile;
-    if (follows_config_ && plan.config && *plan.config != config_) {
-      config_ = *plan.config;
-      profile = control::profile_of(config_);
+    std::optional<picker::Sources> sources;
+    if (follows_config_) {
+      const bool changed = plan.config && *plan.config != config_;
+      if (changed) config_ = *plan.config;
+      picker::Config decides = control::config_of(config_);
+      if (follows_sources_) sources = control::sources_of(plan, decides);
+      if (changed) profile = std::move(decides.profile);
     }
-    server_->update(std::move(endpoints), control::rules_of(plan), std::move(profile));
+    server_->update(std::move(endpoints), control::rules_of(plan), std::move(profile), std::move(sources));
   }
 
-  const bool follows_config_;  // the pool says by what it decides, not the command line
+  const bool follows_config_;   // the pool says by what it decides, not the command line
+  const bool follows_sources_;  // and where servers are asked
   std::mutex mutex_;           // of what follows, but for source_
   std::string config_;
   source::Batch first_;
@@ -229,7 +249,7 @@ int serve_picker(const PickerOptions& options, Console& console) {
   Problem problem;
   if (!read_options(options, server_options, &problem)) return fail(console, text_of(problem));
 
-  if (!read_config(options.config_file, server_options.service.pool.profile, console)) return kProblems;
+  if (!read_config(options.config_file, server_options.service, console)) return kProblems;
 
   // Before there are threads, which inherit what it blocks.
   std::promise<int> signalled;
@@ -252,6 +272,7 @@ int serve_picker(const PickerOptions& options, Console& console) {
   }
   log(Level::kInfo, "listening",
       {{"address", server->address()}, {"admin", admin == nullptr ? "" : admin->tcp_address()}});
+  give_back_program_pages();
   signalled.get_future().wait();
   log(Level::kInfo, "ending", {});
   pool.reset();

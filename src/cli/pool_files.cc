@@ -104,6 +104,8 @@ std::expected<PoolFiles::Planned, Problem> PoolFiles::plan() const {
   auto config = control::read_picker_config(name, pool, {.find = find, .near = near});
   if (!config) return Planned{std::move(plan), {}};
   plan.config = std::move(config->json);
+  plan.metrics = std::move(config->metrics);
+  plan.reads_answers = config->reads_answers;
   return Planned{std::move(plan), std::move(config->problems)};
 }
 

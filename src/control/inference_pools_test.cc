@@ -331,6 +331,92 @@ TEST_F(InferencePools, AConfigThatIsNotThereIsAProblemOfThePool) {
   }
 }
 
+TEST_F(InferencePools, APickerSeesWhatItsConfigNeedsOfAnswersAndItsRouteSaysSo) {
+  const auto shown = [this] {
+    const ir::Route& made = *route().contributions.at(0).second.routes->front();
+    return made.action->extensions->at(0).answers;
+  };
+  EXPECT_EQ(shown(), ir::AnswersShown::kAll);
+  feed(kQueueScorer);
+  feed_pool("", kByDecide);
+  commit();
+  EXPECT_EQ(shown(), ir::AnswersShown::kHeaders);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kListener).changes().size(), 0U);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kRouteConfiguration).changes().size(), 1U);
+
+  const auto decide = [this](std::string_view plugin) {
+    feed(fmt::format("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: decide}}, data: {{c: '{{apiVersion: "
+                     "llm-d.ai/v1alpha1, kind: EndpointPickerConfig, plugins: [{{type: {}}}]}}'}}}}",
+                     plugin));
+    commit();
+  };
+  decide("prefix-cache-scorer");
+  EXPECT_EQ(shown(), ir::AnswersShown::kNone);
+  decide("token-load-scorer");
+  EXPECT_EQ(shown(), ir::AnswersShown::kAll);
+  decide("no-such-scorer");
+  EXPECT_EQ(shown(), ir::AnswersShown::kAll);
+}
+
+TEST_F(InferencePools, ByAnAnnotationAPickerSeesHeadersOfAnswersAlone) {
+  const auto use = [this] {
+    return route().contributions.at(0).second.routes->front()->action->extensions->at(0);
+  };
+  feed_pool("", "{sluice.dev/picker-answers: headers}");
+  commit();
+  EXPECT_EQ(use().answers, ir::AnswersShown::kHeaders);
+  EXPECT_FALSE(use().streamed);
+  EXPECT_FALSE(plan()->reads_answers);
+  EXPECT_EQ(problems(), std::vector<std::string>());
+
+  feed("{apiVersion: v1, kind: Service, metadata: {name: epp}, spec: {ports: [{port: 9002}]}}");
+  feed_pool(", endpointPickerRef: {name: epp, port: {number: 9002}}", "{sluice.dev/picker-answers: headers}");
+  commit();
+  EXPECT_EQ(use().answers, ir::AnswersShown::kHeaders);
+  EXPECT_TRUE(use().streamed);
+  EXPECT_EQ(problems(), std::vector<std::string>());
+
+  feed_pool("", "{sluice.dev/picker-answers: header}");
+  commit();
+  EXPECT_EQ(use().answers, ir::AnswersShown::kAll);
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{
+                "InferencePool default/llama metadata.annotations[sluice.dev/picker-answers]: `header` is "
+                "nothing to see of answers: the picker sees as much as it needs (did you mean `headers`?) "
+                "[value/picker-answers]"});
+}
+
+TEST_F(InferencePools, ByAnAnnotationMetricsAreElsewhereUnlessTheConfigSaysWhere) {
+  feed_pool("", "{sluice.dev/picker-metrics: 'https://:8002/m'}");
+  commit();
+  EXPECT_EQ(plan()->metrics, "https://:8002/m");
+  EXPECT_EQ(sources_of(*plan(), config_of(*plan()->config)).metrics,
+            (picker::Source{.tls = true, .port = 8002, .path = "/m"}));
+  EXPECT_EQ(problems(), std::vector<std::string>());
+
+  feed(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{apiVersion: llm-d.ai/v1alpha1, "
+      "kind: EndpointPickerConfig, plugins: [{type: metrics-data-source, parameters: {port: 9000}}]}'}}");
+  feed_pool("", "{sluice.dev/picker-config: decide, sluice.dev/picker-metrics: ':8002'}");
+  commit();
+  EXPECT_EQ(sources_of(*plan(), config_of(*plan()->config)).metrics,
+            (picker::Source{.port = 9000, .path = "/metrics"}));
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{
+                "InferencePool default/llama metadata.annotations[sluice.dev/picker-metrics]: the pool's config "
+                "says where metrics are, by its `metrics-data-source` (remove the annotation, or the plugin) "
+                "[support/no-effect]"});
+
+  feed_pool("", "{sluice.dev/picker-metrics: 'prometheus'}");
+  commit();
+  EXPECT_EQ(plan()->metrics, "");
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{
+                "InferencePool default/llama metadata.annotations[sluice.dev/picker-metrics]: `prometheus` is no "
+                "place to ask for metrics: they are asked for at `/metrics` (write a path, a port or both, as "
+                "`/prometheus/metrics`, `:8002` or `https://:8443/metrics`) [value/metrics-source]"});
+}
+
 TEST_F(InferencePools, APickerOfItsOwnIsToldNoConfig) {
   feed("{apiVersion: v1, kind: Service, metadata: {name: epp}, spec: {ports: [{port: 9002}]}}");
   feed_pool(", endpointPickerRef: {name: epp, port: {number: 9002}}", kByDecide);

@@ -1,7 +1,10 @@
-// The EndpointPickerConfig that a pool's own picker decides by: its InferencePool names a ConfigMap of its
-// namespace by the annotation api::kPickerConfig, and the ConfigMap has it under its one key.
+// What an InferencePool says of how its picker works, by annotations.
 //
-// A mistake in it is one of the ConfigMap, at its place in the text: "data[config.yaml].plugins[0].type".
+//   api::kPickerConfig    a ConfigMap of its namespace, which has an EndpointPickerConfig under its one key
+//   api::kPickerMetrics   where servers are asked for metrics
+//   api::kPickerAnswers   whether the picker sees no more of answers than their headers
+//
+// A mistake in the config is one of the ConfigMap, at its place in the text: "data[config.yaml].plugins[0].type".
 //
 // Threads: a pure function.
 #pragma once
@@ -12,13 +15,18 @@
 #include <vector>
 
 #include "base/problem.h"
+#include "ir/extension.h"
 #include "translate/inference_pool.h"
 
 namespace sluice::control {
 
 struct PickerConfig {
-  std::optional<std::string> json;  // nothing: it is no good
-  std::vector<Problem> problems;
+  std::optional<std::string> json = std::string();  // empty: there is none; nothing: it is no good
+  std::string metrics = {};                         // as picker::parse_source() has it; empty: as usual
+  bool reads_answers = true;                        // if it needs them
+  // What the picker sees of answers where it is a service.
+  ir::AnswersShown answers = ir::AnswersShown::kAll;
+  std::vector<Problem> problems = {};
 
   bool operator==(const PickerConfig&) const = default;
 };
@@ -29,7 +37,7 @@ struct ConfigMaps {
   std::function<std::string(const NamespacedName& missing)> near;    // "did you mean `web`?", or empty
 };
 
-// Nothing where the pool names none.
+// Nothing where the pool says nothing.
 std::optional<PickerConfig> read_picker_config(const NamespacedName& name, const api::InferencePool& pool,
                                                const ConfigMaps& maps);
 

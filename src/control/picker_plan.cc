@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/socket_address.h"
-#include "picker/config/config.h"
 
 namespace sluice::control {
 
@@ -51,11 +50,20 @@ picker::TrafficRules rules_of(const translate::PickerPlan& plan) {
   return rules;
 }
 
-picker::Profile profile_of(const std::string& config) {
-  if (config.empty()) return picker::default_profile();
-  std::vector<Problem> ignored;
-  std::optional<picker::Profile> profile = picker::read_profile(config, "", &ignored);
-  return profile ? *std::move(profile) : picker::default_profile();
+picker::Config config_of(const std::string& config) {
+  if (!config.empty()) {
+    std::vector<Problem> ignored;
+    if (auto read = picker::read_config(config, "", &ignored)) return *std::move(read);
+  }
+  return {.profile = picker::default_profile(), .metrics = {}, .models = {}};
+}
+
+picker::Sources sources_of(const PickerPlan& plan, const picker::Config& config) {
+  picker::Sources otherwise;
+  if (!plan.metrics.empty()) {
+    if (auto source = picker::parse_source(plan.metrics)) otherwise = picker::sources_with(*std::move(source));
+  }
+  return picker::sources_of(config, otherwise);
 }
 
 }  // namespace sluice::control

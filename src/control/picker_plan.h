@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "picker/config/config.h"
 #include "picker/endpoint.h"
 #include "picker/exchange/pool.h"
-#include "picker/profile.h"
+#include "picker/sources.h"
 #include "translate/inference_pool.h"
 
 namespace sluice::control {
@@ -20,6 +21,8 @@ std::vector<translate::PickerPlan::Server> servers_of(const api::InferencePool& 
 std::vector<picker::Endpoint> endpoints_of(const translate::PickerPlan& plan);
 picker::TrafficRules rules_of(const translate::PickerPlan& plan);
 // Of the text of PickerPlan::config, which has been read without a mistake.
-picker::Profile profile_of(const std::string& config);
+picker::Config config_of(const std::string& config);
+// Where servers are asked, by the plan and this config of its picker.
+picker::Sources sources_of(const translate::PickerPlan& plan, const picker::Config& config);
 
 }  // namespace sluice::control

@@ -43,6 +43,8 @@ std::string text_of(const translate::PickerPlan& plan, const std::string& config
   json pool{
       {"servers", std::move(servers)}, {"objectives", rules.priorities}, {"rewrites", std::move(rewrites)}};
   if (!config.empty()) pool["config"] = json::parse(config);
+  if (!plan.metrics.empty()) pool["metricsAt"] = plan.metrics;
+  if (!plan.reads_answers) pool["readResponses"] = false;
   return pool.dump();
 }
 
@@ -138,8 +140,10 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
   }
   if (running != running_.end()) running->second.config = config;
   if (running != running_.end() && !inside) {
+    const picker::Config decides = config_of(config);
     running->second.server->update(endpoints_of(plan), rules_of(plan),
-                                   config == before ? std::nullopt : std::optional(profile_of(config)));
+                                   config == before ? std::nullopt : std::optional(decides.profile),
+                                   sources_of(plan, decides));
     return;
   }
   std::error_code ignored;  // whoever makes something there says what is wrong
@@ -160,7 +164,9 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
   }
   picker::ServerOptions options;
   options.service.pool.rules = rules_of(plan);
-  options.service.pool.profile = profile_of(config);
+  const picker::Config decides = config_of(config);
+  options.service.pool.profile = decides.profile;
+  options.service.scrape.sources = sources_of(plan, decides);
   options.server.address = "unix:" + plan.socket;
   options.endpoints = endpoints_of(plan);
   Problem problem;

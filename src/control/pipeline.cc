@@ -118,6 +118,7 @@ struct Pipeline::Tables {
                                            .backends = policies.backends,
                                            .x_backends = policies.x_backends,
                                            .pools = pools.views,
+                                           .picker_answers = pools.answers,
                                            .extended_filters = filters.extended,
                                            .backend_tls_policies_of = policies.backend_tls_of,
                                            .traffic_policies_of = policies.traffic_of,

@@ -36,7 +36,7 @@ std::string describe_protocol(const ir::Cluster& cluster) {
 
 std::string short_name(const std::string& extension) {
   static const re2::RE2 kPolicy(R"(/envoyextensionpolicy/([^/]+/[^/]+)/[a-z]+/)");
-  std::string name = ir::short_names({{.name = extension, .lua_context = {}}}).front();
+  std::string name = ir::short_names({{.name = extension}}).front();
   re2::RE2::Replace(&name, kPolicy, R"(/\1/)");
   return name;
 }

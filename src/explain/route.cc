@@ -267,7 +267,7 @@ void Follower::split(const ir::Forward& forward, const ir::Route& route, const S
     const translate::ClusterRow* cluster =
         part.cluster.empty() ? nullptr : snapshot_.cluster(*e_.proxy, part.cluster);
     if (cluster != nullptr && cluster->cluster.credential) {
-      add_own_steps({{.name = cluster->cluster.credential->name, .lua_context = {}}}, to.steps);
+      add_own_steps({{.name = cluster->cluster.credential->name}}, to.steps);
     }
     if (part.rewrite) add_rewrite_steps(*part.rewrite, route.match.path, arrival_, to.steps);
     add_header_steps("response-headers", part.response_headers.or_default(), to.steps);

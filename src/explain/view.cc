@@ -236,7 +236,7 @@ class Viewer {
     if (cluster.cluster.credential) {
       view.settings["credential"].insert(fmt::format(
           "{}",
-          fmt::join(ir::short_names({{.name = cluster.cluster.credential->name, .lua_context = {}}}), "")));
+          fmt::join(ir::short_names({{.name = cluster.cluster.credential->name}}), "")));
       const auto& injector = std::get<ir::CredentialInjector>(cluster.cluster.credential->filter);
       view.credentials.insert(secret(injector.secret).credential);
     }

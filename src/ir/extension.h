@@ -64,6 +64,8 @@ inline constexpr std::string_view kSubsetNamespace = "envoy.lb.subset_hint";
 // Who decides which endpoint of an InferencePool gets a request: a service that is asked, or a module inside
 // the proxy. It is the last that a request meets: what it reserves is not refused afterwards.
 inline constexpr std::string_view kEndpointPicker = "envoy.filters.http.ext_proc.endpoint_picker";
+// What it is shown of answers.
+enum class AnswersShown : std::uint8_t { kAll, kHeaders, kNone };
 struct EndpointPicker {
   std::string cluster;
   std::string authority;
@@ -173,7 +175,11 @@ using ExtensionPtr = std::shared_ptr<const Extension>;
 // What a route says of one that is on for it.
 struct ExtensionUse {
   std::string name;
-  std::string lua_context;  // Lua::context
+  std::string lua_context = {};  // Lua::context
+  // Of an EndpointPicker that is a service: what of answers it sees, and EndpointPicker::streamed. So it is
+  // the route that changes where that does, and no listener.
+  AnswersShown answers = AnswersShown::kAll;
+  bool streamed = false;
 
   bool operator==(const ExtensionUse&) const = default;
   auto operator<=>(const ExtensionUse&) const = default;

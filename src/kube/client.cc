@@ -33,7 +33,7 @@
 #include "base/socket_address.h"
 #include "kube/credential.h"
 #include "kube/response.h"
-#include "kube/tls.h"
+#include "tls/client.h"
 
 namespace sluice::kube {
 namespace {
@@ -200,13 +200,13 @@ awaitable<std::optional<Failure>> Connection::shake_hands(const Destination& to,
   SSL* const ssl = SSL_new(context);
   if (ssl == nullptr) co_return Failure{Reason::kTls, "OpenSSL has no memory for another connection"};
   tls_.emplace(socket_, ssl);  // owns it
-  if (!expect_server(ssl, to.access.server_name, to.access.insecure)) {
+  if (!tls::expect_server(ssl, to.access.server_name, !to.access.insecure)) {
     co_return Failure{Reason::kTls, fmt::format("`{}` is no name of a server", to.access.server_name)};
   }
   Error error;
   co_await tls_->async_handshake(asio::ssl::stream_base::client, redirect_error(use_awaitable, error));
   if (!error) co_return std::nullopt;
-  const std::string why = why_not_trusted(ssl);
+  const std::string why = tls::why_not_trusted(ssl);
   if (!timed_out_ && !why.empty()) {
     co_return Failure{Reason::kTls, fmt::format("the certificate of `{}` is not trusted: {}", to.place, why)};
   }
@@ -527,8 +527,11 @@ class Client::Impl {
       return false;
     }
     if (tls_ && *authorities == tls_authorities_ && shows_same(credential)) return true;
-    std::expected<TlsContext, std::string> made =
-        make_tls_context(*authorities, access_.insecure, credential);
+    std::expected<tls::Context, std::string> made =
+        tls::make_client_context({.authorities = *authorities,
+                                  .verify = !access_.insecure,
+                                  .certificate = credential.certificate,
+                                  .key = credential.key});
     if (!made) {
       tls_fault_ = std::move(made.error());
       return false;
@@ -649,7 +652,7 @@ class Client::Impl {
   asio::steady_timer plugin_done_{loop_};
   std::string plugin_fault_;
   std::chrono::system_clock::time_point plugin_failed_;
-  TlsContext tls_;
+  tls::Context tls_;
   std::string tls_authorities_;
   Credential tls_credential_;
   std::string tls_fault_;

@@ -113,6 +113,8 @@ struct Profile {
   std::uint32_t prefill_threshold = 0;
   Admission admission;
   std::vector<RateLimit> limits;
+  // The header by which a request says who has served its session; empty: the usual one.
+  std::string session_header;
 
   bool operator==(const Profile&) const = default;
 };

@@ -24,7 +24,8 @@ struct ResolvedBackend {
   // Of an InferencePool: who says which endpoint a request goes to, and its cluster. Null: nobody does.
   ir::ExtensionPtr picker;
   std::shared_ptr<const ClusterRow> picker_cluster;
-  bool no_picker = false;  // ... and no request may do without: 503
+  ir::AnswersShown picker_sees = ir::AnswersShown::kAll;  // where that is a service
+  bool no_picker = false;                                 // ... and no request may do without: 503
   // Of rules that have none of their own: that of its XBackendTrafficPolicy.
   Boxed<api::SessionPersistence> session;
 

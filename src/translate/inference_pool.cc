@@ -346,6 +346,9 @@ std::expected<std::shared_ptr<ResolvedBackend>, ReferenceFailure> resolve_pool(
     picker = resolve_picker(key.name, *view, reader, reads, policies);
   }
   if (picker) {
+    if (const ir::AnswersShown* shown = reads.get(reader.tables.picker_answers, key.name)) {
+      resolved->picker_sees = *shown;
+    }
     resolved->picker_cluster = row_of(*picker);
     resolved->picker = std::make_shared<ir::Extension>(ir::Extension{
         .name = fmt::format("{}/{}", ir::kEndpointPicker, key.name.to_string()),

@@ -260,7 +260,7 @@ void RuleTranslator::ask(const std::vector<ir::ExtensionPtr>& filters, ir::Route
       action.extensions ? *action.extensions : std::vector<ir::ExtensionUse>();
   for (const ir::ExtensionPtr& filter : filters) {
     if (std::ranges::find(asking_, filter) == asking_.end()) asking_.push_back(filter);
-    uses.push_back({.name = filter->name, .lua_context = {}});
+    uses.push_back({.name = filter->name});
   }
   std::ranges::sort(uses);
   action.extensions = std::move(uses);
@@ -271,6 +271,12 @@ void RuleTranslator::ask_picker(const ResolvedBackend& pool, ir::RouteAction& ac
   if (pool.picker == nullptr) return;
   if (pool.picker_cluster != nullptr) backends_.add_cluster(pool.picker_cluster);
   ask({pool.picker}, action);
+  if (pool.picker_sees == ir::AnswersShown::kAll) return;
+  std::vector<ir::ExtensionUse> uses = *action.extensions;
+  const auto use = std::ranges::find(uses, pool.picker->name, &ir::ExtensionUse::name);
+  use->answers = pool.picker_sees;
+  use->streamed = std::get<ir::EndpointPicker>(pool.picker->filter).streamed;
+  action.extensions = std::move(uses);
 }
 
 // What the backends of a rule are beside each other. A Backend of type DynamicResolver has to be alone.
@@ -670,7 +676,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
       action->cors = filters.cors;
       if (filters.credential != nullptr) {
         action->extensions =
-            std::vector{ir::ExtensionUse{.name = filters.credential->credential->name, .lua_context = {}}};
+            std::vector{ir::ExtensionUse{.name = filters.credential->credential->name}};
       }
       ask(filters.auths, *action);
     }

@@ -570,6 +570,11 @@ struct PickerPlan {
   // The EndpointPickerConfig that it decides by, as JSON; empty: its default. Nothing: the one that is wanted
   // is no good, and it goes on by the one that it has.
   std::optional<std::string> config = std::string();
+  // Where servers are asked for metrics, as picker::parse_source() has it, unless the config says it; empty: as
+  // usual.
+  std::string metrics = {};
+  // Whether it may see bodies of answers, if it needs them.
+  bool reads_answers = true;
 
   bool operator==(const PickerPlan&) const = default;
 };

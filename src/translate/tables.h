@@ -60,6 +60,7 @@ struct Projections {
   const flow::Table<NamespacedName, BackendRow>& backends;
   const flow::Table<NamespacedName, BackendRow>& x_backends;
   const flow::Table<NamespacedName, PoolView>& pools;
+  const flow::Table<NamespacedName, ir::AnswersShown>& picker_answers;  // of pools whose picker sees not all
   const flow::Table<NamespacedName, ExtendedFilterRow>& extended_filters;  // HTTPRouteFilters
   const flow::Index<ObjectKey, NamespacedName, BackendTlsPolicyRow>& backend_tls_policies_of;  // by target
   const flow::Index<ObjectKey, NamespacedName, TrafficPolicyRow>& traffic_policies_of;         // by target

@@ -149,6 +149,7 @@ class StageTest : public testing::Test {
       .backends = backends_,
       .x_backends = x_backends_,
       .pools = input<NamespacedName, PoolView>("pools"),
+      .picker_answers = input<NamespacedName, ir::AnswersShown>("answers that pickers see"),
       .extended_filters = extended_filters_,
       .backend_tls_policies_of = graph_.index(
           "backend TLS policies by target",

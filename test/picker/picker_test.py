@@ -9,6 +9,7 @@ import json
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -41,7 +42,8 @@ def documented(name: str) -> str:
 class Pod:
     """A model server: /metrics, /v1/models and completions. What it says of itself is in its members."""
 
-    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1", metrics_path: str = "/metrics",
+                 certificate: tuple[Path, Path] | None = None) -> None:
         self.waiting = self.running = 0
         self.adapters: list[str] = []
         self.pause = 0.0  # before each event of a stream, and before other answers
@@ -65,7 +67,7 @@ class Pod:
                 self.wfile.write(text.encode())
 
             def do_GET(self) -> None:
-                if self.path == "/metrics":
+                if self.path == metrics_path:
                     pod.scrapes += 1
                     self._answer(200, "text/plain", pod.page())
                 else:
@@ -123,6 +125,10 @@ class Pod:
 
         self.connections: list[socket.socket] = []
         self.server = Server((host, port), Handler)
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(*certificate)
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         self.address = f"{host}:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)

@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
 
 from picker_test import CHAT, SIMULATOR, Picker, Pod, documented  # noqa: E402
-from rig import SLUICE, Answer, Object, Rig, request, run_tests, wait_for  # noqa: E402
+from rig import SLUICE, Answer, Authority, Object, Rig, request, run_tests, wait_for  # noqa: E402
 
 POOL: Object = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "llama"}
 
@@ -40,8 +40,9 @@ def route(*backends: Object) -> Object:
             "spec": {"parentRefs": [{"name": "web"}], "rules": [{"backendRefs": list(backends)}]}}
 
 
-def pool(ports: list[int], home: str = "", config: str = "", **more: Any) -> Object:
-    annotations = {"sluice.dev/picker": home, "sluice.dev/picker-config": config}
+def pool(ports: list[int], home: str = "", config: str = "", metrics: str = "", answers: str = "", **more: Any) -> Object:
+    annotations = {"sluice.dev/picker": home, "sluice.dev/picker-config": config, "sluice.dev/picker-metrics": metrics,
+                   "sluice.dev/picker-answers": answers}
     return {"apiVersion": "inference.networking.k8s.io/v1", "kind": "InferencePool",
             "metadata": {"name": "llama", "annotations": {key: value for key, value in annotations.items() if value}},
             "spec": {"selector": {"matchLabels": {"app": "llama"}},
@@ -157,8 +158,75 @@ class Pools(unittest.TestCase):
 class Own:
     home = ""
 
-    def pool(self, ports: list[int], config: str = "") -> Object:
-        return pool(ports, self.home, config)
+    def pool(self, ports: list[int], config: str = "", **more: str) -> Object:
+        return pool(ports, self.home, config, **more)
+
+    def add_two_machines(self, **options: Any) -> tuple[list[int], list[Pod]]:
+        """Two servers, each with another one beside it that has its metrics; the ports of both kinds, and those others."""
+        ports = self.add_pods(1)
+        self.pods.append(Pod(ports[0], "127.0.0.2"))
+        metrics = [Pod(**options)]
+        metrics.append(Pod(metrics[0].port, "127.0.0.2", **options))
+        for pod in (self.pods[1], *metrics):
+            self.addCleanup(pod.server.server_close)
+        return [ports[0], metrics[0].port], metrics
+
+    def they_are_heard(self, metrics: list[Pod]) -> None:
+        for busy, free in ((0, 1), (1, 0)):
+            metrics[busy].waiting, metrics[free].waiting = 50, 0
+            wait_for(lambda free=free: Counter(self.ask().json["pod"] for _ in range(5)) == {self.pods[free].address: 5},
+                     "requests go where nobody waits")
+        self.assertEqual([pod.scrapes for pod in self.pods], [0, 0])
+        self.assertEqual(self.sluice.rejections(), [])
+
+    def test_metrics_are_read_at_another_path_and_port(self) -> None:
+        (port, other), metrics = self.add_two_machines(metrics_path="/prometheus/metrics")
+        self.serve(self.pool([port], metrics=f":{other}/prometheus/metrics"), machine(), machine("two", "127.0.0.2"),
+                   route(POOL))
+        self.they_are_heard(metrics)
+
+    def test_metrics_are_read_by_https_from_servers_whose_certificates_are_verified(self) -> None:
+        authority = self.authority("trusted")
+        certificate = authority.sign("server", "IP:127.0.0.1,IP:127.0.0.2")
+        (port, other), metrics = self.add_two_machines(certificate=certificate)
+        config = config_map("decide", documented("metrics-source").replace("8002", str(other)).replace(
+            "/etc/model-servers/ca.crt", str(authority.folder / "servers.crt")))
+        objects = (machine(), machine("two", "127.0.0.2"), route(POOL))
+        self.serve(self.pool([port], "decide"), config, *objects)
+        self.they_are_heard(metrics)
+        stranger = self.authority("stranger")
+        config["data"]["config.yaml"] = config["data"]["config.yaml"].replace(str(authority.folder), str(stranger.folder))
+        self.change(self.pool([port], "decide"), config, *objects)
+        wait_for(lambda: "its certificate is not trusted" in self.sluice.log.read_text(), "it says why it hears nothing")
+        self.assertEqual(self.ask().status, 200, "no server says anything, so any will do")
+
+    def authority(self, name: str) -> Authority:
+        folder = self.rig.path(name)
+        folder.mkdir()
+        return Authority(folder, "servers")
+
+    def stream(self) -> http.client.HTTPResponse:
+        """An answer in 15 events, a tenth of a second after one another, of which the first is there."""
+        for pod in self.pods:
+            pod.pause, pod.events = 0.1, 15
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.request("POST", CHAT, json.dumps({"model": "base", "stream": True, "messages": []}))
+        response = connection.getresponse()
+        self.assertIn("content", response.readline().decode())
+        return response
+
+    def ends_whole(self, response: http.client.HTTPResponse) -> None:
+        rest = response.read().decode()
+        self.assertEqual((rest.count('"content"'), "[DONE]" in rest), (14, True))
+
+    def test_a_session_stays_where_it_was_served(self) -> None:
+        ports = self.add_pods(3)
+        session = "apiVersion: llm-d.ai/v1alpha1\nkind: EndpointPickerConfig\nplugins:\n- type: session-affinity-scorer\n"
+        self.serve(self.pool(ports, "decide"), config_map("decide", session), machine(), route(POOL))
+        first = self.ask()
+        token = first.headers["x-session-token"]
+        self.assertEqual({self.ask(x_session_token=token).json["pod"] for _ in range(10)}, {first.json["pod"]})
 
     def test_requests_go_where_the_queue_is_short(self) -> None:
         ports = self.add_pods(3)
@@ -324,6 +392,51 @@ class Own:
 
 
 class Beside(Own, Pools):
+    def series(self, name: str) -> float:
+        """Of this pool, with these labels: 'open', 'responses_total{end="finished"}'."""
+        name, _, labels = name.partition("{")
+        whole = f'sluice_picker_{name}{{pool="default/llama"' + (f",{labels}" if labels else "}") + " "
+        return float(next(line for line in self.page().splitlines() if line.startswith(whole)).rpartition(" ")[2])
+
+    def test_of_answers_that_are_not_needed_it_sees_the_headers(self) -> None:
+        ports = self.add_pods(2)
+        objects = (config_map("decide", SCORES), machine(), route(POOL))
+        self.serve(self.pool(ports), *objects)
+        streaming = self.stream()
+        self.assertEqual(self.series("open"), 1, "the default needs answers to their end")
+        self.ends_whole(streaming)
+        wait_for(lambda: self.series("open") == 0, "it has ended")
+        tokens = self.series('tokens_total{kind="completion"}')
+        self.assertEqual(tokens, 18)  # of the request that tried whether the pool is there, too
+        self.change(self.pool(ports, "decide"), *objects)
+        streaming = self.stream()
+        wait_for(lambda: self.series("open") == 0, "it counts as ended with its headers")
+        self.ends_whole(streaming)
+        self.assertEqual(self.series('tokens_total{kind="completion"}'), tokens)
+        self.assertEqual(self.series('responses_total{end="dropped"}'), 0)
+        self.assertEqual(self.sluice.rejections(), [])
+
+    def test_of_answers_that_mean_nothing_to_it_it_sees_nothing(self) -> None:
+        ports = self.add_pods(2)
+        prefix = SCORES.replace("queue-scorer", "prefix-cache-scorer")
+        self.serve(self.pool(ports, "decide"), config_map("decide", prefix), machine(), route(POOL))
+        prompt = {"model": "base", "messages": [{"role": "user", "content": "a long beginning " * 100}]}
+        where = {self.ask(prompt).json["pod"] for _ in range(10)}
+        self.assertEqual(len(where), 1, "it still decides")
+        self.ends_whole(self.stream())
+        self.assertEqual(self.series("open"), 0)
+        self.assertEqual(self.series('responses_total{end="finished"}'), 12)
+        self.assertEqual(self.series('responses_total{end="dropped"}'), 0)
+        self.assertEqual(self.sluice.rejections(), [])
+
+    def test_an_annotation_switches_answers_off(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports, answers="headers"), machine(), route(POOL))
+        streaming = self.stream()
+        wait_for(lambda: self.series("open") == 0, "it counts as ended with its headers")
+        self.ends_whole(streaming)
+        self.assertEqual(self.series('tokens_total{kind="completion"}'), 0)
+
     def test_the_config_in_the_documents_is_good(self) -> None:
         file = self.rig.path("documented.yaml")
         file.write_text(documented("pool-config") + "---\n" + json.dumps(
@@ -349,6 +462,15 @@ class Beside(Own, Pools):
 
 class Inside(Own, Pools):
     home = "inside-envoy"
+
+    def test_an_annotation_switches_answers_off(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports, answers="headers"), machine(), route(POOL))
+        self.ends_whole(self.stream())
+        self.assertEqual(self.ask().status, 200)
+        read = re.search(r'^sluice_picker_tokens_total\{proxy="[^"]*",pool="default/llama",kind="completion"\} (\d+)$',
+                         self.page(), re.M)
+        self.assertEqual(read[1], "0")
 
     def test_it_goes_on_deciding_when_sluice_is_killed(self) -> None:
         ports = self.add_pods(3)

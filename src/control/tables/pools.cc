@@ -63,7 +63,12 @@ Pools::Pools(Graph& graph, const translate::Settings& settings, const Inputs& in
                        return translate::near_object(
                            {.kind = api::kind_of<api::ConfigMap>(), .name = missing}, {}, projections, reads);
                      }});
-          })) {}
+          })),
+      answers(graph.map("answers that pickers see", configs,
+                        [](const NamespacedName&, const PickerConfig& config) {
+                          return config.answers == ir::AnswersShown::kAll ? std::nullopt
+                                                                          : std::optional(config.answers);
+                        })) {}
 
 PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, const Inputs& in,
                          const Services& services, const Pools& pools, const Routes& routes)
@@ -83,7 +88,11 @@ PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, cons
                                           .priorities = {},
                                           .rewrites = {}};
                           const PickerConfig* config = reads.get(pools.configs, name);
-                          if (config != nullptr) plan.config = config->json;
+                          if (config != nullptr) {
+                            plan.config = config->json;
+                            plan.metrics = config->metrics;
+                            plan.reads_answers = config->reads_answers;
+                          }
                           for (const auto& [objective, row] : reads.group(objectives_of, name)) {
                             const api::InferenceObjective* object =
                                 reads.get(in.objects.inference_objectives, objective);

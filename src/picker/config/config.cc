@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/closest.h"
+#include "base/letter_case.h"
 #include "base/quote.h"
 #include "picker/config/plugins.h"
 #include "schema/bind.h"
@@ -38,7 +39,10 @@ struct SchedulingProfile {
   std::string name;
   std::vector<PluginRef> plugins;
 };
-struct Config {
+struct DataSource {
+  std::string plugin;
+};
+struct Written {
   std::string api_version;
   std::vector<std::string> gates;
   std::vector<PluginSpec> plugins;
@@ -49,6 +53,7 @@ struct Config {
   std::optional<std::variant<std::int32_t, std::string>> max_bytes;
   std::optional<std::variant<std::int32_t, std::string>> max_requests;
   std::chrono::milliseconds request_ttl{0};
+  std::vector<DataSource> sources;
 };
 
 constexpr const char* kApiVersion = "llm-d.ai/v1alpha1";
@@ -70,35 +75,44 @@ schema::Type config_type() {
   });
   const auto detector = [] {
     return object({
-        field<&Config::detector>("pluginRef", string()),
-        field<&Config::queue_depth>("queueDepthThreshold", number()),
-        field<&Config::kv_usage>("kvCacheUtilThreshold", number()),
+        field<&Written::detector>("pluginRef", string()),
+        field<&Written::queue_depth>("queueDepthThreshold", number()),
+        field<&Written::kv_usage>("kvCacheUtilThreshold", number()),
         field("metricsStalenessThreshold", string()),
     });
   };
+  const Type named = object({field("pluginRef", string()).passive()});
+  const Type data_layer = object({
+      field<&Written::sources>("sources", list(object({
+                                              field<&DataSource::plugin>("pluginRef", string()),
+                                              field("interval", string()),
+                                              field("extractors", list(named)).passive(),
+                                          }))),
+      field("discovery", any()),
+  });
   const Type flow_control = object({
-      field<&Config::max_bytes>("maxBytes", int_or_string()),
-      field<&Config::max_requests>("maxRequests", int_or_string()),
-      field<&Config::request_ttl>("defaultRequestTTL", string().formatted("duration")),
+      field<&Written::max_bytes>("maxBytes", int_or_string()),
+      field<&Written::max_requests>("maxRequests", int_or_string()),
+      field<&Written::request_ttl>("defaultRequestTTL", string().formatted("duration")),
       field("priorityBands", any()),
       field("defaultPriorityBand", any()),
       field("usageLimitPolicyPluginRef", string()),
       flattened("saturationDetector", detector()),
   });
   return object({
-      field<&Config::api_version>(
+      field<&Written::api_version>(
           "apiVersion", enumeration({kApiVersion, "llm-d.ai/v1", "inference.networking.x-k8s.io/v1alpha1"}))
           .required(fmt::format("add `apiVersion: {}`", kApiVersion)),
       field("kind", enumeration({"EndpointPickerConfig"}))
           .required("add `kind: EndpointPickerConfig`")
           .passive(),
-      field<&Config::gates>("featureGates", list(string())),
-      field<&Config::plugins>("plugins", list(plugin)).required(),
-      field<&Config::profiles>("schedulingProfiles", list(profile)),
+      field<&Written::gates>("featureGates", list(string())),
+      field<&Written::plugins>("plugins", list(plugin)).required(),
+      field<&Written::profiles>("schedulingProfiles", list(profile)),
       flattened("saturationDetector", detector()),
       flattened("flowControl", flow_control),
-      field("dataLayer", any()),
-      field("data", any()),
+      flattened("dataLayer", data_layer),
+      flattened("data", data_layer),
       field("requestHandler", any()),
       field("parser", any()),
   });
@@ -134,7 +148,7 @@ class Reader {
   Reader(const Tree& tree, std::string_view file, std::vector<Problem>* problems)
       : tree_(tree), file_(file), problems_(problems) {}
 
-  std::optional<Profile> read();
+  std::optional<Config> read();
 
  private:
   Problem& report(std::string code, Severity severity, std::string path, std::string message,
@@ -151,11 +165,14 @@ class Reader {
   void read_profiles(Profile& made);
   void read_admission(Profile& made);
   void read_limits(Profile& made);
+  std::optional<Source> read_source(Part part);
+  void check_session(const Parameters& parameters, const std::string& path);
+  void read_session_header(Profile& made);
 
   const Tree& tree_;
   std::string_view file_;
   std::vector<Problem>* problems_;
-  Config config_;
+  Written config_;
   std::map<std::string, Instance, std::less<>> instances_;
 };
 
@@ -196,6 +213,17 @@ void Reader::read_parameters(const PluginSpec& spec, const Plugin& plugin, const
       problem.message = fmt::format("a parameter of {} that has no effect here", quote(spec.type));
     }
   }
+  if (plugin.type == "session-affinity-scorer") check_session(parameters, path);
+}
+
+void Reader::check_session(const Parameters& parameters, const std::string& path) {
+  const auto by_token = [&](const std::string& value, const char* name) {
+    if (value.empty() || value == "encoded_endpoint_header") return;
+    no_effect(fmt::format("{}.parameters.{}", path, name),
+              fmt::format("sessions are known here by their token alone, and not by {}", quote(value)));
+  };
+  by_token(parameters.session_strategy, "strategy");
+  by_token(parameters.session_algorithm, "algorithm");
 }
 
 void Reader::instantiate(const PluginSpec& spec, std::size_t index) {
@@ -405,7 +433,61 @@ void Reader::read_limits(Profile& made) {
   }
 }
 
-std::optional<Profile> Reader::read() {
+void Reader::read_session_header(Profile& made) {
+  for (const PluginSpec& spec : config_.plugins) {
+    const auto found = instances_.find(spec.name.empty() ? spec.type : spec.name);
+    if (found == instances_.end() || !made.session_header.empty()) continue;
+    made.session_header = lower_case(found->second.parameters.session_header);
+  }
+}
+
+// That of the first such plugin.
+std::optional<Source> Reader::read_source(Part part) {
+  std::optional<Source> source;
+  for (std::size_t i = 0; i < config_.plugins.size(); ++i) {
+    const PluginSpec& spec = config_.plugins[i];
+    const auto found = instances_.find(spec.name.empty() ? spec.type : spec.name);
+    if (found == instances_.end() || found->second.plugin == nullptr) continue;
+    if (found->second.plugin->part != part) continue;
+    const std::string path = fmt::format("plugins[{}]", i);
+    if (source) {
+      no_effect(path, "servers are asked at one place: at that of the plugin before");
+      continue;
+    }
+    const Parameters& given = found->second.parameters;
+    // As a URL has it.
+    const auto read = parse_source(given.path.starts_with('/') ? given.path : "/" + given.path);
+    if (!read) {
+      report("schema/format", Severity::kError, path + ".parameters.path",
+             fmt::format("{} is no path", quote(given.path)), "write one as `/metrics`");
+      return std::nullopt;
+    }
+    if (given.certificate.empty() != given.key.empty()) {
+      report("schema/required", Severity::kError, path,
+             "`clientCertPath` and `clientKeyPath` go together", "write both, or none");
+    }
+    const bool tls = given.scheme == "https";
+    const std::pair<bool, const char*> of_tls[] = {{!given.authorities.empty(), "caCertPath"},
+                                                   {!given.certificate.empty(), "clientCertPath"}};
+    for (const auto& [is_set, name] : of_tls) {
+      if (is_set && !tls) no_effect(fmt::format("{}.parameters.{}", path, name), "without `scheme: https`");
+    }
+    if (tls && given.skip_verify && !given.authorities.empty()) {
+      no_effect(path + ".parameters.caCertPath", "without `insecureSkipVerify: false`");
+    }
+    source = Source{.tls = tls,
+                    .port = static_cast<std::uint16_t>(given.port),
+                    .path = read->path,
+                    .verify = !given.skip_verify,
+                    .authorities = given.authorities,
+                    .certificate = given.certificate,
+                    .key = given.key,
+                    .interval = given.interval};
+  }
+  return source;
+}
+
+std::optional<Config> Reader::read() {
   const std::size_t first = problems_->size();
   const schema::Type type = config_type();
   if (schema::check_plain(tree_, type, problems_) && schema::bind(tree_, type, &config_, problems_)) {
@@ -418,20 +500,29 @@ std::optional<Profile> Reader::read() {
   };
   if (failed()) return std::nullopt;
 
-  Profile made;
+  Config made;
   for (std::size_t i = 0; i < config_.plugins.size(); ++i) instantiate(config_.plugins[i], i);
-  read_profiles(made);
-  read_admission(made);
+  read_profiles(made.profile);
+  read_admission(made.profile);
+  read_session_header(made.profile);
+  made.metrics = read_source(Part::kMetrics);
+  made.models = read_source(Part::kModels);
   if (failed()) return std::nullopt;
-  read_limits(made);
+  read_limits(made.profile);
   if (failed()) return std::nullopt;
   return made;
 }
 
 }  // namespace
 
-std::optional<Profile> read_profile(const Tree& tree, std::string_view file, std::vector<Problem>* problems) {
+std::optional<Config> read_config(const Tree& tree, std::string_view file, std::vector<Problem>* problems) {
   return Reader(tree, file, problems).read();
+}
+
+Sources sources_of(const Config& config, const Sources& otherwise) {
+  Sources sources = config.metrics ? sources_with(*config.metrics) : otherwise;
+  if (config.models) sources.models = *config.models;
+  return sources;
 }
 
 }  // namespace sluice::picker

@@ -16,12 +16,15 @@ using ::testing::IsEmpty;
 
 struct Read {
   std::optional<Profile> profile;
+  std::optional<Config> config;
   std::vector<std::string> problems;  // "3:9 code: message; suggestion"
 };
 
 Read read(std::string_view text) {
   std::vector<Problem> problems;
-  Read result{read_profile(text, "config.yaml", &problems), {}};
+  Read result;
+  result.config = read_config(text, "config.yaml", &problems);
+  if (result.config) result.profile = result.config->profile;
   for (const Problem& problem : problems) {
     EXPECT_EQ(problem.where.file, "config.yaml");
     result.problems.push_back(fmt::format("{}:{} {}{}: {}{}{}", problem.where.line, problem.where.column,
@@ -192,6 +195,23 @@ TEST(Config, SaysWhatIsWrong) {
        "10:5 warning support/no-effect: the picker of this profile does not look at scores"},
       {"plugins:\n- type: pd-profile-handler\nschedulingProfiles:\n- name: decoder\n",
        "4:3 reference/profile: there is no scheduling profile named `decode`; did you mean `decoder`?"},
+      {"plugins:\n- type: burst-prefix-cache-producer\n",
+       "4:9 warning support/plugin: llm-d's plugin `burst-prefix-cache-producer` is missing here and left "
+       "out"},
+      {"plugins:\n- type: session-affinity-scorer\n  parameters: {strategy: session_id}\n",
+       "5:26 warning support/no-effect: sessions are known here by their token alone, and not by `session_id`"},
+      {"plugins:\n- type: metrics-data-source\n- type: metrics-data-source\n  name: other\n",
+       "5:3 warning support/no-effect: servers are asked at one place: at that of the plugin before"},
+      {"plugins:\n- type: metrics-data-source\n  parameters: {path: a b}\n",
+       "5:22 schema/format: `a b` is no path; write one as `/metrics`"},
+      {"plugins:\n- type: metrics-data-source\n  parameters: {scheme: https, caCertPath: a}\n",
+       "5:43 warning support/no-effect: without `insecureSkipVerify: false`"},
+      {"plugins:\n- type: metrics-data-source\n  parameters: {caCertPath: a}\n",
+       "5:28 warning support/no-effect: without `scheme: https`"},
+      {"plugins:\n- type: core-metrics-extractor\n  parameters: {engineConfigs: [{name: mine}]}\n",
+       "5:31 warning support/no-effect: a parameter of `core-metrics-extractor` that has no effect here"},
+      {"plugins: []\ndataLayer: {sources: [{pluginRef: a, interval: 1s}]}\n",
+       "4:39 warning support/no-effect: `dataLayer.sources[0].interval` is checked, but has no effect yet"},
       {"plugins: []\nfeatureGates: [dataLayer]\n",
        "4:16 warning support/no-effect: a feature gate that has no effect here"},
       {"plugins: []\nflowControl: {maxBytes: 1 GB}\n",
@@ -209,6 +229,72 @@ TEST(Config, SaysWhatIsWrong) {
   };
   for (const auto& [body, problem] : cases) {
     EXPECT_THAT(read_body(body).problems, ElementsAre(problem)) << body;
+  }
+}
+
+TEST(Config, ReadsWhereServersAreAsked) {
+  const Read config = read_body(R"(plugins:
+- type: metrics-data-source
+  name: triton
+  parameters:
+    scheme: https
+    port: 8002
+    path: prometheus/metrics
+    insecureSkipVerify: false
+    caCertPath: /etc/ca.crt
+    clientCertPath: /etc/tls.crt
+    clientKeyPath: /etc/tls.key
+    interval: 1s
+    families: [waiting]
+- type: models-data-source
+  parameters: {path: /v2/models}
+- type: core-metrics-extractor
+- type: models-data-extractor
+dataLayer:
+  sources:
+  - pluginRef: triton
+    extractors: [{pluginRef: core-metrics-extractor}]
+)");
+  EXPECT_THAT(config.problems, IsEmpty());
+  ASSERT_TRUE(config.config.has_value());
+  EXPECT_EQ(config.config->metrics, (Source{.tls = true,
+                                            .port = 8002,
+                                            .path = "/prometheus/metrics",
+                                            .verify = true,
+                                            .authorities = "/etc/ca.crt",
+                                            .certificate = "/etc/tls.crt",
+                                            .key = "/etc/tls.key",
+                                            .interval = std::chrono::seconds(1)}));
+  EXPECT_EQ(config.config->models, (Source{.path = "/v2/models"}));
+}
+
+TEST(Config, AsksWhereOthersSayUnlessItSaysItItself) {
+  const Sources otherwise = sources_with({.port = 9000, .path = "/m"});
+  const Read silent = read_body("plugins: []\n");
+  ASSERT_TRUE(silent.config.has_value());
+  EXPECT_EQ(sources_of(*silent.config, otherwise), otherwise);
+  const Read named = read_body("plugins:\n- type: metrics-data-source\n  parameters: {scheme: https}\n");
+  ASSERT_TRUE(named.config.has_value());
+  EXPECT_EQ(sources_of(*named.config, otherwise), sources_with({.tls = true, .path = "/metrics"}));
+}
+
+TEST(Config, TakesTheHeaderOfSessionsFromEitherPlace) {
+  for (const char* parameters : {"headerName: X-My-Session", "encodedEndpointHeaderConfig: {header: X-My-Session}"}) {
+    const Read config =
+        read_body(fmt::format("plugins:\n- type: session-affinity-scorer\n  parameters: {{{}}}\n", parameters));
+    EXPECT_THAT(config.problems, IsEmpty());
+    ASSERT_TRUE(config.profile.has_value());
+    EXPECT_EQ(config.profile->session_header, "x-my-session");
+  }
+}
+
+TEST(Config, SaysWhichSettingsOfSessionsHaveNoEffect) {
+  for (const char* parameter : {"maxAge: 3600", "secure: true", "sameSite: Lax", "cookieName: a", "profileName: p"}) {
+    EXPECT_THAT(
+        read_body(fmt::format("plugins:\n- type: session-affinity-scorer\n  parameters: {{{}}}\n", parameter))
+            .problems,
+        ElementsAre(testing::HasSubstr("warning support/no-effect: a parameter of `session-affinity-scorer`")))
+        << parameter;
   }
 }
 

@@ -47,6 +47,55 @@ Type prefix_cache() {
   });
 }
 
+// Without a strategy by ids, a session is where its token says that it was served. What else there is of
+// cookies and of sessions by an id has no effect; see Reader::read_parameters().
+Type session_affinity() {
+  return object({
+      field<&Parameters::session_header>("headerName", string().min_length(1)),
+      flattened("encodedEndpointHeaderConfig",
+                object({field<&Parameters::session_header>("header", string().min_length(1))})),
+      field<&Parameters::session_strategy>("strategy", string()),
+      field<&Parameters::session_algorithm>("algorithm", string()),
+      field("sessionIdConfig", any()),
+      field("profileName", string()),
+      field("evictionTtlSeconds", number()),
+      field("evictionSweepSeconds", number()),
+      field("missThreshold", integer()),
+      field("sessionIDProducerName", string()),
+      field("cookieName", string()),
+      field("maxAge", int_or_string()),
+      field("path", string()),
+      field("domain", string()),
+      field("secure", boolean()),
+      field("httpOnly", boolean()),
+      field("sameSite", string()),
+  });
+}
+
+Type source(const char* path) {
+  return object({
+      field<&Parameters::scheme>("scheme", enumeration({"http", "https"})).defaults_to("http"),
+      field<&Parameters::path>("path", string()).defaults_to(path),
+      field<&Parameters::port>("port", int32().range(0, 65535)),
+      field<&Parameters::skip_verify>("insecureSkipVerify", boolean()).defaults_to(true),
+      field<&Parameters::authorities>("caCertPath", string()),
+      field<&Parameters::certificate>("clientCertPath", string()),
+      field<&Parameters::key>("clientKeyPath", string()),
+      field<&Parameters::interval>("interval", string().formatted("duration")),
+      field("families", list(string())).passive(),  // no others are read anyway
+  });
+}
+Type metrics_source() { return source("/metrics"); }
+Type models_source() { return source("/v1/models"); }
+
+Type metrics_extractor() {
+  return object({
+      field("engineLabelKey", string()).passive(),  // the names of all engines are looked for
+      field("defaultEngine", string()).passive(),
+      field("engineConfigs", any()),
+  });
+}
+
 Type load_aware() { return object({field<&Parameters::threshold>("threshold", number())}); }
 
 Type token_load() { return object({field<&Parameters::threshold>("queueThresholdTokens", number())}); }
@@ -170,7 +219,7 @@ const std::array kPlugins = {
     Plugin{"kv-cache-scorer", Part::kScorer, none, add_scorer<Score::kKvUsage>},
     Plugin{"prefix-cache-scorer", Part::kScorer, prefix_cache, add_scorer<Score::kPrefixCache>},
     Plugin{"lora-affinity-scorer", Part::kScorer, none, add_scorer<Score::kLoraAffinity>},
-    Plugin{"session-affinity-scorer", Part::kScorer, none, add_scorer<Score::kSession>},
+    Plugin{"session-affinity-scorer", Part::kScorer, session_affinity, add_scorer<Score::kSession>},
     Plugin{"load-aware-scorer", Part::kScorer, load_aware, add_scorer<Score::kLoadAware>},
     Plugin{"active-request-scorer", Part::kScorer, active_request, add_scorer<Score::kActiveRequests>},
     Plugin{"token-load-scorer", Part::kScorer, token_load, add_scorer<Score::kTokenLoad>},
@@ -188,50 +237,92 @@ const std::array kPlugins = {
     Plugin{"utilization-detector", Part::kDetector, utilization, nullptr},
     Plugin{"rate-limit", Part::kLimit, rate_limit, nullptr},
 
+    Plugin{"metrics-data-source", Part::kMetrics, metrics_source, nullptr},
+    Plugin{"models-data-source", Part::kModels, models_source, nullptr},
+
     // What these prepare or set is prepared and set here without them.
     Plugin{"approx-prefix-cache-producer", Part::kOther, prefix_cache, nullptr},
     Plugin{"inflight-load-producer", Part::kOther, nullptr, nullptr},
     Plugin{"prefill-header-handler", Part::kOther, nullptr, nullptr},
     Plugin{"disagg-headers-handler", Part::kOther, nullptr, nullptr},
     Plugin{"openai-parser", Part::kOther, nullptr, nullptr},
-    Plugin{"metrics-data-source", Part::kOther, nullptr, nullptr},
-    Plugin{"core-metrics-extractor", Part::kOther, nullptr, nullptr},
+    Plugin{"core-metrics-extractor", Part::kOther, metrics_extractor, nullptr},
+    Plugin{"models-data-extractor", Part::kOther, nullptr, nullptr},
+    Plugin{"endpoint-notification-source", Part::kOther, nullptr, nullptr},
+    Plugin{"anthropic-parser", Part::kOther, nullptr, nullptr},
     Plugin{"round-robin-fairness-policy", Part::kOther, nullptr, nullptr},
     Plugin{"fcfs-ordering-policy", Part::kOther, nullptr, nullptr},
 };
 
-constexpr std::array<std::string_view, 31> kMissing = {
-    "encode-filter",
-    "precise-prefix-cache-scorer",
-    "precise-prefix-cache-producer",
-    "no-hit-lru-scorer",
+// Of llm-d-router (cmd/epp/runner), and what was there before.
+constexpr std::array<std::string_view, 67> kMissing = {
+    "agent-identity",
+    "always-disagg-multimodal-decider",
+    "burst-prefix-cache-producer",
+    "composite-saturation-detector",
+    "concurrency-detector",
     "context-length-aware",
+    "data-parallel-profile-handler",
+    "dcgm-data-source",
+    "dcgm-extractor",
+    "destination-endpoint-served-verifier",
+    "disaggregatedset-rollout-screener",
+    "edf-ordering-policy",
+    "encode-filter",
+    "endpoint-attribute-filter",
+    "endpoint-attribute-scorer",
+    "file-discovery",
+    "global-strict-fairness-policy",
+    "header-based-testing-filter",
+    "header-label-affinity-scorer",
+    "header-profile-handler",
+    "k8s-notification-source",
     "latency-scorer",
-    "prefix-cache-affinity-filter",
-    "slo-headroom-tier-filter",
+    "latency-slo-admitter",
+    "mm-embeddings-cache-producer",
+    "mm-embeddings-cache-scorer",
+    "models-responder",
+    "multicluster-approx-prefix-cache-producer",
+    "multicluster-file-discovery",
+    "multicluster-kv-cache-utilization-scorer",
+    "multicluster-metrics-data-source",
+    "multicluster-metrics-extractor",
+    "multicluster-prefix-cache-scorer",
+    "multicluster-queue-scorer",
+    "multicluster-session-affinity-filter",
+    "no-hit-lru-scorer",
+    "outlen-bucket",
+    "p2p-source-producer",
+    "passthrough-parser",
+    "precise-prefix-cache-producer",
+    "precise-prefix-cache-scorer",
     "predicted-latency-producer",
     "predicted-latency-scorer",
-    "latency-slo-admitter",
+    "prefix-cache-affinity-filter",
+    "priority-holdback-policy",
+    "priority-then-time-eviction-order-policy",
     "probabilistic-admitter",
-    "data-parallel-profile-handler",
-    "header-profile-handler",
-    "always-disagg-multimodal-decider",
+    "program-aware-fairness",
+    "program-score-ordering-policy",
+    "request-attribute-reporter",
+    "session-affinity-filter",
+    "session-id-producer",
+    "sglanghttp-parser",
+    "sheddable-eviction-filter",
+    "slo-deadline-ordering-policy",
+    "slo-headroom-tier-filter",
+    "soft-reflective-ceiling-policy",
+    "static-usage-limit-policy",
     "token-producer",
     "tokenizer",
-    "passthrough-parser",
-    "vllmhttp-parser",
-    "vllmgrpc-parser",
-    "models-data-source",
-    "models-extractor",
-    "concurrency-detector",
-    "global-strict-fairness-policy",
-    "edf-ordering-policy",
-    "slo-deadline-ordering-policy",
-    "static-usage-limit-policy",
+    "topology-affinity-filter",
     "topology-affinity-scorer",
-    "endpoint-attribute-scorer",
-    "header-label-affinity-scorer",
-    "mm-embeddings-cache-scorer",
+    "topology-extractor",
+    "topology-stamp-handler",
+    "utilization-filter",
+    "vertexai-parser",
+    "vllmgrpc-parser",
+    "vllmhttp-parser",
 };
 
 }  // namespace

@@ -48,14 +48,37 @@ struct Parameters {
   double requests_per_second = 0;
   double tokens_per_second = 0;
   std::chrono::milliseconds burst{1000};
+  std::string session_header;
+  std::string session_strategy;
+  std::string session_algorithm;
+  // Of sources.
+  std::string scheme;
+  std::string path;
+  std::int32_t port = 0;
+  bool skip_verify = true;
+  std::string authorities;
+  std::string certificate;
+  std::string key;
+  std::chrono::milliseconds interval{0};
 };
 
-enum class Part : std::uint8_t { kFilter, kScorer, kPicker, kHandler, kDecider, kDetector, kLimit, kOther };
+enum class Part : std::uint8_t {
+  kFilter,
+  kScorer,
+  kPicker,
+  kHandler,
+  kDecider,
+  kDetector,
+  kLimit,
+  kMetrics,  // where servers are asked for them
+  kModels,   // and for their models
+  kOther,
+};
 
 struct Plugin {
   std::string_view type;
   Part part = Part::kOther;
-  schema::Type (*parameters)() = nullptr;  // nullptr: any, and none has an effect
+  schema::Type (*parameters)() = nullptr;  // nullptr: any, and none is needed for what the plugin does here
   // Of filters, scorers and pickers; the weight is that of the scorer.
   void (*add)(const Parameters& parameters, double weight, Stage& stage) = nullptr;
 };

@@ -5,8 +5,8 @@
 
 namespace sluice::picker {
 
-std::optional<Profile> read_profile(std::string_view text, std::string_view file,
-                                    std::vector<Problem>* problems) {
+std::optional<Config> read_config(std::string_view text, std::string_view file,
+                                  std::vector<Problem>* problems) {
   const std::size_t first = problems->size();
   const std::vector<Document> documents = parse(text, file, problems);
   if (problems->size() > first) return std::nullopt;
@@ -18,7 +18,7 @@ std::optional<Profile> read_profile(std::string_view text, std::string_view file
                                         : "more than one document in this file";
     return std::nullopt;
   }
-  return read_profile(documents.front().tree, file, problems);
+  return read_config(documents.front().tree, file, problems);
 }
 
 }  // namespace sluice::picker

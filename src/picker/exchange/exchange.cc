@@ -75,7 +75,7 @@ void Exchange::read_headers(const Message& headers) {
   if (const auto objective = header(headers, kObjective)) request_.priority = pool_.priority(*objective);
   request_.fairness_id = header(headers, kFairnessId).value_or("");
   rewrite_ = header(headers, kModelRewrite).value_or("");
-  if (const auto session = headers.header(kSessionToken))
+  if (const auto session = headers.header(manner_->session_header))
     request_.session = decode_base64(*session).value_or("");
   if (const auto within = header(headers, kFirstTokenObjective)) {
     const auto milliseconds = number<std::uint32_t>(*within);
@@ -162,6 +162,10 @@ Verdict Exchange::settle(Verdict verdict) {
     ticket_ = destination->ticket;
     first_address_ = destination->addresses.substr(0, destination->addresses.find(','));
     if (place_) ++pool_.counts().rewritten;
+    // Nobody tells what becomes of it.
+    if (manner_->answers == Answers::kNone) {
+      pool_.sent(*std::exchange(ticket_, std::nullopt));
+    }
   } else {
     state_ = State::kRefused;
     ticket_.reset();
@@ -209,14 +213,24 @@ void Exchange::body_is_there() {
 
 // ---- the response ------------------------------------------------------------------------------------
 
-void Exchange::response_headers(const Message& headers, bool end, Body body) {
+std::optional<Exchange::Session> Exchange::response_headers(const Message& headers, bool end, Body body) {
   note_served(headers);
   succeeded_ = headers.header(":status").value_or("").starts_with('2');
   if (end) {
     end_ticket(succeeded_);
-    return;
+  } else if (succeeded_ && ticket_) {
+    begin_answer(headers, body);
   }
-  if (!succeeded_ || !ticket_) return;
+  return session();
+}
+
+std::optional<Exchange::Session> Exchange::session() const {
+  if (!manner_->gives_session || !succeeded_ || first_address_.empty()) return std::nullopt;
+  return Session{.header = manner_->session_header,
+                 .token = encode_base64(served_by_.empty() ? first_address_ : served_by_)};
+}
+
+void Exchange::begin_answer(const Message& headers, Body body) {
   const bool events = is_event_stream(headers.header("content-type").value_or(""));
   if (body == Body::kFollows) {
     response_.emplace(events);
@@ -239,7 +253,7 @@ void Exchange::response_end(const Message& last) {
 }
 
 void Exchange::note_served(const Message& message) {
-  if (!ticket_ || served_) return;
+  if (first_address_.empty() || !served_by_.empty()) return;
   if (const auto list = message.metadata(kLoadBalancer, kServed); list && !list->empty()) {
     served_by(list->front());
   } else if (const auto header = message.header(kServed)) {
@@ -248,11 +262,11 @@ void Exchange::note_served(const Message& message) {
 }
 
 void Exchange::served_by(std::string_view address) {
-  if (!ticket_ || served_ || address.empty()) return;
-  served_ = true;
+  if (address.empty()) return;
+  served_by_ = address;
   if (address == first_address_) return;
   ++pool_.counts().served_other;
-  pool_.served_by(*ticket_, address);
+  if (ticket_) pool_.served_by(*ticket_, address);
 }
 
 void Exchange::first_token() {

@@ -48,7 +48,7 @@ class Exchange {
  public:
   // `mailbox` makes, or gives, the mailbox of this request, when it is needed.
   Exchange(Pool& pool, std::function<std::shared_ptr<Mailbox>()> mailbox)
-      : pool_(pool), mailbox_(std::move(mailbox)) {}
+      : pool_(pool), mailbox_(std::move(mailbox)), manner_(pool.manner()) {}
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
   ~Exchange();
@@ -83,12 +83,19 @@ class Exchange {
   // The body is to get another model.
   bool rewrites() const { return place_.has_value(); }
   std::string rewritten(std::string_view body) const;
+  // Bodies of answers tell the pool nothing that it needs.
+  bool needs_body() const { return manner_->answers == Answers::kBodies; }
   // The request said where its prompt is to be prefilled, which is not for it to say.
   bool has_prefiller_header() const { return has_prefiller_header_; }
 
   // ---- the response --------------------------------------------------------------------------------
 
-  void response_headers(const Message& headers, bool end, Body body);
+  // What is to be set on the answer's headers: who has served it, for the next request of its session.
+  struct Session {
+    std::string header;
+    std::string token;
+  };
+  std::optional<Session> response_headers(const Message& headers, bool end, Body body);
   void response_body(std::string_view chunk);
   // After the body or the trailers, whatever came last; `last` may say who has served.
   void response_end(const Message& last);
@@ -110,9 +117,12 @@ class Exchange {
   void served_by(std::string_view address);
   void first_token();
   void end_ticket(bool finished);
+  std::optional<Session> session() const;
+  void begin_answer(const Message& headers, Body body);
 
   Pool& pool_;
   std::function<std::shared_ptr<Mailbox>()> mailbox_;
+  const std::shared_ptr<const Pool::Manner> manner_;  // as it was when the request came
   State state_ = State::kReceiving;
   bool reader_fault_ = false;
   bool has_prefiller_header_ = false;
@@ -128,7 +138,7 @@ class Exchange {
 
   std::optional<Ticket> ticket_;
   std::string first_address_;
-  bool served_ = false;
+  std::string served_by_;  // empty: unknown
   bool succeeded_ = false;
   bool unseen_ = false;  // the response's body does not come by here
   bool had_first_token_ = false;

@@ -44,6 +44,8 @@ class PoolKeeper final : private Pool::Keeper, private Scraper::Listener {
   Pool& pool() { return pool_; }
 
   void set_endpoints(const std::vector<Endpoint>& endpoints);
+  // Where servers are asked from now on.
+  void set_sources(const Sources& sources) { scraper_.set_sources(sources); }
   // Takes its endpoints from the file, which has been read and said `endpoints`. Later `changed` is told how
   // many there are now, and `failed` what is wrong with the file.
   void follow(std::unique_ptr<EndpointsFile> file, const std::vector<Endpoint>& endpoints,

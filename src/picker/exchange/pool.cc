@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "picker/exchange/names.h"
 #include "picker/json_text.h"
 
 namespace sluice::picker {
@@ -25,7 +26,9 @@ Answer answer_of(const Refused& refused) {
 }
 
 std::string joined(const Picked& picked) {
-  std::string text(picked.addresses.front());
+  std::string text;
+  text.reserve(24 * picked.addresses.size());  // of most, IPv4 with a port
+  text = picked.addresses.front();
   for (std::size_t i = 1; i < picked.addresses.size(); ++i) {
     text += ',';
     text += picked.addresses[i];
@@ -48,6 +51,7 @@ std::string Answer::retry_after_header() const {
 Pool::Pool(PoolOptions options, Keeper& keeper)
     : options_(std::move(options)),
       keeper_(keeper),
+      manner_(manner_of(options_.profile)),
       priorities_(options_.rules.priorities),
       rewrites_(options_.rules.rewrites),
       picker_(options_.profile) {}
@@ -111,7 +115,28 @@ void Pool::set_rules(TrafficRules rules) {
   rewrites_ = std::move(rewrites);
 }
 
+std::shared_ptr<const Pool::Manner> Pool::manner_of(const Profile& profile) {
+  const auto by_session = [](const Stage& stage) {
+    return std::ranges::find(stage.scorers, Score::kSession, &Scorer::by) != stage.scorers.end();
+  };
+  return std::make_shared<const Manner>(Manner{
+      .answers = needed_answers(profile),
+      .session_header =
+          profile.session_header.empty() ? std::string(kSessionToken) : profile.session_header,
+      .gives_session = by_session(profile.serve)});
+}
+
+std::shared_ptr<const Pool::Manner> Pool::manner() const {
+  const std::lock_guard lock(rules_mutex_);
+  return manner_;
+}
+
 void Pool::set_profile(Profile profile) {
+  auto manner = manner_of(profile);
+  {
+    const std::lock_guard lock(rules_mutex_);
+    manner_ = std::move(manner);
+  }
   const std::lock_guard lock(mutex_);
   picker_.set_profile(std::move(profile));
   changed();
@@ -178,6 +203,11 @@ void Pool::finished(Ticket ticket, const Usage& usage) {
   const std::lock_guard lock(mutex_);
   picker_.finished(ticket, usage, at);
   changed();
+}
+
+void Pool::sent(Ticket ticket) {
+  ++counts_.finished;
+  dropped(ticket);
 }
 
 void Pool::dropped(Ticket ticket) {

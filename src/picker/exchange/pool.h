@@ -32,6 +32,7 @@
 #include <variant>
 #include <vector>
 
+#include "picker/answers.h"
 #include "picker/endpoint.h"
 #include "picker/exchange/clock.h"
 #include "picker/exchange/models_list.h"
@@ -150,6 +151,13 @@ class Pool {
   void set_rules(TrafficRules rules);
   // Also for those that wait.
   void set_profile(Profile profile);
+  // What the profile says of requests and answers as they pass.
+  struct Manner {
+    Answers answers = Answers::kBodies;
+    std::string session_header;
+    bool gives_session = false;  // an answer tells who has served it, under that header
+  };
+  std::shared_ptr<const Manner> manner() const;
   int priority(std::string_view objective) const;
   // The model to ask for in the place of `model`, for the next request for it; empty: as it is.
   std::string rewrite(std::string_view model);
@@ -160,6 +168,8 @@ class Pool {
   void served_by(Ticket ticket, std::string_view address);
   void first_token(Ticket ticket);
   void finished(Ticket ticket, const Usage& usage);
+  // It has been sent, and no more will be known of it.
+  void sent(Ticket ticket);
   // Also of requests that wait: their mailboxes get nothing more, or something that has been on its way.
   void dropped(Ticket ticket);
 
@@ -190,6 +200,7 @@ class Pool {
   void changed();
   void wake_by(Time at);
   void wake();
+  static std::shared_ptr<const Manner> manner_of(const Profile& profile);
   Verdict verdict(const Decision& decision);
 
   const PoolOptions options_;
@@ -197,7 +208,8 @@ class Pool {
   Counts counts_;
   std::atomic<std::size_t> held_bytes_ = 0;
 
-  mutable std::mutex rules_mutex_;  // of both; no other lock is taken under it
+  mutable std::mutex rules_mutex_;  // of these; no other lock is taken under it
+  std::shared_ptr<const Manner> manner_;
   std::map<std::string, int, std::less<>> priorities_;
   ModelRewrites rewrites_;
 

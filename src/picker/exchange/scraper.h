@@ -1,6 +1,7 @@
 // Asks model servers how they are: the metrics page of each, over and over, and now and then /v1/models.
 //
-// Each server has one connection, which is kept. It is asked every `interval` while there are requests to
+// Each server has one connection, which is kept; or two, where metrics and models are at different ports or one
+// of them is asked for by TLS. It is asked every `interval` while there are requests to
 // decide on, and every `idle_interval` where there have been none for a while; the first request after that
 // has all of them asked at once. Servers are asked in turn, not all at the same time.
 //
@@ -26,6 +27,8 @@
 #include "picker/exchange/clock.h"
 #include "picker/exchange/models_list.h"
 #include "picker/metrics_page.h"
+#include "picker/sources.h"
+#include "tls/client.h"
 
 namespace sluice::picker {
 
@@ -38,8 +41,7 @@ struct ScrapeOptions {
   std::chrono::milliseconds retry_interval{1000};
   std::chrono::milliseconds models_interval{30'000};  // of /v1/models; zero: never
   std::size_t max_page_bytes = 4 << 20;
-  std::string metrics_path = "/metrics";
-  std::string models_path = "/v1/models";
+  Sources sources;  // to begin with
 };
 
 class Scraper {
@@ -75,6 +77,8 @@ class Scraper {
   // "10.0.0.1:8000" or "[::1]:8000". Those that were there before keep their connections. May be called
   // before the loop runs.
   void set_addresses(std::span<const std::string> addresses);
+  // Where they are asked from now on. May be called before the loop runs.
+  void set_sources(const Sources& sources);
   // There is a request to decide on. From any thread.
   void busy(Time now);
   // Each address has answered or failed once.
@@ -83,16 +87,31 @@ class Scraper {
 
  private:
   class Pod;
+  class Link;
   friend class Pod;
+  friend class Link;
+  // One of the sources, and what it takes to speak TLS with servers there: made anew when files may have
+  // changed.
+  struct Asked {
+    Source source;
+    tls::Context context = {};
+    std::string fault = {};  // why there is no context
+    Time made = {};
+  };
 
   void hurry();
-  // At which they are asked now.
+  // Null, with asked.fault, where a file is no good.
+  SSL_CTX* context_of(Asked& asked);
+  // At which they are asked now, and where there are requests.
   std::chrono::milliseconds interval();
+  std::chrono::milliseconds busy_interval() const;
 
   Loop& loop_;
   const ScrapeOptions& options_;
   const SeriesTable& table_;
   Listener& listener_;
+  Asked metrics_;
+  Asked models_;
   std::atomic<Time::rep> last_busy_ = 0;
   std::atomic<bool> idle_ = true;
   // Told by `this` having gone: what busy() has posted may come later than the end of it.
@@ -101,7 +120,7 @@ class Scraper {
   std::vector<std::unique_ptr<Pod>> pods_;
 };
 
-// Whether this is an IP address and a port; fills in the socket's address.
+// Whether this is an IP address and a port.
 bool is_address(std::string_view address);
 
 }  // namespace sluice::picker

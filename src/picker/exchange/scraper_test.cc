@@ -1,8 +1,13 @@
 #include "picker/exchange/scraper.h"
 
+#include <atomic>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -10,10 +15,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/descriptor.h"
+#include "base/file.h"
+#include "kube/testing/certificates.h"
 
 namespace sluice::picker {
 namespace {
@@ -97,6 +107,99 @@ class ModelServer {
   std::size_t accepted_ = 0;
   Watched listening_;
   std::map<int, Watched> connections_;
+};
+
+// One that speaks TLS, on a thread of its own; a connection at a time. It answers each question with the page,
+// in pieces of a record each.
+class TlsServer {
+ public:
+  TlsServer(const kube_testing::Certificate& certificate, std::string page, std::string client_ca = {})
+      : page_(std::move(page)), context_(SSL_CTX_new(TLS_server_method())) {
+    EXPECT_EQ(SSL_CTX_use_certificate(context_.get(), x509_of(certificate.certificate).get()), 1);
+    const std::unique_ptr<BIO, Free> key(BIO_new_mem_buf(certificate.key.data(), -1));
+    const std::unique_ptr<EVP_PKEY, Free> read(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
+    EXPECT_EQ(SSL_CTX_use_PrivateKey(context_.get(), read.get()), 1);
+    if (!client_ca.empty()) {
+      X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), x509_of(client_ca).get());
+      SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    }
+    listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    auto* const generic = reinterpret_cast<sockaddr*>(&at);
+    EXPECT_EQ(::bind(listener_.get(), generic, size), 0);
+    EXPECT_EQ(::listen(listener_.get(), 8), 0);
+    ::getsockname(listener_.get(), generic, &size);
+    port_ = ntohs(at.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  TlsServer(const TlsServer&) = delete;
+  TlsServer& operator=(const TlsServer&) = delete;
+  ~TlsServer() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      if (connection_ >= 0) ::shutdown(connection_, SHUT_RDWR);
+    }
+    thread_.join();
+  }
+
+  std::uint16_t port() const { return port_; }
+  unsigned connections() const { return connections_; }
+
+ private:
+  struct Free {
+    void operator()(BIO* bio) const { BIO_free(bio); }
+    void operator()(X509* x509) const { X509_free(x509); }
+    void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+    void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
+  static std::unique_ptr<X509, Free> x509_of(const std::string& pem) {
+    const std::unique_ptr<BIO, Free> text(BIO_new_mem_buf(pem.data(), -1));
+    return std::unique_ptr<X509, Free>(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+  }
+
+  void serve() {
+    while (true) {
+      const Descriptor connection(::accept(listener_.get(), nullptr, nullptr));
+      if (!connection) return;
+      {
+        const std::lock_guard lock(mutex_);
+        if (ended_) return;
+        connection_ = connection.get();
+      }
+      answer(connection.get());
+      const std::lock_guard lock(mutex_);
+      connection_ = -1;
+    }
+  }
+  void answer(int connection) {
+    const std::unique_ptr<SSL, Free> ssl(SSL_new(context_.get()));
+    SSL_set_fd(ssl.get(), connection);
+    if (SSL_accept(ssl.get()) != 1) return;
+    ++connections_;
+    char buffer[4096];
+    while (SSL_read(ssl.get(), buffer, sizeof buffer) > 0) {
+      for (std::size_t at = 0; at < page_.size(); at += 30) {
+        const std::string piece = page_.substr(at, 30);
+        if (SSL_write(ssl.get(), piece.data(), static_cast<int>(piece.size())) <= 0) return;
+      }
+    }
+  }
+
+  const std::string page_;
+  const std::unique_ptr<SSL_CTX, Free> context_;
+  Descriptor listener_;
+  std::uint16_t port_ = 0;
+  std::atomic<unsigned> connections_ = 0;
+  std::mutex mutex_;
+  bool ended_ = false;
+  int connection_ = -1;
+  std::thread thread_;
 };
 
 std::string page(unsigned waiting) {
@@ -260,6 +363,115 @@ TEST_F(Scraping, AnAddressThatIsTakenAwayIsAskedNoMore) {
   go();
   EXPECT_EQ(loads[a.address()].size(), of_a);
   EXPECT_EQ(b.connections(), 1U);
+}
+
+TEST_F(Scraping, AsksForMetricsAtAnotherPortAndPathAndForModelsWhereTheyAreServed) {
+  ModelServer server(loop_, page(1));
+  ModelServer metrics(loop_, page(5));
+  const auto source = parse_source(metrics.address().substr(metrics.address().find(':')) + "/prometheus/metrics");
+  ASSERT_TRUE(source.has_value());
+  scraper_.set_sources(sources_with(*source));
+  scraper_.set_addresses(std::vector{server.address()});
+  when([&] { return !models.empty() && loads[server.address()].size() > 3; });
+  go();
+  EXPECT_EQ(loads[server.address()].front(), 5U);
+  EXPECT_THAT(metrics.requests, testing::Each("GET /prometheus/metrics HTTP/1.1"));
+  EXPECT_THAT(server.requests, testing::Each("GET /v1/models HTTP/1.1"));
+  EXPECT_EQ(metrics.connections(), 1U);
+}
+
+TEST_F(Scraping, AsksElsewhereAtOnceWhenItIsTold) {
+  ModelServer server(loop_, page(1));
+  ModelServer metrics(loop_, page(5));
+  scraper_.set_addresses(std::vector{server.address()});
+  when([&] { return loads[server.address()].size() > 2; },
+       [&] {
+         scraper_.set_sources(sources_with(*parse_source(metrics.address().substr(metrics.address().find(':')))));
+       });
+  when([&] { return loads[server.address()].back() == 5; });
+  go();
+  EXPECT_THAT(lost, IsEmpty());
+}
+
+// Files with certificates, and a server at 127.0.0.1 that has one of them.
+class ScrapingByTls : public Scraping {
+ protected:
+  ScrapingByTls() {
+    std::string folder = (std::filesystem::temp_directory_path() / "scraper-XXXXXX").string();
+    folder_ = ::mkdtemp(folder.data());
+    EXPECT_TRUE(write_file(file("ca"), authority_.certificate).has_value());
+    const auto client = kube_testing::make_client_certificate(authority_, "picker");
+    EXPECT_TRUE(write_file(file("certificate"), client.certificate).has_value());
+    EXPECT_TRUE(write_file(file("key"), client.key).has_value());
+  }
+  ~ScrapingByTls() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& name) const { return folder_ + "/" + name; }
+  void start(const std::string& name, std::string client_ca = {}) {
+    server_ = std::make_unique<TlsServer>(kube_testing::make_server_certificate(authority_, {name}), page(7),
+                                          std::move(client_ca));
+    address_ = fmt::format("127.0.0.1:{}", server_->port());
+  }
+  void ask(Source source) {
+    source.tls = true;
+    source.path = "/metrics";
+    scraper_.set_sources(sources_with(std::move(source)));
+    scraper_.set_addresses(std::vector{address_});
+    when([&] { return loads[address_].size() > 3 || !lost.empty(); });
+    go();
+  }
+
+  const kube_testing::Certificate authority_ = kube_testing::make_authority("servers");
+  std::string folder_;
+  std::unique_ptr<TlsServer> server_;
+  std::string address_;
+};
+
+TEST_F(ScrapingByTls, AnyCertificateWillDoUnlessItIsToBeVerified) {
+  start("another.test");
+  ask({});
+  EXPECT_THAT(lost, IsEmpty());
+  EXPECT_EQ(loads[address_].back(), 7U);
+}
+
+TEST_F(ScrapingByTls, ACertificateForTheAddressBySomebodyTrustedIsVerified) {
+  start("127.0.0.1");
+  ask({.verify = true, .authorities = file("ca")});
+  EXPECT_THAT(lost, IsEmpty());
+  EXPECT_EQ(loads[address_].back(), 7U);
+}
+
+TEST_F(ScrapingByTls, ACertificateForAnotherAddressIsNotTrusted) {
+  start("127.0.0.2");
+  ask({.verify = true, .authorities = file("ca")});
+  EXPECT_THAT(lost[address_], ElementsAre("its certificate is not trusted: IP address mismatch"));
+}
+
+TEST_F(ScrapingByTls, ACertificateByAStrangerIsNotTrusted) {
+  start("127.0.0.1");
+  ASSERT_TRUE(write_file(file("ca"), kube_testing::make_authority("others").certificate).has_value());
+  ask({.verify = true, .authorities = file("ca")});
+  EXPECT_THAT(lost[address_], ElementsAre(testing::StartsWith("its certificate is not trusted: ")));
+}
+
+TEST_F(ScrapingByTls, ShowsItsCertificateToServersThatAsk) {
+  start("127.0.0.1", authority_.certificate);
+  ask({.certificate = file("certificate"), .key = file("key")});
+  EXPECT_THAT(lost, IsEmpty());
+  EXPECT_EQ(loads[address_].back(), 7U);
+}
+
+TEST_F(ScrapingByTls, AFileThatIsNotThereIsTold) {
+  start("127.0.0.1");
+  ask({.verify = true, .authorities = folder_ + "/none"});
+  EXPECT_THAT(lost[address_], ElementsAre(fmt::format("`{}/none` cannot be read", folder_)));
+}
+
+TEST_F(ScrapingByTls, AServerThatSpeaksNoTlsIsLost) {
+  ModelServer plain(loop_, page(3));
+  address_ = plain.address();
+  ask({});
+  EXPECT_THAT(lost[address_], ElementsAre("it speaks no TLS, or none that we do"));
 }
 
 }  // namespace

@@ -144,6 +144,7 @@ using sluice::picker::Extension;
 using sluice::picker::FilterConfig;
 using sluice::picker::guarded;
 using sluice::picker::HttpFilter;
+using sluice::picker::RunningPool;
 
 ENVOY_MODULE_EXPORT const char* envoy_dynamic_module_on_program_init() { return envoy::kAbiVersion; }
 
@@ -173,7 +174,10 @@ ENVOY_MODULE_EXPORT void envoy_dynamic_module_on_http_filter_config_destroy(cons
 ENVOY_MODULE_EXPORT HttpFilter* envoy_dynamic_module_on_http_filter_new(const FilterConfig* config,
                                                                         envoy::Filter envoy) {
   return guarded(static_cast<HttpFilter*>(nullptr),
-                 [&] { return new HttpFilter(config->pool->pool(), config->read_responses, envoy); });
+                 [&] {
+                   RunningPool& pool = *config->pool;
+                   return new HttpFilter(pool.pool(), config->read_responses && pool.reads_responses(), envoy);
+                 });
 }
 
 ENVOY_MODULE_EXPORT void envoy_dynamic_module_on_http_filter_destroy(HttpFilter* filter) {

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "picker/exchange/names.h"
 #include "picker/module/fake_envoy.h"
 
@@ -82,7 +83,41 @@ TEST_F(Filter, ARequestStopsUntilItsBodyIsThere) {
   EXPECT_EQ(stream_->body(), kChat);
   EXPECT_THAT(stream_->header(kTo), AnyOf(kBoth, kBothTurned));
   EXPECT_EQ(stream_->metadata_of("envoy.lb", kTo), stream_->header(kTo));
-  EXPECT_TRUE(stream_->route_cleared);
+}
+
+TEST_F(Filter, AClientCannotSayWhereItsRequestGoes) {
+  headers({{kTo, "6.6.6.6:1"}}, true);
+  EXPECT_THAT(stream_->request, testing::Contains(testing::Pair(kTo, AnyOf(kBoth, kBothTurned))));
+  EXPECT_THAT(stream_->request, testing::Not(testing::Contains(testing::Pair(kTo, "6.6.6.6:1"))));
+}
+
+TEST_F(Filter, AnAnswerTellsItsSessionWhoHasServed) {
+  Profile profile;
+  profile.serve.choice = Choice::kMaxScore;
+  profile.serve.scorers = {{.by = Score::kSession}};
+  profile.admission.queue = false;
+  pool_.set_profile(profile);
+  again();
+  headers({}, true);
+  stream_->upstream_address = kB;
+  stream_->response_headers({{":status", "200"}}, false);
+  EXPECT_THAT(stream_->response, testing::Contains(testing::Pair("x-session-token", encode_base64(kB))));
+}
+
+TEST_F(Filter, BodiesOfAnswersThatTheProfileDoesNotNeedAreNotRead) {
+  Profile profile;
+  profile.serve.choice = Choice::kMaxScore;
+  profile.serve.scorers = {{.by = Score::kQueue}};
+  profile.admission.queue = false;
+  pool_.set_profile(profile);
+  again();
+  headers({}, true);
+  stream_->response_headers({{":status", "200"}}, false);
+  EXPECT_EQ(pool_.open_tickets(), 1U);  // inside Envoy the end is known all the same
+  stream_->response_body(R"({"usage": {"prompt_tokens": 7, "completion_tokens": 3}})", true);
+  EXPECT_EQ(pool_.open_tickets(), 0U);
+  EXPECT_EQ(pool_.counts().completion_tokens, 0U);
+  EXPECT_EQ(pool_.counts().finished, 1U);
 }
 
 TEST_F(Filter, EnvoyKeepsAsMuchOfABodyAsThePickerTakes) {

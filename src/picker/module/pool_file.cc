@@ -35,6 +35,8 @@ struct PoolInFile {
   std::map<std::string, std::int32_t, std::less<>> objectives;
   std::vector<RewriteInFile> rewrites;
   std::optional<Tree> config;
+  std::string metrics_at;
+  bool read_responses = true;
 };
 
 // As upstream's InferenceModelRewrite has it.
@@ -61,6 +63,8 @@ const schema::Type& pool_type() {
                   }))),
           }))),
       field<&PoolInFile::config>("config", any()),
+      field<&PoolInFile::metrics_at>("metricsAt", string().min_length(1)),
+      field<&PoolInFile::read_responses>("readResponses", boolean()).defaults_to(true),
   }));
   return *kType;
 }
@@ -105,9 +109,17 @@ std::optional<PoolContents> read_pool_contents(std::string_view json, std::strin
           {.model = std::move(target.model), .weight = static_cast<std::uint32_t>(target.weight)});
     }
   }
+  made.read_responses = written.read_responses;
+  if (!written.metrics_at.empty()) {
+    if (auto source = parse_source(written.metrics_at)) {
+      made.metrics = *std::move(source);
+    } else {
+      fail(source.error().code, "metricsAt", source.error().message);
+    }
+  }
   if (written.config) {
     std::vector<Problem> of_config;
-    made.profile = read_profile(*written.config, file, &of_config);
+    made.config = read_config(*written.config, file, &of_config);
     for (Problem& problem : of_config) {
       if (problem.severity != Severity::kError) continue;
       problem.path = problem.path.empty() ? "config" : "config." + problem.path;

@@ -4,9 +4,9 @@
 //   {"servers": [{"address": "10.0.0.1:8000", "labels": {"llm-d.ai/role": "decode"}}, …],
 //    "objectives": {"batch": -1},
 //    "rewrites": [{"models": ["chat"], "targets": [{"model": "chat-7b", "weight": 9}, …]}, …],
-//    "config": {…}}
+//    "config": {…}, "metricsAt": ":8002/metrics", "readResponses": false}
 //
-// All fields may be absent. The config is an EndpointPickerConfig (picker/config), in place of the one that
+// All fields may be absent. `metricsAt` and `readResponses` are as in settings.h. The config is an EndpointPickerConfig (picker/config), in place of the one that
 // the module was told when it was configured. The rewrites are those of model_rewrites.h, in their order.
 //
 // Threads: a pure function.
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/problem.h"
+#include "picker/config/config.h"
 #include "picker/endpoint.h"
 #include "picker/exchange/pool.h"
 
@@ -25,7 +26,9 @@ namespace sluice::picker {
 struct PoolContents {
   std::vector<Endpoint> endpoints;
   TrafficRules rules;
-  std::optional<Profile> profile;
+  std::optional<Config> config;
+  std::optional<Source> metrics;
+  bool read_responses = true;
 };
 
 // Nothing where there is an error among the problems that are appended. Warnings about the config are the

@@ -61,9 +61,19 @@ TEST(PoolFile, MayHaveAConfig) {
                      "plugins": [{"type": "queue-scorer"}, {"type": "endpoint-attribute-scorer"}]}})",
       "pool.json", &problems);
   ASSERT_TRUE(contents);
-  ASSERT_TRUE(contents->profile);
-  EXPECT_EQ(contents->profile->serve.scorers, (std::vector<Scorer>{{.by = Score::kQueue}}));
-  EXPECT_FALSE(read_pool_contents("{}", "pool.json", &problems)->profile.has_value());
+  ASSERT_TRUE(contents->config);
+  EXPECT_EQ(contents->config->profile.serve.scorers, (std::vector<Scorer>{{.by = Score::kQueue}}));
+  EXPECT_FALSE(read_pool_contents("{}", "pool.json", &problems)->config.has_value());
+}
+
+TEST(PoolFile, MaySayWhereMetricsAreAndThatAnswersAreNotRead) {
+  std::vector<Problem> problems;
+  const auto contents = read_pool_contents(R"({"metricsAt": "https://:8002", "readResponses": false})", "pool.json", &problems);
+  ASSERT_TRUE(contents);
+  EXPECT_EQ(contents->metrics, (Source{.tls = true, .port = 8002, .path = "/metrics"}));
+  EXPECT_FALSE(contents->read_responses);
+  EXPECT_TRUE(read_pool_contents("{}", "pool.json", &problems)->read_responses);
+  EXPECT_THAT(wrong(R"({"metricsAt": "metrics"})"), ElementsAre(HasSubstr("metricsAt: `metrics` is no place")));
 }
 
 TEST(PoolFile, IsRefusedWithThePlaceOfWhatIsWrong) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -39,6 +40,9 @@ std::optional<PoolContents> read_pool_file(const std::string& path, std::vector<
 }  // namespace
 
 PoolThread::PoolThread() {
+  // For servers that are asked by https. OpenSSL is the module's own: it is not to read this machine's
+  // configuration, nor to be taken down by exit() while the thread may use it.
+  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr);
   // Signals are for Envoy's threads.
   sigset_t all;
   sigset_t before;
@@ -78,7 +82,10 @@ void PoolThread::stop() {
 }
 
 RunningPool::RunningPool(std::shared_ptr<PoolThread> thread, const PoolSettings& settings)
-    : name_(settings.name), identity_(settings.identity), thread_(std::move(thread)) {
+    : name_(settings.name),
+      identity_(settings.identity),
+      sources_(settings.options.scrape.sources),
+      thread_(std::move(thread)) {
   KeeperOptions options = settings.options;
   options.on_lost = [name = name_](std::string_view address, std::string_view reason) {
     say(envoy::LogLevel::kWarning,
@@ -152,8 +159,12 @@ bool RunningPool::follow_pool_file(const std::string& path, std::vector<Problem>
 void RunningPool::fill(PoolContents contents) {
   say(envoy::LogLevel::kInfo, fmt::format("pool {}: {} endpoints", name_, contents.endpoints.size()));
   Pool& pool = keeper_->pool();
-  pool.set_profile(contents.profile ? *std::move(contents.profile) : pool.options().profile);
+  Sources sources = contents.metrics ? sources_with(*std::move(contents.metrics)) : sources_;
+  if (contents.config) sources = sources_of(*contents.config, sources);
+  keeper_->set_sources(sources);
+  pool.set_profile(contents.config ? std::move(contents.config->profile) : pool.options().profile);
   pool.set_rules(std::move(contents.rules));
+  read_responses_ = contents.read_responses;
   keeper_->set_endpoints(contents.endpoints);
 }
 

@@ -4,6 +4,7 @@
 // Threads: any.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -57,6 +58,8 @@ class RunningPool {
   const std::string& name() const { return name_; }
   const std::string& identity() const { return identity_; }
   Pool& pool() { return keeper_->pool(); }
+  // What its file says of that; without a file they are read.
+  bool reads_responses() const { return read_responses_; }
   // False, with a problem, where its file of endpoints is no good. Changes of its file are followed from now
   // on.
   bool set_endpoints(const PoolSettings& settings, std::vector<Problem>* problems);
@@ -73,6 +76,8 @@ class RunningPool {
 
   const std::string name_;
   const std::string identity_;
+  const Sources sources_;  // where its file says nothing of them
+  std::atomic<bool> read_responses_ = true;
   const std::shared_ptr<PoolThread> thread_;
   std::vector<std::function<void()>> ready_callbacks_;  // of the thread
   std::unique_ptr<PoolKeeper> keeper_;                  // of the thread, but for pool()

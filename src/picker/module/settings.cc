@@ -32,6 +32,8 @@ struct Written {
   std::optional<Tree> config;
   std::map<std::string, std::int32_t, std::less<>> objectives;
   std::optional<std::vector<std::string>> metrics;
+  std::string metrics_at;
+  std::string metrics_ca;
   std::chrono::milliseconds metrics_interval{0};
   std::chrono::milliseconds metrics_idle_interval{0};
   std::chrono::milliseconds body_timeout{0};
@@ -60,6 +62,8 @@ std::vector<schema::Field> pool_fields() {
       field<&Written::config>("config", any()),
       field<&Written::objectives>("objectives", map(int32())),
       field<&Written::metrics>("metrics", list(string()).min_items(1)),
+      field<&Written::metrics_at>("metricsAt", string().min_length(1)),
+      field<&Written::metrics_ca>("metricsCA", string().min_length(1)),
       field<&Written::metrics_interval>("metricsInterval", duration())
           .defaults_to(milliseconds(scrape.interval).c_str()),
       field<&Written::metrics_idle_interval>("metricsIdleInterval", duration())
@@ -139,16 +143,20 @@ class Reader {
         place(series.error(), below(fmt::format("metrics[{}]", i)));
       }
     }
+    read_source(written, below, scrape.sources);
     std::string profile;
     if (written.config) {
       profile = to_json(*written.config);
       const std::size_t first = problems_->size();
-      auto read = read_profile(*written.config, kFile, problems_);
+      auto read = read_config(*written.config, kFile, problems_);
       for (std::size_t i = first; i < problems_->size(); ++i) {
         std::string& at = (*problems_)[i].path;
         at = below(at.empty() ? "config" : "config." + at);
       }
-      if (read) pool.profile = *std::move(read);
+      if (read) {
+        scrape.sources = sources_of(*read, scrape.sources);
+        pool.profile = std::move(read->profile);
+      }
     }
     made.identity = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n", profile, written.refuse_unknown,
                                 written.max_body_bytes, written.max_held_bytes, written.body_timeout.count(),
@@ -156,8 +164,25 @@ class Reader {
     for (const auto& [name, priority] : written.objectives)
       made.identity += fmt::format("{}={}\n", name, priority);
     made.identity += written.pool_file ? "\nby file\n" : "\n";
+    made.identity += fmt::format("{}\n{}\n", written.metrics_at, written.metrics_ca);
     if (written.metrics) made.identity += fmt::format("{}", fmt::join(*written.metrics, "\n"));
     return made;
+  }
+
+  template <typename Below>
+  void read_source(const Written& written, const Below& below, Sources& sources) {
+    if (written.metrics_at.empty()) {
+      if (!written.metrics_ca.empty()) {
+        report("conflict/metrics", below("metricsCA"), "without `metricsAt`, nobody is asked by https",
+               "write `\"metricsAt\": \"https://\"`, or leave out `metricsCA`");
+      }
+      return;
+    }
+    if (auto source = parse_source(written.metrics_at, written.metrics_ca)) {
+      sources = sources_with(*std::move(source));
+    } else {
+      place(source.error(), below("metricsAt"));
+    }
   }
 
   void report(std::string code, std::string path, std::string message, std::string suggestion = {}) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -71,6 +72,21 @@ TEST(FilterSettings, TakeAllThatThePickerTakes) {
   EXPECT_EQ(settings.pool.options.series[0].family, "q");
 }
 
+TEST(FilterSettings, SayWhereMetricsAreUnlessTheConfigDoes) {
+  const auto metrics_of = [](std::string_view rest) {
+    return read(fmt::format(R"({{"pool": "a", "endpoints": []{}}})", rest)).pool.options.scrape.sources.metrics;
+  };
+  EXPECT_EQ(metrics_of(""), Sources{}.metrics);
+  EXPECT_EQ(metrics_of(R"(, "metricsAt": "https://:8443/m", "metricsCA": "/ca.crt")"),
+            (Source{.tls = true, .port = 8443, .path = "/m", .verify = true, .authorities = "/ca.crt"}));
+  EXPECT_EQ(metrics_of(R"(, "metricsAt": "https://", "metricsCA": "system")"),
+            (Source{.tls = true, .path = "/metrics", .verify = true}));
+  EXPECT_EQ(metrics_of(R"(, "metricsAt": ":1", "config": {"apiVersion": "llm-d.ai/v1alpha1",
+                 "kind": "EndpointPickerConfig", "plugins": [{"type": "metrics-data-source",
+                 "parameters": {"port": 2}}]})"),
+            (Source{.port = 2, .path = "/metrics"}));
+}
+
 TEST(FilterSettings, WithANameAloneAreAReference) {
   EXPECT_TRUE(read(R"({"pool": "llama"})").pool.is_reference);
   EXPECT_FALSE(read(R"({"pool": "llama", "endpoints": []})").pool.is_reference);
@@ -83,6 +99,7 @@ TEST(FilterSettings, AreTheSamePoolWhateverTheEndpoints) {
   EXPECT_NE(identity(R"({"pool": "llama", "endpoints": [], "objectives": {"x": 1}})"), one);
   EXPECT_NE(identity(R"({"pool": "llama", "endpoints": [], "bodyTimeout": "1s"})"), one);
   EXPECT_NE(identity(R"({"pool": "llama", "endpoints": [], "metrics": ["waiting=q"]})"), one);
+  EXPECT_NE(identity(R"({"pool": "llama", "endpoints": [], "metricsAt": ":8002"})"), one);
 }
 
 TEST(FilterSettings, SayWhereTheyAreWrong) {
@@ -98,6 +115,12 @@ TEST(FilterSettings, SayWhereTheyAreWrong) {
   EXPECT_THAT(wrong(R"({"pool": "a", "endpoints": [], "metrics": ["waiting"]})"),
               ElementsAre(HasSubstr("config metrics[0]: ")));
   EXPECT_THAT(wrong(R"({"pool": "a", "maxBodyBytes": 0})"), ElementsAre(HasSubstr("config:1:")));
+  EXPECT_THAT(wrong(R"({"pool": "a", "metricsAt": "metrics"})"),
+              ElementsAre(HasSubstr("config metricsAt: `metrics` is no place to ask for metrics")));
+  EXPECT_THAT(wrong(R"({"pool": "a", "metricsCA": "ca.crt"})"),
+              ElementsAre(HasSubstr("config metricsCA: without `metricsAt`, nobody is asked by https")));
+  EXPECT_THAT(wrong(R"({"pool": "a", "metricsAt": ":8002", "metricsCA": "ca.crt"})"),
+              ElementsAre(HasSubstr("config metricsAt: `:8002` is asked without a certificate")));
 }
 
 TEST(FilterSettings, HaveAFileForAllThatChanges) {

@@ -63,9 +63,11 @@ class RunningServer final : public PickerServer {
       callback(keeper.pool(), keeper.servers());
     });
   }
-  void update(std::vector<Endpoint> endpoints, TrafficRules rules, std::optional<Profile> profile) override {
+  void update(std::vector<Endpoint> endpoints, TrafficRules rules, std::optional<Profile> profile,
+              std::optional<Sources> sources) override {
     loop_->post([this, endpoints = std::move(endpoints), rules = std::move(rules),
-                 profile = std::move(profile)]() mutable {
+                 profile = std::move(profile), sources = std::move(sources)]() mutable {
+      if (sources) service_->keeper().set_sources(*sources);
       if (profile) service_->keeper().pool().set_profile(*std::move(profile));
       service_->set_rules(std::move(rules));
       service_->set_endpoints(std::move(endpoints));

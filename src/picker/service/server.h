@@ -44,9 +44,10 @@ class PickerServer {
   // Gives the pool, and what is known of its servers, to the callback, on another thread: for a page of
   // several. The pool is there as long as the server.
   virtual void look(std::function<void(Pool&, std::vector<Scraper::Server>)> callback) = 0;
-  // In place of the endpoints and the rules that there were, and of the profile, where there is one.
-  virtual void update(std::vector<Endpoint> endpoints, TrafficRules rules,
-                      std::optional<Profile> profile) = 0;
+  // In place of the endpoints and the rules that there were, and of the profile and of where servers are
+  // asked, where these are there.
+  virtual void update(std::vector<Endpoint> endpoints, TrafficRules rules, std::optional<Profile> profile,
+                      std::optional<Sources> sources) = 0;
   // As extproc::Server's.
   virtual void drain(std::chrono::milliseconds timeout) = 0;
 };

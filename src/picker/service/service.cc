@@ -83,10 +83,7 @@ class PickerService::Conversation final : public extproc::Handler {
         }
         return;
       case Part::kResponseHeaders:
-        stream_.send(extproc::Response{.part = request.part});
-        exchange_.response_headers(
-            RequestMessage(request), request.end_of_stream,
-            response_mode_ == BodyMode::kNone ? Exchange::Body::kNone : Exchange::Body::kFollows);
+        on_response_headers(request);
         return;
       case Part::kResponseBody:
         on_response_body(request);
@@ -223,6 +220,19 @@ class PickerService::Conversation final : public extproc::Handler {
   }
 
   // ---- the response --------------------------------------------------------------------------------
+
+  void on_response_headers(const extproc::Request& request) {
+    const auto session = exchange_.response_headers(
+        RequestMessage(request), request.end_of_stream,
+        response_mode_ == BodyMode::kNone ? Exchange::Body::kNone : Exchange::Body::kFollows);
+    extproc::Response response{.part = request.part};
+    std::array<extproc::HeaderChange, 1> changes;
+    if (session) {
+      changes[0] = {session->header, session->token};
+      response.set_headers = changes;
+    }
+    stream_.send(response);
+  }
 
   void on_response_body(const extproc::Request& request) {
     exchange_.response_body(request.body);

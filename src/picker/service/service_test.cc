@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "base/wire.h"
 #include "picker/exchange/names.h"
 
@@ -310,6 +311,64 @@ TEST_F(Protocol, WhoServedIsReadFromAHeaderWhereThereIsNoMetadata) {
   const std::string_view other = destination.starts_with(kA) ? kB : kA;
   part(Part::kResponseHeaders, {{":status", "200"}, {kServed, other}});
   EXPECT_THAT(service_.metrics(), HasSubstr("sluice_picker_served_elsewhere_total 1\n"));
+}
+
+Profile by_scores(std::vector<Score> scores) {
+  Profile profile;
+  profile.serve.choice = Choice::kMaxScore;
+  for (const Score score : scores) profile.serve.scorers.push_back({.by = score});
+  profile.admission.queue = false;
+  return profile;
+}
+
+class BySession : public Protocol {
+ protected:
+  BySession() : Protocol({.pool = {.profile = profile()}}) {}
+  static Profile profile() {
+    Profile profile = by_scores({Score::kSession});
+    profile.session_header = "x-my-session";
+    return profile;
+  }
+};
+
+TEST_F(BySession, TheAnswerSaysWhoHasServedAndTheNextRequestGoesThere) {
+  headers({});
+  const std::string destination = body(kChat, true)[0].set.at(std::string(kDestination));
+  const std::string_view other = destination.starts_with(kA) ? kB : kA;
+  const std::vector<Said> said = part(Part::kResponseHeaders, {{":status", "200"}, {kServed, other}});
+  const std::string token = said.at(0).set.at("x-my-session");
+  EXPECT_EQ(decode_base64(token), other);
+  for (int i = 0; i < 10; ++i) {
+    handler_ = service_.start(exchange_);
+    headers({{"x-my-session", token}});
+    EXPECT_THAT(body(kChat, true)[0].set.at(std::string(kDestination)), testing::StartsWith(std::string(other)));
+  }
+}
+
+TEST_F(BySession, AnErrorOfTheServerMakesNoSession) {
+  headers({});
+  body(kChat, true);
+  EXPECT_THAT(part(Part::kResponseHeaders, {{":status", "503"}}).at(0).set, IsEmpty());
+}
+
+TEST_F(Protocol, WithoutAScorerOfSessionsAnswersSayNothingOfThem) {
+  headers({});
+  body(kChat, true);
+  EXPECT_THAT(part(Part::kResponseHeaders, {{":status", "200"}}).at(0).set, IsEmpty());
+}
+
+class ByPrefix : public Protocol {
+ protected:
+  ByPrefix() : Protocol({.pool = {.profile = by_scores({Score::kPrefixCache})}}) {}
+};
+
+TEST_F(ByPrefix, ARequestIsDoneWithOnceItIsSent) {
+  headers({});
+  body(kChat, true);
+  EXPECT_THAT(service_.metrics(), HasSubstr("sluice_picker_open 0\n"));
+  handler_.reset();
+  EXPECT_THAT(service_.metrics(), HasSubstr("sluice_picker_responses_total{end=\"finished\"} 1\n"));
+  EXPECT_THAT(service_.metrics(), HasSubstr("sluice_picker_responses_total{end=\"dropped\"} 0\n"));
 }
 
 class Strict : public Protocol {

@@ -5,7 +5,6 @@
 #include <utility>
 #include <variant>
 
-#include "envoy/extensions/filters/http/ext_proc/v3/ext_proc.pb.h"
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb.h"
 
 #include "xds/duration.h"
@@ -21,6 +20,19 @@ using Mode = ext_proc_v3::ProcessingMode;
 // A request may wait for a server to be free.
 constexpr ir::Duration kDecideWithin{30'000};
 
+void render(bool streamed, ir::AnswersShown answers, Mode* mode) {
+  const auto sent = [](bool is_sent) { return is_sent ? Mode::SEND : Mode::SKIP; };
+  const bool bodies = answers == ir::AnswersShown::kAll;
+  mode->set_request_header_mode(Mode::SEND);
+  mode->set_request_body_mode(streamed ? Mode::FULL_DUPLEX_STREAMED : Mode::BUFFERED);
+  mode->set_request_trailer_mode(sent(streamed));
+  mode->set_response_header_mode(sent(answers != ir::AnswersShown::kNone));
+  mode->set_response_body_mode(!bodies    ? Mode::NONE
+                               : streamed ? Mode::FULL_DUPLEX_STREAMED
+                                          : Mode::STREAMED);
+  mode->set_response_trailer_mode(sent(bodies));
+}
+
 // The call is as long as the request and its answer: it has no time limit of its own.
 void render(const ir::EndpointPicker& from, ext_proc_v3::ExternalProcessor* to) {
   auto* service = to->mutable_grpc_service()->mutable_envoy_grpc();
@@ -29,13 +41,7 @@ void render(const ir::EndpointPicker& from, ext_proc_v3::ExternalProcessor* to) 
   to->set_failure_mode_allow(from.fail_open);
   to->mutable_status_on_error()->set_code(envoy::type::v3::ServiceUnavailable);
   fill_duration(kDecideWithin, to->mutable_message_timeout());
-  Mode* mode = to->mutable_processing_mode();
-  mode->set_request_header_mode(Mode::SEND);
-  mode->set_request_body_mode(from.streamed ? Mode::FULL_DUPLEX_STREAMED : Mode::BUFFERED);
-  mode->set_request_trailer_mode(from.streamed ? Mode::SEND : Mode::SKIP);
-  mode->set_response_header_mode(Mode::SEND);
-  mode->set_response_body_mode(from.streamed ? Mode::FULL_DUPLEX_STREAMED : Mode::STREAMED);
-  mode->set_response_trailer_mode(Mode::SEND);
+  render(from.streamed, ir::AnswersShown::kAll, to->mutable_processing_mode());
   auto* metadata = to->mutable_metadata_options();
   for (const std::string_view name : {ir::kPickedNamespace, ir::kSubsetNamespace}) {
     metadata->mutable_forwarding_namespaces()->add_untyped(std::string(name));
@@ -66,6 +72,12 @@ ir::DynamicModule module_of(const ir::EndpointPicker& picker) {
 }
 
 }  // namespace
+
+ext_proc_v3::ExtProcPerRoute picker_on_route(const ir::ExtensionUse& use) {
+  ext_proc_v3::ExtProcPerRoute config;
+  render(use.streamed, use.answers, config.mutable_overrides()->mutable_processing_mode());
+  return config;
+}
 
 void add_endpoint_pickers(const ir::HttpChain& chain, HttpConnectionManager* to) {
   bool guarded = false;

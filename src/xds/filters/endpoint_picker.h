@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "envoy/extensions/filters/http/ext_proc/v3/ext_proc.pb.h"
+
 #include "xds/filters/order.h"
 
 namespace sluice::xds {
@@ -14,5 +16,8 @@ namespace sluice::xds {
 inline constexpr std::string_view kPickerGuard = "envoy.filters.http.header_mutation.endpoint_picker";
 
 void add_endpoint_pickers(const ir::HttpChain& chain, HttpConnectionManager* to);
+
+// Of a route on which a picker sees less of answers than the filter says.
+envoy::extensions::filters::http::ext_proc::v3::ExtProcPerRoute picker_on_route(const ir::ExtensionUse& use);
 
 }  // namespace sluice::xds

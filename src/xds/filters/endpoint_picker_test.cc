@@ -5,6 +5,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "google/protobuf/util/json_util.h"
+
+#include "xds/filters/extension.h"
 #include "xds/render.h"
 #include "xds/testing.h"
 
@@ -62,6 +66,47 @@ TEST(EndpointPicker, FailsOpenAtAnyTimeWhereEnvoyKeepsTheRequest) {
   EXPECT_EQ(config["processingMode"]["requestBodyMode"], "BUFFERED");
   EXPECT_EQ(config["processingMode"]["requestTrailerMode"], "SKIP");
   EXPECT_EQ(config["processingMode"]["responseBodyMode"], "STREAMED");
+}
+
+// What a route says of the picker.
+json on_route(ir::ExtensionUse use) {
+  std::string bytes;
+  ir::Route route;
+  auto action = std::make_shared<ir::RouteAction>();
+  use.name = "envoy.filters.http.ext_proc.endpoint_picker/default/llama";
+  action->extensions = std::vector{use};
+  route.action = action;
+  append_extensions("", route, bytes);
+  envoy::config::route::v3::Route made;
+  EXPECT_TRUE(made.ParseFromString(bytes));
+  std::string text;
+  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(made.typed_per_filter_config().at(use.name), &text).ok());
+  return json::parse(text);
+}
+
+TEST(EndpointPicker, OfWhomTheRouteSaysThatItNeedsNoBodiesOfAnswersSeesTheirHeaders) {
+  const json ours = on_route({.name = {}, .answers = ir::AnswersShown::kHeaders});
+  EXPECT_EQ(ours["overrides"]["processingMode"],
+            json::parse(R"({"requestHeaderMode": "SEND", "responseHeaderMode": "SEND",
+                            "requestBodyMode": "BUFFERED", "requestTrailerMode": "SKIP",
+                            "responseTrailerMode": "SKIP"})"));
+  const json theirs = on_route({.name = {}, .answers = ir::AnswersShown::kHeaders, .streamed = true});
+  EXPECT_EQ(theirs["overrides"]["processingMode"],
+            json::parse(R"({"requestHeaderMode": "SEND", "responseHeaderMode": "SEND",
+                            "requestBodyMode": "FULL_DUPLEX_STREAMED", "requestTrailerMode": "SEND",
+                            "responseTrailerMode": "SKIP"})"));
+}
+
+TEST(EndpointPicker, OfWhomTheRouteSaysThatItNeedsNothingOfAnswersSeesNone) {
+  const json mode = on_route({.name = {}, .answers = ir::AnswersShown::kNone})["overrides"]["processingMode"];
+  EXPECT_EQ(mode["responseHeaderMode"], "SKIP");
+  EXPECT_FALSE(mode.contains("responseBodyMode"));  // NONE
+  EXPECT_EQ(mode["responseTrailerMode"], "SKIP");
+}
+
+TEST(EndpointPicker, SeesAllUnlessTheRouteSaysOtherwise) {
+  EXPECT_EQ(on_route({.name = {}})["@type"],
+            "type.googleapis.com/envoy.config.route.v3.FilterConfig");
 }
 
 TEST(EndpointPicker, IsAModuleWhereItIsInsideEnvoy) {

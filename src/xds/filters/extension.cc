@@ -21,10 +21,12 @@ void append_extensions(std::string_view /*host*/, const ir::Route& route, std::s
   on.mutable_config();
   for (const ir::ExtensionUse& use : *route.action->extensions) {
     if (use.name.starts_with(ir::kEndpointPicker)) append_route_config(kPickerGuard, on, out);
-    if (use.lua_context.empty()) {
-      append_route_config(use.name, on, out);
-    } else {
+    if (!use.lua_context.empty()) {
       append_route_config(use.name, lua_on_route(use), out);
+    } else if (use.answers != ir::AnswersShown::kAll) {
+      append_route_config(use.name, picker_on_route(use), out);
+    } else {
+      append_route_config(use.name, on, out);
     }
   }
 }

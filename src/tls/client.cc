@@ -1,4 +1,4 @@
-#include "kube/tls.h"
+#include "tls/client.h"
 
 #include <cstddef>
 #include <optional>
@@ -12,7 +12,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-namespace sluice::kube {
+namespace sluice::tls {
 namespace {
 
 struct Free {
@@ -67,48 +67,46 @@ bool is_address(const std::string& name) {
 }
 
 // What is wrong, if anything.
-std::optional<std::string> fill(SSL_CTX* context, const std::string& authorities, bool insecure,
-                                const Credential& credential) {
+std::optional<std::string> fill(SSL_CTX* context, const ClientOptions& options) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // most connections are silent watches
-  SSL_CTX_set_verify(context, insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // most connections are silent most of the time
+  SSL_CTX_set_verify(context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   constexpr unsigned char kProtocols[] = "\x08http/1.1";
   SSL_CTX_set_alpn_protos(context, kProtocols, sizeof kProtocols - 1);
-  if (authorities.empty()) {
+  if (options.authorities.empty()) {
     SSL_CTX_set_default_verify_paths(context);
-  } else if (!trust(context, authorities)) {
-    return "the certificate authority of the API server is no certificate in PEM";
+  } else if (!trust(context, options.authorities)) {
+    return "the certificate authority of the server is no certificate in PEM";
   }
-  if (credential.certificate.empty()) return std::nullopt;
-  if (!use_certificate(context, credential.certificate)) return "the client certificate is none in PEM";
-  if (!use_key(context, credential.key)) return "the client certificate's key is none in PEM, or not its own";
+  if (options.certificate.empty()) return std::nullopt;
+  if (!use_certificate(context, options.certificate)) return "the client certificate is none in PEM";
+  if (!use_key(context, options.key)) return "the client certificate's key is none in PEM, or not its own";
   if (SSL_CTX_check_private_key(context) != 1) return "the client certificate and its key do not go together";
   return std::nullopt;
 }
 
 }  // namespace
 
-void FreeTlsContext::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+void FreeContext::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 
-std::expected<TlsContext, std::string> make_tls_context(const std::string& authorities, bool insecure,
-                                                        const Credential& credential) {
-  TlsContext context(SSL_CTX_new(TLS_client_method()));
+std::expected<Context, std::string> make_client_context(const ClientOptions& options) {
+  Context context(SSL_CTX_new(TLS_client_method()));
   if (!context) return std::unexpected("OpenSSL has no memory for another context");
-  std::optional<std::string> fault = fill(context.get(), authorities, insecure, credential);
+  std::optional<std::string> fault = fill(context.get(), options);
   ERR_clear_error();  // reading PEM ends with one
   if (fault) return std::unexpected(*std::move(fault));
   return context;
 }
 
-bool expect_server(SSL* connection, const std::string& name, bool insecure) {
+bool expect_server(SSL* connection, const std::string& name, bool verify) {
   if (is_address(name)) {
-    return insecure || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), name.c_str()) == 1;
+    return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), name.c_str()) == 1;
   }
   std::string shown = name;  // as OpenSSL's macro does, whose cast is one of C
   if (SSL_ctrl(connection, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, shown.data()) != 1) {
     return false;
   }
-  return insecure || SSL_set1_host(connection, name.c_str()) == 1;
+  return !verify || SSL_set1_host(connection, name.c_str()) == 1;
 }
 
 std::string why_not_trusted(const SSL* connection) {
@@ -116,4 +114,4 @@ std::string why_not_trusted(const SSL* connection) {
   return result == X509_V_OK ? std::string() : X509_verify_cert_error_string(result);
 }
 
-}  // namespace sluice::kube
+}  // namespace sluice::tls
