@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "translate/addresses.h"
+#include "translate/status.h"
 
 namespace sluice::translate {
 namespace {
@@ -91,9 +92,7 @@ Condition programmed(const GatewayPlan& plan, const Reach& reach, const Installa
 void add_installation(ObjectStatus& status, const api::Gateway& gateway, const GatewayPlan& plan,
                       const Installation* installation, const NodeAddresses* nodes,
                       const std::string& fault) {
-  if (find_condition(status.conditions, "Accepted") == nullptr) {
-    status.conditions.push_back({"Accepted", true, "Accepted", "The Gateway is accepted"});
-  }
+  add_acceptance(status);
   Condition condition{"Programmed", false, "Invalid", "The Gateway is not accepted"};
   if (plan.accepted && installation == nullptr) {
     condition = {"Programmed", false, "Pending", "What runs its Envoys is not known yet"};

@@ -35,11 +35,11 @@ bool is_true(const Conditions& conditions, std::string_view type) {
   return condition != nullptr && condition->status;
 }
 
-// Of a condition that says for how many of a ListenerSet's listeners it holds.
-Condition of_all(std::string_view type, const std::vector<ListenerPlan>& listeners, std::string_view verb,
+// Of a condition that says for how many of some listeners it holds.
+Condition of_all(std::string_view type, const auto& listeners, std::string_view verb,
                  std::string_view reason_of_some) {
   const auto good =
-      std::ranges::count_if(listeners, [type](const ListenerPlan& l) { return is_true(l.conditions, type); });
+      std::ranges::count_if(listeners, [type](const auto& l) { return is_true(l.conditions, type); });
   const std::string name(type);
   if (good == 0) return {name, false, "ListenersNotValid", fmt::format("No listener is {}", verb)};
   if (std::cmp_equal(good, listeners.size()))
@@ -97,11 +97,19 @@ ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan&
   return status;
 }
 
+void add_acceptance(ObjectStatus& status) {
+  if (find_condition(status.conditions, "Accepted") != nullptr) return;
+  Condition accepted = of_all("Accepted", status.listeners, "accepted", "ListenersNotValid");
+  // All that it has may be in ListenerSets.
+  if (accepted.reason == "Accepted" || status.listeners.empty()) {
+    accepted = {"Accepted", true, "Accepted", "The Gateway is accepted"};
+  }
+  status.conditions.push_back(std::move(accepted));
+}
+
 void add_proxy_conditions(ObjectStatus& status, bool to_be_served, bool programmed,
                           const std::string& message) {
-  if (find_condition(status.conditions, "Accepted") == nullptr) {
-    status.conditions.push_back({"Accepted", true, "Accepted", "The Gateway is accepted"});
-  }
+  add_acceptance(status);
   if (find_condition(status.conditions, "Programmed") != nullptr) return;
   if (!to_be_served) {
     status.conditions.push_back({"Programmed", false, "Invalid", "The Gateway is not accepted"});

@@ -26,6 +26,10 @@ ObjectStatus listener_set_status(std::int64_t generation, const ListenerSetPlan&
                                  const ServedListenerSet* served,
                                  const std::function<std::size_t(const ListenerKey&)>& attached);
 
+// Adds whether the Gateway is accepted, where nothing is said of it yet: by its listeners, of which one is
+// enough.
+void add_acceptance(ObjectStatus& status);
+
 // Adds what only the proxy knows: whether the Gateway is served. What is said of it already stays. One may be
 // served though something about it is not accepted.
 void add_proxy_conditions(ObjectStatus& status, bool to_be_served, bool programmed,

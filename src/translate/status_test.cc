@@ -34,5 +34,30 @@ TEST(RouteStatus, NamesSomeOfManyRoutes) {
   EXPECT_NE(message.find("HTTPRoute default/r15 and others: the older"), std::string::npos) << message;
 }
 
+// "True Accepted", of a Gateway with such listeners.
+std::string acceptance(std::initializer_list<bool> accepted_listeners) {
+  ObjectStatus status;
+  for (const bool accepted : accepted_listeners) {
+    status.listeners.push_back(
+        {.conditions = {{"Accepted", accepted, accepted ? "Accepted" : "UnsupportedProtocol", ""}}});
+  }
+  add_acceptance(status);
+  const Condition& condition = *find_condition(status.conditions, "Accepted");
+  return fmt::format("{} {}", condition.status ? "True" : "False", condition.reason);
+}
+
+TEST(GatewayStatus, IsAcceptedWithAListenerThatIs) {
+  EXPECT_EQ(acceptance({true, true}), "True Accepted");
+  EXPECT_EQ(acceptance({true, false}), "True ListenersNotValid");
+  EXPECT_EQ(acceptance({false, false}), "False ListenersNotValid");
+  EXPECT_EQ(acceptance({}), "True Accepted") << "all that it has is in ListenerSets";
+}
+
+TEST(GatewayStatus, StaysAsItIsWhereSomethingElseIsWrong) {
+  ObjectStatus status{.conditions = {{"Accepted", false, "InvalidParameters", "no"}}};
+  add_acceptance(status);
+  EXPECT_EQ(status.conditions, (Conditions{{"Accepted", false, "InvalidParameters", "no"}}));
+}
+
 }  // namespace
 }  // namespace sluice::translate
