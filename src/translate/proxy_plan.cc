@@ -235,7 +235,7 @@ std::vector<std::optional<HostOverlap>> first_overlaps(
 }
 
 // RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate
-// covers it. They would meet the wrong listener, so neither speaks HTTP/2.
+// covers it. Those that meet the wrong listener are answered with 421 (see misdirected_hosts), and come again.
 void find_overlaps(const std::vector<Ref>& listeners, bool merged) {
   std::map<std::uint16_t, std::vector<Ref>> by_port;
   for (const Ref& ref : listeners) {
@@ -265,10 +265,7 @@ void find_overlaps(const std::vector<Ref>& listeners, bool merged) {
     const auto by_name = first_overlaps(names);
     const auto by_host = first_overlaps(hosts);
     for (std::size_t i = 0; i < https.size(); ++i) {
-      if (by_name[i]) {
-        https[i].listener->http1_only = true;
-        note(https[i], *by_name[i], "certificate's name", "OverlappingCertificates");
-      }
+      if (by_name[i]) note(https[i], *by_name[i], "certificate's name", "OverlappingCertificates");
       if (by_host[i]) note(https[i], *by_host[i], "hostname", "OverlappingHostnames");
     }
   }
@@ -553,8 +550,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     if (tls) {
       if (!listener.hostname.empty()) chain.server_names = {listener.hostname};
       chain.tls = downstream_tls(listener, secrets);
-      chain.tls->alpn = listener.http1_only ? std::vector<std::string>{"http/1.1"}
-                                            : std::vector<std::string>{"h2", "http/1.1"};
+      chain.tls->alpn = {"h2", "http/1.1"};
     }
     if (chain.tls && listener.client_check) {
       const ClientCheck& check = *listener.client_check;

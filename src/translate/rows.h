@@ -223,7 +223,6 @@ struct ListenerPlan {
   Conditions conditions;
   // Set by the proxy's plan:
   bool ready = false;       // it is served
-  bool http1_only = false;  // its certificate is good for another listener's host: no HTTP/2 coalescing
   std::string socket;       // the name of the ir::Listener that it is part of
   std::string route_table;  // of HTTP and HTTPS
   std::string stream;       // of the others: the name of their StreamPoint
