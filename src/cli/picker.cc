@@ -18,7 +18,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/quote.h"
-#include "base/resident.h"
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/pool_files.h"
@@ -272,7 +271,6 @@ int serve_picker(const PickerOptions& options, Console& console) {
   }
   log(Level::kInfo, "listening",
       {{"address", server->address()}, {"admin", admin == nullptr ? "" : admin->tcp_address()}});
-  give_back_program_pages();
   signalled.get_future().wait();
   log(Level::kInfo, "ending", {});
   pool.reset();

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "control/picker_plan.h"
 #include "control/testing.h"
 
 namespace sluice::control {
@@ -333,7 +334,7 @@ TEST_F(InferencePools, AConfigThatIsNotThereIsAProblemOfThePool) {
 
 TEST_F(InferencePools, APickerSeesWhatItsConfigNeedsOfAnswersAndItsRouteSaysSo) {
   const auto shown = [this] {
-    const ir::Route& made = *route().contributions.at(0).second.routes->front();
+    const ir::Route& made = route().contributions.at(0).second.routes->front();
     return made.action->extensions->at(0).answers;
   };
   EXPECT_EQ(shown(), ir::AnswersShown::kAll);
@@ -342,7 +343,7 @@ TEST_F(InferencePools, APickerSeesWhatItsConfigNeedsOfAnswersAndItsRouteSaysSo) 
   commit();
   EXPECT_EQ(shown(), ir::AnswersShown::kHeaders);
   EXPECT_EQ(pipeline_.resources(xds::ResourceType::kListener).changes().size(), 0U);
-  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kRouteConfiguration).changes().size(), 1U);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kRoutes).changes().size(), 1U);
 
   const auto decide = [this](std::string_view plugin) {
     feed(fmt::format("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: decide}}, data: {{c: '{{apiVersion: "
@@ -360,7 +361,7 @@ TEST_F(InferencePools, APickerSeesWhatItsConfigNeedsOfAnswersAndItsRouteSaysSo) 
 
 TEST_F(InferencePools, ByAnAnnotationAPickerSeesHeadersOfAnswersAlone) {
   const auto use = [this] {
-    return route().contributions.at(0).second.routes->front()->action->extensions->at(0);
+    return route().contributions.at(0).second.routes->front().action->extensions->at(0);
   };
   feed_pool("", "{sluice.dev/picker-answers: headers}");
   commit();

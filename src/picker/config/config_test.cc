@@ -211,7 +211,7 @@ TEST(Config, SaysWhatIsWrong) {
       {"plugins:\n- type: core-metrics-extractor\n  parameters: {engineConfigs: [{name: mine}]}\n",
        "5:31 warning support/no-effect: a parameter of `core-metrics-extractor` that has no effect here"},
       {"plugins: []\ndataLayer: {sources: [{pluginRef: a, interval: 1s}]}\n",
-       "4:39 warning support/no-effect: `dataLayer.sources[0].interval` is checked, but has no effect yet"},
+       "4:48 warning support/no-effect: `interval` is checked, but has no effect yet"},
       {"plugins: []\nfeatureGates: [dataLayer]\n",
        "4:16 warning support/no-effect: a feature gate that has no effect here"},
       {"plugins: []\nflowControl: {maxBytes: 1 GB}\n",

@@ -26,9 +26,7 @@ Answer answer_of(const Refused& refused) {
 }
 
 std::string joined(const Picked& picked) {
-  std::string text;
-  text.reserve(24 * picked.addresses.size());  // of most, IPv4 with a port
-  text = picked.addresses.front();
+  std::string text(picked.addresses.front());
   for (std::size_t i = 1; i < picked.addresses.size(); ++i) {
     text += ',';
     text += picked.addresses[i];

@@ -46,7 +46,6 @@ class EnvoyMessage final : public Message {
 
   std::optional<std::vector<std::string>> metadata(std::string_view name_space,
                                                    std::string_view field) const override {
-    if (field == kServed) return std::nullopt;  // header() knows it
     constexpr auto kSource = envoy::MetadataSource::kDynamic;
     const envoy::Bytes space = envoy::bytes_of(name_space);
     const envoy::Bytes key = envoy::bytes_of(field);
@@ -136,7 +135,6 @@ envoy::HeadersStatus HttpFilter::on_request_headers(bool end_of_stream) {
   std::optional<Verdict> verdict;
   {
     const EnvoyMessage headers(envoy_, envoy::HeaderMap::kRequest);
-    names_destination_ = headers.header(kDestination).has_value();
     verdict =
         exchange_.request_headers(headers, end_of_stream ? Exchange::Body::kNone : Exchange::Body::kFollows);
   }
@@ -200,13 +198,7 @@ void HttpFilter::go_to(const Destination& destination, In in) {
                                                   value);
   };
   if (exchange_.rewrites()) rewrite_body(in);
-  if (names_destination_) {
-    set(kDestination, envoy::bytes_of(destination.addresses));
-  } else {  // costs Envoy half as much
-    envoy_dynamic_module_callback_http_add_header(envoy_, envoy::HeaderMap::kRequest,
-                                                  envoy::bytes_of(kDestination),
-                                                  envoy::bytes_of(destination.addresses));
-  }
+  set(kDestination, envoy::bytes_of(destination.addresses));
   if (!destination.prefiller.empty()) {
     set(kPrefiller, envoy::bytes_of(destination.prefiller));
   } else if (exchange_.has_prefiller_header()) {
@@ -215,6 +207,7 @@ void HttpFilter::go_to(const Destination& destination, In in) {
   envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy_, envoy::bytes_of(kLoadBalancer),
                                                                  envoy::bytes_of(kDestination),
                                                                  envoy::bytes_of(destination.addresses));
+  envoy_dynamic_module_callback_http_clear_route_cache(envoy_);
 }
 
 // What Envoy has kept of the body, and the part that has just come where there is one, become one.

@@ -2,9 +2,8 @@
 // here, with the same names.
 //
 // The request stops until there is a verdict; Envoy keeps its body meanwhile, of which nothing is copied but
-// what gets another model. The verdict is the header and the metadata of the endpoint picker protocol, or an
-// answer to the client. The route stays the one that Envoy has chosen: choosing it anew, as the protocol's
-// services ask for, would cost it as much as the metadata, and what chooses among endpoints is the cluster. What is decided by another thread comes by
+// what gets another model. The verdict is the header and the metadata of the endpoint picker protocol, after
+// which the route is chosen anew, or an answer to the client. What is decided by another thread comes by
 // Envoy's scheduler, as on_scheduled().
 //
 // Threads: that of the request's worker; the mailbox is any thread's.
@@ -54,7 +53,6 @@ class HttpFilter {
   Pool& pool_;
   const bool read_responses_;
   const envoy::Filter envoy_;
-  bool names_destination_ = false;  // the client does, which is not for it to say
   std::shared_ptr<Box> mailbox_;
   Exchange exchange_;
 };
