@@ -239,9 +239,10 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
       ->type_name("SELECTOR")
       ->needs(kubernetes)
       ->excludes(namespaces);
-  app.add_option("--envoys", cluster.envoys,
-                 "Where Envoys run: cluster, as Deployments that are made for them, or\nhost, as processes here "
-                 "(default: cluster for who runs in one, or has an\nEnvoyGateway configuration for one)")
+  app.add_option(
+         "--envoys", cluster.envoys,
+         "Where Envoys run: cluster, as Deployments that are made for them, or\nhost, as processes here "
+         "(default: cluster for who runs in one, or has an\nEnvoyGateway configuration for one)")
       ->type_name("WHERE")
       ->check(CLI::IsMember({"cluster", "host"}))
       ->needs(kubernetes);
@@ -306,7 +307,8 @@ bool read_configuration(const std::string& file, std::optional<control::Configur
 void place_envoys(const ClusterOptions& cluster, const std::optional<control::Configuration>& configuration,
                   control::RunOptions& run) {
   const bool configured = configuration && !configuration->paths;
-  const bool there = cluster.envoys.empty() ? configured || is_in_cluster(cluster) : cluster.envoys == "cluster";
+  const bool there =
+      cluster.envoys.empty() ? configured || is_in_cluster(cluster) : cluster.envoys == "cluster";
   if (!there) return;
   run.settings.on_host = false;
   infra::Settings& settings = run.cluster->infrastructure.emplace(cluster.infrastructure);

@@ -26,8 +26,8 @@
 #include "control/signals.h"
 #include "picker/config/config.h"
 #include "picker/exchange/endpoints.h"
-#include "picker/sources.h"
 #include "picker/service/server.h"
+#include "picker/sources.h"
 #include "source/files.h"
 
 namespace sluice::cli {
@@ -233,7 +233,7 @@ class FollowedPool {
 
   const bool follows_config_;   // the pool says by what it decides, not the command line
   const bool follows_sources_;  // and where servers are asked
-  std::mutex mutex_;           // of what follows, but for source_
+  std::mutex mutex_;            // of what follows, but for source_
   std::string config_;
   source::Batch first_;
   PoolFiles files_;

@@ -16,8 +16,8 @@ struct PickerOptions {
   std::vector<std::string> paths;  // of an InferencePool, its Pods and what is for it: instead of all these
   std::string pool;                // which of them, "namespace/name"; empty: the only one
   std::string config_file;         // an EndpointPickerConfig; empty: the default profile
-  std::string metrics_at;          // where servers are asked for metrics: "https://:8443/metrics"; empty: as usual
-  std::string metrics_ca;          // who signs the servers' certificates: a file, or "system"
+  std::string metrics_at;  // where servers are asked for metrics: "https://:8443/metrics"; empty: as usual
+  std::string metrics_ca;  // who signs the servers' certificates: a file, or "system"
   std::uint32_t metrics_interval_ms = 50;
   std::uint32_t metrics_idle_interval_ms = 1000;
   std::vector<std::string> metrics;     // "waiting=my_queue_length"; empty: the usual ones

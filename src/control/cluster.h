@@ -97,7 +97,7 @@ class Cluster {
   std::unique_ptr<StatusWriter> statuses_;
   std::unique_ptr<kube::TokenReviewer> reviewer_;
   std::unique_ptr<CertificateSecrets> certificates_;  // or null
-  std::unique_ptr<Infrastructure> infrastructure_;  // or null
+  std::unique_ptr<Infrastructure> infrastructure_;    // or null
   std::unique_ptr<ReplicaReports> reports_;           // null: there are no others
   std::unique_ptr<kube::Lease> lease_;
 };

@@ -346,9 +346,10 @@ TEST_F(InferencePools, APickerSeesWhatItsConfigNeedsOfAnswersAndItsRouteSaysSo) 
   EXPECT_EQ(pipeline_.resources(xds::ResourceType::kRoutes).changes().size(), 1U);
 
   const auto decide = [this](std::string_view plugin) {
-    feed(fmt::format("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: decide}}, data: {{c: '{{apiVersion: "
-                     "llm-d.ai/v1alpha1, kind: EndpointPickerConfig, plugins: [{{type: {}}}]}}'}}}}",
-                     plugin));
+    feed(fmt::format(
+        "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: decide}}, data: {{c: '{{apiVersion: "
+        "llm-d.ai/v1alpha1, kind: EndpointPickerConfig, plugins: [{{type: {}}}]}}'}}}}",
+        plugin));
     commit();
   };
   decide("prefix-cache-scorer");
@@ -396,26 +397,29 @@ TEST_F(InferencePools, ByAnAnnotationMetricsAreElsewhereUnlessTheConfigSaysWhere
   EXPECT_EQ(problems(), std::vector<std::string>());
 
   feed(
-      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{apiVersion: llm-d.ai/v1alpha1, "
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {c: '{apiVersion: "
+      "llm-d.ai/v1alpha1, "
       "kind: EndpointPickerConfig, plugins: [{type: metrics-data-source, parameters: {port: 9000}}]}'}}");
   feed_pool("", "{sluice.dev/picker-config: decide, sluice.dev/picker-metrics: ':8002'}");
   commit();
   EXPECT_EQ(sources_of(*plan(), config_of(*plan()->config)).metrics,
             (picker::Source{.port = 9000, .path = "/metrics"}));
-  EXPECT_EQ(problems(),
-            std::vector<std::string>{
-                "InferencePool default/llama metadata.annotations[sluice.dev/picker-metrics]: the pool's config "
-                "says where metrics are, by its `metrics-data-source` (remove the annotation, or the plugin) "
-                "[support/no-effect]"});
+  EXPECT_EQ(
+      problems(),
+      std::vector<std::string>{
+          "InferencePool default/llama metadata.annotations[sluice.dev/picker-metrics]: the pool's config "
+          "says where metrics are, by its `metrics-data-source` (remove the annotation, or the plugin) "
+          "[support/no-effect]"});
 
   feed_pool("", "{sluice.dev/picker-metrics: 'prometheus'}");
   commit();
   EXPECT_EQ(plan()->metrics, "");
-  EXPECT_EQ(problems(),
-            std::vector<std::string>{
-                "InferencePool default/llama metadata.annotations[sluice.dev/picker-metrics]: `prometheus` is no "
-                "place to ask for metrics: they are asked for at `/metrics` (write a path, a port or both, as "
-                "`/prometheus/metrics`, `:8002` or `https://:8443/metrics`) [value/metrics-source]"});
+  EXPECT_EQ(
+      problems(),
+      std::vector<std::string>{
+          "InferencePool default/llama metadata.annotations[sluice.dev/picker-metrics]: `prometheus` is no "
+          "place to ask for metrics: they are asked for at `/metrics` (write a path, a port or both, as "
+          "`/prometheus/metrics`, `:8002` or `https://:8443/metrics`) [value/metrics-source]"});
 }
 
 TEST_F(InferencePools, APickerOfItsOwnIsToldNoConfig) {

@@ -4,7 +4,8 @@
 //   api::kPickerMetrics   where servers are asked for metrics
 //   api::kPickerAnswers   whether the picker sees no more of answers than their headers
 //
-// A mistake in the config is one of the ConfigMap, at its place in the text: "data[config.yaml].plugins[0].type".
+// A mistake in the config is one of the ConfigMap, at its place in the text:
+// "data[config.yaml].plugins[0].type".
 //
 // Threads: a pure function.
 #pragma once

@@ -61,7 +61,8 @@ picker::Config config_of(const std::string& config) {
 picker::Sources sources_of(const PickerPlan& plan, const picker::Config& config) {
   picker::Sources otherwise;
   if (!plan.metrics.empty()) {
-    if (auto source = picker::parse_source(plan.metrics)) otherwise = picker::sources_with(*std::move(source));
+    if (auto source = picker::parse_source(plan.metrics))
+      otherwise = picker::sources_with(*std::move(source));
   }
   return picker::sources_of(config, otherwise);
 }

@@ -112,10 +112,10 @@ struct Heard {
 struct Look {
   observe::Observer::Take take;
 };
-using Message = std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses,
-                             ModulesChanged, PortFreed, Waiting, Leads, Election, NewCredentials,
-                             CertificateProblems, Heard, Installed, Nodes, InstallationProblems, Look, Stop,
-                             Stopped>;
+using Message =
+    std::variant<source::Batch, ads::Event, proxy::Event, translate::HostAddresses, ModulesChanged, PortFreed,
+                 Waiting, Leads, Election, NewCredentials, CertificateProblems, Heard, Installed, Nodes,
+                 InstallationProblems, Look, Stop, Stopped>;
 
 template <typename... F>
 struct Overloaded : F... {
@@ -382,15 +382,18 @@ void Control::start_source() {
                 [this](std::vector<Problem> problems) { mailbox_.post(Waiting{std::move(problems)}); },
             .on_leads = [this](bool leads) { mailbox_.post(Leads{leads}); },
             .on_election = [this](Problem problem) { mailbox_.post(Election{std::move(problem)}); },
-            .certificates = {
-                .credentials =
-                    [this](pki::Credentials now) { mailbox_.post(NewCredentials{std::move(now)}); },
-                .renewed =
-                    [](const std::vector<std::string>& why) {
-                      log(Level::kInfo, "certificates renewed", {{"why", why}});
-                    },
-                .problems =
-                    [this](std::vector<Problem> now) { mailbox_.post(CertificateProblems{std::move(now)}); }},
+            .certificates = {.credentials =
+                                 [this](pki::Credentials now) {
+                                   mailbox_.post(NewCredentials{std::move(now)});
+                                 },
+                             .renewed =
+                                 [](const std::vector<std::string>& why) {
+                                   log(Level::kInfo, "certificates renewed", {{"why", why}});
+                                 },
+                             .problems =
+                                 [this](std::vector<Problem> now) {
+                                   mailbox_.post(CertificateProblems{std::move(now)});
+                                 }},
             .infrastructure = {.on_installations =
                                    [this](Inventory::Installations news) {
                                      mailbox_.post(Installed{std::move(news)});
@@ -403,9 +406,10 @@ void Control::start_source() {
                                    [this](std::vector<Problem> problems) {
                                      mailbox_.post(InstallationProblems{std::move(problems)});
                                    }},
-            .on_report = [this](const std::string& replica, std::optional<ReplicaReport> report) {
-              mailbox_.post(Heard{replica, std::move(report)});
-            }});
+            .on_report =
+                [this](const std::string& replica, std::optional<ReplicaReport> report) {
+                  mailbox_.post(Heard{replica, std::move(report)});
+                }});
     source_ = cluster_->watch(pipeline_);
     return;
   }

@@ -234,9 +234,8 @@ class Viewer {
     view.settings["protocol"].insert(describe_protocol(cluster.cluster));
     put_settings(cluster.cluster, view);
     if (cluster.cluster.credential) {
-      view.settings["credential"].insert(fmt::format(
-          "{}",
-          fmt::join(ir::short_names({{.name = cluster.cluster.credential->name}}), "")));
+      view.settings["credential"].insert(
+          fmt::format("{}", fmt::join(ir::short_names({{.name = cluster.cluster.credential->name}}), "")));
       const auto& injector = std::get<ir::CredentialInjector>(cluster.cluster.credential->filter);
       view.credentials.insert(secret(injector.secret).credential);
     }

@@ -52,8 +52,8 @@ json probe(const char* path, int port, ProbeTimes times) {
           {"timeoutSeconds", 1}};
 }
 
-// Five minutes to start in, as Envoy Gateway's have. These ask each second: who is ready in one would otherwise
-// get no connection for another nine.
+// Five minutes to start in, as Envoy Gateway's have. These ask each second: who is ready in one would
+// otherwise get no connection for another nine.
 constexpr ProbeTimes kStartup{.period = 1, .failures = 300};
 
 json from_field(const char* name, const char* field) {

@@ -32,8 +32,8 @@ Answers needed_by(const Stage& stage) {
 }  // namespace
 
 Answers needed_answers(const Profile& profile) {
-  const bool counts_tokens = std::ranges::any_of(
-      profile.limits, [](const RateLimit& limit) { return limit.tokens_per_second > 0; });
+  const bool counts_tokens =
+      std::ranges::any_of(profile.limits, [](const RateLimit& limit) { return limit.tokens_per_second > 0; });
   if (profile.admission.queue || counts_tokens) return Answers::kBodies;
   const Answers needed = needed_by(profile.serve);
   return profile.prefill ? std::max(needed, needed_by(*profile.prefill)) : needed;

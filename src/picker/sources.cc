@@ -31,11 +31,11 @@ bool is_path(std::string_view text) {
 std::expected<Source, Problem> parse_source(std::string_view text) {
   const auto fail = [written = text](std::string message = {}) {
     if (message.empty()) message = fmt::format("{} is no place to ask for metrics", quote(written));
-    return std::unexpected(
-        Problem{.code = "value/metrics-source",
-                .message = std::move(message),
-                .suggestion = "write a path, a port or both, as `/prometheus/metrics`, `:8002` or "
-                              "`https://:8443/metrics`"});
+    return std::unexpected(Problem{.code = "value/metrics-source",
+                                   .message = std::move(message),
+                                   .suggestion =
+                                       "write a path, a port or both, as `/prometheus/metrics`, `:8002` or "
+                                       "`https://:8443/metrics`"});
   };
   Source source = Sources{}.metrics;
   if (text.empty()) return fail();
@@ -67,9 +67,10 @@ std::expected<Source, Problem> parse_source(std::string_view text, const std::st
   auto source = parse_source(text);
   if (!source || authorities.empty()) return source;
   if (!source->tls) {
-    return std::unexpected(Problem{.code = "value/metrics-source",
-                                   .message = fmt::format("{} is asked without a certificate", quote(text)),
-                                   .suggestion = "begin with `https://`, or leave out who signs certificates"});
+    return std::unexpected(
+        Problem{.code = "value/metrics-source",
+                .message = fmt::format("{} is asked without a certificate", quote(text)),
+                .suggestion = "begin with `https://`, or leave out who signs certificates"});
   }
   source->verify = true;
   if (authorities != kSystemAuthorities) source->authorities = authorities;

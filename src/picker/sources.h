@@ -1,7 +1,7 @@
 // Where model servers are asked how they are, and what they serve.
 //
-// Most say it where they serve: `/metrics` and `/v1/models` of the endpoint's own address. Others have another
-// path (trtllm-serve: `/prometheus/metrics`), or another port (Triton: 8002).
+// Most say it where they serve: `/metrics` and `/v1/models` of the endpoint's own address. Others have
+// another path (trtllm-serve: `/prometheus/metrics`), or another port (Triton: 8002).
 //
 // Threads: plain values and a pure function.
 #pragma once
@@ -46,8 +46,8 @@ struct Sources {
 // there. What is not said is as usual.
 std::expected<Source, Problem> parse_source(std::string_view text);
 
-// The same with `authorities` as users name them: a file, kSystemAuthorities, or nothing, where certificates are
-// not looked at.
+// The same with `authorities` as users name them: a file, kSystemAuthorities, or nothing, where certificates
+// are not looked at.
 std::expected<Source, Problem> parse_source(std::string_view text, const std::string& authorities);
 
 // Those where metrics are asked for there. Models are then asked for by the same scheme, as long as that is

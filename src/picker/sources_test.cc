@@ -15,8 +15,8 @@ TEST(Sources, AreReadFromAText) {
 }
 
 TEST(Sources, OfAnotherFormAreRefused) {
-  for (const char* text : {"", "metrics", ":", ":0", ":65536", ":80x", ":80metrics", "ftp://:21/", "/a b", "/a\n",
-                           "/a#b", "https:/x"}) {
+  for (const char* text : {"", "metrics", ":", ":0", ":65536", ":80x", ":80metrics", "ftp://:21/", "/a b",
+                           "/a\n", "/a#b", "https:/x"}) {
     EXPECT_FALSE(parse_source(text).has_value()) << text;
   }
 }
@@ -37,7 +37,8 @@ TEST(Sources, HaveNoHostOfTheirOwn) {
 
 TEST(Sources, OfModelsSpeakAsThoseOfMetricsAtTheSamePort) {
   const Sources same = sources_with({.tls = true, .path = "/m", .verify = true, .authorities = "ca.pem"});
-  EXPECT_EQ(same.models, (Source{.tls = true, .path = "/v1/models", .verify = true, .authorities = "ca.pem"}));
+  EXPECT_EQ(same.models,
+            (Source{.tls = true, .path = "/v1/models", .verify = true, .authorities = "ca.pem"}));
   const Sources another = sources_with({.tls = true, .port = 8002, .path = "/m"});
   EXPECT_EQ(another.models, Sources{}.models);
 }

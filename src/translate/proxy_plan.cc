@@ -235,7 +235,8 @@ std::vector<std::optional<HostOverlap>> first_overlaps(
 }
 
 // RFC 9113, section 9.1.1: a client may send requests for another host over a connection whose certificate
-// covers it. Those that meet the wrong listener are answered with 421 (see misdirected_hosts), and come again.
+// covers it. Those that meet the wrong listener are answered with 421 (see misdirected_hosts), and come
+// again.
 void find_overlaps(const std::vector<Ref>& listeners, bool merged) {
   std::map<std::uint16_t, std::vector<Ref>> by_port;
   for (const Ref& ref : listeners) {

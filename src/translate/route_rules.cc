@@ -675,8 +675,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
       action->request_headers = boxed(filters.request_headers);
       action->cors = filters.cors;
       if (filters.credential != nullptr) {
-        action->extensions =
-            std::vector{ir::ExtensionUse{.name = filters.credential->credential->name}};
+        action->extensions = std::vector{ir::ExtensionUse{.name = filters.credential->credential->name}};
       }
       ask(filters.auths, *action);
     }

@@ -222,10 +222,10 @@ struct ListenerPlan {
   std::optional<ClientCheck> client_check;
   Conditions conditions;
   // Set by the proxy's plan:
-  bool ready = false;       // it is served
-  std::string socket;       // the name of the ir::Listener that it is part of
-  std::string route_table;  // of HTTP and HTTPS
-  std::string stream;       // of the others: the name of their StreamPoint
+  bool ready = false;                          // it is served
+  std::string socket;                          // the name of the ir::Listener that it is part of
+  std::string route_table;                     // of HTTP and HTTPS
+  std::string stream;                          // of the others: the name of their StreamPoint
   std::vector<std::string> sibling_hostnames;  // below its own, of other listeners on the socket; sorted
 
   bool operator==(const ListenerPlan&) const = default;
@@ -569,8 +569,8 @@ struct PickerPlan {
   // The EndpointPickerConfig that it decides by, as JSON; empty: its default. Nothing: the one that is wanted
   // is no good, and it goes on by the one that it has.
   std::optional<std::string> config = std::string();
-  // Where servers are asked for metrics, as picker::parse_source() has it, unless the config says it; empty: as
-  // usual.
+  // Where servers are asked for metrics, as picker::parse_source() has it, unless the config says it; empty:
+  // as usual.
   std::string metrics = {};
   // Whether it may see bodies of answers, if it needs them.
   bool reads_answers = true;

@@ -64,11 +64,10 @@ Pools::Pools(Graph& graph, const translate::Settings& settings, const Inputs& in
                            {.kind = api::kind_of<api::ConfigMap>(), .name = missing}, {}, projections, reads);
                      }});
           })),
-      answers(graph.map("answers that pickers see", configs,
-                        [](const NamespacedName&, const PickerConfig& config) {
-                          return config.answers == ir::AnswersShown::kAll ? std::nullopt
-                                                                          : std::optional(config.answers);
-                        })) {}
+      answers(graph.map(
+          "answers that pickers see", configs, [](const NamespacedName&, const PickerConfig& config) {
+            return config.answers == ir::AnswersShown::kAll ? std::nullopt : std::optional(config.answers);
+          })) {}
 
 PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, const Inputs& in,
                          const Services& services, const Pools& pools, const Routes& routes)

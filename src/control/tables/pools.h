@@ -22,7 +22,7 @@ struct Pools {
 
   const Table<NamespacedName, translate::PoolExtraRow>& objectives;
   const Table<NamespacedName, translate::PoolExtraRow>& rewrites;
-  const Table<NamespacedName, PickerConfig>& configs;     // of pools that say something of their picker
+  const Table<NamespacedName, PickerConfig>& configs;      // of pools that say something of their picker
   const Table<NamespacedName, ir::AnswersShown>& answers;  // of pools whose picker does not see all of them
 };
 

@@ -463,8 +463,8 @@ std::optional<Source> Reader::read_source(Part part) {
       return std::nullopt;
     }
     if (given.certificate.empty() != given.key.empty()) {
-      report("schema/required", Severity::kError, path,
-             "`clientCertPath` and `clientKeyPath` go together", "write both, or none");
+      report("schema/required", Severity::kError, path, "`clientCertPath` and `clientKeyPath` go together",
+             "write both, or none");
     }
     const bool tls = given.scheme == "https";
     const std::pair<bool, const char*> of_tls[] = {{!given.authorities.empty(), "caCertPath"},

@@ -199,7 +199,8 @@ TEST(Config, SaysWhatIsWrong) {
        "4:9 warning support/plugin: llm-d's plugin `burst-prefix-cache-producer` is missing here and left "
        "out"},
       {"plugins:\n- type: session-affinity-scorer\n  parameters: {strategy: session_id}\n",
-       "5:26 warning support/no-effect: sessions are known here by their token alone, and not by `session_id`"},
+       "5:26 warning support/no-effect: sessions are known here by their token alone, and not by "
+       "`session_id`"},
       {"plugins:\n- type: metrics-data-source\n- type: metrics-data-source\n  name: other\n",
        "5:3 warning support/no-effect: servers are asked at one place: at that of the plugin before"},
       {"plugins:\n- type: metrics-data-source\n  parameters: {path: a b}\n",
@@ -279,9 +280,10 @@ TEST(Config, AsksWhereOthersSayUnlessItSaysItItself) {
 }
 
 TEST(Config, TakesTheHeaderOfSessionsFromEitherPlace) {
-  for (const char* parameters : {"headerName: X-My-Session", "encodedEndpointHeaderConfig: {header: X-My-Session}"}) {
-    const Read config =
-        read_body(fmt::format("plugins:\n- type: session-affinity-scorer\n  parameters: {{{}}}\n", parameters));
+  for (const char* parameters :
+       {"headerName: X-My-Session", "encodedEndpointHeaderConfig: {header: X-My-Session}"}) {
+    const Read config = read_body(
+        fmt::format("plugins:\n- type: session-affinity-scorer\n  parameters: {{{}}}\n", parameters));
     EXPECT_THAT(config.problems, IsEmpty());
     ASSERT_TRUE(config.profile.has_value());
     EXPECT_EQ(config.profile->session_header, "x-my-session");
@@ -289,11 +291,13 @@ TEST(Config, TakesTheHeaderOfSessionsFromEitherPlace) {
 }
 
 TEST(Config, SaysWhichSettingsOfSessionsHaveNoEffect) {
-  for (const char* parameter : {"maxAge: 3600", "secure: true", "sameSite: Lax", "cookieName: a", "profileName: p"}) {
+  for (const char* parameter :
+       {"maxAge: 3600", "secure: true", "sameSite: Lax", "cookieName: a", "profileName: p"}) {
     EXPECT_THAT(
         read_body(fmt::format("plugins:\n- type: session-affinity-scorer\n  parameters: {{{}}}\n", parameter))
             .problems,
-        ElementsAre(testing::HasSubstr("warning support/no-effect: a parameter of `session-affinity-scorer`")))
+        ElementsAre(
+            testing::HasSubstr("warning support/no-effect: a parameter of `session-affinity-scorer`")))
         << parameter;
   }
 }

@@ -119,8 +119,7 @@ std::shared_ptr<const Pool::Manner> Pool::manner_of(const Profile& profile) {
   };
   return std::make_shared<const Manner>(Manner{
       .answers = needed_answers(profile),
-      .session_header =
-          profile.session_header.empty() ? std::string(kSessionToken) : profile.session_header,
+      .session_header = profile.session_header.empty() ? std::string(kSessionToken) : profile.session_header,
       .gives_session = by_session(profile.serve)});
 }
 

@@ -31,7 +31,8 @@ constexpr std::size_t kBuffer = 128 * 1024;
 constexpr std::size_t kMaxModelsBytes = 1 << 20;
 // All servers are asked within this time where they are asked at once.
 constexpr std::chrono::milliseconds kRound{50};
-// Certificates in files are replaced before they run out; who connects after this time uses what is there then.
+// Certificates in files are replaced before they run out; who connects after this time uses what is there
+// then.
 constexpr std::chrono::seconds kFilesAgain{10};
 
 struct SocketAddress {
@@ -105,7 +106,8 @@ class Scraper::Link {
       SSL_CTX* const context = scraper_.context_of(asked);
       if (context == nullptr) return asked.fault;
       ssl_.reset(SSL_new(context));
-      if (!ssl_ || !tls::expect_server(ssl_.get(), host, asked.source.verify)) return "no TLS for this address";
+      if (!ssl_ || !tls::expect_server(ssl_.get(), host, asked.source.verify))
+        return "no TLS for this address";
     }
     descriptor_ =
         Descriptor(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -308,8 +310,8 @@ class Scraper::Pod {
       fail("it is no address", true);
       return;
     }
-    if (auto fault = link.connect(*question.address, host_,
-                                  for_models_ ? scraper_.models_ : scraper_.metrics_)) {
+    if (auto fault =
+            link.connect(*question.address, host_, for_models_ ? scraper_.models_ : scraper_.metrics_)) {
       fail(*std::move(fault), true);
     }
   }
@@ -318,7 +320,8 @@ class Scraper::Pod {
 
   void write() {
     if (!asking_) return;
-    if (auto fault = link().write((for_models_ ? about_models_ : about_load_).request)) broken(*std::move(fault));
+    if (auto fault = link().write((for_models_ ? about_models_ : about_load_).request))
+      broken(*std::move(fault));
   }
 
   void read(Link& from) {

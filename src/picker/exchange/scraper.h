@@ -1,9 +1,9 @@
 // Asks model servers how they are: the metrics page of each, over and over, and now and then /v1/models.
 //
-// Each server has one connection, which is kept; or two, where metrics and models are at different ports or one
-// of them is asked for by TLS. It is asked every `interval` while there are requests to
-// decide on, and every `idle_interval` where there have been none for a while; the first request after that
-// has all of them asked at once. Servers are asked in turn, not all at the same time.
+// Each server has one connection, which is kept; or two, where metrics and models are at different ports or
+// one of them is asked for by TLS. It is asked every `interval` while there are requests to decide on, and
+// every `idle_interval` where there have been none for a while; the first request after that has all of them
+// asked at once. Servers are asked in turn, not all at the same time.
 //
 // A server that refuses or breaks the connection, or answers with an error, is lost at once; one that is slow
 // keeps what it said last, until `lost_after` has gone by. Lost ones are asked on, at most once in

@@ -109,8 +109,8 @@ class ModelServer {
   std::map<int, Watched> connections_;
 };
 
-// One that speaks TLS, on a thread of its own; a connection at a time. It answers each question with the page,
-// in pieces of a record each.
+// One that speaks TLS, on a thread of its own; a connection at a time. It answers each question with the
+// page, in pieces of a record each.
 class TlsServer {
  public:
   TlsServer(const kube_testing::Certificate& certificate, std::string page, std::string client_ca = {})
@@ -368,7 +368,8 @@ TEST_F(Scraping, AnAddressThatIsTakenAwayIsAskedNoMore) {
 TEST_F(Scraping, AsksForMetricsAtAnotherPortAndPathAndForModelsWhereTheyAreServed) {
   ModelServer server(loop_, page(1));
   ModelServer metrics(loop_, page(5));
-  const auto source = parse_source(metrics.address().substr(metrics.address().find(':')) + "/prometheus/metrics");
+  const auto source =
+      parse_source(metrics.address().substr(metrics.address().find(':')) + "/prometheus/metrics");
   ASSERT_TRUE(source.has_value());
   scraper_.set_sources(sources_with(*source));
   scraper_.set_addresses(std::vector{server.address()});
@@ -386,7 +387,8 @@ TEST_F(Scraping, AsksElsewhereAtOnceWhenItIsTold) {
   scraper_.set_addresses(std::vector{server.address()});
   when([&] { return loads[server.address()].size() > 2; },
        [&] {
-         scraper_.set_sources(sources_with(*parse_source(metrics.address().substr(metrics.address().find(':')))));
+         scraper_.set_sources(
+             sources_with(*parse_source(metrics.address().substr(metrics.address().find(':')))));
        });
   when([&] { return loads[server.address()].back() == 5; });
   go();

@@ -173,11 +173,10 @@ ENVOY_MODULE_EXPORT void envoy_dynamic_module_on_http_filter_config_destroy(cons
 // Null: Envoy closes the stream.
 ENVOY_MODULE_EXPORT HttpFilter* envoy_dynamic_module_on_http_filter_new(const FilterConfig* config,
                                                                         envoy::Filter envoy) {
-  return guarded(static_cast<HttpFilter*>(nullptr),
-                 [&] {
-                   RunningPool& pool = *config->pool;
-                   return new HttpFilter(pool.pool(), config->read_responses && pool.reads_responses(), envoy);
-                 });
+  return guarded(static_cast<HttpFilter*>(nullptr), [&] {
+    RunningPool& pool = *config->pool;
+    return new HttpFilter(pool.pool(), config->read_responses && pool.reads_responses(), envoy);
+  });
 }
 
 ENVOY_MODULE_EXPORT void envoy_dynamic_module_on_http_filter_destroy(HttpFilter* filter) {

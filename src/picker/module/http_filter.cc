@@ -255,9 +255,8 @@ void HttpFilter::on_response_headers(bool end_of_stream) {
       exchange_.response_headers(EnvoyMessage(envoy_, envoy::HeaderMap::kResponse), end_of_stream,
                                  reads ? Exchange::Body::kFollows : Exchange::Body::kNone);
   if (!session) return;
-  envoy_dynamic_module_callback_http_set_header(envoy_, envoy::HeaderMap::kResponse,
-                                                envoy::bytes_of(session->header),
-                                                envoy::bytes_of(session->token));
+  envoy_dynamic_module_callback_http_set_header(
+      envoy_, envoy::HeaderMap::kResponse, envoy::bytes_of(session->header), envoy::bytes_of(session->token));
 }
 
 void HttpFilter::on_response_body(bool end_of_stream) {

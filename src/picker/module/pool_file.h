@@ -6,8 +6,9 @@
 //    "rewrites": [{"models": ["chat"], "targets": [{"model": "chat-7b", "weight": 9}, …]}, …],
 //    "config": {…}, "metricsAt": ":8002/metrics", "readResponses": false}
 //
-// All fields may be absent. `metricsAt` and `readResponses` are as in settings.h. The config is an EndpointPickerConfig (picker/config), in place of the one that
-// the module was told when it was configured. The rewrites are those of model_rewrites.h, in their order.
+// All fields may be absent. `metricsAt` and `readResponses` are as in settings.h. The config is an
+// EndpointPickerConfig (picker/config), in place of the one that the module was told when it was configured.
+// The rewrites are those of model_rewrites.h, in their order.
 //
 // Threads: a pure function.
 #pragma once

@@ -68,12 +68,14 @@ TEST(PoolFile, MayHaveAConfig) {
 
 TEST(PoolFile, MaySayWhereMetricsAreAndThatAnswersAreNotRead) {
   std::vector<Problem> problems;
-  const auto contents = read_pool_contents(R"({"metricsAt": "https://:8002", "readResponses": false})", "pool.json", &problems);
+  const auto contents =
+      read_pool_contents(R"({"metricsAt": "https://:8002", "readResponses": false})", "pool.json", &problems);
   ASSERT_TRUE(contents);
   EXPECT_EQ(contents->metrics, (Source{.tls = true, .port = 8002, .path = "/metrics"}));
   EXPECT_FALSE(contents->read_responses);
   EXPECT_TRUE(read_pool_contents("{}", "pool.json", &problems)->read_responses);
-  EXPECT_THAT(wrong(R"({"metricsAt": "metrics"})"), ElementsAre(HasSubstr("metricsAt: `metrics` is no place")));
+  EXPECT_THAT(wrong(R"({"metricsAt": "metrics"})"),
+              ElementsAre(HasSubstr("metricsAt: `metrics` is no place")));
 }
 
 TEST(PoolFile, IsRefusedWithThePlaceOfWhatIsWrong) {

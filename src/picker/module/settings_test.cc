@@ -74,7 +74,8 @@ TEST(FilterSettings, TakeAllThatThePickerTakes) {
 
 TEST(FilterSettings, SayWhereMetricsAreUnlessTheConfigDoes) {
   const auto metrics_of = [](std::string_view rest) {
-    return read(fmt::format(R"({{"pool": "a", "endpoints": []{}}})", rest)).pool.options.scrape.sources.metrics;
+    return read(fmt::format(R"({{"pool": "a", "endpoints": []{}}})", rest))
+        .pool.options.scrape.sources.metrics;
   };
   EXPECT_EQ(metrics_of(""), Sources{}.metrics);
   EXPECT_EQ(metrics_of(R"(, "metricsAt": "https://:8443/m", "metricsCA": "/ca.crt")"),

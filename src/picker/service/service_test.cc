@@ -341,7 +341,8 @@ TEST_F(BySession, TheAnswerSaysWhoHasServedAndTheNextRequestGoesThere) {
   for (int i = 0; i < 10; ++i) {
     handler_ = service_.start(exchange_);
     headers({{"x-my-session", token}});
-    EXPECT_THAT(body(kChat, true)[0].set.at(std::string(kDestination)), testing::StartsWith(std::string(other)));
+    EXPECT_THAT(body(kChat, true)[0].set.at(std::string(kDestination)),
+                testing::StartsWith(std::string(other)));
   }
 }
 

@@ -27,9 +27,7 @@ void render(bool streamed, ir::AnswersShown answers, Mode* mode) {
   mode->set_request_body_mode(streamed ? Mode::FULL_DUPLEX_STREAMED : Mode::BUFFERED);
   mode->set_request_trailer_mode(sent(streamed));
   mode->set_response_header_mode(sent(answers != ir::AnswersShown::kNone));
-  mode->set_response_body_mode(!bodies    ? Mode::NONE
-                               : streamed ? Mode::FULL_DUPLEX_STREAMED
-                                          : Mode::STREAMED);
+  mode->set_response_body_mode(!bodies ? Mode::NONE : streamed ? Mode::FULL_DUPLEX_STREAMED : Mode::STREAMED);
   mode->set_response_trailer_mode(sent(bodies));
 }
 

@@ -2,11 +2,11 @@
 
 #include <memory>
 
+#include "google/protobuf/util/json_util.h"
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "envoy/config/route/v3/route_components.pb.h"
-#include "google/protobuf/util/json_util.h"
 
 #include "xds/filters/extension.h"
 #include "xds/render.h"
@@ -80,7 +80,8 @@ json on_route(ir::ExtensionUse use) {
   envoy::config::route::v3::Route made;
   EXPECT_TRUE(made.ParseFromString(bytes));
   std::string text;
-  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(made.typed_per_filter_config().at(use.name), &text).ok());
+  EXPECT_TRUE(
+      google::protobuf::util::MessageToJsonString(made.typed_per_filter_config().at(use.name), &text).ok());
   return json::parse(text);
 }
 
@@ -105,8 +106,7 @@ TEST(EndpointPicker, OfWhomTheRouteSaysThatItNeedsNothingOfAnswersSeesNone) {
 }
 
 TEST(EndpointPicker, SeesAllUnlessTheRouteSaysOtherwise) {
-  EXPECT_EQ(on_route({.name = {}})["@type"],
-            "type.googleapis.com/envoy.config.route.v3.FilterConfig");
+  EXPECT_EQ(on_route({.name = {}})["@type"], "type.googleapis.com/envoy.config.route.v3.FilterConfig");
 }
 
 TEST(EndpointPicker, IsAModuleWhereItIsInsideEnvoy) {
