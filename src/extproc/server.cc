@@ -4,13 +4,13 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <csignal>
 #include <mutex>
 #include <thread>
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/sigpipe.h"
 #include "extproc/connection.h"
 #include "extproc/health.h"
 #include "extproc/socket.h"
@@ -82,11 +82,7 @@ class Worker {
 
  private:
   void run() {
-    // OpenSSL writes to sockets whose other end may be gone.
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    block_sigpipe();
     loop_.run();
     connections_.clear();  // here, since they say good-bye
   }

@@ -1,7 +1,6 @@
 #include "wasm/store.h"
 
 #include <algorithm>
-#include <csignal>
 #include <cstdint>
 #include <map>
 #include <random>
@@ -10,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/sigpipe.h"
 #include "wasm/cache.h"
 
 namespace sluice::wasm {
@@ -27,14 +27,6 @@ Outcome fetch_into(Cache& cache, const Source& source, const std::string& key,
   if (!fetched) return std::unexpected(fetched.error());
   if (!fetched->module) return std::nullopt;
   return cache.put(key, artifact_of(source), std::move(*fetched->module), fetched->revision);
-}
-
-// A peer that is gone is an error of the write, not the end of the process.
-void block_sigpipe() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 class StoreOnLoop final : public Store {

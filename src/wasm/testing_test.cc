@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -23,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/sigpipe.h"
 #include "wasm/digest.h"
 
 namespace sluice::wasm {
@@ -245,10 +245,7 @@ void TestServer::accept_all() {
 
 void TestServer::serve(int socket) {
   // Clients that do not like a certificate are gone while it is still spoken of.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  block_sigpipe();
   const std::unique_ptr<SSL, decltype(&SSL_free)> tls(tls_ != nullptr ? SSL_new(tls_) : nullptr, &SSL_free);
   if (tls) SSL_set_fd(tls.get(), socket);
   Connection connection(socket, tls.get());

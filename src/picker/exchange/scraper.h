@@ -10,7 +10,8 @@
 // `retry_interval`, and are there again with the first answer. A server without a metrics page (404), or with
 // one that says none of what is wanted, is there, and idle as far as one knows: the listener is told so once.
 //
-// Threads: those of its loop, but for busy().
+// Threads: those of its loop, but for busy(). Where it asks by TLS, SIGPIPE is blocked there or ignored
+// (base/sigpipe.h).
 #pragma once
 
 #include <atomic>

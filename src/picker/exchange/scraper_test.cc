@@ -23,6 +23,7 @@
 
 #include "base/descriptor.h"
 #include "base/file.h"
+#include "base/sigpipe.h"
 #include "kube/testing/certificates.h"
 
 namespace sluice::picker {
@@ -399,6 +400,7 @@ TEST_F(Scraping, AsksElsewhereAtOnceWhenItIsTold) {
 class ScrapingByTls : public Scraping {
  protected:
   ScrapingByTls() {
+    block_sigpipe();                              // here, and where servers are
     options_.timeout = std::chrono::seconds(10);  // a handshake on a busy machine
     std::string folder = (std::filesystem::temp_directory_path() / "scraper-XXXXXX").string();
     folder_ = ::mkdtemp(folder.data());
