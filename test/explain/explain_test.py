@@ -458,10 +458,10 @@ def differences(request: Request, said: Object, answer: Answer, log: Object | No
     answers = [(to["status"], to["location"]) for to in said["destinations"] if not to["object"]]
     if (answer.status, answer.location) in answers:
         return wrong
-    # The services of extensions are not there, nor those that let requests pass, and explain says of them only that they
-    # may answer.
+    # The services of extensions are not there, nor those that let requests pass or pick for them, and explain says of them
+    # only that they may answer.
     steps = said["steps"] + [step for to in said["destinations"] for step in to["steps"]]
-    for kind, filter_name in (("extensions", "ext_proc"), ("auth", "ext_authz")):
+    for kind, filter_name in (("extensions", "ext_proc"), ("auth", "ext_authz"), ("picker", "ext_proc")):
         if any(step["kind"] == kind for step in steps) and (log.get("details") or "").startswith(filter_name):
             return wrong
     if said["outcome"] != "forwarded":
