@@ -197,8 +197,12 @@ class Own:
         stranger = self.authority("stranger")
         config["data"]["config.yaml"] = config["data"]["config.yaml"].replace(str(authority.folder), str(stranger.folder))
         self.change(self.pool([port], "decide"), config, *objects)
-        wait_for(lambda: "its certificate is not trusted" in self.sluice.log.read_text(), "it says why it hears nothing")
+        wait_for(lambda: "its certificate is not trusted" in self.said(), "it says why it hears nothing")
         self.assertEqual(self.ask().status, 200, "no server says anything, so any will do")
+
+    def said(self) -> str:
+        """What the picker has said, to sluice's log or to Envoy's."""
+        return "".join(log.read_text() for log in (self.sluice.log, *self.sluice.run_dir.glob("*.err.log")))
 
     def authority(self, name: str) -> Authority:
         folder = self.rig.path(name)
