@@ -10,6 +10,7 @@ help:
 	@echo "make bench-extensions   what an extension costs, by its form"
 	@echo "make bench-llm   how decisions of the LLM picker turn out, beside others'"
 	@echo "make bench-picker   what a decision of sluice picker costs"
+	@echo "make conformance   the official conformance suites, in a Kubernetes of its own or that of KUBECONFIG"
 	@echo "make golden  write the expected output of the golden tests and docs/reference anew: read the diff"
 	@echo "make image   the container image, by docker or podman; IMAGE=NAME:TAG"
 	@echo "make deb     Debian packages, in build/deb"
@@ -51,6 +52,9 @@ bench-llm: install
 
 bench-picker: build
 	@bench/picker/run.sh
+
+conformance: build
+	@/usr/bin/python3 test/kube/conformance.py $(FLAGS)
 
 golden: build
 	@test/golden/update.sh

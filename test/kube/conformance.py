@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The official conformance suites, against sluice: conformance.py [--suite gwapi|gie] [--profile core|full] [suite flags]
 
 Without --suite both, each whole. In a rig of its own (kube_rig.py), or, with KUBECONFIG set, in that cluster, where

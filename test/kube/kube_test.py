@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """sluice in a real Kubernetes: installed and used as docs/install.md has it, and through what happens to clusters.
 
 Needs what kube_rig.py needs; where that is missing it says so and there is nothing to test.
