@@ -16,11 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from kube_rig import ROOT, KubeRig, build_rig, why_not
+from kube_rig import ROOT, WORK, KubeRig, build_rig, why_not
 
 CLASS = "sluice"
 REPORTS = ROOT / "docs/conformance"
-WORK = Path(os.environ.get("WORK", Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kuberig"))
 CORE = ["Gateway", "HTTPRoute", "ReferenceGrant"]
 PROFILES = "GATEWAY-HTTP,GATEWAY-TLS,GATEWAY-GRPC,GATEWAY-TCP,GATEWAY-UDP"
 

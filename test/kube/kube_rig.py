@@ -12,6 +12,7 @@ is up already is somebody's: then this fails, unless KUBE_RIG=keep, which uses i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -26,6 +27,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "kube"
 BUILD = Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
+WORK = Path(os.environ.get("WORK", Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kuberig"))  # the rig's
 NAMESPACE = "sluice-system"
 IMAGE = re.search(r"image: (\S+/sluice:\S+)", (ROOT / "deploy/install.yaml").read_text()).group(1)
 
@@ -43,12 +45,23 @@ def why_not() -> str:
     return ""
 
 
+def _sources() -> str:
+    """A digest of what the rig is built from: to find it up to date itself takes it minutes on a busy machine."""
+    digest = hashlib.sha256((ROOT / "scripts/envoy.txt").read_bytes())
+    for file in sorted(each for each in SHARED.rglob("*") if each.is_file()):
+        digest.update(str(file.relative_to(SHARED)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
 def build_rig() -> dict[str, str]:
-    """Builds what of the rig is not there; the environment for its scripts."""
+    """Builds the rig, if it has to be; the environment for its scripts."""
     go = subprocess.run([ROOT / "scripts/install_go.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     environment = dict(os.environ, PATH=f"{go}:{os.environ['PATH']}", ENVOY_BIN=str(ROOT / "build/envoy/envoy"))
     environment.pop("KUBECONFIG", None)
-    subprocess.run([SHARED / "build.sh"], env=environment, check=True)
+    built, sources = WORK / "built-by-sluice", _sources()
+    if not built.exists() or built.read_text() != sources:
+        subprocess.run([SHARED / "build.sh"], env=environment, check=True)
+        built.write_text(sources)
     return environment
 
 
