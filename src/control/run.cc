@@ -170,7 +170,10 @@ class Control {
   void handle(NewCredentials now);
   void install(std::optional<std::string> ca_pem);
   void follow_accounts();
-  void handle(CertificateProblems now);
+  void handle(CertificateProblems now) {
+    replace_problems(certificate_problems_, std::move(now.problems));
+    report_problems();
+  }
   void handle(Heard heard);
   void acknowledged_elsewhere();
   void tell_others();
@@ -178,8 +181,11 @@ class Control {
   ads::Tokens tokens();
   void handle(Installed installed);
   void handle(Nodes nodes);
-  void handle(InstallationProblems now);
-  void set_source_problems(std::vector<Problem> problems);
+  void handle(InstallationProblems now) {
+    replace_problems(installation_problems_, std::move(now.problems));
+    report_problems();
+  }
+  void replace_problems(std::vector<Problem>& known, std::vector<Problem> now);
   void handle(ads::Event event);
   void handle(proxy::Event event);
   void handle(translate::HostAddresses host);
@@ -540,20 +546,21 @@ void Control::handle(source::Batch batch) {
   const bool same = begun_ && !other && batch.problems == source_problems_ && batch.partial == partial_;
   if (same) return;
   pipeline_.set_unusable(batch.problems);
-  set_source_problems(std::move(batch.problems));
+  replace_problems(source_problems_, std::move(batch.problems));
   partial_ = batch.partial;
   dirty_ = true;
   if (!begun_) begin();
 }
 
-void Control::set_source_problems(std::vector<Problem> problems) {
-  problem_log_.remove_all(source_problems_);
-  problem_log_.add_all(problems);
-  source_problems_ = std::move(problems);
+// Of problems that come as a whole each time.
+void Control::replace_problems(std::vector<Problem>& known, std::vector<Problem> now) {
+  problem_log_.remove_all(known);
+  problem_log_.add_all(now);
+  known = std::move(now);
 }
 
 void Control::handle(Waiting waiting) {
-  set_source_problems(std::move(waiting.problems));
+  replace_problems(source_problems_, std::move(waiting.problems));
   report_problems();
 }
 
@@ -609,13 +616,6 @@ void Control::handle(NewCredentials now) {
   report_problems();
 }
 
-void Control::handle(CertificateProblems now) {
-  problem_log_.remove_all(certificate_problems_);
-  problem_log_.add_all(now.problems);
-  certificate_problems_ = std::move(now.problems);
-  report_problems();
-}
-
 void Control::handle(Installed installed) {
   for (auto& [key, installation] : installed.installations) {
     proxies_.set_ready(key, installation && installation->available > 0);
@@ -627,13 +627,6 @@ void Control::handle(Installed installed) {
 void Control::handle(Nodes nodes) {
   pipeline_.set_node_addresses(std::move(nodes.addresses));
   dirty_ = true;
-}
-
-void Control::handle(InstallationProblems now) {
-  problem_log_.remove_all(installation_problems_);
-  problem_log_.add_all(now.problems);
-  installation_problems_ = std::move(now.problems);
-  report_problems();
 }
 
 void Control::handle(Heard heard) {

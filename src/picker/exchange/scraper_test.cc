@@ -25,6 +25,7 @@
 #include "base/file.h"
 #include "base/sigpipe.h"
 #include "kube/testing/certificates.h"
+#include "kube/testing/listening.h"
 
 namespace sluice::picker {
 namespace {
@@ -124,16 +125,9 @@ class TlsServer {
       X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), x509_of(client_ca).get());
       SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     }
-    listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM, 0));
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    auto* const generic = reinterpret_cast<sockaddr*>(&at);
-    EXPECT_EQ(::bind(listener_.get(), generic, size), 0);
-    EXPECT_EQ(::listen(listener_.get(), 8), 0);
-    ::getsockname(listener_.get(), generic, &size);
-    port_ = ntohs(at.sin_port);
+    kube_testing::Listening listening = kube_testing::listen_on_loopback();
+    listener_ = std::move(listening.socket);
+    port_ = listening.port;
     thread_ = std::thread([this] { serve(); });
   }
   TlsServer(const TlsServer&) = delete;
