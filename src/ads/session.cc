@@ -128,6 +128,10 @@ void Session::on_time(Time now) {
     }
   }
   if (news && !stuck.empty()) events_.push_back(Stuck{proxy_, node_, {stuck.begin(), stuck.end()}});
+  if (!awaited_.empty() && now >= *awaited_until_) {
+    awaited_.clear();
+    gates_changed_ = true;
+  }
 }
 
 std::optional<Time> Session::wake_at() const {
@@ -144,6 +148,7 @@ std::optional<Time> Session::wake_at() const {
     if (!ch.dirty.empty()) by(window);
     if (!removals_.empty()) by(std::max(window, removals_.begin()->first));
   }
+  if (!awaited_.empty()) by(*awaited_until_);
   return at;
 }
 
@@ -400,6 +405,7 @@ void Session::refuse(Type type, std::vector<SentItem> items, std::uint64_t commi
       Memory::Refusal refusal{best->version, words, std::move(fallback)};
       use_fallback(refusal, 1, now);
       memory_.refusals[{type, culprit.name}] = std::move(refusal);
+      if (type == Type::kCluster && !item.held) await_verdict(culprit.name, now);
     } else if (known != memory_.refusals.end()) {
       // Not even what was sent in its place is good, on a node that was started anew.
       use_fallback(known->second, -1, now);

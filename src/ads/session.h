@@ -17,6 +17,8 @@
 //     acknowledged. Under a stream of commits it may always wait for the newest cluster, so whenever clusters
 //     go out the waiting resources are latched as they are then, and go with that acknowledgement at the
 //     latest;
+//   - a listener or route table that is to replace another waits a moment longer if one of its clusters has been
+//     refused: the controller may hold back what brought it;
 //   - a cluster that goes away is kept while anything that the node holds names it, and for a grace after
 //   that;
 //   - a cluster that is sent has its endpoints sent (again) after it.
@@ -218,7 +220,10 @@ class Session {
   void consider_cluster(const std::string& name, const Item* item, Time now);
   void set_dirty(Type type, const std::string& name, Item& item, bool dirty);
   void drop_item(Type type, const std::string& name, Time now);
-  bool gated(const Resource& resource, std::uint64_t commit) const;
+  void await_verdict(const std::string& cluster, Time now);
+  void end_wait(const std::string& cluster);
+  // Whether the resource is to wait; `commit` is that which it is from.
+  bool gated(const Item& item, const Resource& resource, std::uint64_t commit) const;
   bool may_go_latched(const Item& item) const;
   void latch_gated();
 
@@ -259,6 +264,10 @@ class Session {
   std::set<Memory::Name> retried_;  // refused before, and sent again
 
   NameSet unsettled_;  // clusters that the node is to hold in a version which it has not acknowledged
+  // Clusters that have just been refused and have no older version: what names them waits for the controller's
+  // verdict. For all of them until one time, so that nothing waits for one after another.
+  NameSet awaited_;
+  std::optional<Time> awaited_until_;  // of the last wait
   bool gates_changed_ = false;
   std::map<std::string, Leaving, std::less<>> leaving_;
   std::set<std::pair<Time, std::string>>

@@ -91,7 +91,7 @@ bool Session::plan(Type type, const std::string& name, bool again, std::vector<S
   if (what == Need::kRemove) resource = nullptr;
   if (resource && has_gate(type)) {
     const ProxyState::Entry* entry = state_->find(type, name);
-    if (gated(*resource, entry ? entry->commit : cursor_)) {
+    if (gated(item, *resource, entry ? entry->commit : cursor_)) {
       if (may_go_latched(item)) {
         resource = item.latched;
       } else {

@@ -499,13 +499,47 @@ TEST_P(SessionTest, ARefusedTablesClustersStayAsLongAsItDoes) {
   EXPECT_THAT(envoy.clusters, ElementsAre(Key("a")));
 }
 
-TEST_P(SessionTest, RoutesToARefusedClusterDoNotWaitForIt) {
+TEST_P(SessionTest, RoutesToARefusedClusterWaitAMomentForTheVerdict) {
   serve_one();
   play.commit({cluster("b", "bad"), endpoints("b"), routes("web", {"a", "b"}, "v2")});
   play.settle();
   EXPECT_THAT(play.rejected(), ElementsAre("b"));
+  play.advance(999ms);
+  EXPECT_EQ(envoy.tables["web"], "routes v1");
+  play.advance(1ms);
   EXPECT_EQ(envoy.tables["web"], "routes v2");
   EXPECT_EQ(play.acknowledged(), 2U);
+}
+
+TEST_P(SessionTest, RoutesToARefusedClusterThatIsTakenBackNeverGo) {
+  serve_one();
+  play.commit({cluster("b", "bad"), endpoints("b"), routes("web", {"a", "b"}, "v2")});
+  play.settle();
+  const int resources = envoy.resources;
+  play.commit({routes("web", {"a"})}, {{xds::ResourceType::kCluster, "b"}, {xds::ResourceType::kEndpoints, "b"}});
+  play.advance(2s);
+  EXPECT_EQ(envoy.resources, resources);
+  EXPECT_EQ(envoy.tables["web"], "routes v1");
+  EXPECT_EQ(play.acknowledged(), 3U);
+}
+
+TEST_P(SessionTest, RoutesMoveOnUnderAStreamOfRefusedClusters) {
+  serve_one();
+  std::vector<std::string> names = {"a"};
+  for (int i = 100; i < 125; ++i) {
+    names.push_back(fmt::format("c{}", i));
+    play.commit(
+        {cluster(names.back(), "bad"), endpoints(names.back()), routes("web", names, fmt::format("v{}", i))});
+    play.advance(100ms);
+  }
+  EXPECT_NE(envoy.tables["web"], "routes v1");
+}
+
+TEST_P(SessionTest, RoutesThatReplaceNothingDoNotWaitForARefusedCluster) {
+  play.commit({cluster("b", "bad"), endpoints("b"), routes("web", {"b"}), listener("http", {"web"})});
+  play.connect();
+  play.settle();
+  EXPECT_EQ(envoy.tables["web"], "routes v1");
 }
 
 TEST_P(SessionTest, ASecretIsThereBeforeItsListenerServes) {

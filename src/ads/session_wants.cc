@@ -120,6 +120,7 @@ void Session::consider_all(Type type, Time now) {
 
 void Session::consider_cluster(const std::string& name, const Item* item, Time now) {
   const ResourcePtr resource = wanted(Type::kCluster, name, item);
+  if (resource || !live(Type::kCluster, name)) end_wait(name);
   if (resource) {
     if (same_version(item->held, resource) && !item->on_way) {
       if (unsettled_.erase(name)) gates_changed_ = true;
@@ -188,6 +189,7 @@ void Session::drop_item(Type type, const std::string& name, Time now) {
   drop_pending(item.sent_since);
   put(type, item, nullptr, nullptr, now);
   if (type == Type::kCluster) {
+    end_wait(name);
     if (unsettled_.erase(name)) gates_changed_ = true;
     if (auto leaving = leaving_.find(name); leaving != leaving_.end()) {
       if (leaving->second.due) removals_.erase({*leaving->second.due, name});
@@ -199,7 +201,21 @@ void Session::drop_item(Type type, const std::string& name, Time now) {
 
 // ---- clusters and those who name them ----------------------------------------------------------
 
-bool Session::gated(const Resource& resource, std::uint64_t commit) const {
+void Session::await_verdict(const std::string& cluster, Time now) {
+  // After a wait there is as long a time in which whatever has waited can go.
+  if (!awaited_until_ || now >= *awaited_until_ + kVerdictTime) awaited_until_ = now + kVerdictTime;
+  if (now < *awaited_until_) awaited_.insert(cluster);
+}
+
+void Session::end_wait(const std::string& cluster) {
+  if (awaited_.erase(cluster) > 0) gates_changed_ = true;
+}
+
+bool Session::gated(const Item& item, const Resource& resource, std::uint64_t commit) const {
+  const auto named = [&](const std::string& cluster) {
+    return std::ranges::binary_search(resource.clusters, cluster);
+  };
+  if (item.held && std::ranges::any_of(awaited_, named)) return true;
   const Channel& ch = channel(Type::kCluster);
   // A node that comes back while clusters warm asks for clusters only when they are warm.
   if (!ch.resolved) return !resource.clusters.empty();
@@ -213,9 +229,8 @@ bool Session::gated(const Resource& resource, std::uint64_t commit) const {
     return entry && entry->commit <= commit;
   };
   if (unsettled_.size() < resource.clusters.size()) {
-    return std::ranges::any_of(unsettled_, [&](const std::string& cluster) {
-      return std::ranges::binary_search(resource.clusters, cluster) && blocks(cluster);
-    });
+    return std::ranges::any_of(unsettled_,
+                               [&](const std::string& cluster) { return named(cluster) && blocks(cluster); });
   }
   return std::ranges::any_of(resource.clusters, [&](const std::string& cluster) {
     return unsettled_.contains(cluster) && blocks(cluster);
@@ -223,7 +238,7 @@ bool Session::gated(const Resource& resource, std::uint64_t commit) const {
 }
 
 bool Session::may_go_latched(const Item& item) const {
-  if (!item.latched || gated(*item.latched, item.latched_commit)) return false;
+  if (!item.latched || gated(item, *item.latched, item.latched_commit)) return false;
   // One of its clusters may have been dropped since, before the node had it.
   const Channel& ch = channel(Type::kCluster);
   return std::ranges::all_of(item.latched->clusters, [&](const std::string& cluster) {
