@@ -198,16 +198,20 @@ void HttpFilter::go_to(const Destination& destination, In in) {
                                                   value);
   };
   if (exchange_.rewrites()) rewrite_body(in);
-  set(kDestination, envoy::bytes_of(destination.addresses));
+  const envoy::Bytes addresses = envoy::bytes_of(destination.addresses);
+  if (exchange_.has_destination_header()) {
+    set(kDestination, addresses);
+  } else {  // which costs Envoy less
+    envoy_dynamic_module_callback_http_add_header(envoy_, envoy::HeaderMap::kRequest,
+                                                  envoy::bytes_of(kDestination), addresses);
+  }
   if (!destination.prefiller.empty()) {
     set(kPrefiller, envoy::bytes_of(destination.prefiller));
   } else if (exchange_.has_prefiller_header()) {
     set(kPrefiller, {});  // nobody else may say where prompts are sent
   }
   envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy_, envoy::bytes_of(kLoadBalancer),
-                                                                 envoy::bytes_of(kDestination),
-                                                                 envoy::bytes_of(destination.addresses));
-  envoy_dynamic_module_callback_http_clear_route_cache(envoy_);
+                                                                 envoy::bytes_of(kDestination), addresses);
 }
 
 // What Envoy has kept of the body, and the part that has just come where there is one, become one.
