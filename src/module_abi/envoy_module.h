@@ -101,6 +101,8 @@ void envoy_dynamic_module_callback_http_set_buffer_limit(envoy::Filter, std::uin
 
 void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy::Filter, envoy::Bytes name_space,
                                                                     envoy::Bytes key, envoy::Bytes value);
+std::size_t envoy_dynamic_module_callback_http_get_metadata_namespaces_count(envoy::Filter,
+                                                                             envoy::MetadataSource);
 // False where there is no such string, list or element.
 bool envoy_dynamic_module_callback_http_get_metadata_string(envoy::Filter, envoy::MetadataSource,
                                                             envoy::Bytes name_space, envoy::Bytes key,

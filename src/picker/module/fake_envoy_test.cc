@@ -238,6 +238,11 @@ void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy::Filte
   stream_of(filter).strings[string_of(name_space)][string_of(key)] = string_of(value);
 }
 
+std::size_t envoy_dynamic_module_callback_http_get_metadata_namespaces_count(envoy::Filter filter,
+                                                                             envoy::MetadataSource) {
+  return stream_of(filter).strings.size() + stream_of(filter).lists.size();
+}
+
 bool envoy_dynamic_module_callback_http_get_metadata_string(envoy::Filter filter, envoy::MetadataSource,
                                                             envoy::Bytes name_space, envoy::Bytes key,
                                                             envoy::Bytes* value) {

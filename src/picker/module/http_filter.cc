@@ -47,6 +47,9 @@ class EnvoyMessage final : public Message {
   std::optional<std::vector<std::string>> metadata(std::string_view name_space,
                                                    std::string_view field) const override {
     constexpr auto kSource = envoy::MetadataSource::kDynamic;
+    // Most requests have none, and the look-ups cost.
+    if (envoy_dynamic_module_callback_http_get_metadata_namespaces_count(envoy_, kSource) == 0)
+      return std::nullopt;
     const envoy::Bytes space = envoy::bytes_of(name_space);
     const envoy::Bytes key = envoy::bytes_of(field);
     envoy::Bytes value{};
