@@ -17,6 +17,7 @@
 #include "admin/server.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/program_pages.h"
 #include "base/quote.h"
 #include "cli/check.h"
 #include "cli/commands.h"
@@ -271,6 +272,8 @@ int serve_picker(const PickerOptions& options, Console& console) {
   }
   log(Level::kInfo, "listening",
       {{"address", server->address()}, {"admin", admin == nullptr ? "" : admin->tcp_address()}});
+  // Most of this program is not for picking.
+  drop_program_pages();
   signalled.get_future().wait();
   log(Level::kInfo, "ending", {});
   pool.reset();

@@ -5,7 +5,8 @@
 namespace sluice::extproc {
 namespace {
 
-constexpr std::size_t kKept = 64 * 1024;
+// Of memory, for the next stream; most messages have room in it.
+constexpr std::size_t kKept = 8 * 1024;
 
 std::size_t length_of(std::string_view prefix) {
   std::size_t length = 0;

@@ -76,6 +76,9 @@ void envoy_dynamic_module_callback_log(envoy::LogLevel, envoy::Bytes message);
 std::size_t envoy_dynamic_module_callback_http_get_headers_size(envoy::Filter, envoy::HeaderMap);
 // `headers` has room for that many.
 bool envoy_dynamic_module_callback_http_get_headers(envoy::Filter, envoy::HeaderMap, envoy::Header* headers);
+// Beside those of this name, if there are any.
+bool envoy_dynamic_module_callback_http_add_header(envoy::Filter, envoy::HeaderMap, envoy::Bytes name,
+                                                   envoy::Bytes value);
 // A null value removes the header.
 bool envoy_dynamic_module_callback_http_set_header(envoy::Filter, envoy::HeaderMap, envoy::Bytes name,
                                                    envoy::Bytes value);
@@ -98,6 +101,8 @@ void envoy_dynamic_module_callback_http_set_buffer_limit(envoy::Filter, std::uin
 
 void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy::Filter, envoy::Bytes name_space,
                                                                     envoy::Bytes key, envoy::Bytes value);
+std::size_t envoy_dynamic_module_callback_http_get_metadata_namespaces_count(envoy::Filter,
+                                                                             envoy::MetadataSource);
 // False where there is no such string, list or element.
 bool envoy_dynamic_module_callback_http_get_metadata_string(envoy::Filter, envoy::MetadataSource,
                                                             envoy::Bytes name_space, envoy::Bytes key,
@@ -117,7 +122,6 @@ bool envoy_dynamic_module_callback_http_filter_get_attribute_string(envoy::Filte
 void envoy_dynamic_module_callback_http_send_response(envoy::Filter, std::uint32_t status,
                                                       const envoy::Header* headers, std::size_t headers_size,
                                                       envoy::Bytes body, envoy::Bytes details);
-void envoy_dynamic_module_callback_http_clear_route_cache(envoy::Filter);
 // After a hook that stopped.
 void envoy_dynamic_module_callback_http_filter_continue_decoding(envoy::Filter);
 

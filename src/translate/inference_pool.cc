@@ -14,6 +14,7 @@
 #include "base/content_id.h"
 #include "base/quote.h"
 #include "translate/near.h"
+#include "translate/policy/ancestors.h"
 #include "translate/reference.h"
 #include "tree/tree.h"
 #include "tree/write.h"
@@ -493,6 +494,7 @@ ObjectStatus pool_status(const api::InferencePool& pool, const PoolView& view,
         api::ParentReference{.namespace_ = use.gateway.namespace_, .name = use.gateway.name},
         Conditions{accepted, resolved});
   }
+  status.parents = limit_parents(std::move(status.parents));
   return status;
 }
 

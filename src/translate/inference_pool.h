@@ -79,6 +79,7 @@ struct PoolUse {
 
   bool operator==(const PoolUse&) const = default;
 };
+// Of more Gateways than a status has room for those stay that have accepted no route, then by name.
 ObjectStatus pool_status(const api::InferencePool& pool, const PoolView& view,
                          const std::vector<PoolUse>& uses);
 

@@ -138,5 +138,50 @@ TEST(ModelRewriteOrder, RulesWithMatchesGoFirstThenOlderObjectsThenNames) {
   EXPECT_EQ(order, (std::vector<std::string>{"exact", "old", "young", "timeless"}));
 }
 
+// Gateways g00, g01, … that have each accepted a route to the pool.
+std::vector<PoolUse> used_by(std::size_t count) {
+  std::vector<PoolUse> uses;
+  for (std::size_t i = 0; i < count; ++i)
+    uses.push_back({.gateway = {"default", fmt::format("g{:02}", i)}, .accepted = true});
+  return uses;
+}
+
+std::vector<std::string> parents(const std::vector<PoolUse>& uses) {
+  std::vector<std::string> names;
+  for (const auto& [parent, conditions] : pool_status({}, {}, uses).parents) names.push_back(parent.name);
+  return names;
+}
+
+TEST(PoolStatus, HasAllGatewaysThatThereIsRoomFor) {
+  const std::vector<std::string> names = parents(used_by(32));
+  ASSERT_EQ(names.size(), 32U);
+  EXPECT_EQ(names.back(), "g31");
+}
+
+TEST(PoolStatus, OfMoreGatewaysItHasTheFirstByName) {
+  std::vector<PoolUse> uses = used_by(40);
+  std::ranges::reverse(uses);
+  const std::vector<std::string> names = parents(uses);
+  ASSERT_EQ(names.size(), 32U);
+  EXPECT_EQ(names.front(), "g00");
+  EXPECT_EQ(names.back(), "g31");
+}
+
+TEST(PoolStatus, AGatewayWithoutAnAcceptedRouteIsNotLeftOut) {
+  std::vector<PoolUse> uses = used_by(40);
+  uses[39].accepted = false;
+  const std::vector<std::string> names = parents(uses);
+  ASSERT_EQ(names.size(), 32U);
+  EXPECT_EQ(names.front(), "g39");
+  EXPECT_EQ(names.back(), "g30");
+}
+
+TEST(PoolStatus, TheLastGatewayNamesThoseThatAreLeftOut) {
+  const Conditions conditions = pool_status({}, {}, used_by(33)).parents.back().second;
+  ASSERT_NE(find_condition(conditions, "Aggregated"), nullptr);
+  EXPECT_EQ(find_condition(conditions, "Aggregated")->message,
+            "A status has room for 32 parents. Without one of their own here are Gateway default/g32");
+}
+
 }  // namespace
 }  // namespace sluice::translate

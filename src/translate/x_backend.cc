@@ -7,12 +7,11 @@
 
 #include "api/gateway_api/shared.h"
 #include "translate/ca_bundle.h"
+#include "translate/policy/ancestors.h"
 #include "translate/upstream_tls.h"
 
 namespace sluice::translate {
 namespace {
-
-constexpr std::size_t kMaxParents = 32;  // of a status
 
 // Without a word on whom to trust, the authorities of the machine, and the name that is asked for.
 void read_trust(const NamespacedName& name, const api::XBackendSpec& spec, const Inputs& inputs,
@@ -130,10 +129,9 @@ ObjectStatus x_backend_status(const api::XBackend& backend, const BackendRow& ro
     use.ancestor.port.reset();
     parents.insert(std::move(use.ancestor));
   }
-  for (const api::ParentReference& parent : parents) {
-    if (status.parents.size() == kMaxParents) break;
+  for (const api::ParentReference& parent : parents)
     status.parents.emplace_back(parent, Conditions{accepted});
-  }
+  status.parents = limit_parents(std::move(status.parents));
   return status;
 }
 

@@ -574,6 +574,20 @@ class Picking(InEitherHome, Beside):
         self.assertEqual(self.ask(chat).status, 200)
         self.assertEqual(self.ask({**chat, "model": "base"}, x_gateway_inference_fairness_id="free").status, 200)
 
+    def test_long_prompts_are_prefilled_by_another_server(self) -> None:
+        config = self.rig.path("config.yaml")
+        config.write_text(documented("disaggregated"))
+        self.make_pods(2)
+        prefills, decodes = self.pods
+        self.endpoints.write_text(f"{prefills.address} role=prefill\n{decodes.address} role=decode\n")
+        self.picker = Picker(self.rig, "--endpoints-file", self.endpoints, "--config", config)
+        self.start_envoy()
+        for text, prefiller in (("hello " * 1000, prefills.address), ("hello", None)):
+            answer = self.ask({"model": "base", "messages": [{"role": "user", "content": text}]},
+                              x_prefiller_host_port="192.0.2.1:1")
+            self.assertEqual(answer.json["pod"], decodes.address)
+            self.assertEqual(decodes.seen[-1]["headers"].get("x-prefiller-host-port"), prefiller)
+
     # ---- how it is reached ------------------------------------------------------------------------------
 
     def test_a_unix_socket_will_do(self) -> None:

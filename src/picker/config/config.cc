@@ -301,6 +301,9 @@ Stage Reader::stage(const SchedulingProfile& profile, std::size_t index) {
 const SchedulingProfile* Reader::profile(const std::string& name, const std::string& path) {
   const auto found = std::ranges::find(config_.profiles, name, &SchedulingProfile::name);
   if (found != config_.profiles.end()) return &*found;
+  // Of parameters that are no good there is no name, and they have been told.
+  if (name.empty() && std::ranges::find(*problems_, Severity::kError, &Problem::severity) != problems_->end())
+    return nullptr;
   std::vector<std::string_view> names;
   for (const SchedulingProfile& profile : config_.profiles) names.push_back(profile.name);
   report("reference/profile", Severity::kError, path,

@@ -73,6 +73,16 @@ schedulingProfiles:
   }
 }
 
+TEST(Config, AMistakeInParametersIsOneProblem) {
+  EXPECT_EQ(read_body(R"(plugins:
+- type: decode-filter
+- type: disagg-profile-handler
+  parameters: {decider: x}
+)")
+                .problems.size(),
+            1U);
+}
+
 TEST(Config, ReadsDisaggregatedPrefill) {
   for (const char* handler : {"type: pd-profile-handler\n  parameters: {deciderPluginName: decider}",
                               "type: disagg-profile-handler\n  parameters: {deciders: {prefill: decider}}",

@@ -82,6 +82,7 @@ void Exchange::read_headers(const Message& headers) {
     if (milliseconds) request_.objective = std::chrono::milliseconds(*milliseconds);
   }
   request_.subset = subset_of(headers);
+  has_destination_header_ = headers.header(kDestination).has_value();
   has_prefiller_header_ = headers.header(kPrefiller).has_value();
   known_api_ = api_of_path(headers.header(":path").value_or("")) != Api::kUnknown;
   request_.streamed = false;  // until the body says so

@@ -85,7 +85,8 @@ class Exchange {
   std::string rewritten(std::string_view body) const;
   // Bodies of answers tell the pool nothing that it needs.
   bool needs_body() const { return manner_->answers == Answers::kBodies; }
-  // The request said where its prompt is to be prefilled, which is not for it to say.
+  // The request said where it is to go, or where its prompt is to be prefilled, which is not for it to say.
+  bool has_destination_header() const { return has_destination_header_; }
   bool has_prefiller_header() const { return has_prefiller_header_; }
 
   // ---- the response --------------------------------------------------------------------------------
@@ -125,6 +126,7 @@ class Exchange {
   const std::shared_ptr<const Pool::Manner> manner_;  // as it was when the request came
   State state_ = State::kReceiving;
   bool reader_fault_ = false;
+  bool has_destination_header_ = false;
   bool has_prefiller_header_ = false;
   bool known_api_ = false;
   std::string rewrite_;  // the model to ask the server for

@@ -52,7 +52,15 @@ HttpResponse::State HttpResponse::feed(std::string_view bytes,
   while (!bytes.empty() && !bad_) {
     switch (expect_) {
       case Expect::kHead: {
-        // The head ends with an empty line, which may be cut.
+        // The head ends with an empty line. Mostly it is there as a whole, and nothing has to be kept.
+        if (partial_.empty()) {
+          const std::size_t end = bytes.substr(0, kMaxHead + 1).find("\r\n\r\n");
+          if (end != std::string_view::npos) {
+            bad_ = !read_head(bytes.substr(0, end + 2));
+            bytes.remove_prefix(end + 4);
+            break;
+          }
+        }
         const std::size_t seen = partial_.size();
         partial_.append(bytes.substr(0, kMaxHead + 1 - std::min(kMaxHead, seen)));
         const std::size_t end = partial_.find("\r\n\r\n", seen < 3 ? 0 : seen - 3);

@@ -66,7 +66,6 @@ class Stream {
   std::string upstream_address;
   std::optional<LocalReply> reply;
   std::uint64_t buffer_limit = 1 << 20;
-  bool route_cleared = false;
   bool continued = false;
 
   // Of parts of bodies, as the module sees them.

@@ -164,6 +164,12 @@ bool envoy_dynamic_module_callback_http_get_headers(envoy::Filter filter, envoy:
   return true;
 }
 
+bool envoy_dynamic_module_callback_http_add_header(envoy::Filter filter, envoy::HeaderMap map,
+                                                   envoy::Bytes name, envoy::Bytes value) {
+  map_of(filter, map).emplace_back(string_of(name), string_of(value));
+  return true;
+}
+
 bool envoy_dynamic_module_callback_http_set_header(envoy::Filter filter, envoy::HeaderMap map,
                                                    envoy::Bytes name, envoy::Bytes value) {
   Headers& headers = map_of(filter, map);
@@ -232,6 +238,11 @@ void envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy::Filte
   stream_of(filter).strings[string_of(name_space)][string_of(key)] = string_of(value);
 }
 
+std::size_t envoy_dynamic_module_callback_http_get_metadata_namespaces_count(envoy::Filter filter,
+                                                                             envoy::MetadataSource) {
+  return stream_of(filter).strings.size() + stream_of(filter).lists.size();
+}
+
 bool envoy_dynamic_module_callback_http_get_metadata_string(envoy::Filter filter, envoy::MetadataSource,
                                                             envoy::Bytes name_space, envoy::Bytes key,
                                                             envoy::Bytes* value) {
@@ -274,10 +285,6 @@ void envoy_dynamic_module_callback_http_send_response(envoy::Filter filter, std:
     reply.headers.emplace_back(string_of(headers[i].name), string_of(headers[i].value));
   reply.body = string_of(body);
   reply.details = string_of(details);
-}
-
-void envoy_dynamic_module_callback_http_clear_route_cache(envoy::Filter filter) {
-  stream_of(filter).route_cleared = true;
 }
 
 void envoy_dynamic_module_callback_http_filter_continue_decoding(envoy::Filter filter) {

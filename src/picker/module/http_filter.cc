@@ -47,6 +47,9 @@ class EnvoyMessage final : public Message {
   std::optional<std::vector<std::string>> metadata(std::string_view name_space,
                                                    std::string_view field) const override {
     constexpr auto kSource = envoy::MetadataSource::kDynamic;
+    // Most requests have none, and the look-ups cost.
+    if (envoy_dynamic_module_callback_http_get_metadata_namespaces_count(envoy_, kSource) == 0)
+      return std::nullopt;
     const envoy::Bytes space = envoy::bytes_of(name_space);
     const envoy::Bytes key = envoy::bytes_of(field);
     envoy::Bytes value{};
@@ -198,16 +201,20 @@ void HttpFilter::go_to(const Destination& destination, In in) {
                                                   value);
   };
   if (exchange_.rewrites()) rewrite_body(in);
-  set(kDestination, envoy::bytes_of(destination.addresses));
+  const envoy::Bytes addresses = envoy::bytes_of(destination.addresses);
+  if (exchange_.has_destination_header()) {
+    set(kDestination, addresses);
+  } else {  // which costs Envoy less
+    envoy_dynamic_module_callback_http_add_header(envoy_, envoy::HeaderMap::kRequest,
+                                                  envoy::bytes_of(kDestination), addresses);
+  }
   if (!destination.prefiller.empty()) {
     set(kPrefiller, envoy::bytes_of(destination.prefiller));
   } else if (exchange_.has_prefiller_header()) {
     set(kPrefiller, {});  // nobody else may say where prompts are sent
   }
   envoy_dynamic_module_callback_http_set_dynamic_metadata_string(envoy_, envoy::bytes_of(kLoadBalancer),
-                                                                 envoy::bytes_of(kDestination),
-                                                                 envoy::bytes_of(destination.addresses));
-  envoy_dynamic_module_callback_http_clear_route_cache(envoy_);
+                                                                 envoy::bytes_of(kDestination), addresses);
 }
 
 // What Envoy has kept of the body, and the part that has just come where there is one, become one.

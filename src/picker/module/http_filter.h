@@ -2,9 +2,10 @@
 // here, with the same names.
 //
 // The request stops until there is a verdict; Envoy keeps its body meanwhile, of which nothing is copied but
-// what gets another model. The verdict is the header and the metadata of the endpoint picker protocol, after
-// which the route is chosen anew, or an answer to the client. What is decided by another thread comes by
-// Envoy's scheduler, as on_scheduled().
+// what gets another model. The verdict is the header and the metadata of the endpoint picker protocol, or an
+// answer to the client. The route stays what it is: to choose it anew takes as long as there are routes, and
+// the protocol does not ask for it. What is decided by another thread comes by Envoy's scheduler, as
+// on_scheduled().
 //
 // Threads: that of the request's worker; the mailbox is any thread's.
 #pragma once

@@ -1,10 +1,10 @@
 #include "translate/policy/ancestors.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -34,6 +34,25 @@ std::string text_of(const api::ParentReference& ancestor) {
                      ancestor.section_name ? "/" + *ancestor.section_name : "");
 }
 
+Ancestors limited(Ancestors ancestors, std::size_t most, std::string_view what) {
+  if (ancestors.size() <= most) return ancestors;
+  std::ranges::stable_sort(ancestors, {}, [](const auto& entry) {
+    const auto& [ancestor, conditions] = entry;
+    return std::tuple(rank_of(conditions), ancestor.namespace_.value_or(""), ancestor.name, ancestor);
+  });
+  const std::size_t left_out = ancestors.size() - most;
+  std::vector<std::string> named;
+  for (std::size_t i = most; i < most + std::min(left_out, kMaxNamed); ++i)
+    named.push_back(text_of(ancestors[i].first));
+  ancestors.resize(most);
+  ancestors.back().second.push_back(
+      {"Aggregated", true, "Aggregated",
+       fmt::format("A status has room for {} {}. Without one of their own here are {}{}", most, what,
+                   fmt::join(named, ", "),
+                   left_out > kMaxNamed ? fmt::format(" and {} more", left_out - kMaxNamed) : "")});
+  return ancestors;
+}
+
 }  // namespace
 
 Conditions& conditions_of(Ancestors& ancestors, const api::ParentReference& ancestor) {
@@ -44,25 +63,10 @@ Conditions& conditions_of(Ancestors& ancestors, const api::ParentReference& ance
 }
 
 Ancestors limit_ancestors(Ancestors ancestors) {
-  if (ancestors.size() <= kMaxAncestors) return ancestors;
-  std::ranges::stable_sort(ancestors, {}, [](const auto& entry) {
-    const auto& [ancestor, conditions] = entry;
-    return std::tuple(rank_of(conditions), ancestor.namespace_.value_or(""), ancestor.name, ancestor);
-  });
-  const std::size_t left_out = ancestors.size() - kMaxAncestors;
-  std::vector<std::string> named;
-  std::transform(
-      ancestors.begin() + kMaxAncestors,
-      ancestors.begin() + kMaxAncestors + static_cast<std::ptrdiff_t>(std::min(left_out, kMaxNamed)),
-      std::back_inserter(named), [](const auto& entry) { return text_of(entry.first); });
-  ancestors.resize(kMaxAncestors);
-  ancestors.back().second.push_back(
-      {"Aggregated", true, "Aggregated",
-       fmt::format("A status has room for {} ancestors. Without one of their own here are {}{}",
-                   kMaxAncestors, fmt::join(named, ", "),
-                   left_out > kMaxNamed ? fmt::format(" and {} more", left_out - kMaxNamed) : "")});
-  return ancestors;
+  return limited(std::move(ancestors), kMaxAncestors, "ancestors");
 }
+
+Ancestors limit_parents(Ancestors parents) { return limited(std::move(parents), kMaxParents, "parents"); }
 
 ObjectStatus status_of_met(std::int64_t generation, const GroupKind& kind, std::vector<PolicyUse> uses,
                            const Conditions& conditions) {
