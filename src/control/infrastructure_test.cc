@@ -384,7 +384,7 @@ TEST_F(InfrastructureTest, WhatIsLeftBesideGatewaysIsToldWhereNobodySaysThatItMa
   start({.apart = true});
   ASSERT_TRUE(until([&] { return has_all_beside(); }));
   const Replica& replica = restart({});
-  ASSERT_TRUE(until([&] { return !replica.problems().empty(); }));
+  ASSERT_TRUE(until([&] { return !replica.problems().empty() && has("Service") && has("Deployment"); }));
   EXPECT_THAT(replica.problems().front().message, testing::HasSubstr("Service default/web"));
   give_address();
   start_pods();
