@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 NODE = ["kubelet", "containerd"]
+LASTS = 2  # seconds: who runs so long has started
 
 
 def read(pid: int, file: str) -> str:
@@ -56,9 +57,15 @@ def started_by(names: list[str]) -> dict[str, list[str]]:
 
 
 def start(commands: dict[str, list[str]], folder: str) -> None:
-    for name, command in commands.items():
+    """In the reverse order. What ends at once is started again, as by any init: a kubelet that finds no containerd yet."""
+    for name, command in reversed(commands.items()):
         with open(f"{folder}/{name}.again.log", "a") as log:
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            for _ in range(20):
+                try:
+                    subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True).wait(LASTS)
+                    time.sleep(1)
+                except subprocess.TimeoutExpired:
+                    break
 
 
 def unmount_below(folder: str) -> None:

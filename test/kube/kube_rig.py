@@ -147,7 +147,9 @@ class KubeRig:
         """As docs/install.md has it, with an image of this build; returns when sluice is ready. Values are arguments of Helm."""
         subprocess.run([ROOT / "deploy/image.sh", "--rig", IMAGE], env=self._environment, check=True, stdout=subprocess.DEVNULL)
         self.kubectl("apply", "--server-side", "-f", ROOT / "deploy/crds.yaml")
-        self.helm("install", "sluice", CHART, "--namespace", NAMESPACE, "--create-namespace", "--skip-crds", *values)
+        # As `helm install`, and in a rig that was kept, too.
+        self.helm("upgrade", "--install", "sluice", CHART, "--namespace", NAMESPACE, "--create-namespace", "--skip-crds",
+                  "--reset-values", *values)
         self.wait_for_sluice()
 
     def upgrade(self, *values: str | Path) -> None:

@@ -195,13 +195,14 @@ class KubernetesTest(QuickstartTest):
     def test_a_kubelet_and_a_containerd_that_restart_cost_no_request(self) -> None:
         traffic = Traffic(self.address, "www.example.com")
         rig.restart_components("kubelet", "containerd")
-        rig.wait("the node is ready", self.is_node_ready)
+        self.expect_pods_to_start()
         self.serves_a_new_route("after-the-kubelet")
         self.expect_no_loss(traffic, 100)
 
-    @staticmethod
-    def is_node_ready() -> bool:
-        return condition(rig.get("node", "node1", "").get("status", {}), "Ready").get("status") == "True"
+    def expect_pods_to_start(self) -> None:
+        rig.kubectl("run", "probe", "-n", "default", "--image=registry.k8s.io/pause:3.10", "--restart=Never")
+        self.addCleanup(rig.kubectl, "delete", "pod", "probe", "-n", "default", "--now", "--ignore-not-found")
+        rig.kubectl("wait", "--for=condition=Ready", "pod/probe", "-n", "default", "--timeout=60s", timeout=90)
 
     def test_a_node_that_restarts_serves_what_it_served(self) -> None:
         before = self.running()
@@ -232,11 +233,11 @@ class KubernetesTest(QuickstartTest):
         self.make_route("of-today")
         rig.wait("today's route answers", lambda: self.answers("of-today") == 200)
         rig.wait("yesterday's does not", lambda: self.answers("of-yesterday") == 404)
-        control = ["kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "lb"]
+        control = ["lb", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"]
         commands = rig.kill_components(*control)
         rig.inside("rm", "-rf", data)
         rig.inside("mv", saved, data)
-        rig.start_components({name: commands[name] for name in reversed(control)})
+        rig.start_components(commands)
         rig.wait("the API server answers", lambda: rig.kubectl("get", "--raw", "/readyz", check=False) == "ok")
         rig.wait("yesterday's route answers", lambda: self.answers("of-yesterday") == 200, 90)
         rig.wait("today's does not", lambda: self.answers("of-today") == 404)
