@@ -214,7 +214,8 @@ struct ClusterOptions {
   std::vector<std::string> namespaces;
   std::string namespace_selector;
   std::string configuration_file;
-  std::string envoys;  // "cluster", "host", or empty
+  std::string envoys;              // "cluster", "host", or empty
+  std::string former_deploy_type;  // "GatewayNamespace", or empty
   infra::Settings infrastructure;
 };
 
@@ -245,6 +246,12 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
          "(default: cluster for who runs in one, or has an\nEnvoyGateway configuration for one)")
       ->type_name("WHERE")
       ->check(CLI::IsMember({"cluster", "host"}))
+      ->needs(kubernetes);
+  app.add_option("--former-deploy-type", cluster.former_deploy_type,
+                 "GatewayNamespace, where Envoys ran with their Gateways and run with us\nnow: what is left "
+                 "there is deleted when it is replaced")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"ControllerNamespace", "GatewayNamespace"}))
       ->needs(kubernetes);
   app.add_option("--envoy-image", cluster.infrastructure.envoy_image,
                  "Their image there (default: " + cluster.infrastructure.envoy_image + ")")
@@ -311,6 +318,7 @@ void place_envoys(const ClusterOptions& cluster, const std::optional<control::Co
       cluster.envoys.empty() ? configured || is_in_cluster(cluster) : cluster.envoys == "cluster";
   if (!there) return;
   run.settings.on_host = false;
+  run.cluster->ran_with_gateways = cluster.former_deploy_type == "GatewayNamespace";
   infra::Settings& settings = run.cluster->infrastructure.emplace(cluster.infrastructure);
   const std::string image = settings.shutdown_image;
   if (configuration) configuration->apply_to(settings);

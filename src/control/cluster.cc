@@ -36,6 +36,29 @@ kube::Election::Options election_of(const ClusterProvider& provider, const std::
   return options;
 }
 
+// Objects that run Envoys can be with their Gateways wherever these are looked at, and with us where Gateways
+// are merged; or all are with us.
+Infrastructure::Options infrastructure_options(const ClusterProvider& provider) {
+  const infra::Settings& settings = *provider.infrastructure;
+  std::set<std::string> of_gateways(provider.namespaces.begin(), provider.namespaces.end());
+  Infrastructure::Options options{
+      .controller = settings.controller, .namespaces = {}, .writes = provider.writes};
+  if (settings.mode == infra::Mode::kControllerNamespace) {
+    const bool all = of_gateways.empty();
+    of_gateways.erase(settings.controller_namespace);
+    options.namespaces = {settings.controller_namespace};
+    if (all || !of_gateways.empty()) {
+      options.elsewhere.emplace(Infrastructure::Options::Elsewhere{.namespaces = std::move(of_gateways),
+                                                                   .except = settings.controller_namespace,
+                                                                   .deletes = provider.ran_with_gateways});
+    }
+  } else if (!of_gateways.empty()) {
+    of_gateways.insert(settings.controller_namespace);
+    options.namespaces = std::move(of_gateways);
+  }
+  return options;
+}
+
 // What `start` gets is to be called once.
 std::future<void> promised(const std::function<void(std::function<void()>)>& start) {
   const auto promise = std::make_shared<std::promise<void>>();
@@ -81,18 +104,8 @@ Cluster::Cluster(const ClusterProvider& provider, const std::string& controller_
         std::make_unique<CertificateSecrets>(client_, *provider.certificates, hooks_.certificates);
   }
   if (provider.infrastructure) {
-    const infra::Settings& settings = *provider.infrastructure;
-    // With their Gateways they can be wherever these are looked at, and with us where Gateways are merged.
-    std::set<std::string> namespaces(provider.namespaces.begin(), provider.namespaces.end());
-    if (settings.mode == infra::Mode::kControllerNamespace) namespaces.clear();
-    if (settings.mode == infra::Mode::kControllerNamespace || !namespaces.empty())
-      namespaces.insert(settings.controller_namespace);
     infrastructure_ =
-        std::make_unique<Infrastructure>(client_,
-                                         Infrastructure::Options{.controller = settings.controller,
-                                                                 .namespaces = std::move(namespaces),
-                                                                 .writes = provider.writes},
-                                         hooks_.infrastructure);
+        std::make_unique<Infrastructure>(client_, infrastructure_options(provider), hooks_.infrastructure);
   }
   if (provider.elects) {
     reports_ =

@@ -49,6 +49,8 @@ struct ClusterProvider {
   std::optional<CertificateOptions> certificates;
   // How Envoys run in the cluster; nothing: they are processes of this host.
   std::optional<infra::Settings> infrastructure;
+  // With the control plane, where they ran with their Gateways before: what is left there is deleted.
+  bool ran_with_gateways = false;
   // The pod that this is; empty: it is none.
   std::string pod_name;
   std::string pod_uid;

@@ -134,6 +134,7 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
     inventory_.set_complete(complete);
     if (watches_.empty()) {
       for (const kube::Resource& resource : resources()) watch(resource);
+      if (options_.elsewhere) look_elsewhere(*options_.elsewhere);
     }
     look_at_nodes();
     schedule();
@@ -191,6 +192,40 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
           schedule();
         },
         [this, what](std::string text) { note_trouble(what, std::move(text)); }));
+  }
+
+  void look_elsewhere(const Options::Elsewhere& elsewhere) {
+    for (const kube::Resource& resource : resources()) {
+      if (!elsewhere.deletes && resource.kind != "Service") continue;
+      for (const std::string& name_space : elsewhere.namespaces) look_elsewhere(resource, name_space, "");
+      if (elsewhere.namespaces.empty()) {
+        look_elsewhere(resource, "", fmt::format("metadata.namespace!={}", elsewhere.except));
+      }
+    }
+  }
+
+  void look_elsewhere(const kube::Resource& resource, const std::string& name_space,
+                      const std::string& field_selector) {
+    const GroupKind kind(resource.group, resource.kind);
+    watches_.push_back(std::make_unique<Watch>(
+        client_,
+        kube::ListWatch::Options{
+            .watched = {.resource = resource,
+                        .name_space = name_space,
+                        .label_selector = fmt::format("{}={}", infra::kControllerLabel, options_.controller),
+                        .field_selector = field_selector},
+            .reflector = options_.reflector},
+        [this, kind](const NamespacedName& name, const json* live) {
+          if (options_.elsewhere->deletes) {
+            inventory_.seen({kind, name}, live);
+          } else if (live != nullptr) {
+            left_.insert(name);
+          } else {
+            left_.erase(name);
+          }
+          schedule();
+        },
+        [] {}, [](const std::string&) {}));
   }
 
   // Nodes are nobody's business where no Service has ports of theirs.
@@ -303,9 +338,19 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
                           .message = fmt::format("the {} cannot be written: {}", object.to_string(), why),
                           .suggestion = "it stays as it is, and is tried again"});
     }
+    if (!left_.empty()) problems.push_back(problem_of_left());
     if (problems == problems_) return;
     problems_ = problems;
     hooks_.on_problems(std::move(problems));
+  }
+
+  Problem problem_of_left() const {
+    const std::string more = left_.size() > 1 ? fmt::format(", and {} more", left_.size() - 1) : "";
+    return {.code = "cluster/infrastructure",
+            .severity = Severity::kWarning,
+            .message = fmt::format("the Service {}{} is left from when Envoys ran with their Gateways",
+                                   left_.begin()->to_string(), more),
+            .suggestion = "`--former-deploy-type GatewayNamespace` has all that is left deleted"};
   }
 
   kube::Client& client_;
@@ -318,6 +363,7 @@ class Infrastructure::Work : public std::enable_shared_from_this<Infrastructure:
   std::map<std::string, Step> under_way_;  // by target
   Faults troubles_;
   std::vector<Problem> problems_;
+  std::set<NamespacedName> left_;  // Services, elsewhere, of which nothing is deleted
   std::map<NamespacedName, json> nodes_;
   bool nodes_listed_ = false;
   std::optional<translate::NodeAddresses> told_nodes_;

@@ -4,6 +4,10 @@
 // there is. What there is to do is written by server-side apply, while this replica leads; conflicts are
 // forced, as Envoy Gateway's writes are. Replicas that do not lead know as much, and wait.
 //
+// Where Envoys ran in other namespaces before, what is left there is deleted as anything else that nobody
+// wants, if `elsewhere` says so and the server lets us; else a problem says that it is there. That it cannot
+// be looked for is no problem, for there need not be anything.
+//
 // Threads: hooks are called on the client's thread, and set_leads(); the rest on the control thread. All work
 // is done on the client's. The client must outlive it, though it may have been stopped.
 #pragma once
@@ -11,6 +15,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,6 +40,13 @@ class Infrastructure {
   struct Options {
     std::string controller;            // infra::Settings has it
     std::set<std::string> namespaces;  // where objects are looked for; empty: in all
+    // Where objects may be that a control plane before this one has made.
+    struct Elsewhere {
+      std::set<std::string> namespaces;  // empty: all
+      std::string except;                // of all
+      bool deletes = false;              // else only the Services are looked for
+    };
+    std::optional<Elsewhere> elsewhere = std::nullopt;
     kube::WriteQueue::Options writes = {};
     kube::Reflector::Options reflector = {};
     std::chrono::milliseconds retry{10'000};  // of what the server refuses

@@ -49,14 +49,22 @@ Json envoy_proxy(const Json& kubernetes = Json::object()) {
           {"spec", {{"provider", {{"type", "Kubernetes"}, {"kubernetes", kubernetes}}}}}};
 }
 
+struct Mode {
+  bool elects = false;
+  bool apart = false;      // Envoys are with their Gateways
+  bool was_apart = false;  // as ClusterProvider::ran_with_gateways
+  std::vector<std::string> namespaces = {};
+};
+
 // One replica of the control plane.
 class Replica {
  public:
-  // `apart`: Envoys are with their Gateways, and only the namespace "default" is looked at.
-  Replica(const ApiServer& server, bool elects, bool apart = false) {
+  Replica(const ApiServer& server, const Mode& mode) {
     provider_.access = kube::local_access(server.port());
     provider_.access.name_space = kSystem;
-    provider_.elects = elects;
+    provider_.elects = mode.elects;
+    provider_.namespaces = mode.namespaces;
+    provider_.ran_with_gateways = mode.was_apart;
     provider_.lease.lease_duration = 2s;
     provider_.lease.renew_deadline = 1'500ms;
     provider_.lease.retry_period = 100ms;
@@ -67,10 +75,9 @@ class Replica {
     infra::Settings& settings = provider_.infrastructure.emplace();
     settings.controller_namespace = kSystem;
     settings.controller = infra::controller_label(kController);
-    if (apart) {
+    if (mode.apart) {
       settings.mode = infra::Mode::kGatewayNamespace;
       settings.ca_pem = "a certificate";
-      provider_.namespaces = {"default"};
     }
     translate::Settings translated;
     translated.controller_name = kController;
@@ -156,8 +163,13 @@ class InfrastructureTest : public testing::Test {
     server_.put(gateway());
   }
 
-  Replica& start(bool elects = false) {
-    return *replicas_.emplace_back(std::make_unique<Replica>(server_, elects));
+  Replica& start(const Mode& mode = {}) {
+    return *replicas_.emplace_back(std::make_unique<Replica>(server_, mode));
+  }
+  // The same, after the one that runs has ended.
+  Replica& restart(const Mode& mode) {
+    replicas_.clear();
+    return start(mode);
   }
   // Goes on until it holds; false where it does not in time.
   template <typename Holds>
@@ -177,6 +189,12 @@ class InfrastructureTest : public testing::Test {
   }
   bool has(const std::string& kind, const std::string& name = kName) const {
     return !get(kind, name).is_null();
+  }
+  // The same, of what is with the Gateway.
+  bool has_beside(const std::string& kind) const { return !server_.get(kind, "default", "web").is_null(); }
+  bool has_all_beside() const {
+    return has_beside("ServiceAccount") && has_beside("ConfigMap") && has_beside("Deployment") &&
+           has_beside("Service");
   }
   void change(const std::string& kind, const Json& patch) {
     Json object = get(kind);
@@ -335,8 +353,8 @@ TEST_F(InfrastructureTest, AGatewayOnPortsOfNodesIsReachedByTheirAddresses) {
 }
 
 TEST_F(InfrastructureTest, OfNamespacesThatAreNotNamedNothingIsAsked) {
-  replicas_.push_back(std::make_unique<Replica>(server_, /*elects=*/false, /*apart=*/true));
-  ASSERT_TRUE(until([&] { return !server_.get("Deployment", "default", "web").is_null(); }));
+  start({.apart = true, .namespaces = {"default"}});
+  ASSERT_TRUE(until([&] { return has_beside("Deployment"); }));
   std::set<std::string> asked;
   for (const auto& request : server_.requests()) {
     if (request.method != "GET" || !request.target.contains("sluice.dev")) continue;
@@ -345,6 +363,64 @@ TEST_F(InfrastructureTest, OfNamespacesThatAreNotNamedNothingIsAsked) {
   EXPECT_THAT(asked, testing::IsSupersetOf({"/apis/apps/v1/namespaces/default/deployments",
                                             "/apis/apps/v1/namespaces/system/deployments"}));
   EXPECT_THAT(asked, testing::Each(testing::HasSubstr("/namespaces/")));
+}
+
+TEST_F(InfrastructureTest, WhatIsLeftBesideGatewaysGoesWhenItIsReplaced) {
+  start({.apart = true});
+  ASSERT_TRUE(until([&] { return has_all_beside(); }));
+  restart({.was_apart = true});
+  ASSERT_TRUE(until([&] { return has("Service") && has("Deployment"); }));
+  settle();
+  EXPECT_TRUE(has_all_beside());  // nobody serves in their place
+  give_address();
+  start_pods();
+  EXPECT_TRUE(until([&] {
+    return !has_beside("ServiceAccount") && !has_beside("ConfigMap") && !has_beside("Deployment") &&
+           !has_beside("Service");
+  }));
+}
+
+TEST_F(InfrastructureTest, WhatIsLeftBesideGatewaysIsToldWhereNobodySaysThatItMayGo) {
+  start({.apart = true});
+  ASSERT_TRUE(until([&] { return has_all_beside(); }));
+  const Replica& replica = restart({});
+  ASSERT_TRUE(until([&] { return !replica.problems().empty() && has("Service") && has("Deployment"); }));
+  EXPECT_THAT(replica.problems().front().message, testing::HasSubstr("Service default/web"));
+  give_address();
+  start_pods();
+  settle();
+  EXPECT_TRUE(has_all_beside());
+}
+
+TEST_F(InfrastructureTest, WhatIsLeftWithUsGoesWhenItIsReplacedBesideGateways) {
+  start();
+  ASSERT_TRUE(until([&] { return has("Service") && has("Deployment"); }));
+  restart({.apart = true});
+  ASSERT_TRUE(until([&] { return has_all_beside(); }));
+  settle();
+  EXPECT_TRUE(has("Service") && has("Deployment"));
+  for (const char* const kind : {"Service", "Deployment"}) {
+    Json object = server_.get(kind, "default", "web");
+    object["status"] = {{"loadBalancer", {{"ingress", {{{"ip", "192.0.2.1"}}}}}}, {"availableReplicas", 1}};
+    server_.put(object);
+  }
+  EXPECT_TRUE(until(
+      [&] { return !has("ServiceAccount") && !has("ConfigMap") && !has("Deployment") && !has("Service"); }));
+}
+
+TEST_F(InfrastructureTest, WhatMayNotBeLookedForElsewhereIsNoProblem) {
+  for (const char* const plural : {"services", "deployments", "configmaps"}) {
+    server_.fail({.method = "GET",
+                  .in_target = fmt::format("v1/{}?limit=500&labelSelector=", plural),
+                  .times = -1,
+                  .status = 403,
+                  .reason = "Forbidden"});
+  }
+  server_.forget_requests();
+  const Replica& replica = start({.was_apart = true});
+  ASSERT_TRUE(until([&] { return has("Service") && has("Deployment"); }));
+  settle();
+  EXPECT_THAT(replica.problems(), testing::IsEmpty());
 }
 
 TEST_F(InfrastructureTest, WhatTheServerRefusesIsAProblemAndInTheStatus) {
@@ -363,9 +439,9 @@ TEST_F(InfrastructureTest, WhatTheServerRefusesIsAProblemAndInTheStatus) {
 }
 
 TEST_F(InfrastructureTest, AFollowerGoesOnWhereTheLeaderStopped) {
-  start(/*elects=*/true);
+  start({.elects = true});
   ASSERT_TRUE(until([&] { return replicas_[0]->leads() && has("Service"); }));
-  Replica& follower = start(/*elects=*/true);
+  Replica& follower = start({.elects = true});
   settle();
   replicas_.erase(replicas_.begin());
   ASSERT_TRUE(until([&] { return follower.leads(); }));
@@ -381,7 +457,7 @@ TEST_F(InfrastructureTest, AFollowerWritesNothing) {
                 {{"holderIdentity", "other"},
                  {"leaseDurationSeconds", 3'600},
                  {"renewTime", "2099-01-01T00:00:00.000000Z"}}}});
-  start(/*elects=*/true);
+  start({.elects = true});
   settle();
   EXPECT_EQ(writes(), 0u);
 }

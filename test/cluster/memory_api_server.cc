@@ -7,7 +7,8 @@
 //   {"do": "put", "objects": […]}                     true; each is created or replaced
 //   {"do": "get", "kind": …, "namespace": …, "name": …}   the object, or null
 //   {"do": "remove", "kind": …, "namespace": …, "name": …}  true
-//   {"do": "writes"}                                  [method, target] of all that was written by clients
+//   {"do": "requests"}                                [method, target] of all requests of clients
+//   {"do": "writes"}                                  those that are not to read
 //   {"do": "stop"}, {"do": "start"}, {"do": "forget"} true; an outage, its end, and forgetting all requests
 #include <fstream>
 #include <iostream>
@@ -35,12 +36,12 @@ Json answer(ApiServer& server, const Json& asked) {
     return server.get(text("kind"), text("namespace"), text("name"));
   } else if (what == "remove") {
     server.remove(text("kind"), text("namespace"), text("name"));
-  } else if (what == "writes") {
-    Json writes = Json::array();
+  } else if (what == "requests" || what == "writes") {
+    Json told = Json::array();
     for (const auto& request : server.requests()) {
-      if (request.method != "GET") writes.push_back({request.method, request.target});
+      if (what == "requests" || request.method != "GET") told.push_back({request.method, request.target});
     }
-    return writes;
+    return told;
   } else if (what == "stop") {
     server.stop();
   } else if (what == "start") {

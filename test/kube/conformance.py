@@ -2,7 +2,8 @@
 """The official conformance suites, against sluice: conformance.py [--suite gwapi|gie] [--profile core|full] [suite flags]
 
 Without --suite both, each whole. In a rig of its own (kube_rig.py), or, with KUBECONFIG set, in that cluster, where
-sluice is to be installed already. Reports go to docs/conformance, and say of which commit they are.
+sluice is to be installed already, with the values of conformance.yaml. Reports of whole runs go to docs/conformance, and
+say of which commit they are.
 """
 
 from __future__ import annotations
@@ -23,12 +24,9 @@ REPORTS = ROOT / "docs/conformance"
 CORE = ["Gateway", "HTTPRoute", "ReferenceGrant"]
 PROFILES = "GATEWAY-HTTP,GATEWAY-TLS,GATEWAY-GRPC,GATEWAY-TCP,GATEWAY-UDP"
 
-GATEWAY_CLASS = {
-    "apiVersion": "gateway.networking.k8s.io/v1",
-    "kind": "GatewayClass",
-    "metadata": {"name": CLASS},
-    "spec": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
-}
+VALUES = Path(__file__).parent / "conformance.yaml"
+# By these flags a run is one of a part, whose report must not take the place of that of the whole.
+PARTS = ("--run-test", "--skip-tests", "--exempt-features", "--supported-features", "--conformance-profiles")
 
 
 def commit() -> str:
@@ -36,10 +34,10 @@ def commit() -> str:
     return said.stdout.strip() or "unknown"
 
 
-def report_flags(suite: str, folder: Path) -> list[str]:
+def report_flags(suite: str, version: str) -> list[str]:
     return ["--organization", "sluice", "--project", "sluice", "--url", "https://github.com/sluice-gateway/sluice",
-            "--contact", "https://github.com/sluice-gateway/sluice/issues", "--version", commit(),
-            "--report-output", str(folder / f"{suite}.yaml")]
+            "--contact", "https://github.com/sluice-gateway/sluice/issues", "--version", version,
+            "--report-output", str(REPORTS / f"{suite}.yaml")]
 
 
 def elsewhere(suite: str, profile: str, flags: list[str]) -> int:
@@ -60,9 +58,10 @@ def elsewhere(suite: str, profile: str, flags: list[str]) -> int:
                            f"--gateway-class={CLASS}", *chosen, *flags]).returncode
 
 
-def told(report: Path) -> None:
-    """Prints what the report says."""
-    if not report.exists():
+def told(suite: str, whole: bool) -> None:
+    """Prints what the report says, if there is one of this run."""
+    report = REPORTS / f"{suite}.yaml"
+    if not whole or not report.exists():
         return
     for profile in yaml.safe_load(report.read_text()).get("profiles", []):
         for part in ("core", "extended"):
@@ -77,28 +76,27 @@ def main() -> int:
     parser.add_argument("--profile", choices=["core", "full"], default="full")
     arguments, flags = parser.parse_known_args()
     suites = [arguments.suite] if arguments.suite else ["gwapi", "gie"]
-    # A report of a part of the suite would take the place of that of the whole.
-    whole = arguments.profile == "full" and not flags
+    whole = arguments.profile == "full" and not any(flag.startswith(PARTS) for flag in flags)
+    reports: dict[str, list[str]] = {suite: [] for suite in suites}
     if whole:
         REPORTS.mkdir(parents=True, exist_ok=True)
+        version = commit()  # before a report changes what git looks at
+        reports = {suite: report_flags(suite, version) for suite in suites}
     worst = 0
     if os.environ.get("KUBECONFIG"):
         for suite in suites:
-            worst = max(worst, elsewhere(suite, arguments.profile, flags + (report_flags(suite, REPORTS) if whole else [])))
-            told(REPORTS / f"{suite}.yaml")
+            worst = max(worst, elsewhere(suite, arguments.profile, flags + reports[suite]))
+            told(suite, whole)
         return worst
     reason = why_not()
     if reason:
         print(f"no conformance tests: {reason}; set KUBECONFIG for those of another cluster")
         return 1
     with KubeRig() as rig:
-        rig.install()
-        rig.apply(GATEWAY_CLASS)
+        rig.install("--values", VALUES)
         for suite in suites:
-            more = report_flags(suite, REPORTS) if whole else []
-            worst = max(worst, rig.conformance(suite, CLASS, "--profile", arguments.profile, *flags, *more))
-            if whole:
-                told(REPORTS / f"{suite}.yaml")
+            worst = max(worst, rig.conformance(suite, CLASS, "--profile", arguments.profile, *flags, *reports[suite]))
+            told(suite, whole)
     return worst
 
 

@@ -1,9 +1,12 @@
-"""A real Kubernetes of one node with sluice installed in it, from deploy/install.yaml and the binaries of this build.
+"""A real Kubernetes of one node with sluice installed in it, by the chart and with the binaries of this build.
 
     with KubeRig() as cluster:
         cluster.install()
         cluster.apply(...)
         cluster.inside("curl", "-s", f"http://{address}/")
+
+kube_rig.py starts one and leaves it up (../shared/kube/down.sh ends it); kube_rig.py build only builds what it is made of;
+kube_rig.py why-not says why there can be none here.
 
 It is that of ../shared/kube, whose README says how it is made; it is built if it has to be, which takes eleven minutes
 once. All of it ends with the `with`, even if the test is killed: it is one tree of processes below one pid. A rig that
@@ -31,7 +34,10 @@ WORK = Path(os.environ.get("WORK", Path(os.environ.get("XDG_CACHE_HOME", Path.ho
 NAMESPACE = "sluice-system"
 IMAGE = re.search(r"image: (\S+/sluice:\S+)", (ROOT / "deploy/install.yaml").read_text()).group(1)
 
+CHART = ROOT / "deploy/helm/sluice"
+
 Object = dict[str, Any]
+Commands = dict[str, list[str]]  # by name
 
 
 def why_not() -> str:
@@ -69,6 +75,7 @@ class KubeRig:
     def __init__(self) -> None:
         self._keeps = os.environ.get("KUBE_RIG") == "keep"
         self._environment = build_rig()
+        self._helm = subprocess.run([ROOT / "scripts/helm.sh"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     def __enter__(self) -> KubeRig:
         said = self._script("up.sh", stdout=subprocess.PIPE, text=True).stdout
@@ -112,13 +119,45 @@ class KubeRig:
     def conformance(self, *arguments: str) -> int:
         return self._script("conformance.sh", *arguments, check=False).returncode
 
+    # ---- what a cluster consists of
+
+    def _components(self, *arguments: str | Path, **how: Any) -> str:
+        return self.inside(sys.executable, Path(__file__).parent / "components.py", *arguments, **how)
+
+    def kill_components(self, *names: str) -> Commands:
+        """Programs of the cluster, as etcd; for start_components()."""
+        return json.loads(self._components("kill", *names))
+
+    def start_components(self, commands: Commands) -> None:
+        self._components("start", WORK / "state/log", text=json.dumps(commands))
+
+    def restart_components(self, *names: str) -> None:
+        self.start_components(self.kill_components(*names))
+
+    def reboot_node(self) -> None:
+        """The node alone: what controls the cluster goes on, as if it were on machines of its own."""
+        self.start_components(json.loads(self._components("reboot")))
+
     # ---- sluice
 
-    def install(self) -> None:
-        """As docs/install.md has it, with an image of this build; returns when sluice is ready."""
+    def helm(self, *arguments: str | Path) -> str:
+        return self.inside(self._helm, *arguments, timeout=200)
+
+    def install(self, *values: str | Path) -> None:
+        """As docs/install.md has it, with an image of this build; returns when sluice is ready. Values are arguments of Helm."""
         subprocess.run([ROOT / "deploy/image.sh", "--rig", IMAGE], env=self._environment, check=True, stdout=subprocess.DEVNULL)
         self.kubectl("apply", "--server-side", "-f", ROOT / "deploy/crds.yaml")
-        self.kubectl("apply", "--server-side", "-f", ROOT / "deploy/install.yaml")
+        # As `helm install`, and in a rig that was kept, too.
+        self.helm("upgrade", "--install", "sluice", CHART, "--namespace", NAMESPACE, "--create-namespace", "--skip-crds",
+                  "--reset-values", *values)
+        self.wait_for_sluice()
+
+    def upgrade(self, *values: str | Path) -> None:
+        """The same with other values besides."""
+        self.helm("upgrade", "sluice", CHART, "--namespace", NAMESPACE, "--skip-crds", "--reuse-values", *values)
+        self.wait_for_sluice()
+
+    def wait_for_sluice(self) -> None:
         self.kubectl("rollout", "status", "deployment/sluice", "-n", NAMESPACE, "--timeout=120s", timeout=150)
 
     def wait(self, what: str, until: Any, seconds: float = 60) -> Any:
@@ -134,9 +173,15 @@ class KubeRig:
 
 
 if __name__ == "__main__":
+    what = sys.argv[1] if len(sys.argv) > 1 else "up"
     reason = why_not()
-    if reason:
+    if what == "why-not":
+        print(reason)
+    elif reason:
         sys.exit(reason)
-    os.environ["KUBE_RIG"] = "keep"
-    with KubeRig() as rig:
-        rig.install()
+    elif what == "build":
+        build_rig()
+    else:
+        os.environ["KUBE_RIG"] = "keep"
+        with KubeRig() as rig:
+            rig.install()

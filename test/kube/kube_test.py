@@ -20,10 +20,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
 from rig import run_tests  # noqa: E402
 
-from conformance import CLASS, GATEWAY_CLASS  # noqa: E402
-from kube_rig import BUILD, NAMESPACE, ROOT, KubeRig, Object, why_not  # noqa: E402
+from conformance import CLASS  # noqa: E402
+from kube_rig import BUILD, NAMESPACE, ROOT, WORK, KubeRig, Object, why_not  # noqa: E402
 
 QUICKSTART = ROOT / "examples/kubernetes/quickstart.yaml"
+OF_EG = "gateway.envoyproxy.io/owning-gateway-name=eg"
+OF_OURS = "sluice.dev/controller"  # all that runs Envoys has this label
+RUNS_ENVOYS = "deployment,service,configmap,serviceaccount"
 rig: KubeRig
 
 
@@ -83,10 +86,16 @@ class Traffic:
         return len(rows), [row["error"] or row["status"] for row in rows if row["status"] != "200"]
 
 
-class KubernetesTest(unittest.TestCase):
+class QuickstartTest(unittest.TestCase):
+    """Of tests that begin with the quickstart as it is to be."""
+
     def setUp(self) -> None:
-        self.address = address_of("eg")
-        rig.wait("the quickstart answers", lambda: answer(self.address, "www.example.com") == 200)
+        self.address = self.answering()
+
+    def answering(self) -> str:
+        address = address_of("eg")
+        rig.wait("the quickstart answers", lambda: answer(address, "www.example.com") == 200)
+        return address
 
     def expect_no_loss(self, traffic: Traffic, least: int) -> None:
         count, lost = traffic.finish()
@@ -100,9 +109,8 @@ class KubernetesTest(unittest.TestCase):
                     if each["metadata"]["name"].startswith("sluice."))
 
     def serves_a_new_route(self, name: str) -> None:
-        rig.apply(route(name, f"{name}.example.com"))
-        self.addCleanup(rig.kubectl, "delete", "httproute", name, "-n", "default", "--ignore-not-found")
-        rig.wait(f"{name} answers", lambda: answer(self.address, f"{name}.example.com") == 200)
+        self.make_route(name)
+        rig.wait(f"{name} answers", lambda: self.answers(name) == 200)
 
         def accepted() -> bool:
             parents = rig.get("httproute", name).get("status", {}).get("parents", [])
@@ -110,27 +118,40 @@ class KubernetesTest(unittest.TestCase):
 
         rig.wait(f"{name} is accepted", accepted)
 
+    def make_route(self, name: str) -> None:
+        rig.apply(route(name, f"{name}.example.com"))
+        self.addCleanup(rig.kubectl, "delete", "httproute", name, "-n", "default", "--ignore-not-found")
+
+    def answers(self, name: str) -> int:
+        return answer(self.address, f"{name}.example.com")
+
+
+class KubernetesTest(QuickstartTest):
     def test_the_quickstart_answers(self) -> None:
         said = rig.inside("curl", "-s", "-H", "Host: www.example.com", f"http://{self.address}/hello")
         self.assertEqual(json.loads(said)["path"], "/hello")
 
     def test_a_deployment_that_is_deleted_comes_back(self) -> None:
-        name = rig.kubectl("get", "deployment", "-n", NAMESPACE, "-l", "gateway.envoyproxy.io/owning-gateway-name=eg", "-o",
-                           "jsonpath={.items[0].metadata.name}")
+        name = rig.kubectl("get", "deployment", "-n", NAMESPACE, "-l", OF_EG, "-o", "jsonpath={.items[0].metadata.name}")
         rig.kubectl("delete", "deployment", name, "-n", NAMESPACE)
         rig.wait("the Deployment is back", lambda: rig.get("deployment", name, NAMESPACE).get("status", {}).get("availableReplicas"), 60)
+
+    def test_a_field_that_somebody_changes_is_taken_back(self) -> None:
+        name = rig.kubectl("get", "service", "-n", NAMESPACE, "-l", OF_EG, "-o", "jsonpath={.items[0].metadata.name}")
+        rig.kubectl("patch", "service", name, "-n", NAMESPACE, "-p", '{"spec": {"externalTrafficPolicy": "Cluster"}}')
+        rig.wait("it is as it was", lambda: rig.get("service", name, NAMESPACE)["spec"]["externalTrafficPolicy"] == "Local")
 
     def test_a_gateway_that_is_deleted_takes_its_objects_along(self) -> None:
         gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
                    "metadata": {"name": "short", "namespace": "default"},
                    "spec": {"gatewayClassName": CLASS, "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}}
-        rig.apply(GATEWAY_CLASS, gateway)
+        rig.apply(gateway)
         address_of("short")
         rig.kubectl("delete", "gateway", "short", "-n", "default")
 
         def left() -> str:
-            return rig.kubectl("get", "deployment,service,configmap,serviceaccount", "-n", NAMESPACE, "-l",
-                               "gateway.envoyproxy.io/owning-gateway-name=short", "-o", "name")
+            return rig.kubectl("get", RUNS_ENVOYS, "-n", NAMESPACE, "-l", "gateway.envoyproxy.io/owning-gateway-name=short",
+                               "-o", "name")
 
         rig.wait("nothing is left of it", lambda: not left().strip(), 60)
 
@@ -171,10 +192,103 @@ class KubernetesTest(unittest.TestCase):
         self.expect_no_loss(traffic, 1000)
 
 
+    def test_a_kubelet_and_a_containerd_that_restart_cost_no_request(self) -> None:
+        traffic = Traffic(self.address, "www.example.com")
+        rig.restart_components("kubelet", "containerd")
+        self.expect_pods_to_start()
+        self.serves_a_new_route("after-the-kubelet")
+        self.expect_no_loss(traffic, 100)
+
+    def expect_pods_to_start(self) -> None:
+        rig.kubectl("run", "probe", "-n", "default", "--image=registry.k8s.io/pause:3.10", "--restart=Never")
+        self.addCleanup(rig.kubectl, "delete", "pod", "probe", "-n", "default", "--now", "--ignore-not-found")
+        rig.kubectl("wait", "--for=condition=Ready", "pod/probe", "-n", "default", "--timeout=60s", timeout=90)
+
+    def test_a_node_that_restarts_serves_what_it_served(self) -> None:
+        before = self.running()
+        rig.reboot_node()
+        rig.wait("all pods run again", lambda: self.running() and not self.running() & before, 120)
+        self.answering()
+        self.serves_a_new_route("after-the-reboot")
+
+    @staticmethod
+    def running() -> set[str]:
+        """The containers that run; nothing as long as some do not."""
+        pods = json.loads(rig.kubectl("get", "pods", "-A", "-o", "json"))["items"]
+        containers = [each for pod in pods for each in pod["status"].get("containerStatuses", [])]
+        ready = containers and all(each["ready"] for each in containers)
+        return {each["containerID"] for each in containers} if ready else set()
+
+    def test_data_of_yesterday_are_served_as_they_are_and_no_request_is_lost(self) -> None:
+        """etcd's data are replaced by older ones, so that versions of objects go backwards."""
+        data, saved = WORK / "state/etcd", WORK / "state/etcd.saved"
+        self.make_route("of-yesterday")
+        rig.wait("it answers", lambda: self.answers("of-yesterday") == 200)
+        etcd = rig.kill_components("etcd")
+        rig.inside("cp", "-a", data, saved)
+        rig.start_components(etcd)
+        rig.wait("the API server answers", lambda: rig.kubectl("get", "--raw", "/readyz", check=False) == "ok")
+        traffic = Traffic(self.address, "www.example.com")
+        rig.kubectl("delete", "httproute", "of-yesterday", "-n", "default")
+        self.make_route("of-today")
+        rig.wait("today's route answers", lambda: self.answers("of-today") == 200)
+        rig.wait("yesterday's does not", lambda: self.answers("of-yesterday") == 404)
+        control = ["lb", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"]
+        commands = rig.kill_components(*control)
+        rig.inside("rm", "-rf", data)
+        rig.inside("mv", saved, data)
+        rig.start_components(commands)
+        rig.wait("the API server answers", lambda: rig.kubectl("get", "--raw", "/readyz", check=False) == "ok")
+        rig.wait("yesterday's route answers", lambda: self.answers("of-yesterday") == 200, 90)
+        rig.wait("today's does not", lambda: self.answers("of-today") == 404)
+        self.serves_a_new_route("of-tomorrow")
+        self.expect_no_loss(traffic, 500)
+
+
+class GatewayNamespaceTest(QuickstartTest):
+    """Envoys beside their Gateways, who show tokens."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        rig.upgrade("--set", "deployMode=GatewayNamespace")
+        rig.wait("Envoys beside sluice are gone", lambda: not cls.left_in(NAMESPACE), 120)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        rig.upgrade("--set", "deployMode=ControllerNamespace", "--set", "formerDeployMode=GatewayNamespace")
+        rig.wait("Envoys beside their Gateways are gone", lambda: not cls.left_in("default"), 120)
+
+    @staticmethod
+    def left_in(namespace: str) -> str:
+        return rig.kubectl("get", RUNS_ENVOYS, "-n", namespace, "-l", OF_OURS, "-o", "name").strip()
+
+    def test_a_new_route_is_served(self) -> None:
+        self.serves_a_new_route("beside")
+
+    def test_envoys_that_are_replaced_lose_no_request(self) -> None:
+        traffic = Traffic(self.address, "www.example.com")
+        rig.kubectl("rollout", "restart", "deployment/eg", "-n", "default")
+        rig.kubectl("rollout", "status", "deployment/eg", "-n", "default", "--timeout=60s", timeout=90)
+        rig.wait("the old pod is gone", lambda: len(rig.kubectl("get", "pods", "-n", "default", "-l", OF_EG, "-o", "name").split()) == 1,
+                 90)
+        self.expect_no_loss(traffic, 500)
+
+
 class ConformanceTest(unittest.TestCase):
     def test_the_core_profile_passes(self) -> None:
-        rig.apply(GATEWAY_CLASS)
         self.assertEqual(rig.conformance("gwapi", CLASS, "--profile", "core"), 0)
+
+
+class UninstallTest(unittest.TestCase):
+    """The last of all."""
+
+    def test_leaves_nothing_behind(self) -> None:
+        rig.kubectl("delete", "gateways", "--all", "-A")
+        rig.wait("no Envoy is left", lambda: not rig.kubectl("get", RUNS_ENVOYS, "-A", "-l", OF_OURS, "-o", "name").strip())
+        rig.helm("uninstall", "sluice", "-n", NAMESPACE)
+        rig.kubectl("delete", "namespace", NAMESPACE, timeout=90)
+        left = rig.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name")
+        self.assertNotIn("sluice", left)
 
 
 if __name__ == "__main__":

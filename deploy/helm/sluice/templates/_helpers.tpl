@@ -58,6 +58,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if eq "GatewayNamespace" (dig "provider" "kubernetes" "deploy" "type" "" (include "sluice.config" . | fromYaml)) }}true{{ end -}}
 {{- end }}
 
+{{/* "true" where they ran so before, and do not any more. */}}
+{{- define "sluice.wasInGatewayNamespace" -}}
+{{- if and (eq "GatewayNamespace" (.Values.formerDeployMode | default "")) (not (include "sluice.inGatewayNamespace" .)) }}true{{ end -}}
+{{- end }}
+
 {{/* The namespaces that are watched, and ours, as {list: […]}; an empty list: all. */}}
 {{- define "sluice.namespaces" -}}
 {{- $named := dig "provider" "kubernetes" "watch" "namespaces" (list) (include "sluice.config" . | fromYaml) -}}

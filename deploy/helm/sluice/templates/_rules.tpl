@@ -99,3 +99,19 @@ Leases, certificates and reports of followers.
   resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch, delete]
 {{- end }}
+
+{{/* The end of it alone. */}}
+{{- define "sluice.leftoverRules" -}}
+- apiGroups: [apps]
+  resources: [deployments, daemonsets]
+  verbs: [list, watch, delete]
+- apiGroups: [""]
+  resources: [services, serviceaccounts, configmaps]
+  verbs: [list, watch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, watch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list, watch, delete]
+{{- end }}
