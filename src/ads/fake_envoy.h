@@ -63,6 +63,7 @@ class FakeEnvoy {
   std::map<std::string, std::string> warming_listeners;
   std::map<std::string, std::string> tables;
   std::map<std::string, std::string> secrets;
+  std::map<std::string, std::string> extensions;  // filters of listeners
   bool ports_taken = false;
   int responses = 0;
   int resources = 0;  // received in all
@@ -146,6 +147,9 @@ inline std::set<std::string> FakeEnvoy::interest(Type type) const {
   }
   if (type == Type::kSecret) {
     for (const auto* from : {&clusters, &warming, &listeners, &warming_listeners}) collect(*from, "secret");
+  }
+  if (type == Type::kExtension) {
+    for (const auto* from : {&listeners, &warming_listeners}) collect(*from, "extension");
   }
   if (type == Type::kRoutes) {
     for (const auto* from : {&listeners, &warming_listeners}) collect(*from, "routes");
@@ -348,6 +352,8 @@ inline void FakeEnvoy::on_response(const Response& response) {
       if (clusters.contains(r->name)) endpoints[r->name] = bytes;
     } else if (type == Type::kSecret) {
       secrets[r->name] = bytes;
+    } else if (type == Type::kExtension) {
+      extensions[r->name] = bytes;
     } else if (type == Type::kRoutes) {
       tables[r->name] = bytes;
     }
@@ -377,6 +383,7 @@ inline void FakeEnvoy::on_response(const Response& response) {
   if (type == Type::kListener) {
     update_subscription(Type::kSecret, false);
     update_subscription(Type::kRoutes, false);
+    update_subscription(Type::kExtension, false);
   }
   answer(type, std::move(reply));
   progress();

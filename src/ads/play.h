@@ -34,6 +34,9 @@ inline Resource endpoints(const std::string& name, const std::string& words = "v
 inline Resource secret(const std::string& name, const std::string& words = "v1") {
   return resource(xds::ResourceType::kSecret, name, "secret " + words);
 }
+inline Resource extension(const std::string& name, const std::string& words = "v1") {
+  return resource(xds::ResourceType::kExtension, name, "extension " + words);
+}
 inline Resource routes(const std::string& name, std::vector<std::string> clusters,
                        const std::string& words = "v1") {
   Resource r = resource(xds::ResourceType::kRoutes, name, "routes " + words);

@@ -48,6 +48,20 @@ TEST_P(SessionTest, AFreshEnvoyGetsEverything) {
   EXPECT_EQ(play.acknowledged(), 1U);
 }
 
+TEST_P(SessionTest, AFilterThatAListenerNamesChangesWithoutIt) {
+  play.commit({routes("web", {}), listener("http", {"web"}, "extension=picker"), extension("picker"),
+               extension("of nobody")});
+  play.connect();
+  play.settle();
+  EXPECT_THAT(envoy.extensions, ElementsAre(Pair("picker", "extension v1")));
+  const int before = envoy.resources;
+  play.commit({extension("picker", "v2")});
+  play.settle();
+  EXPECT_THAT(envoy.extensions, ElementsAre(Pair("picker", "extension v2")));
+  EXPECT_EQ(envoy.resources - before, 1);
+  EXPECT_EQ(play.acknowledged(), 2U);
+}
+
 TEST_P(SessionTest, NothingIsAcknowledgedBeforeTheRoutesAre) {
   play.commit({cluster("a"), endpoints("a"), routes("web", {"a"}), listener("http", {"web"})});
   play.connect();

@@ -16,8 +16,8 @@ namespace sluice::ads {
 
 // In the order in which they are served.
 inline constexpr std::array<xds::ResourceType, xds::kResourceTypes> kTypes = {
-    xds::ResourceType::kCluster, xds::ResourceType::kEndpoints, xds::ResourceType::kSecret,
-    xds::ResourceType::kListener, xds::ResourceType::kRoutes};
+    xds::ResourceType::kCluster,  xds::ResourceType::kEndpoints, xds::ResourceType::kSecret,
+    xds::ResourceType::kListener, xds::ResourceType::kRoutes,    xds::ResourceType::kExtension};
 
 // Cluster responses that may be unanswered while a cluster is stuck: its mending must get through.
 inline constexpr std::size_t kStuckResponses = 8;

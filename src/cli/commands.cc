@@ -672,6 +672,7 @@ CLI::Option* add_words(CLI::App& app, const std::string& flags, std::vector<std:
 Action declare_picker(CLI::App& app) {
   struct Options {
     PickerOptions picker;
+    ClusterOptions cluster;
     Level level = Level::kInfo;
   };
   const auto options = std::make_shared<Options>();
@@ -690,9 +691,22 @@ Action declare_picker(CLI::App& app) {
                 "Files and folders with an InferencePool, its Pods, objectives and rewrites,\n"
                 "instead of endpoints; read again when they change; may be repeated")
           ->type_name("PATH");
-  app.add_option("--pool", picker.pool, "Which InferencePool of these files (default: the only one)")
-      ->type_name("[NAMESPACE/]NAME")
-      ->needs(files);
+  auto* const kubernetes =
+      app.add_flag("--kubernetes", options->cluster.kubernetes,
+                   "A cluster's InferencePool, its Pods, objectives and rewrites, instead of files")
+          ->excludes(files);
+  app.add_option("--kubeconfig", options->cluster.kubeconfig,
+                 "How to reach the API server (default: $KUBECONFIG, then the service\naccount of this pod, "
+                 "then ~/.kube/config)")
+      ->type_name("FILE")
+      ->needs(kubernetes);
+  app.add_option("--context", options->cluster.context, "The context in that file (default: its current one)")
+      ->type_name("NAME")
+      ->needs(kubernetes);
+  app.add_option("--pool", picker.pool,
+                 "Which InferencePool of these (default: the only one of the files; of a\n"
+                 "cluster one has to be named)")
+      ->type_name("[NAMESPACE/]NAME");
   app.add_option("--config", picker.config_file,
                  "An EndpointPickerConfig of llm-d (default: costs, without tuning)")
       ->type_name("FILE");
@@ -748,16 +762,34 @@ Action declare_picker(CLI::App& app) {
   return [options](Console& console) {
     const PickerOptions& given = options->picker;
     const bool named = !given.endpoints.empty() || !given.endpoints_file.empty();
-    if (!named && given.paths.empty()) {
+    const bool of_cluster = options->cluster.kubernetes;
+    const bool of_pool = !given.paths.empty() || of_cluster;
+    if (!named && !of_pool) {
       fail(console,
            "there are no endpoints: --endpoints or --endpoints-file names them, or -f a pool's files");
       return kUsage;
     }
-    if (!given.paths.empty() && (named || !given.objectives.empty())) {
-      fail(console,
-           "with -f, endpoints and objectives come from files: leave out --endpoints, --endpoints-file "
-           "and --objective");
+    if (of_pool && (named || !given.objectives.empty())) {
+      fail(console, fmt::format("with {}, endpoints and objectives come from {}: leave out --endpoints, "
+                                "--endpoints-file and --objective",
+                                of_cluster ? "--kubernetes" : "-f", of_cluster ? "there" : "files"));
       return kUsage;
+    }
+    if (given.pool.empty() ? of_cluster : !of_pool) {
+      fail(console, given.pool.empty()
+                        ? "with --kubernetes, --pool says which InferencePool"
+                        : "--pool is one of the files of -f, or with --kubernetes of a cluster");
+      return kUsage;
+    }
+    if (of_cluster) {
+      auto access = find_access(options->cluster);
+      if (!access) {
+        tell(access.error(), "", console);
+        return kProblems;
+      }
+      if (!given.pool.contains('/'))
+        options->picker.pool = fmt::format("{}/{}", access->name_space, given.pool);
+      options->picker.cluster = *std::move(access);
     }
     if (options->picker.admin_address == "none") options->picker.admin_address.clear();
     set_log_level(options->level);
@@ -928,7 +960,8 @@ constexpr Command kCommands[] = {
     {"picker", "Pick the model server for each request, for an Envoy that asks (ext_proc)",
      "  sluice picker --endpoints 10.0.0.1:8000,10.0.0.2:8000\n"
      "  sluice picker --endpoints-file pool.txt --listen unix:/run/picker.sock --objective batch=-1\n"
-     "  sluice picker -f pools/ --pool llama\n",
+     "  sluice picker -f pools/ --pool llama\n"
+     "  sluice picker --kubernetes --pool llm/llama --listen 0.0.0.0:9002\n",
      declare_picker},
     {"certgen", "Make the certificates by which sluice and Envoys in pods know each other",
      "  sluice certgen --namespace sluice-system\n"

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -25,10 +26,12 @@
 #include "cli/report.h"
 #include "control/picker_plan.h"
 #include "control/signals.h"
+#include "kube/client.h"
 #include "picker/config/config.h"
 #include "picker/exchange/endpoints.h"
 #include "picker/service/server.h"
 #include "picker/sources.h"
+#include "source/cluster/cluster.h"
 #include "source/files.h"
 
 namespace sluice::cli {
@@ -154,25 +157,35 @@ admin::Options admin_options(const std::string& address, picker::PickerServer& s
                         }}}};
 }
 
-// An InferencePool in files, followed for a server.
+// An InferencePool in files or a cluster, followed for a server.
 class FollowedPool {
  public:
   explicit FollowedPool(const PickerOptions& options)
       : follows_config_(options.config_file.empty()),
         follows_sources_(options.metrics_at.empty()),
         files_(options.pool) {
+    if (options.cluster) {
+      watch(*options.cluster, options.pool);
+      return;
+    }
     const std::lock_guard lock(mutex_);  // what comes at first is first
-    source_ = source::watch_files(options.paths, "", &first_, [this](const source::Batch& batch) {
-      const std::lock_guard guard(mutex_);
-      files_.apply(batch);
-      for (const Problem& problem : batch.problems) log_problem(problem);
-      if (server_ != nullptr) tell();
-    });
+    source_ =
+        source::watch_files(options.paths, "", &first_, [this](const source::Batch& batch) { take(batch); });
     files_.apply(first_);
   }
   FollowedPool(const FollowedPool&) = delete;
   FollowedPool& operator=(const FollowedPool&) = delete;
-  ~FollowedPool() = default;
+  ~FollowedPool() {
+    source_.reset();
+    if (client_ != nullptr) client_->stop();
+  }
+
+  // What is there at first has been read, and in a cluster the pool is among it. Waits that long for it.
+  bool is_there_within(std::chrono::milliseconds time) {
+    if (client_ == nullptr) return true;
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [this] { return was_read_ && files_.plan().has_value(); });
+  }
 
   // What there is at first. False, and said so, where nobody knows which pool is meant.
   bool read(picker::ServerOptions& server, Console& console) {
@@ -209,6 +222,27 @@ class FollowedPool {
     log(problem.severity == Severity::kError ? Level::kError : Level::kWarning, text_of(problem),
         {{"code", problem.code}, {"object", problem.object.to_string()}});
   }
+  // Of the pool's namespace, and of it no more than concerns pools.
+  void watch(const kube::Access& access, const std::string& pool) {
+    client_ = std::make_unique<kube::Client>(access);
+    log(Level::kInfo, "waiting for the pool", {{"pool", pool}});
+    source_ = source::watch_cluster(
+        *client_, {.kinds = PoolFiles::kinds(), .namespaces = {pool.substr(0, pool.find('/'))}},
+        {.on_batch = [this](const source::Batch& batch) { take(batch); },
+         .on_waiting =
+             [](const std::vector<Problem>& problems) {
+               for (const Problem& problem : problems) log_problem(problem);
+             },
+         .on_status = nullptr});
+  }
+  void take(const source::Batch& batch) {
+    const std::lock_guard lock(mutex_);
+    files_.apply(batch);
+    was_read_ = true;
+    changed_.notify_all();
+    for (const Problem& problem : batch.problems) log_problem(problem);
+    if (server_ != nullptr) tell();
+  }
   void tell() {
     auto planned = files_.plan();
     if (!planned) return log_problem(planned.error());  // what was there goes on
@@ -239,6 +273,9 @@ class FollowedPool {
   source::Batch first_;
   PoolFiles files_;
   picker::PickerServer* server_ = nullptr;
+  std::condition_variable changed_;  // by take()
+  bool was_read_ = false;
+  std::unique_ptr<kube::Client> client_;
   std::unique_ptr<source::Source> source_;  // ends first: its thread uses the rest
 };
 
@@ -253,6 +290,7 @@ int serve_picker(const PickerOptions& options, Console& console) {
 
   // Before there are threads, which inherit what it blocks.
   std::promise<int> signalled;
+  const std::future<int> ended = signalled.get_future();
   std::atomic_flag once;
   const control::Signals signals([&signalled, &once](int signal) {
     if (!once.test_and_set()) signalled.set_value(signal);
@@ -260,7 +298,14 @@ int serve_picker(const PickerOptions& options, Console& console) {
   const auto report = [](const Problem& p) { log(Level::kError, text_of(p), {{"code", p.code}}); };
   std::unique_ptr<picker::PickerServer> server;
   std::optional<FollowedPool> pool;  // ends before the server
-  if (!options.paths.empty() && !pool.emplace(options).read(server_options, console)) return kProblems;
+  if (!options.paths.empty() || options.cluster) {
+    pool.emplace(options);
+    constexpr std::chrono::milliseconds kLook{100};
+    while (!pool->is_there_within(kLook)) {
+      if (ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready) return kOk;
+    }
+    if (!pool->read(server_options, console)) return kProblems;
+  }
   server = picker::PickerServer::start(std::move(server_options), report, &problem);
   if (server == nullptr) return fail(console, text_of(problem));
   if (pool) pool->follow_for(*server);
@@ -274,7 +319,7 @@ int serve_picker(const PickerOptions& options, Console& console) {
       {{"address", server->address()}, {"admin", admin == nullptr ? "" : admin->tcp_address()}});
   // Most of this program is not for picking.
   drop_program_pages();
-  signalled.get_future().wait();
+  ended.wait();
   log(Level::kInfo, "ending", {});
   pool.reset();
   server->drain(kDrain);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/console.h"
+#include "kube/access.h"
 
 namespace sluice::cli {
 
@@ -14,8 +16,9 @@ struct PickerOptions {
   std::vector<std::string> endpoints;
   std::string endpoints_file;
   std::vector<std::string> paths;  // of an InferencePool, its Pods and what is for it: instead of all these
-  std::string pool;                // which of them, "namespace/name"; empty: the only one
-  std::string config_file;         // an EndpointPickerConfig; empty: the default profile
+  std::optional<kube::Access> cluster;  // ... or of these there
+  std::string pool;                     // which of them, "namespace/name"; empty: the only one
+  std::string config_file;              // an EndpointPickerConfig; empty: the default profile
   std::string metrics_at;  // where servers are asked for metrics: "https://:8443/metrics"; empty: as usual
   std::string metrics_ca;  // who signs the servers' certificates: a file, or "system"
   std::uint32_t metrics_interval_ms = 50;

@@ -40,6 +40,12 @@ void take(const ObjectKey& key, std::map<NamespacedName, std::shared_ptr<const T
 
 PoolFiles::PoolFiles(std::string_view wanted) : wanted_(with_namespace(wanted)) {}
 
+std::set<GroupKind> PoolFiles::kinds() {
+  return {api::kind_of<api::InferencePool>(), api::kind_of<api::Pod>(),
+          api::kind_of<api::InferenceObjective>(), api::kind_of<api::InferenceModelRewrite>(),
+          api::kind_of<api::ConfigMap>()};
+}
+
 void PoolFiles::apply(const source::Batch& batch) {
   const auto each = [this](auto what) {
     what(pools_);

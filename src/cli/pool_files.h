@@ -1,4 +1,5 @@
-// An InferencePool and what is for it, from files: what `sluice picker -f` serves.
+// An InferencePool and what is for it, from files or a cluster: what `sluice picker -f` and `--kubernetes`
+// serve.
 //
 // Threads: one at a time.
 #pragma once
@@ -6,6 +7,7 @@
 #include <expected>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +24,8 @@ class PoolFiles {
   // `wanted`: "name", of namespace default, or "namespace/name"; empty: the only one that there is.
   explicit PoolFiles(std::string_view wanted);
 
+  // The kinds that count.
+  static std::set<GroupKind> kinds();
   // Nobody else's objects count: Gateways and routes may stand in the same files.
   void apply(const source::Batch& batch);
 

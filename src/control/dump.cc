@@ -21,6 +21,7 @@ constexpr std::array<std::pair<std::string_view, ResourceType>, xds::kResourceTy
     {"clusters", ResourceType::kCluster},
     {"endpoints", ResourceType::kEndpoints},
     {"secrets", ResourceType::kSecret},
+    {"extensions", ResourceType::kExtension},
 }};
 
 std::string file_name(std::string proxy) {

@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "control/picker_plan.h"
 #include "control/testing.h"
 
@@ -133,6 +135,33 @@ class WithoutTheModule : public InferencePools {
         }()) {}
 };
 
+// Where Envoys run in a cluster.
+class InACluster : public InferencePools {
+ protected:
+  InACluster()
+      : InferencePools([] {
+          translate::Settings with = settings();
+          with.on_host = false;
+          with.module_server = "http://sluice.example:18002";
+          with.picker_module_sha256 = std::string(64, 'a');
+          return with;
+        }()) {
+    feed("{apiVersion: v1, kind: Namespace, metadata: {name: default}}");
+    commit();
+  }
+
+  static constexpr const char* kFilter =
+      "envoy.filters.http.ext_proc.endpoint_picker/default/llama/aaaaaaaaaaaa";
+  // The configuration of the module that the proxy is sent.
+  nlohmann::json sent() const {
+    const Rendered* row =
+        pipeline_.resources(xds::ResourceType::kExtension).get({.proxy = "default/gw", .name = kFilter});
+    if (row == nullptr) return nullptr;
+    const auto resource = nlohmann::json::parse(xds::to_json(xds::ResourceType::kExtension, *row->bytes));
+    return nlohmann::json::parse(resource["typedConfig"]["filterConfig"]["value"].get<std::string>());
+  }
+};
+
 constexpr std::string_view kPicker = "envoy.filters.http.ext_proc.endpoint_picker/default/llama";
 const GroupKind& kObjective = api::kind_of<api::InferenceObjective>();
 
@@ -240,6 +269,63 @@ TEST_F(InferencePools, ByAnAnnotationThePickerIsInsideEnvoy) {
   EXPECT_FALSE(runs.contains("http routes"));
   EXPECT_EQ(pipeline_.resources(xds::ResourceType::kListener).changes().size(), 0U);
   EXPECT_EQ(plan()->servers.size(), 2U);
+}
+
+TEST_F(InACluster, ThePickerIsInsideEnvoyWhichFetchesTheModule) {
+  EXPECT_EQ(actions(), fmt::format("pool/default/llama ({})", kFilter));
+  EXPECT_TRUE(picker().discovered);
+  EXPECT_EQ(picker().uri, fmt::format("http://sluice.example:18002/{}.so", std::string(64, 'a')));
+  EXPECT_NE(cluster(picker().uri_cluster), nullptr);
+  EXPECT_EQ(cluster("picker/default/llama"), nullptr);
+  EXPECT_EQ(plan()->socket, "");
+  EXPECT_EQ(plan()->file, "");
+  EXPECT_EQ(sent()["pool"], "default/llama");
+  EXPECT_EQ(sent()["contents"]["servers"].size(), 1U);
+  EXPECT_EQ(problems(), std::vector<std::string>());
+}
+
+TEST_F(InACluster, APodCostsItsEndpointsAndWhatThePickerIsToldAndNoListener) {
+  feed_pod("two", "10.0.0.2");
+  const Runs runs = commit();
+  EXPECT_FALSE(runs.contains("http routes"));
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kListener).changes().size(), 0U);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kRoutes).changes().size(), 0U);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kCluster).changes().size(), 0U);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kEndpoints).changes().size(), 1U);
+  EXPECT_EQ(pipeline_.resources(xds::ResourceType::kExtension).changes().size(), 1U);
+  EXPECT_EQ(sent()["contents"]["servers"][1]["address"], "10.0.0.2:8000");
+}
+
+TEST_F(InACluster, AConfigThatIsNoGoodLeavesTheOneThatThePickerHas) {
+  feed(kQueueScorer);
+  feed_pool("", kByDecide);
+  commit();
+  EXPECT_EQ(sent()["contents"]["config"]["kind"], "EndpointPickerConfig");
+  feed("{apiVersion: v1, kind: ConfigMap, metadata: {name: decide}, data: {config.yaml: 'kind: Nothing'}}");
+  commit();
+  EXPECT_EQ(sent()["contents"]["keepConfig"], true);
+  EXPECT_FALSE(sent()["contents"].contains("config"));
+}
+
+TEST_F(InACluster, AHomeBesideEnvoyIsToldToBeNone) {
+  feed_pool("", "{sluice.dev/picker: beside-envoy}");
+  commit();
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{
+                "InferencePool default/llama metadata.annotations[sluice.dev/picker]: Envoys in a "
+                "cluster have nothing of sluice beside them: the picker is inside (for one outside "
+                "run `sluice picker` and name its Service in `endpointPickerRef`) "
+                "[support/picker-home]"});
+  EXPECT_EQ(sent()["contents"]["servers"].size(), 1U);
+}
+
+TEST_F(InACluster, APickerThatThePoolNamesIsAskedThere) {
+  feed("{apiVersion: v1, kind: Service, metadata: {name: epp}, spec: {ports: [{port: 9002}]}}");
+  feed_pool(", endpointPickerRef: {name: epp, port: {number: 9002}}");
+  commit();
+  EXPECT_FALSE(picker().is_inside());
+  EXPECT_NE(cluster("picker/default/llama"), nullptr);
+  EXPECT_EQ(sent(), nullptr);
 }
 
 TEST_F(InferencePools, AHomeThatIsNoneIsTold) {

@@ -3,9 +3,13 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/file.h"
 #include "wasm/digest.h"
 
 namespace sluice::control {
@@ -23,10 +27,12 @@ bool is_name_of_module(std::string_view name) {
   return false;
 }
 
-admin::Response module_of(const std::string& folder, std::string_view path) {
+admin::Response module_of(const std::string& folder, const OwnModule& own, std::string_view path) {
   std::ifstream file;
-  if (path.starts_with('/') && is_name_of_module(path.substr(1)))
-    file.open(folder + std::string(path), std::ios::binary);
+  if (path.starts_with('/') && is_name_of_module(path.substr(1))) {
+    const bool is_own = !own.sha256.empty() && path == fmt::format("/{}.so", own.sha256);
+    file.open(is_own ? own.path : folder + std::string(path), std::ios::binary);
+  }
   if (!file.is_open()) return {.status = 404, .body = "there is no such module\n", .etag = {}};
   return {.content_type = "application/octet-stream",
           .body = {std::istreambuf_iterator<char>(file), {}},
@@ -35,16 +41,23 @@ admin::Response module_of(const std::string& folder, std::string_view path) {
 
 }  // namespace
 
+OwnModule own_module(const std::string& path) {
+  const std::optional<std::string> bytes = path.empty() ? std::nullopt : read_file(path);
+  if (!bytes) return {};
+  return {.path = path, .sha256 = wasm::sha256_of(*bytes)};
+}
+
 std::expected<std::unique_ptr<admin::Server>, Problem> start_module_server(
-    std::string address, std::vector<std::string> host_names, std::string folder) {
+    std::string address, std::vector<std::string> host_names, std::string folder, OwnModule own) {
   auto server = admin::start_server(
       {.socket_path = {},
        .tcp_address = std::move(address),
        .host_names = std::move(host_names),
        .handlers = {},
        .otherwise =
-           [folder = std::move(folder)](const admin::Request& request, const admin::Respond& respond) {
-             respond([folder, path = request.path] { return module_of(folder, path); });
+           [folder = std::move(folder), own = std::move(own)](const admin::Request& request,
+                                                              const admin::Respond& respond) {
+             respond([folder, own, path = request.path] { return module_of(folder, own, path); });
            },
        .max_connections = kMaxConnections,
        .timeout = kTimeout,

@@ -56,6 +56,17 @@ TEST_F(ModuleServer, AModuleIsThereUnderItsDigest) {
   EXPECT_EQ(get("/" + wasm::sha256_of("b") + ".so").first, 404);
 }
 
+TEST_F(ModuleServer, OurOwnIsThereUnderItsDigestWhereverItIs) {
+  put("libsluice_picker.so", "the picker");
+  const OwnModule own = own_module(folder_ + "/libsluice_picker.so");
+  auto server = start_module_server("127.0.0.1:0", {}, folder_ + "/empty", own);
+  ASSERT_TRUE(server.has_value());
+  server_ = *std::move(server);
+  EXPECT_EQ(get("/" + wasm::sha256_of("the picker") + ".so"), std::pair(200L, std::string("the picker")));
+  EXPECT_EQ(get("/libsluice_picker.so").first, 404);
+  EXPECT_EQ(own_module(folder_ + "/nothing").sha256, "");
+}
+
 TEST_F(ModuleServer, NothingElseIs) {
   put("index.json", "which sources gave what");
   put(wasm::sha256_of("b"), "b");

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "base/socket_address.h"
 
 namespace sluice::control {
@@ -26,6 +28,30 @@ std::vector<PickerPlan::Server> servers_of(const api::InferencePool& pool,
   const auto twice = std::ranges::unique(servers, {}, &PickerPlan::Server::address);
   servers.erase(twice.begin(), twice.end());
   return servers;
+}
+
+std::string contents_of(const PickerPlan& plan, const std::optional<std::string>& config) {
+  using nlohmann::json;
+  json servers = json::array();
+  for (const picker::Endpoint& endpoint : endpoints_of(plan)) {
+    json& server = servers.emplace_back(json{{"address", endpoint.address}});
+    if (!endpoint.labels.empty()) server["labels"] = endpoint.labels;
+  }
+  const picker::TrafficRules rules = rules_of(plan);
+  json rewrites = json::array();
+  for (const picker::ModelRewrite& rewrite : rules.rewrites) {
+    json targets = json::array();
+    for (const auto& target : rewrite.targets)
+      targets.push_back({{"model", target.model}, {"weight", target.weight}});
+    rewrites.push_back({{"models", rewrite.models}, {"targets", std::move(targets)}});
+  }
+  json pool{
+      {"servers", std::move(servers)}, {"objectives", rules.priorities}, {"rewrites", std::move(rewrites)}};
+  if (!config) pool["keepConfig"] = true;
+  if (config && !config->empty()) pool["config"] = json::parse(*config);
+  if (!plan.metrics.empty()) pool["metricsAt"] = plan.metrics;
+  if (!plan.reads_answers) pool["readResponses"] = false;
+  return pool.dump();
 }
 
 std::vector<picker::Endpoint> endpoints_of(const translate::PickerPlan& plan) {

@@ -3,6 +3,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ namespace sluice::control {
 // Each port of each of these pods that is a member, sorted by address, each address once.
 std::vector<translate::PickerPlan::Server> servers_of(const api::InferencePool& pool,
                                                       const std::vector<const api::Pod*>& pods);
+
+// The plan as JSON, as picker/module/pool_file.h reads it. `config` is in place of a config that is no good;
+// nothing: the picker is to keep the one that it has.
+std::string contents_of(const translate::PickerPlan& plan, const std::optional<std::string>& config);
 
 std::vector<picker::Endpoint> endpoints_of(const translate::PickerPlan& plan);
 picker::TrafficRules rules_of(const translate::PickerPlan& plan);

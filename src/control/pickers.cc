@@ -14,7 +14,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -23,30 +22,6 @@
 
 namespace sluice::control {
 namespace {
-
-// What picker/module/pool_file.h reads.
-std::string text_of(const translate::PickerPlan& plan, const std::string& config) {
-  using nlohmann::json;
-  json servers = json::array();
-  for (const picker::Endpoint& endpoint : endpoints_of(plan)) {
-    json& server = servers.emplace_back(json{{"address", endpoint.address}});
-    if (!endpoint.labels.empty()) server["labels"] = endpoint.labels;
-  }
-  const picker::TrafficRules rules = rules_of(plan);
-  json rewrites = json::array();
-  for (const picker::ModelRewrite& rewrite : rules.rewrites) {
-    json targets = json::array();
-    for (const auto& target : rewrite.targets)
-      targets.push_back({{"model", target.model}, {"weight", target.weight}});
-    rewrites.push_back({{"models", rewrite.models}, {"targets", std::move(targets)}});
-  }
-  json pool{
-      {"servers", std::move(servers)}, {"objectives", rules.priorities}, {"rewrites", std::move(rewrites)}};
-  if (!config.empty()) pool["config"] = json::parse(config);
-  if (!plan.metrics.empty()) pool["metricsAt"] = plan.metrics;
-  if (!plan.reads_answers) pool["readResponses"] = false;
-  return pool.dump();
-}
 
 // The sockets beside this file that processes have left which are no more.
 void remove_dead(const std::filesystem::path& file) {
@@ -130,6 +105,7 @@ void Pickers::end(const NamespacedName& pool) {
 }
 
 void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan) {
+  if (plan.file.empty() && plan.socket.empty()) return end(pool);  // proxies are told by what they are sent
   const bool inside = !plan.file.empty();
   auto running = running_.find(pool);
   const std::string before = running == running_.end() ? "" : running->second.config;
@@ -150,7 +126,7 @@ void Pickers::set(const NamespacedName& pool, const translate::PickerPlan& plan)
   std::filesystem::create_directories(std::filesystem::path(inside ? plan.file : plan.socket).parent_path(),
                                       ignored);
   if (inside) {
-    if (const auto written = write_file(plan.file, text_of(plan, config), Lasting::kWhileUp); !written) {
+    if (const auto written = write_file(plan.file, contents_of(plan, config), Lasting::kWhileUp); !written) {
       say(Level::kError, "a picker cannot be told of its pool", pool,
           {.code = "value/run-dir", .message = written.error()});
       return;

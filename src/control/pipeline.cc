@@ -132,9 +132,9 @@ struct Pipeline::Tables {
   const tables::Extensions extensions{graph, settings, in, projections, gateways, resolve_module, envoy_args};
   const tables::Routes routes{graph, settings, in, projections, gateways, patches, extensions};
   const tables::RouteTables route_tables{graph, gateways, routes};
-  const tables::Resources resources{graph, in, projections, services, gateways, routes, route_tables};
-  const tables::PatchedResources patched{graph, in, projections, gateways, patches, route_tables, resources};
   const tables::PickedPools picked{graph, settings, in, services, pools, routes};
+  const tables::Resources resources{graph, in, projections, services, gateways, routes, route_tables, picked};
+  const tables::PatchedResources patched{graph, in, projections, gateways, patches, route_tables, resources};
   const tables::Statuses statuses{graph,   settings,   in,     projected,    policies, gateways, patches,
                                   patched, extensions, routes, route_tables, pools,    picked};
 
@@ -304,6 +304,21 @@ Pipeline::ClusterOwner Pipeline::owner_of_cluster(const XdsKey& cluster) const {
   if (owner) return *std::move(owner);
   const translate::ClusterRow* row = tables_->resources.cluster_rows.get(cluster);
   return {row == nullptr ? ObjectKey() : row->cluster.owner, ""};
+}
+
+ObjectKey Pipeline::owner_of_filter(const XdsKey& filter) const {
+  ObjectKey owner;
+  tables_->resources.sockets.for_each([&](const XdsKey& socket, const translate::SocketRow& row) {
+    if (socket.proxy != filter.proxy) return;
+    for (const ir::HttpChain& chain : row.listener.chains) {
+      for (const ir::ExtensionPtr& extension : chain.extensions) {
+        const auto* picker = std::get_if<ir::EndpointPicker>(&extension->filter);
+        if (picker != nullptr && extension->name == filter.name)
+          owner = tables::object_key<api::InferencePool>(picker->pool);
+      }
+    }
+  });
+  return owner;
 }
 
 ObjectKey Pipeline::owner_of_secret(const XdsKey& secret) const {

@@ -84,6 +84,8 @@ class Pipeline {
   ClusterOwner owner_of_cluster(const translate::XdsKey& cluster) const;
   // The object that a secret is made from, of several the first; none where it is from a file of the machine.
   ObjectKey owner_of_secret(const translate::XdsKey& secret) const;
+  // The object that a filter is for which comes by itself.
+  ObjectKey owner_of_filter(const translate::XdsKey& filter) const;
   // The modules that policies and EnvoyProxies want now, by slot (translate::ModuleState).
   const flow::Table<std::string, wasm::Source>& wanted_modules() const;
   const flow::Table<ir::ProxyKey, translate::ProxyPlan>& proxies() const;

@@ -133,6 +133,7 @@ translate::Settings settings_of(const RunOptions& options) {
   // Envoys look for what is there, from whatever folder they run in.
   settings.picker_folder = (std::filesystem::absolute(options.run_dir) / "pickers").lexically_normal();
   settings.picker_module = options.picker_module;
+  if (!settings.on_host) settings.picker_module_sha256 = own_module(options.picker_module).sha256;
   settings.module_server = options.modules_url;
   if (settings.module_server.empty() && !options.modules_address.empty()) {
     settings.module_server = "http://" + options.modules_address;
@@ -454,7 +455,8 @@ std::expected<void, Problem> Control::start_modules() {
   const std::string url = settings_of(options_).module_server;
   std::string name = wasm::host_of(url);
   name.resize(std::min(name.find(':'), name.size()));
-  auto server = start_module_server(address, {std::move(name)}, modules_folder());
+  auto server =
+      start_module_server(address, {std::move(name)}, modules_folder(), own_module(options_.picker_module));
   if (!server) return std::unexpected(std::move(server).error());
   module_server_ = *std::move(server);
   log(Level::kInfo, "modules", {{"address", module_server_->tcp_address()}, {"url", url}});
@@ -860,7 +862,7 @@ void Control::commit() {
 std::map<ir::ProxyKey, ads::Update> changed_resources(const Pipeline& pipeline) {
   std::map<ir::ProxyKey, ads::Update> updates;
   for (const ResourceType type : {ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kSecret,
-                                  ResourceType::kListener, ResourceType::kRoutes}) {
+                                  ResourceType::kListener, ResourceType::kRoutes, ResourceType::kExtension}) {
     for (const auto& change : pipeline.resources(type).changes()) {
       ads::Update& update = updates[change.key.proxy];
       if (change.after == nullptr) {

@@ -194,6 +194,7 @@ TEST_F(StreamRoutes, AnEditCostsOneListener) {
                                                         {"sockets", 1},
                                                         {"labels of TLSRoutes", 1},
                                                         {"listeners", 1},
+                                                        {"filters of listeners", 1},
                                                         {"clusters of routes", 1},
                                                         {"clusters of sockets", 1},
                                                         {"clusters", 1},

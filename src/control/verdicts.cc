@@ -82,8 +82,10 @@ void Verdicts::refuse_resource(RefusedByNode refused, const std::string& replica
     return r.replica == replica && r.type == refused.type && r.key == refused.key && r.node == refused.node;
   });
   const bool secret = refused.type == xds::ResourceType::kSecret;
-  auto owner = secret ? Pipeline::ClusterOwner{pipeline_.owner_of_secret(refused.key), ""}
-                      : pipeline_.owner_of_cluster(refused.key);
+  const bool filter = refused.type == xds::ResourceType::kExtension;
+  auto owner = secret   ? Pipeline::ClusterOwner{pipeline_.owner_of_secret(refused.key), ""}
+               : filter ? Pipeline::ClusterOwner{pipeline_.owner_of_filter(refused.key), ""}
+                        : pipeline_.owner_of_cluster(refused.key);
   const bool shown = secret && refused.key.name.starts_with(translate::kListenerCertificates);
   Problem problem{
       .code = "value/rejected",

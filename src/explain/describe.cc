@@ -98,7 +98,8 @@ std::vector<ir::ExtensionUse> add_own_steps(const std::vector<ir::ExtensionUse>&
   std::vector<ir::ExtensionUse> code;
   for (const ir::ExtensionUse& use : uses) {
     if (use.name.starts_with(ir::kEndpointPicker)) {
-      const std::string_view pool = std::string_view(use.name).substr(ir::kEndpointPicker.size() + 1);
+      std::string_view pool = std::string_view(use.name).substr(ir::kEndpointPicker.size() + 1);
+      pool = pool.substr(0, pool.find('/', pool.find('/') + 1));  // what follows is the module's
       steps.push_back(
           {"picker",
            fmt::format("the endpoint picker of InferencePool {} says which of its endpoints gets it, "

@@ -76,10 +76,19 @@ struct EndpointPicker {
   // has an answer, and shows it the response: then everything can go on without it.
   bool streamed = true;
 
-  // Inside the proxy: the path of our own dynamic module, and its configuration, JSON. Then nobody is asked,
-  // and nothing of the above counts.
+  // Inside the proxy: our own dynamic module, by the path of its file or else by a URL that the proxy fetches
+  // it from, and its configuration, JSON. Then nobody is asked, and nothing of the above counts.
   std::string module;
+  std::string uri;
+  std::string uri_cluster;
+  std::string sha256;
   std::string config;
+  NamespacedName pool;
+  // The listener says no more than that there is the filter: what it is comes as a resource of its own, which
+  // may change without the listener (xds::render_extension).
+  bool discovered = false;
+
+  bool is_inside() const { return !module.empty() || !uri.empty(); }
 
   bool operator==(const EndpointPicker&) const = default;
 };

@@ -16,6 +16,7 @@
 #include "translate/near.h"
 #include "translate/policy/ancestors.h"
 #include "translate/reference.h"
+#include "translate/remote_host.h"
 #include "tree/tree.h"
 #include "tree/write.h"
 
@@ -29,6 +30,9 @@ constexpr ir::Duration kAskOthers{250};
 constexpr ir::Duration kAnswerWithin{1'000};
 // The service that the protocol's health checks ask for.
 constexpr const char* kExtProcService = "envoy.service.ext_proc.v3.ExternalProcessor";
+
+// Digits of the module's digest, of 64.
+constexpr std::size_t kDigestInName = 12;
 
 // Values of api::kPickerHome.
 constexpr std::string_view kInside = "inside-envoy";
@@ -160,7 +164,8 @@ std::expected<std::shared_ptr<ResolvedBackend>, ReferenceFailure> resolve_picker
   return picker;
 }
 
-// What the module is told: nothing that changes with the pool's pods, for that would change listeners.
+// What the module is told on a host: nothing that changes with the pool's pods, for that would change
+// listeners.
 std::string config_inside(const Settings& settings, const NamespacedName& pool) {
   return to_json(Tree::map({{.key = "pool", .value = Tree::string(pool.to_string())},
                             {.key = "poolFile", .value = Tree::string(picker_file(settings, pool))}}));
@@ -221,32 +226,71 @@ PoolExtraRow read_extra(const ObjectKey& object, const api::ObjectMeta& metadata
   return row;
 }
 
+// The module, and the server that proxies of other machines have it from; null: they have its file.
+std::shared_ptr<const ClusterRow> place_module(const Settings& settings, ir::EndpointPicker& picker) {
+  std::shared_ptr<const ClusterRow> server;
+  if (!settings.on_host && !settings.module_server.empty() && !settings.picker_module_sha256.empty())
+    server = remote_host(settings.module_server);
+  if (server == nullptr) {
+    picker.module = settings.picker_module;
+    return nullptr;
+  }
+  picker.uri = fmt::format("{}/{}.so", settings.module_server, settings.picker_module_sha256);
+  picker.uri_cluster = server->cluster.name;
+  picker.sha256 = settings.picker_module_sha256;
+  return server;
+}
+
+// Envoy fetches a module while a listener starts, so one with another module is another filter.
+std::string name_inside(const Settings& settings, const NamespacedName& pool) {
+  std::string name = fmt::format("{}/{}", ir::kEndpointPicker, pool.to_string());
+  if (!settings.on_host && !settings.picker_module_sha256.empty())
+    name += fmt::format("/{}", settings.picker_module_sha256.substr(0, kDigestInName));
+  return name;
+}
+
 // Where our own picker is to be.
 void read_home(const NamespacedName& name, const api::InferencePool& pool, const Settings& settings,
                PoolView& view) {
+  // Where the proxy is on another machine nothing of ours is beside it.
+  const bool elsewhere = !settings.on_host;
+  view.inside = elsewhere && !view.picker && !settings.picker_module.empty();
+  const auto warn_at = [&](std::string path, std::string code, std::string message, std::string suggestion) {
+    view.problems.push_back(problem_of({.kind = api::kind_of<api::InferencePool>(), .name = name},
+                                       Severity::kWarning, std::move(code), std::move(path),
+                                       std::move(message), std::move(suggestion)));
+  };
+  if (elsewhere && !view.picker && !view.inside) {
+    warn_at("spec", "support/picker-module",
+            "there is no libsluice_picker.so beside this sluice: requests go to any server",
+            "take an image that has it, or name a picker in `endpointPickerRef`");
+  }
   const auto at = pool.metadata.annotations.find(api::kPickerHome);
   if (at == pool.metadata.annotations.end()) return;
   const auto warn = [&](std::string code, std::string message, std::string suggestion) {
-    view.problems.push_back(problem_of({.kind = api::kind_of<api::InferencePool>(), .name = name},
-                                       Severity::kWarning, std::move(code),
-                                       fmt::format("metadata.annotations[{}]", api::kPickerHome),
-                                       std::move(message), std::move(suggestion)));
+    warn_at(fmt::format("metadata.annotations[{}]", api::kPickerHome), std::move(code), std::move(message),
+            std::move(suggestion));
   };
   const bool inside = at->second == kInside;
   if (!inside && at->second != kBeside) {
     std::string near = near_among(at->second, {kInside, kBeside});
     if (near.empty()) near = fmt::format("write `{}` or `{}`", kInside, kBeside);
     warn("value/picker-home",
-         fmt::format("{} is no place for a picker: it stays beside Envoy", quote(at->second)),
+         fmt::format("{} is no place for a picker: it stays {} Envoy", quote(at->second),
+                     elsewhere ? "inside" : "beside"),
          std::move(near));
   } else if (view.picker) {
     warn("support/no-effect", "the pool has a picker of its own: where ours would be does not matter",
          "remove the annotation, or `endpointPickerRef`");
-  } else if (inside && settings.picker_module.empty()) {
+  } else if (inside && settings.picker_module.empty() && !elsewhere) {
     warn("support/picker-module",
          "there is no libsluice_picker.so beside this sluice: the picker stays beside Envoy",
          "build it with `make build`, or copy it to the folder of the program");
-  } else {
+  } else if (elsewhere && !inside) {
+    warn("support/picker-home",
+         "Envoys in a cluster have nothing of sluice beside them: the picker is inside",
+         "for one outside run `sluice picker` and name its Service in `endpointPickerRef`");
+  } else if (!elsewhere) {
     view.inside = inside;
   }
 }
@@ -328,14 +372,16 @@ std::expected<std::shared_ptr<ResolvedBackend>, ReferenceFailure> resolve_pool(
 
   const bool open = fails_open(view->picker);
   if (view->inside) {
-    resolved->picker = std::make_shared<ir::Extension>(
-        ir::Extension{.name = fmt::format("{}/{}", ir::kEndpointPicker, key.name.to_string()),
-                      .index = 0,
-                      .policy = {},
-                      .filter = ir::EndpointPicker{.cluster = {},
-                                                   .authority = {},
-                                                   .module = reader.settings.picker_module,
-                                                   .config = config_inside(reader.settings, key.name)}});
+    ir::EndpointPicker inside;
+    inside.pool = key.name;
+    inside.discovered = !reader.settings.on_host;
+    if (!inside.discovered) inside.config = config_inside(reader.settings, key.name);
+    resolved->picker_cluster = place_module(reader.settings, inside);
+    resolved->picker =
+        std::make_shared<ir::Extension>(ir::Extension{.name = name_inside(reader.settings, key.name),
+                                                      .index = 0,
+                                                      .policy = {},
+                                                      .filter = std::move(inside)});
     settings.load_balancing.emplace().picked = true;
     cluster.settings = std::move(settings);
     return resolved;

@@ -561,7 +561,8 @@ struct PickerPlan {
 
   // Beside Envoy: the path of the Unix socket at which it listens. Else empty.
   std::string socket;
-  // Inside Envoy: the path of the file from which it has what follows. Else empty.
+  // Inside Envoy: the path of the file from which it has what follows. Else empty. Both are, where proxies
+  // are elsewhere: these are sent it.
   std::string file;
   std::vector<Server> servers;                         // sorted by address
   std::map<std::string, int, std::less<>> priorities;  // by InferenceObjective

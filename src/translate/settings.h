@@ -41,6 +41,8 @@ struct Settings {
   std::string picker_folder = "pickers";
   // The path of libsluice_picker.so, for pools whose picker is to be inside Envoy; empty: there is none.
   std::string picker_module = "libsluice_picker.so";
+  // Its SHA-256, by which the module server has it; empty: proxies of other machines are told the path, too.
+  std::string picker_module_sha256;
 };
 
 inline constexpr int kFirstUnprivilegedPort = 1'024;

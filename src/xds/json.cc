@@ -55,6 +55,8 @@ std::string_view type_url(ResourceType type) {
       return "type.googleapis.com/envoy.config.listener.v3.Listener";
     case ResourceType::kRoutes:
       return "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+    case ResourceType::kExtension:
+      return "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
   }
   std::abort();
 }

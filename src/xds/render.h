@@ -16,8 +16,8 @@
 namespace sluice::xds {
 
 // The resource types that ADS serves, in the order in which additions go out.
-enum class ResourceType : std::uint8_t { kCluster, kEndpoints, kSecret, kListener, kRoutes };
-inline constexpr int kResourceTypes = 5;
+enum class ResourceType : std::uint8_t { kCluster, kEndpoints, kSecret, kListener, kRoutes, kExtension };
+inline constexpr int kResourceTypes = 6;
 
 // "type.googleapis.com/envoy.config.cluster.v3.Cluster" …
 std::string_view type_url(ResourceType type);
@@ -34,6 +34,8 @@ ir::Secret parse_secret(std::string_view bytes);
 // A serialised secret with "[redacted]" in place of what only its owner may know.
 std::string redact_secret(std::string_view bytes);
 std::string render_listener(const ir::Listener& listener);
+// The configuration of a filter that listeners name without having it (ir::EndpointPicker::discovered).
+std::string render_extension(const ir::Extension& extension);
 
 // A serialised VirtualHost of the given route table.
 std::string render_virtual_host(std::string_view route_table, const ir::VirtualHost& host);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/core/v3/extension.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -22,6 +23,8 @@ std::unique_ptr<google::protobuf::Message> new_message(ResourceType type) {
       return std::make_unique<envoy::config::listener::v3::Listener>();
     case ResourceType::kRoutes:
       return std::make_unique<envoy::config::route::v3::RouteConfiguration>();
+    case ResourceType::kExtension:
+      return std::make_unique<envoy::config::core::v3::TypedExtensionConfig>();
   }
   std::abort();
 }

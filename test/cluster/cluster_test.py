@@ -4,6 +4,7 @@ what outages and restarts change, which is nothing."""
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -13,8 +14,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
 from rig import (  # noqa: E402
-    BUILD, Object, Rig, Sluice, Target, backend_ref, endpoint_slice, gateway, gateway_class, http_listener, http_route,
-    path_rule, run_tests, service, wait_answer, wait_for)
+    BUILD, SLUICE, Object, Rig, Sluice, Target, backend_ref, endpoint_slice, gateway, gateway_class, http_listener, http_route,
+    path_rule, request, run_tests, service, wait_answer, wait_for)
 
 ROUTES = 300
 # Of a Gateway to which they attach one after the other: 5, where nobody else uses the machine.
@@ -211,6 +212,65 @@ class EnvoysInClusterTest(unittest.TestCase):
     def test_no_envoy_runs_here(self) -> None:
         wait_for(lambda: all(self.objects()), "all objects are there", 30)
         self.assertEqual(self.sluice.envoys(), [])
+
+
+class PickerTest(unittest.TestCase):
+    """`sluice picker --kubernetes`."""
+
+    def setUp(self) -> None:
+        self.rig = self.enterContext(Rig())
+        self.cluster = Cluster(self.rig)
+        self.log = self.rig.path("picker.log")
+
+    def start(self) -> None:
+        self.process = self.rig.start(SLUICE, "picker", "--kubernetes", "--kubeconfig", self.cluster.kubeconfig, "--pool", "models",
+                                      "--listen", "127.0.0.1:0", stderr=self.log.open("w"))
+
+    @staticmethod
+    def pool() -> Object:
+        return {"apiVersion": "inference.networking.k8s.io/v1", "kind": "InferencePool",
+                "metadata": {"name": "models", "namespace": "default"},
+                "spec": {"selector": {"matchLabels": {"app": "vllm"}}, "targetPorts": [{"number": 8000}]}}
+
+    @staticmethod
+    def pod(name: str, ip: str) -> Object:
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default", "labels": {"app": "vllm"}},
+                "status": {"podIP": ip, "conditions": [{"type": "Ready", "status": "True"}]}}
+
+    def servers(self) -> set[str]:
+        """Those that it knows, by its metrics; none as long as it does not listen."""
+        found = re.search(r'"admin":"([^"]+)"', self.log.read_text())
+        page = request(f"http://{found[1]}/metrics").body.decode() if found else ""
+        return set(re.findall(r'^sluice_picker_endpoint_up\{endpoint="([^"]+)"', page, re.M))
+
+    def test_it_follows_the_pods_of_a_pool(self) -> None:
+        self.cluster.put(self.pool(), self.pod("one", "127.0.0.1"))
+        self.start()
+        wait_for(lambda: self.servers() == {"127.0.0.1:8000"}, "it has the pod")
+        self.cluster.put(self.pod("two", "127.0.0.2"))
+        wait_for(lambda: self.servers() == {"127.0.0.1:8000", "127.0.0.2:8000"}, "it has both")
+        self.cluster.ask("remove", kind="Pod", namespace="default", name="one")
+        wait_for(lambda: self.servers() == {"127.0.0.2:8000"}, "it has the other one alone")
+
+    def test_it_waits_for_its_pool(self) -> None:
+        self.start()
+        wait_for(lambda: "waiting for the pool" in self.log.read_text(), "it waits")
+        self.cluster.put(self.pool(), self.pod("one", "127.0.0.1"))
+        wait_for(lambda: self.servers() == {"127.0.0.1:8000"}, "it has the pod")
+
+    def test_while_it_waits_it_ends_when_it_is_told_to(self) -> None:
+        self.start()
+        wait_for(lambda: "waiting for the pool" in self.log.read_text(), "it waits")
+        self.process.terminate()
+        self.assertEqual(self.process.wait(10), 0)
+
+    def test_an_outage_of_the_api_server_takes_no_pod_away(self) -> None:
+        self.cluster.put(self.pool(), self.pod("one", "127.0.0.1"))
+        self.start()
+        wait_for(lambda: self.servers() == {"127.0.0.1:8000"}, "it has the pod")
+        self.cluster.ask("stop")
+        wait_for(lambda: "cluster/api-server" in self.log.read_text(), "it says so")
+        self.assertEqual(self.servers(), {"127.0.0.1:8000"})
 
 
 if __name__ == "__main__":

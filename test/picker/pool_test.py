@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -97,10 +98,14 @@ class Pools(unittest.TestCase):
         self.url, self.port = f"http://127.0.0.1:{port}", port
         self.resources.write("gateway.yaml", gateway(port))
         self.resources.write("pool.yaml", list(objects))
-        self.sluice = self.rig.sluice(self.resources)
+        self.sluice = self.rig.sluice(self.resources, arguments=self.arguments())
         commit = self.sluice.commit_of(["HTTPRoute default/chat"])
         self.sluice.wait_acknowledged(commit)
         wait_for(lambda: self.answers(), "the pool answers")
+
+    def arguments(self) -> list[str | Path]:
+        """Of sluice."""
+        return []
 
     def answers(self) -> bool:
         try:
@@ -566,6 +571,53 @@ class Inside(Own, Pools):
 
 
 # ---- a picker of its own ---------------------------------------------------------------------------------
+
+
+class Elsewhere(Own, Pools):
+    """For Envoys that are not where sluice is, as in a cluster: they fetch the module, and are told over xDS what a pool is."""
+
+    # It is one of `sluice run` on a host.
+    test_requests_go_where_the_queue_is_short = None
+    # Its Backend is of this machine.
+    test_a_share_goes_to_a_service_that_nobody_picks_for = None
+    # It waits for sluice to say that it has started a picker.
+    test_nothing_fails_when_sluice_is_killed = None
+    test_it_goes_on_deciding_when_sluice_is_killed = Inside.test_it_goes_on_deciding_when_sluice_is_killed
+    test_no_listener_changes_with_its_pods_and_rules = Inside.test_no_listener_changes_with_its_pods_and_rules
+
+    def arguments(self) -> list[str | Path]:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        options = self.rig.path("options.yaml")
+        options.write_text("runningOnHost: false\n")
+        self.resources.write("namespace.yaml", [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}])
+        return ["--options", options, "--modules", address]
+
+    def test_envoy_has_the_module_from_sluice(self) -> None:
+        ports = self.add_pods(1)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in self.sluice.envoys())
+        self.assertIn("envoy_dynamic_module_", maps)
+        self.assertNotIn("libsluice_picker.so", maps)
+
+    def test_nothing_is_sent_anew_when_sluice_starts_again(self) -> None:
+        ports = self.add_pods(2)
+        self.serve(self.pool(ports), machine(), route(POOL))
+        before = self.envoy_stats()
+        self.sluice.kill()
+        self.sluice.start()
+        self.sluice.wait_acknowledged(self.sluice.commit_of(["HTTPRoute default/chat"], self.sluice.first_line))
+        self.assertEqual(self.ask().status, 200)
+        self.assertEqual(self.envoy_stats(), before)
+
+    def envoy_stats(self) -> dict[str, int]:
+        """How often Envoy took a listener, or a filter that came by itself."""
+        (admin,) = self.sluice.run_dir.glob("*.admin")
+        page = subprocess.run(["curl", "-s", "--unix-socket", admin, "http://localhost/stats"], capture_output=True, text=True,
+                              check=True).stdout
+        counts = dict(line.split(": ") for line in page.splitlines() if line.count(": ") == 1)
+        return {name: int(value) for name, value in counts.items()
+                if name.endswith(".config_reload") or name in ("listener_manager.listener_added", "listener_manager.listener_modified")}
 
 
 class Theirs(Pools):

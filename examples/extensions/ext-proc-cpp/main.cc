@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -91,6 +92,15 @@ int run(int argc, char** argv) {
   model::Settings settings;
   CLI::App app("Names the model of each request in the header x-model, and refuses forbidden ones.");
   app.add_option("--listen", options.address, "IP:PORT, [IPv6]:PORT or unix:PATH")->required();
+  std::string socket_mode;
+  app.add_option("--socket-mode", socket_mode,
+                 "who may connect to a Unix socket: its file's mode, octal (default: 600, this user)")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool octal = text.size() == 3 && text.find_first_not_of("01234567") == std::string::npos;
+            return octal ? "" : "three octal digits, as 660";
+          },
+          "MODE"));
   app.add_option("--threads", options.threads, "which share the connections")->check(CLI::PositiveNumber);
   auto* certificate =
       app.add_option("--certificate", tls.certificate_chain, "PEM file: speak TLS, with this chain");
@@ -105,6 +115,8 @@ int run(int argc, char** argv) {
   app.add_flag("--require-model", settings.require_model, "refuse what names no model, with 400");
   CLI11_PARSE(app, argc, argv);
   if (!tls.certificate_chain.empty()) options.tls = tls;
+  if (!socket_mode.empty())
+    options.socket_mode = static_cast<std::uint32_t>(std::stoul(socket_mode, nullptr, 8));
 
   // Before there are threads, which inherit it: the signals wait for sigwait().
   sigset_t signals;

@@ -261,7 +261,8 @@ PatchedResources::PatchedResources(Graph& graph, const Inputs& in, const transla
             declare(graph, ResourceType::kRoutes, "route tables", route_tables.route_tables, patches,
                     [&](const XdsKey& key, const Rendered& row, Reads& reads) {
                       return document_of_table(key, row, gateways, route_tables, reads);
-                    })};
+                    }),
+            of(ResourceType::kExtension, "filters", resources.extensions)};
       }()),
       clusters_of(
           graph.index("clusters by proxy", resources.cluster_rows,

@@ -75,38 +75,38 @@ PickedPools::PickedPools(Graph& graph, const translate::Settings& settings, cons
                             [](const ObjectKey&, const RouteResult& result) { return result.pools; })),
       objectives_of(extras_of(graph, "objectives by pool", pools.objectives)),
       rewrites_of(extras_of(graph, "model rewrites by pool", pools.rewrites)),
-      pickers(graph.map("pickers", in.objects.inference_pools,
-                        [&, this](const NamespacedName& name, const api::InferencePool& pool,
-                                  Reads& reads) -> std::optional<PickerPlan> {
-                          if (pool.spec.endpoint_picker_ref || uses(name, reads).empty()) return std::nullopt;
-                          const translate::PoolView* view = reads.get(pools.views, name);
-                          const bool inside = view != nullptr && view->inside;
-                          PickerPlan plan{.socket = inside ? "" : translate::picker_socket(settings, name),
-                                          .file = inside ? translate::picker_file(settings, name) : "",
-                                          .servers = servers_of(pool, services.pods_near(name, pool, reads)),
-                                          .priorities = {},
-                                          .rewrites = {}};
-                          const PickerConfig* config = reads.get(pools.configs, name);
-                          if (config != nullptr) {
-                            plan.config = config->json;
-                            plan.metrics = config->metrics;
-                            plan.reads_answers = config->reads_answers;
-                          }
-                          for (const auto& [objective, row] : reads.group(objectives_of, name)) {
-                            const api::InferenceObjective* object =
-                                reads.get(in.objects.inference_objectives, objective);
-                            if (object != nullptr)
-                              plan.priorities[objective.name] = object->spec.priority.value_or(0);
-                          }
-                          translate::ModelRewrites rewrites;
-                          for (const auto& [rewrite, row] : reads.group(rewrites_of, name)) {
-                            const api::InferenceModelRewrite* object =
-                                reads.get(in.objects.inference_model_rewrites, rewrite);
-                            if (object != nullptr) rewrites.emplace_back(rewrite, object);
-                          }
-                          plan.rewrites = translate::order_rewrites(std::move(rewrites));
-                          return plan;
-                        })) {}
+      pickers(graph.map(
+          "pickers", in.objects.inference_pools,
+          [&, this](const NamespacedName& name, const api::InferencePool& pool,
+                    Reads& reads) -> std::optional<PickerPlan> {
+            if (pool.spec.endpoint_picker_ref || uses(name, reads).empty()) return std::nullopt;
+            const translate::PoolView* view = reads.get(pools.views, name);
+            const bool inside = view != nullptr && view->inside;
+            const bool here = settings.on_host;
+            PickerPlan plan{.socket = here && !inside ? translate::picker_socket(settings, name) : "",
+                            .file = here && inside ? translate::picker_file(settings, name) : "",
+                            .servers = servers_of(pool, services.pods_near(name, pool, reads)),
+                            .priorities = {},
+                            .rewrites = {}};
+            const PickerConfig* config = reads.get(pools.configs, name);
+            if (config != nullptr) {
+              plan.config = config->json;
+              plan.metrics = config->metrics;
+              plan.reads_answers = config->reads_answers;
+            }
+            for (const auto& [objective, row] : reads.group(objectives_of, name)) {
+              const api::InferenceObjective* object = reads.get(in.objects.inference_objectives, objective);
+              if (object != nullptr) plan.priorities[objective.name] = object->spec.priority.value_or(0);
+            }
+            translate::ModelRewrites rewrites;
+            for (const auto& [rewrite, row] : reads.group(rewrites_of, name)) {
+              const api::InferenceModelRewrite* object =
+                  reads.get(in.objects.inference_model_rewrites, rewrite);
+              if (object != nullptr) rewrites.emplace_back(rewrite, object);
+            }
+            plan.rewrites = translate::order_rewrites(std::move(rewrites));
+            return plan;
+          })) {}
 
 std::vector<translate::PoolUse> PickedPools::uses(const NamespacedName& pool, Reads& reads) const {
   std::map<NamespacedName, bool> by_gateway;

@@ -8,6 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "control/picker_plan.h"
 #include "control/tables/render.h"
 #include "translate/localities.h"
 #include "translate/upstream_tls.h"
@@ -33,6 +37,19 @@ Rendered render_listener(const SocketRow& socket) {
   return row;
 }
 
+// The filter with all that is known of its pool.
+Rendered render_picker(const ir::Extension& extension, const ir::EndpointPicker& picker,
+                       const translate::PickerPlan* plan) {
+  const translate::PickerPlan nothing;
+  const translate::PickerPlan& told = plan == nullptr ? nothing : *plan;
+  ir::EndpointPicker whole = picker;
+  whole.config = fmt::format(R"({{"contents":{},"pool":{}}})", contents_of(told, told.config),
+                             nlohmann::json(picker.pool.to_string()).dump());
+  ir::Extension with = extension;
+  with.filter = std::move(whole);
+  return rendered(xds::render_extension(with));
+}
+
 // The localities of clusters, for a run of a stage.
 auto endpoints_in(const Services& services, Reads& reads) {
   return [&](const ObjectKey& service) { return reads.get(services.endpoints_of, service); };
@@ -42,7 +59,7 @@ auto endpoints_in(const Services& services, Reads& reads) {
 
 Resources::Resources(Graph& graph, const Inputs& in, const translate::Projections& projections,
                      const Services& services, const Gateways& gateways, const Routes& routes,
-                     const RouteTables& route_tables)
+                     const RouteTables& route_tables, const PickedPools& picked)
     : socket_plans(graph.map_many("socket plans", gateways.proxies,
                                   [](const ir::ProxyKey& proxy, const ProxyPlan& plan) {
                                     Rows<XdsKey, SocketPlan> rows;
@@ -76,6 +93,23 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
                         })),
       listeners(graph.map("listeners", sockets,
                           [](const XdsKey&, const SocketRow& socket) { return render_listener(socket); })),
+      extensions(graph.map_many(
+          "filters of listeners", sockets,
+          [&picked](const XdsKey& key, const SocketRow& socket, Reads& reads) {
+            Rows<XdsKey, Rendered> rows;
+            std::set<std::string> seen;
+            for (const ir::HttpChain& chain : socket.listener.chains) {
+              for (const ir::ExtensionPtr& extension : chain.extensions) {
+                const auto* picker = std::get_if<ir::EndpointPicker>(&extension->filter);
+                if (picker == nullptr || !picker->discovered || !seen.insert(extension->name).second)
+                  continue;
+                rows.emplace_back(
+                    XdsKey{key.proxy, extension->name},
+                    render_picker(*extension, *picker, reads.get(picked.pickers, picker->pool)));
+              }
+            }
+            return rows;
+          })),
       listener_secrets(graph.map_many("secrets of listeners", gateways.proxies,
                                       [](const ir::ProxyKey& proxy, const ProxyPlan& plan) {
                                         Rows<XdsKey, Rendered> rows;

@@ -104,6 +104,23 @@ TEST_F(Module, GoesOnWithAPoolWhenAConfigurationIsReplaced) {
   EXPECT_THAT(problems, ElementsAre());
 }
 
+TEST_F(Module, GoesOnWithAPoolWhenItIsToldOfOtherServers) {
+  void* const before =
+      filter_config(R"({"pool": "p", "contents": {"servers": [{"address": "127.0.0.1:1"}]}})");
+  ASSERT_NE(before, nullptr);
+  std::vector<Problem> problems;
+  const PoolSettings reference{.name = "p", .is_reference = true};
+  const auto pool = Pools::instance().get(reference, &problems);
+  ASSERT_NE(pool, nullptr);
+  void* const after = filter_config(
+      R"({"pool": "p", "contents": {"servers": [{"address": "127.0.0.1:1"}, {"address": "127.0.0.1:2"}]}})");
+  ASSERT_NE(after, nullptr);
+  envoy_dynamic_module_on_http_filter_config_destroy(before);
+  EXPECT_EQ(Pools::instance().get(reference, &problems), pool);
+  EXPECT_EQ(pool->servers().size(), 2U);
+  envoy_dynamic_module_on_http_filter_config_destroy(after);
+}
+
 TEST_F(Module, FollowsTheFileOfAPool) {
   const std::string file = testing::TempDir() + "/module_pool.json";
   const auto write = [&](std::string_view text) {

@@ -37,6 +37,7 @@ struct PoolInFile {
   std::optional<Tree> config;
   std::string metrics_at;
   bool read_responses = true;
+  bool keep_config = false;
 };
 
 // As upstream's InferenceModelRewrite has it.
@@ -65,6 +66,7 @@ const schema::Type& pool_type() {
       field<&PoolInFile::config>("config", any()),
       field<&PoolInFile::metrics_at>("metricsAt", string().min_length(1)),
       field<&PoolInFile::read_responses>("readResponses", boolean()).defaults_to(true),
+      field<&PoolInFile::keep_config>("keepConfig", boolean()).defaults_to(false),
   }));
   return *kType;
 }
@@ -76,6 +78,17 @@ std::optional<PoolContents> read_pool_contents(std::string_view json, std::strin
   const std::size_t first = problems->size();
   const std::vector<Document> documents = parse_json(json, file, problems);
   if (problems->size() != first) return std::nullopt;
+  if (documents.size() == 1) return read_pool_contents(documents.front().tree, file, "", problems);
+  Problem& problem = problems->emplace_back();
+  problem.code = "schema/required";
+  problem.where.file = file;
+  problem.message = "there is not one pool in this file";
+  return std::nullopt;
+}
+
+std::optional<PoolContents> read_pool_contents(const Tree& tree, std::string_view file,
+                                               std::string_view below, std::vector<Problem>* problems) {
+  const std::size_t first = problems->size();
   const auto fail = [&](std::string code, std::string path, std::string message) {
     Problem& problem = problems->emplace_back();
     problem.code = std::move(code);
@@ -84,10 +97,8 @@ std::optional<PoolContents> read_pool_contents(std::string_view json, std::strin
   };
   PoolInFile written;
   PoolContents made;
-  if (documents.size() != 1) {
-    fail("schema/required", "", "there is not one pool in this file");
-  } else if (schema::check_plain(documents.front().tree, pool_type(), problems)) {
-    schema::bind(documents.front().tree, pool_type(), &written, problems);
+  if (schema::check_plain(tree, pool_type(), problems)) {
+    schema::bind(tree, pool_type(), &written, problems);
   }
   for (std::size_t i = 0; i < written.servers.size(); ++i) {
     ServerInFile& server = written.servers[i];
@@ -110,6 +121,7 @@ std::optional<PoolContents> read_pool_contents(std::string_view json, std::strin
     }
   }
   made.read_responses = written.read_responses;
+  made.keep_config = written.keep_config;
   if (!written.metrics_at.empty()) {
     if (auto source = parse_source(written.metrics_at)) {
       made.metrics = *std::move(source);
@@ -126,7 +138,12 @@ std::optional<PoolContents> read_pool_contents(std::string_view json, std::strin
       problems->push_back(std::move(problem));
     }
   }
-  for (std::size_t i = first; i < problems->size(); ++i) (*problems)[i].where.file = file;
+  for (std::size_t i = first; i < problems->size(); ++i) {
+    Problem& problem = (*problems)[i];
+    problem.where.file = file;
+    if (!below.empty())
+      problem.path = fmt::format("{}{}{}", below, problem.path.empty() ? "" : ".", problem.path);
+  }
   if (problems->size() != first) return std::nullopt;
   return made;
 }

@@ -119,6 +119,10 @@ RunningPool::~RunningPool() {
 }
 
 bool RunningPool::set_endpoints(const PoolSettings& settings, std::vector<Problem>* problems) {
+  if (settings.contents) {
+    thread_->run([&] { fill(*settings.contents); });
+    return true;
+  }
   if (!settings.pool_file.empty()) return follow_pool_file(settings.pool_file, problems);
   auto file = std::make_unique<EndpointsFile>(settings.endpoints, settings.endpoints_file);
   const auto endpoints = file->read();
@@ -159,10 +163,12 @@ bool RunningPool::follow_pool_file(const std::string& path, std::vector<Problem>
 void RunningPool::fill(PoolContents contents) {
   say(envoy::LogLevel::kInfo, fmt::format("pool {}: {} endpoints", name_, contents.endpoints.size()));
   Pool& pool = keeper_->pool();
-  Sources sources = contents.metrics ? sources_with(*std::move(contents.metrics)) : sources_;
-  if (contents.config) sources = sources_of(*contents.config, sources);
-  keeper_->set_sources(sources);
-  pool.set_profile(contents.config ? std::move(contents.config->profile) : pool.options().profile);
+  if (!contents.keep_config) {
+    Sources sources = contents.metrics ? sources_with(*std::move(contents.metrics)) : sources_;
+    if (contents.config) sources = sources_of(*contents.config, sources);
+    keeper_->set_sources(sources);
+    pool.set_profile(contents.config ? std::move(contents.config->profile) : pool.options().profile);
+  }
   pool.set_rules(std::move(contents.rules));
   read_responses_ = contents.read_responses;
   keeper_->set_endpoints(contents.endpoints);

@@ -29,6 +29,7 @@ struct Written {
   std::optional<std::vector<std::string>> endpoints;
   std::optional<std::string> endpoints_file;
   std::optional<std::string> pool_file;
+  std::optional<Tree> contents;
   std::optional<Tree> config;
   std::map<std::string, std::int32_t, std::less<>> objectives;
   std::optional<std::vector<std::string>> metrics;
@@ -59,6 +60,7 @@ std::vector<schema::Field> pool_fields() {
       field<&Written::endpoints>("endpoints", list(string())),
       field<&Written::endpoints_file>("endpointsFile", string().min_length(1)),
       field<&Written::pool_file>("poolFile", string().min_length(1)),
+      field<&Written::contents>("contents", any()),
       field<&Written::config>("config", any()),
       field<&Written::objectives>("objectives", map(int32())),
       field<&Written::metrics>("metrics", list(string()).min_items(1)),
@@ -101,7 +103,8 @@ class Reader {
   PoolSettings pool(const Written& written, const std::string& path) {
     PoolSettings made;
     made.name = written.pool;
-    made.is_reference = !written.endpoints && !written.endpoints_file && !written.pool_file;
+    made.is_reference =
+        !written.endpoints && !written.endpoints_file && !written.pool_file && !written.contents;
     const auto below = [&path](std::string_view field) {
       return path.empty() ? std::string(field) : fmt::format("{}.{}", path, field);
     };
@@ -119,6 +122,13 @@ class Reader {
       report("conflict/pool", below("poolFile"), "the file has the pool's endpoints and objectives",
              "leave out `endpoints`, `endpointsFile` and `objectives`");
     }
+    if (written.contents &&
+        (written.endpoints || written.endpoints_file || written.pool_file || !written.objectives.empty())) {
+      report("conflict/pool", below("contents"), "it has the pool's endpoints and objectives",
+             "leave out `endpoints`, `endpointsFile`, `poolFile` and `objectives`");
+    }
+    if (written.contents)
+      made.contents = read_pool_contents(*written.contents, kFile, below("contents"), problems_);
 
     PoolOptions& pool = made.options.pool;
     pool.rules.priorities.insert(written.objectives.begin(), written.objectives.end());
@@ -163,7 +173,7 @@ class Reader {
                                 written.metrics_interval.count(), written.metrics_idle_interval.count());
     for (const auto& [name, priority] : written.objectives)
       made.identity += fmt::format("{}={}\n", name, priority);
-    made.identity += written.pool_file ? "\nby file\n" : "\n";
+    made.identity += written.contents ? "\nby contents\n" : written.pool_file ? "\nby file\n" : "\n";
     made.identity += fmt::format("{}\n{}\n", written.metrics_at, written.metrics_ca);
     if (written.metrics) made.identity += fmt::format("{}", fmt::join(*written.metrics, "\n"));
     return made;

@@ -3,7 +3,8 @@
 //   {"pool": "llama", "endpoints": ["10.0.0.1:8000", "10.0.0.2:8000 role=decode"], "objectives": {"batch":
 //   -1}}
 //   {"pools": [{"pool": "llama", "endpointsFile": "/etc/pools/llama"}, …]}
-//   {"pool": "default/llama", "poolFile": "/run/sluice/pickers/1.json"}    as `sluice run` has it
+//   {"pool": "default/llama", "poolFile": "/run/sluice/pickers/1.json"}    as `sluice run` has it on a host
+//   {"pool": "default/llama", "contents": {"servers": …}}                  and for Envoys in a cluster
 //
 // The fields are the options of `sluice picker`; docs/llm.md has the table.
 //
@@ -20,6 +21,7 @@
 
 #include "base/problem.h"
 #include "picker/exchange/keeper.h"
+#include "picker/module/pool_file.h"
 
 namespace sluice::picker {
 
@@ -30,7 +32,9 @@ struct PoolSettings {
   KeeperOptions options;
   std::vector<Endpoint> endpoints;
   std::string endpoints_file;
-  std::string pool_file;  // in place of both, of objectives too: pool_file.h
+  // In place of both, and of objectives: pool_file.h.
+  std::string pool_file;
+  std::optional<PoolContents> contents;
   // Equal where all but the endpoints is: the pool can go on with what it knows.
   std::string identity;
 };

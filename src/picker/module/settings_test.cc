@@ -72,6 +72,25 @@ TEST(FilterSettings, TakeAllThatThePickerTakes) {
   EXPECT_EQ(settings.pool.options.series[0].family, "q");
 }
 
+TEST(FilterSettings, MayHaveAllOfAPool) {
+  const FilterSettings settings =
+      read(R"({"pool": "a", "contents": {"servers": [{"address": "10.0.0.1:8000"}], "keepConfig": true}})");
+  EXPECT_FALSE(settings.pool.is_reference);
+  ASSERT_TRUE(settings.pool.contents.has_value());
+  ASSERT_EQ(settings.pool.contents->endpoints.size(), 1U);
+  EXPECT_EQ(settings.pool.contents->endpoints[0].address, "10.0.0.1:8000");
+  EXPECT_TRUE(settings.pool.contents->keep_config);
+  EXPECT_EQ(settings.pool.identity,
+            read(R"({"pool": "a", "contents": {"objectives": {"batch": -1}}})").pool.identity);
+}
+
+TEST(FilterSettings, TellThePlaceOfWhatIsWrongWithThePool) {
+  EXPECT_THAT(wrong(R"({"pool": "a", "contents": {"servers": [{"address": "nowhere"}]}})"),
+              ElementsAre(HasSubstr("contents.servers[0].address")));
+  EXPECT_THAT(wrong(R"({"pool": "a", "contents": {}, "endpoints": []})"),
+              ElementsAre(HasSubstr("contents: it has the pool's endpoints and objectives")));
+}
+
 TEST(FilterSettings, SayWhereMetricsAreUnlessTheConfigDoes) {
   const auto metrics_of = [](std::string_view rest) {
     return read(fmt::format(R"({{"pool": "a", "endpoints": []{}}})", rest))

@@ -306,6 +306,7 @@ Watching::Watching(kube::Client& client, ClusterOptions options, ClusterHooks ho
   const std::set<std::string> named(options_.namespaces.begin(), options_.namespaces.end());
   const std::set<std::string> all{""};
   for (const api::KindInfo& kind : api::kinds()) {
+    if (!options_.kinds.empty() && !options_.kinds.contains(GroupKind(kind.group, kind.kind))) continue;
     for (const std::string& name_space : kind.is_namespaced && !named.empty() ? named : all) {
       units_.push_back(std::make_unique<Unit>(*this, kind, name_space));
     }

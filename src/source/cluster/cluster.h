@@ -41,6 +41,8 @@ struct ServerStatus {
 };
 
 struct ClusterOptions {
+  // Objects of other kinds are not asked for. Empty: all are read.
+  std::set<GroupKind> kinds;
   // Objects of other namespaces are not asked for. Empty: all are read.
   std::vector<std::string> namespaces;
   // A label selector as kubectl takes it: objects of other namespaces, and these themselves, are left out.

@@ -332,6 +332,15 @@ TEST_F(ClusterTest, ObjectsOfNamespacesThatAreNotNamedAreNotAskedFor) {
   EXPECT_EQ(count_requests("/api/v1/configmaps"), 0u);
 }
 
+TEST_F(ClusterTest, ObjectsOfOtherKindsThanThoseThatAreNamedAreNotAskedFor) {
+  server_->put(config_map("m", "1", "a"));
+  server_->put(object("HTTPRoute", "r"));
+  options_.kinds = {api::kind_of<api::ConfigMap>()};
+  ASSERT_TRUE(starts());
+  EXPECT_THAT(told_.objects(), ElementsAre("ConfigMap a/m=1"));
+  EXPECT_EQ(count_requests("httproutes"), 0u);
+}
+
 class SelectedNamespaces : public ClusterTest {
  protected:
   SelectedNamespaces() {

@@ -10,6 +10,8 @@
 #include "xds/duration.h"
 #include "xds/filters/dynamic_module.h"
 #include "xds/filters/extension.h"
+#include "xds/render.h"
+#include "xds/wire.h"
 
 namespace sluice::xds {
 namespace {
@@ -61,9 +63,9 @@ void add_guard(HttpConnectionManager* to) {
 ir::DynamicModule module_of(const ir::EndpointPicker& picker) {
   return {.module = {},
           .path = picker.module,
-          .uri = {},
-          .cluster = {},
-          .sha256 = {},
+          .uri = picker.uri,
+          .cluster = picker.uri_cluster,
+          .sha256 = picker.sha256,
           .filter = "picker",
           .config = picker.config,
           .do_not_close = true};
@@ -77,12 +79,18 @@ ext_proc_v3::ExtProcPerRoute picker_on_route(const ir::ExtensionUse& use) {
   return config;
 }
 
+envoy::config::core::v3::TypedExtensionConfig discovered_picker(const ir::Extension& extension) {
+  return discovered_module(extension.name, module_of(std::get<ir::EndpointPicker>(extension.filter)));
+}
+
 void add_endpoint_pickers(const ir::HttpChain& chain, HttpConnectionManager* to) {
   bool guarded = false;
   for (const ir::ExtensionPtr& extension : chain.extensions) {
     const auto* picker = std::get_if<ir::EndpointPicker>(&extension->filter);
     if (picker == nullptr) continue;
-    if (picker->module.empty()) {
+    if (picker->discovered) {
+      add_discovered_module(extension->name, to);
+    } else if (!picker->is_inside()) {
       if (!std::exchange(guarded, true)) add_guard(to);
       ext_proc_v3::ExternalProcessor service;
       render(*picker, &service);
@@ -91,6 +99,10 @@ void add_endpoint_pickers(const ir::HttpChain& chain, HttpConnectionManager* to)
       add_dynamic_module(extension->name, module_of(*picker), to);
     }
   }
+}
+
+std::string render_extension(const ir::Extension& extension) {
+  return serialize(discovered_picker(extension));
 }
 
 }  // namespace sluice::xds

@@ -121,5 +121,32 @@ TEST(EndpointPicker, IsAModuleWhereItIsInsideEnvoy) {
     "filterConfig": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "{\"pool\":\"a\"}"}})"));
 }
 
+TEST(EndpointPicker, OfOneThatIsDiscoveredTheListenerHasNoMoreThanTheName) {
+  const json filter =
+      filters_with({.module = "/lib/libsluice_picker.so", .config = "{}", .discovered = true})[0];
+  EXPECT_EQ(filter["name"], "envoy.filters.http.ext_proc.endpoint_picker/default/llama");
+  EXPECT_EQ(filter["disabled"], true);
+  EXPECT_FALSE(filter.contains("typedConfig"));
+  EXPECT_EQ(filter["configDiscovery"]["configSource"]["ads"], json::object());
+  EXPECT_EQ(filter["configDiscovery"]["typeUrls"],
+            json::array({"type.googleapis.com/"
+                         "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"}));
+}
+
+TEST(EndpointPicker, OneThatIsDiscoveredIsAResourceWithTheModuleAndItsConfiguration) {
+  const ir::Extension extension{.name = "picker/a",
+                                .filter = ir::EndpointPicker{.uri = "http://sluice/1.so",
+                                                             .uri_cluster = "sluice",
+                                                             .sha256 = "1",
+                                                             .config = R"({"pool":"a"})",
+                                                             .discovered = true}};
+  const json made = as_json(ResourceType::kExtension, render_extension(extension));
+  EXPECT_EQ(made["name"], "picker/a");
+  const json& config = made["typedConfig"];
+  EXPECT_EQ(config["dynamicModuleConfig"]["module"]["remote"]["sha256"], "1");
+  EXPECT_EQ(config["dynamicModuleConfig"]["module"]["remote"]["httpUri"]["cluster"], "sluice");
+  EXPECT_EQ(config["filterConfig"]["value"], R"({"pool":"a"})");
+}
+
 }  // namespace
 }  // namespace sluice::xds
