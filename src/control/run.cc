@@ -55,8 +55,15 @@ using xds::ResourceType;
 
 // Statuses are for people and scripts to look at: at most so often they are written.
 constexpr std::chrono::milliseconds kStatusInterval{500};
+// In a pod, where nobody looks into files: the objects have them.
+constexpr std::chrono::milliseconds kStatusIntervalInPods{5'000};
 // Problems of a cluster's objects that are gone sooner are nobody's business: they come one after the other.
 constexpr std::chrono::milliseconds kProblemsLast{1'000};
+// A thousand of a cluster's objects come within seconds, each by itself, and a commit costs what a route
+// table costs, here and in Envoys. So after one there is none for a while, of so many times its CPU; which is
+// nothing after an endpoint's.
+constexpr int kRest = 50;
+constexpr std::chrono::milliseconds kLongestRest{100};
 // After this many runs of stages so much memory has come and gone that giving it back is worth some
 // milliseconds.
 constexpr std::uint64_t kRunsWorthATrim = 5'000;
@@ -256,6 +263,7 @@ class Control {
   bool begun_ = false;  // all that there is was read once: until then nothing is served, nor taken away
   std::vector<proxy::Event> early_;  // until then
   bool dirty_ = false;
+  Clock::time_point rests_until_;  // before that there is no commit
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
   Proxies proxies_{runs_envoys() ? Proxies::Heirs::kOfPorts : Proxies::Heirs::kOfGateways};
@@ -510,7 +518,7 @@ int Control::run() {
     }
     dirty_ = modules_.retry(Clock::now()) || dirty_;
     dirty_ = verdicts_->take_dirty() || dirty_;
-    if (dirty_ && begun_) commit();
+    if (dirty_ && begun_ && Clock::now() >= rests_until_) commit();
     tell_others();
     if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
     if (const auto at = problem_log_.wake_at(); at && Clock::now() >= *at) tell_problems();
@@ -852,6 +860,10 @@ void Control::commit() {
   observer_.served(commit_, served, Clock::now());
   const std::uint64_t cpu_us = thread_cpu_us() - before;
   observer_.committed(commit_, stats, std::chrono::microseconds(cpu_us));
+  if (options_.cluster) {
+    rests_until_ =
+        Clock::now() + std::min<Clock::duration>(kLongestRest, kRest * std::chrono::microseconds(cpu_us));
+  }
   observer_.objects(pipeline_.count_objects());
   observer_.held_back(verdicts_->count_held_back());
   if (!changed_.empty()) {
@@ -872,7 +884,8 @@ void Control::commit() {
   remarks_.committed();
   report_problems();
   pipeline_.forget_changes();
-  if (!statuses_due_) statuses_due_ = Clock::now() + kStatusInterval;
+  if (!statuses_due_)
+    statuses_due_ = Clock::now() + (runs_envoys() ? kStatusInterval : kStatusIntervalInPods);
 }
 
 // What the last commit changed for each proxy.
@@ -965,6 +978,7 @@ void Control::hand_over() {
 // When there is something to do though nobody has said anything.
 std::optional<Clock::time_point> Control::wake_at() const {
   std::optional<Clock::time_point> wake = statuses_due_;
+  if (dirty_ && begun_) wake = wake ? std::min(*wake, rests_until_) : rests_until_;
   for (const auto& at :
        {retries_.wake_at(), proxies_.wake_at(), modules_.retry_at(), problem_log_.wake_at()}) {
     if (at) wake = wake ? std::min(*wake, *at) : *at;

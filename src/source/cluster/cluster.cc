@@ -5,6 +5,8 @@
 #include <ctime>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include <fmt/chrono.h>
@@ -15,7 +17,6 @@
 #include "kube/backoff.h"
 #include "kube/list_watch.h"
 #include "tree/json.h"
-#include "tree/write.h"
 
 namespace sluice::source {
 namespace {
@@ -78,6 +79,11 @@ class Unit final : public kube::Sink {
   void recovered() override;
 
  private:
+  struct Known {
+    std::uint64_t version = 0;             // hash of uid and versions
+    std::optional<std::uint64_t> content;  // kube::Parts has it; of kinds of which statuses are told
+  };
+
   bool is_needed() const { return needed_by_ == nullptr || needed_by_->has_objects(); }
   kube::Resource resource() const;
   void start();
@@ -99,8 +105,8 @@ class Unit final : public kube::Sink {
   int round_ = 0;               // of start() and stop(): what was to be done in another is not done
   bool fresh_ = true;           // what is listed next is everything
   bool listed_ = false;
-  std::map<NamespacedName, std::uint64_t> known_;  // by the hash of uid and versions
-  std::set<NamespacedName> hidden_;                // that are there, in a namespace that is left out
+  std::map<NamespacedName, Known> known_;
+  std::set<NamespacedName> hidden_;  // that are there, in a namespace that is left out
   std::string problem_;
   bool forbidden_ = false;
 };
@@ -124,7 +130,12 @@ class Watching : public std::enable_shared_from_this<Watching> {
   }
 
   bool is_visible(const NamespacedName& name) const;
-  void upsert(ObjectKey key, const kube::Object& object, const kube::Resource& resource);
+  void upsert(const ObjectKey& key, const kube::Object& object);
+  bool tells_status_of(const GroupKind& kind) const {
+    return options_.with_status.contains(kind) && hooks_.on_status;
+  }
+  void tell_status(const ObjectKey& key, const kube::Resource& resource, const kube::Object& object,
+                   std::string_view status) const;
   void erase(const ObjectKey& key, const kube::Resource& resource);
   // What units there are, or how far each is, has changed.
   void changed(const Unit& unit);
@@ -259,9 +270,17 @@ void Unit::take(const kube::Object& object) {
   }
   const std::uint64_t version =
       std::hash<std::string>()(fmt::format("{} {} {}", object.uid, object.version, info_.versions[version_]));
-  const auto [known, added] = known_.try_emplace(object.name, version);
-  if (!added && std::exchange(known->second, version) == version) return;
-  watching_.upsert({kind_, object.name}, object, resource());
+  const auto [at, added] = known_.try_emplace(object.name);
+  Known& known = at->second;
+  if (std::exchange(known.version, version) == version && !added) return;
+  if (watching_.tells_status_of(kind_)) {
+    const std::optional<kube::Parts> parts = kube::parts_of(object.json);
+    if (parts) watching_.tell_status({kind_, object.name}, resource(), object, parts->status);
+    // Of such a kind half of all changes are our own statuses.
+    const std::optional<std::uint64_t> content = parts ? std::optional(parts->content) : std::nullopt;
+    if (std::exchange(known.content, content) == content && content) return;
+  }
+  watching_.upsert({kind_, object.name}, object);
 }
 
 void Unit::drop(const NamespacedName& name) {
@@ -375,7 +394,15 @@ bool Watching::is_visible(const NamespacedName& name) const {
          selected_->has({"", name.namespace_.text()});
 }
 
-void Watching::upsert(ObjectKey key, const kube::Object& object, const kube::Resource& resource) {
+void Watching::tell_status(const ObjectKey& key, const kube::Resource& resource, const kube::Object& object,
+                           std::string_view status) const {
+  hooks_.on_status(
+      key, resource,
+      ServerStatus{
+          .uid = object.uid, .version = object.version, .json = std::string(status == "null" ? "" : status)});
+}
+
+void Watching::upsert(const ObjectKey& key, const kube::Object& object) {
   std::vector<Problem> problems;
   const std::vector<Document> documents = parse_json(object.json, "", &problems);
   api::ReadObject read;
@@ -385,13 +412,6 @@ void Watching::upsert(ObjectKey key, const kube::Object& object, const kube::Res
     read = api::read_object(tree, api::Trust::kFromServer);
     std::ranges::move(read.problems, std::back_inserter(problems));
     remarks = api::said_in_vain(tree);
-    if (options_.with_status.contains(key.kind) && hooks_.on_status) {
-      const Tree* const status = tree.find("status");
-      hooks_.on_status(key, resource,
-                       ServerStatus{.uid = object.uid,
-                                    .version = object.version,
-                                    .json = status == nullptr ? "" : to_json(*status)});
-    }
   }
   // Where it stands in what the server sends means nothing to people.
   for (std::vector<Problem>* all : {&problems, &remarks}) {
@@ -425,9 +445,7 @@ void Watching::erase(const ObjectKey& key, const kube::Resource& resource) {
   pending_remarks_.erase(key);
   unusable_.erase(key);
   note();
-  if (options_.with_status.contains(key.kind) && hooks_.on_status) {
-    hooks_.on_status(key, resource, std::nullopt);
-  }
+  if (tells_status_of(key.kind)) hooks_.on_status(key, resource, std::nullopt);
   if (key.kind == namespaces_ && selected_ != nullptr) {
     for (const auto& unit : units_) {
       if (unit->in_namespaces()) unit->hide(key.name.name);

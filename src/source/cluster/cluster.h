@@ -9,7 +9,7 @@
 //   the problem "cluster/forbidden", which names the rule that is missing; it is asked for again for ever.
 //   Where all kinds are forbidden, the server does not know us, which is waited out as an outage is.
 // - An object is decoded once, when it arrives, and nothing of it is kept but its name and which version it
-//   was. One that cannot be bound,
+//   was. A version of which only the status is another is none to translation. One that cannot be bound,
 //   because the server's schema is another than ours, is a problem, and the version before it stays.
 // - Nothing goes while the server is out of reach. One problem, "cluster/api-server", says since when and
 //   why.
@@ -40,7 +40,7 @@ namespace sluice::source {
 struct ServerStatus {
   std::string uid;
   std::string version;  // resourceVersion
-  std::string json;     // its status on one line, or empty
+  std::string json;     // its status as the server writes it, or empty
 
   bool operator==(const ServerStatus&) const = default;
 };

@@ -547,6 +547,16 @@ TEST_F(ClusterTest, StatusesAreToldAsTheServerHasThem) {
   EXPECT_EQ(told_.status("ConfigMap default/a"), "");
 }
 
+TEST_F(ClusterTest, AnotherStatusAloneIsNoBatch) {
+  server_->put(route("r"));
+  ASSERT_TRUE(starts());
+  server_->put(route("r", {{"parents", Json::array()}}));
+  ASSERT_TRUE(eventually([this] { return told_.status("HTTPRoute default/r").contains("parents"); }));
+  server_->put(config_map("a"));
+  ASSERT_TRUE(told_.gets("ConfigMap default/a=1"));
+  EXPECT_EQ(told_.batches(), 2u);
+}
+
 TEST_F(ClusterTest, TheStatusOfADeletedObjectIsGone) {
   server_->put(route("r"));
   ASSERT_TRUE(starts());
