@@ -1,5 +1,5 @@
 # Everything is done by CMake and the scripts; these are the names to remember.
-.PHONY: help install build run test fuzz bench bench-extensions bench-llm bench-picker golden image deb lint format clean
+.PHONY: help install build run test fuzz bench bench-extensions bench-llm bench-picker bench-kube golden image deb lint format clean
 
 help:
 	@echo "make run     build, and serve examples/quickstart; EXAMPLE=extensions or EXAMPLE=llm for the others"
@@ -10,6 +10,7 @@ help:
 	@echo "make bench-extensions   what an extension costs, by its form"
 	@echo "make bench-llm   how decisions of the LLM picker turn out, beside others'"
 	@echo "make bench-picker   what a decision of sluice picker costs"
+	@echo "make bench-kube   at scale in a Kubernetes, beside Envoy Gateway"
 	@echo "make conformance   the official conformance suites, in a Kubernetes of its own or that of KUBECONFIG"
 	@echo "make golden  write the expected output of the golden tests and docs/reference anew: read the diff"
 	@echo "make image   the container image, by docker or podman; IMAGE=NAME:TAG"
@@ -52,6 +53,9 @@ bench-llm: install
 
 bench-picker: build
 	@bench/picker/run.sh
+
+bench-kube: build
+	@bench/kube/run.sh
 
 conformance: build
 	@/usr/bin/python3 test/kube/conformance.py $(FLAGS)

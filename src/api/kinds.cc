@@ -12,6 +12,7 @@
 #include "api/annotations.h"
 #include "api/declarations.h"
 #include "api/relatives.h"
+#include "api/vain.h"
 #include "base/closest.h"
 #include "base/quote.h"
 #include "schema/bind.h"
@@ -431,6 +432,20 @@ ReadObject read_object(const Tree& document, Trust trust) {
     for (Related& related : problem.also) related.object = result.key;
   }
   return result;
+}
+
+std::vector<Problem> said_in_vain(const Tree& document) {
+  std::vector<Problem> problems;
+  std::vector<Problem> of_head;  // read_object() tells them
+  const std::string* const kind = head_text(document, "kind", &of_head);
+  const std::string* const api_version = head_text(document, "apiVersion", &of_head);
+  if (kind == nullptr || api_version == nullptr) return problems;
+  const auto [group, version] = split(*api_version);
+  const KindEntry* const entry = find_entry(group, *kind);
+  if (entry == nullptr || !entry->versions.contains(version)) return problems;
+  schema::report_ineffective(document, type_of(*entry, version), &problems, schema::Writer::kServer);
+  report_annotations(document, GroupKind(entry->group, entry->kind), problems);
+  return problems;
 }
 
 template <typename T>

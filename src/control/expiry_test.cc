@@ -62,7 +62,7 @@ class Watch : public Expiry {
   // What has come and gone in the log, as "+ Secret default/shop".
   std::vector<std::string> news() {
     std::vector<std::string> texts;
-    const ProblemLog::News news = log_.take();
+    const ProblemLog::News news = log_.take({});
     for (const Problem& problem : news.added) texts.push_back("+ " + problem.object.to_string());
     for (const Problem& problem : news.removed) texts.push_back("- " + problem.object.to_string());
     return texts;

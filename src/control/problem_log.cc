@@ -1,5 +1,6 @@
 #include "control/problem_log.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -53,21 +54,40 @@ void ProblemLog::remove(const Problem& problem) {
   touched_.insert(problem);
 }
 
-ProblemLog::News ProblemLog::take() {
+ProblemLog::News ProblemLog::take(Time now) {
   News news;
   for (const Problem& problem : std::exchange(touched_, {})) {
     const auto at = problems_.find(problem);
-    const bool present = at->second.count > 0;
-    if (present && !at->second.told) news.added.push_back(problem);
-    if (!present && at->second.told) news.removed.push_back(problem);
-    at->second.told = present;
-    if (at->second.count == 0) problems_.erase(at);
+    Entry& entry = at->second;
+    const bool present = entry.count > 0;
+    if (present && !entry.since) {
+      entry.since = now;
+      waiting_.insert({now, &at->first});
+    } else if (!present) {
+      if (entry.told) news.removed.push_back(problem);
+      if (entry.since) waiting_.erase({*entry.since, &at->first});
+      entry.told = false;
+      entry.since.reset();
+    }
+    if (entry.count == 0) problems_.erase(at);
   }
+  while (!waiting_.empty() && waiting_.begin()->first + patience_ <= now) {
+    const Problem& problem = *waiting_.begin()->second;
+    waiting_.erase(waiting_.begin());
+    problems_.at(problem).told = true;
+    news.added.push_back(problem);
+  }
+  std::ranges::sort(news.added);
   return news;
 }
 
-ProblemLog::News ProblemLog::report(const std::function<void(Problem&)>& locate) {
-  News news = take();
+std::optional<ProblemLog::Time> ProblemLog::wake_at() const {
+  if (waiting_.empty()) return std::nullopt;
+  return waiting_.begin()->first + patience_;
+}
+
+ProblemLog::News ProblemLog::report(const std::function<void(Problem&)>& locate, Time now) {
+  News news = take(now);
   for (Problem& problem : news.added) {
     if (problem.where.file.empty()) locate(problem);
     log(problem.severity == Severity::kError ? Level::kError : Level::kWarning, "problem",

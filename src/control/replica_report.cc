@@ -12,6 +12,7 @@ namespace {
 constexpr char kAcknowledged[] = "acknowledged";
 constexpr char kRefusals[] = "refusals";
 constexpr char kResources[] = "resources";
+constexpr char kUnserved[] = "unserved";
 
 json list_of(const json& data, const char* key) {
   const auto found = data.is_object() ? data.find(key) : data.end();
@@ -27,20 +28,38 @@ std::string text_of(const json& entry, const char* key) {
 
 std::string dump(const json& list) { return list.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+std::optional<xds::ResourceType> type_of(const json& entry) {
+  const std::string type = text_of(entry, "type");
+  for (int i = 0; i < xds::kResourceTypes; ++i) {
+    const auto one = static_cast<xds::ResourceType>(i);
+    if (xds::type_url(one) == type) return one;
+  }
+  return std::nullopt;
+}
+
 std::optional<RefusedByNode> resource_of(const json& entry) {
   RefusedByNode refused{.key = {text_of(entry, "proxy"), text_of(entry, "name")},
                         .node = text_of(entry, "node"),
                         .words = text_of(entry, "words")};
-  const std::string type = text_of(entry, "type");
-  if (refused.key.proxy.empty() || !entry.contains("version") || !entry["version"].is_number_unsigned()) {
+  const std::optional<xds::ResourceType> type = type_of(entry);
+  if (!type || refused.key.proxy.empty() || !entry.contains("version") ||
+      !entry["version"].is_number_unsigned()) {
     return std::nullopt;
   }
+  refused.type = *type;
   refused.version = entry["version"].get<std::uint64_t>();
-  for (int i = 0; i < xds::kResourceTypes; ++i) {
-    refused.type = static_cast<xds::ResourceType>(i);
-    if (xds::type_url(refused.type) == type) return refused;
-  }
-  return std::nullopt;
+  return refused;
+}
+
+std::optional<UnservedResource> unserved_of(const json& entry) {
+  const std::optional<xds::ResourceType> type = type_of(entry);
+  const std::string proxy = text_of(entry, "proxy");
+  if (!type || proxy.empty()) return std::nullopt;
+  return UnservedResource{.type = *type,
+                          .key = {proxy, text_of(entry, "name")},
+                          .why = {.address = text_of(entry, "address"),
+                                  .words = text_of(entry, "words"),
+                                  .another = entry.contains("another") && entry["another"] == true}};
 }
 
 }  // namespace
@@ -60,9 +79,20 @@ json write_report(const ReplicaReport& report) {
                          {"version", refused.version},
                          {"words", refused.words}});
   }
+  json unserved = json::array();
+  for (const UnservedResource& each : report.unserved) {
+    if (unserved.size() == kMostResources) break;
+    unserved.push_back({{"type", xds::type_url(each.type)},
+                        {"proxy", each.key.proxy},
+                        {"name", each.key.name},
+                        {"address", each.why.address},
+                        {"words", each.why.words},
+                        {"another", each.why.another}});
+  }
   return {{kAcknowledged, dump(proxies)},
           {kRefusals, write_refusals(report.refusals, kLongestRefusals)},
-          {kResources, dump(resources)}};
+          {kResources, dump(resources)},
+          {kUnserved, dump(unserved)}};
 }
 
 ReplicaReport read_report(const json& data) {
@@ -73,6 +103,9 @@ ReplicaReport read_report(const json& data) {
   report.refusals = read_refusals(text_of(data, kRefusals), "a report");
   for (const json& entry : list_of(data, kResources)) {
     if (auto refused = resource_of(entry)) report.resources.push_back(*std::move(refused));
+  }
+  for (const json& entry : list_of(data, kUnserved)) {
+    if (auto unserved = unserved_of(entry)) report.unserved.push_back(*std::move(unserved));
   }
   return report;
 }

@@ -1,9 +1,9 @@
 // What the Envoys of one replica said, for the other replicas.
 //
-// An Envoy asks one replica and tells it what it takes and refuses; but the leader writes the statuses, and
-// all replicas are to serve the same, so that an Envoy may go from one to another without a change. So each
-// tells the others, and takes what they tell as if its own Envoys had said it: an object that one of them has
-// found guilty, all hold back.
+// An Envoy asks one replica and tells it what it takes, refuses and cannot serve; but the leader writes the
+// statuses, and all replicas are to serve the same, so that an Envoy may go from one to another without a
+// change. So each tells the others, and takes what they tell as if its own Envoys had said it: an object that
+// one of them has found guilty, all hold back.
 //
 // A report is a value, the newest of a replica counts. When a replica is gone, what its Envoys refused is
 // still so: the others keep it (Verdicts::heard).
@@ -38,12 +38,24 @@ struct RefusedByNode {
   bool operator==(const RefusedByNode&) const = default;
 };
 
+// A listener or route table that a node does not serve though no object is at fault (retries.h).
+struct UnservedResource {
+  xds::ResourceType type = xds::ResourceType::kListener;
+  translate::XdsKey key;
+  translate::Unserved why;
+
+  bool operator==(const UnservedResource&) const = default;
+};
+
 struct ReplicaReport {
   std::set<ir::ProxyKey> acknowledged;  // proxies that have acknowledged something
   Refusals refusals;                    // of objects that are guilty
   std::vector<RefusedByNode> resources;
+  std::vector<UnservedResource> unserved;
 
-  bool empty() const { return acknowledged.empty() && refusals.empty() && resources.empty(); }
+  bool empty() const {
+    return acknowledged.empty() && refusals.empty() && resources.empty() && unserved.empty();
+  }
 };
 
 // Of what etcd takes (1.5 MB), a third for the objects and less for the rest.

@@ -96,7 +96,11 @@ TEST(ReplicaReport, IsReadAsItWasWritten) {
                        .node = "pod",
                        .version = 0xFFFF'FFFF'FFFF'FFFF,
                        .words = "no \"key\""}};
+  report.unserved = {{.type = xds::ResourceType::kListener,
+                      .key = {"default/gw", "tcp/80"},
+                      .why = {.address = "0.0.0.0:80", .words = "Address already in use", .another = true}}};
   const ReplicaReport read = read_report(write_report(report));
+  EXPECT_EQ(read.unserved, report.unserved);
   EXPECT_EQ(read.acknowledged, report.acknowledged);
   EXPECT_EQ(read.resources, report.resources);
   ASSERT_EQ(read.refusals.size(), 1);

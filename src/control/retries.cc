@@ -20,7 +20,12 @@ void Retries::refused(const ads::Rejected& rejected, translate::Unserved why, Ti
   entry.nodes[rejected.node] = {
       .version = rejected.version, .commit = rejected.commit, .why = std::move(why)};
   if (!entry.due) entry.due = now + delay(entry.tries++);
+  touch(resource);
+}
+
+void Retries::touch(const Resource& resource) {
   touched_.insert(resource);
+  news_ = true;
 }
 
 template <typename Ends>
@@ -29,7 +34,7 @@ void Retries::drop(Ends ends) {
     const auto& [resource, entry] = *at;
     const auto dropped = std::erase_if(
         at->second.nodes, [&](const auto& node) { return ends(at->first, node.first, node.second); });
-    if (dropped > 0) touched_.insert(resource);
+    if (dropped > 0) touch(resource);
     at = entry.nodes.empty() ? entries_.erase(at) : std::next(at);
   }
 }
@@ -104,12 +109,40 @@ std::vector<Retries::Resource> Retries::take_due(Time now) {
   return due;
 }
 
+void Retries::heard(const std::string& replica, std::vector<UnservedResource> unserved) {
+  std::map<Resource, translate::Unserved>& its = others_[replica];
+  for (const auto& [resource, why] : its) touched_.insert(resource);
+  its.clear();
+  for (UnservedResource& each : unserved) {
+    const Resource resource{each.type, std::move(each.key)};
+    touched_.insert(resource);
+    its[resource] = std::move(each.why);
+  }
+  if (its.empty()) others_.erase(replica);
+}
+
+std::vector<UnservedResource> Retries::report() const {
+  std::vector<UnservedResource> all;
+  for (const auto& [resource, entry] : entries_) {
+    all.push_back({.type = resource.type, .key = resource.key, .why = entry.nodes.rbegin()->second.why});
+  }
+  return all;
+}
+
+std::optional<translate::Unserved> Retries::why(const Resource& resource) const {
+  const auto entry = entries_.find(resource);
+  if (entry != entries_.end()) return entry->second.nodes.rbegin()->second.why;
+  for (const auto& [replica, unserved] : others_) {
+    const auto theirs = unserved.find(resource);
+    if (theirs != unserved.end()) return theirs->second;
+  }
+  return std::nullopt;
+}
+
 std::vector<std::pair<Retries::Resource, std::optional<translate::Unserved>>> Retries::take_changes() {
   std::vector<std::pair<Resource, std::optional<translate::Unserved>>> changes;
   for (const Resource& resource : std::exchange(touched_, {})) {
-    const auto entry = entries_.find(resource);
-    std::optional<translate::Unserved> now;
-    if (entry != entries_.end()) now = entry->second.nodes.rbegin()->second.why;
+    std::optional<translate::Unserved> now = why(resource);
     const auto told = told_.find(resource);
     const bool same = now ? told != told_.end() && told->second == *now : told == told_.end();
     if (same) continue;

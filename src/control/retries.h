@@ -10,6 +10,9 @@
 // An entry is of a resource and the nodes that refuse it, of which there are two in a hot restart. It ends
 // when they have recovered, have gone, or have answered to another version; or when the resource has gone.
 //
+// What the Envoys of other replicas do not serve is known here, too, for whoever writes the statuses; those
+// replicas try again.
+//
 // Threads: one at a time. Knows no clock: time goes in.
 #pragma once
 
@@ -28,6 +31,7 @@
 #include <vector>
 
 #include "ads/server.h"
+#include "control/replica_report.h"
 #include "translate/rows.h"
 
 namespace sluice::control {
@@ -70,8 +74,15 @@ class Retries {
   // What is to be sent again now.
   std::vector<Resource> take_due(Time now);
 
+  // What the Envoys of another replica do not serve, all of it; nothing: the replica is gone.
+  void heard(const std::string& replica, std::vector<UnservedResource> unserved);
+  // What ours do not.
+  std::vector<UnservedResource> report() const;
+  // Whether that may have changed since the last call.
+  bool take_news() { return std::exchange(news_, false); }
+
   // The resources for which the answer is another than at the last call: why a node does not serve it, of
-  // several the newest, which will go on; or nothing where all do.
+  // several the newest, which will go on, and first of ours; or nothing where all do.
   std::vector<std::pair<Resource, std::optional<translate::Unserved>>> take_changes();
 
  private:
@@ -93,6 +104,9 @@ class Retries {
   };
 
   std::chrono::milliseconds delay(int tries);
+  void touch(const Resource& resource);
+  // As far as is known of all replicas' nodes.
+  std::optional<translate::Unserved> why(const Resource& resource) const;
   // Drops the refusals of which `ends(resource, node, refusal)` is true.
   template <typename Ends>
   void drop(Ends ends);
@@ -100,7 +114,9 @@ class Retries {
   std::minstd_rand random_;
   std::map<Resource, Entry> entries_;
   std::map<Resource, translate::Unserved> told_;
-  std::set<Resource> touched_;  // since take_changes()
+  std::map<std::string, std::map<Resource, translate::Unserved>> others_;  // by replica
+  std::set<Resource> touched_;                                             // since take_changes()
+  bool news_ = false;
 };
 
 }  // namespace sluice::control

@@ -164,5 +164,41 @@ TEST_F(RetriesTest, KnowWhatIsNoNews) {
   EXPECT_FALSE(retries_.knows(rejected("0", 1, 1), {.address = "0.0.0.0:80", .words = "Permission denied"}));
 }
 
+TEST_F(RetriesTest, AreToldOtherReplicas) {
+  EXPECT_FALSE(retries_.take_news());
+  refuse();
+  EXPECT_TRUE(retries_.take_news());
+  EXPECT_EQ(retries_.report(), (std::vector<UnservedResource>{{kSocket.type, kSocket.key, kTaken}}));
+  recover();
+  EXPECT_TRUE(retries_.take_news());
+  EXPECT_EQ(retries_.report(), std::vector<UnservedResource>());
+}
+
+TEST_F(RetriesTest, OfAnotherReplicaAreKnownAndTriedThere) {
+  retries_.heard("other", {{kSocket.type, kSocket.key, kTaken}});
+  EXPECT_EQ(change(), "taken");
+  EXPECT_FALSE(retries_.wake_at());
+  EXPECT_FALSE(retries_.take_news()) << "that replica has told it";
+  EXPECT_EQ(retries_.report(), std::vector<UnservedResource>());
+}
+
+TEST_F(RetriesTest, OfAnotherReplicaEndWhenItSaysSoAndWhenItIsGone) {
+  for (int i = 0; i < 2; ++i) {
+    retries_.heard("other", {{kSocket.type, kSocket.key, kTaken}});
+    EXPECT_EQ(change(), "taken");
+    retries_.heard("other", {});
+    EXPECT_EQ(change(), "fine");
+  }
+}
+
+TEST_F(RetriesTest, OfOursCountBeforeThoseOfOthers) {
+  const translate::Unserved denied{.address = "0.0.0.0:80", .words = "Permission denied"};
+  retries_.heard("other", {{kSocket.type, kSocket.key, denied}});
+  refuse();
+  const auto changes = retries_.take_changes();
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].second, kTaken);
+}
+
 }  // namespace
 }  // namespace sluice::control

@@ -33,6 +33,7 @@
 #include "control/problem_log.h"
 #include "control/proxies.h"
 #include "control/proxy_accounts.h"
+#include "control/remarks.h"
 #include "control/retries.h"
 #include "control/signals.h"
 #include "control/status_file.h"
@@ -54,6 +55,15 @@ using xds::ResourceType;
 
 // Statuses are for people and scripts to look at: at most so often they are written.
 constexpr std::chrono::milliseconds kStatusInterval{500};
+// In a pod, where nobody looks into files: the objects have them.
+constexpr std::chrono::milliseconds kStatusIntervalInPods{5'000};
+// Problems of a cluster's objects that are gone sooner are nobody's business: they come one after the other.
+constexpr std::chrono::milliseconds kProblemsLast{1'000};
+// A thousand of a cluster's objects come within seconds, each by itself, and a commit costs what a route
+// table costs, here and in Envoys. So after one there is none for a while, of so many times its CPU; which is
+// nothing after an endpoint's.
+constexpr int kRest = 50;
+constexpr std::chrono::milliseconds kLongestRest{100};
 // After this many runs of stages so much memory has come and gone that giving it back is worth some
 // milliseconds.
 constexpr std::uint64_t kRunsWorthATrim = 5'000;
@@ -204,6 +214,7 @@ class Control {
   void hand_over();
   std::vector<ir::ProxyKey> serve();
   void report_problems();
+  void tell_problems();
   void write_statuses();
   std::optional<Clock::time_point> wake_at() const;
 
@@ -253,6 +264,7 @@ class Control {
   bool begun_ = false;  // all that there is was read once: until then nothing is served, nor taken away
   std::vector<proxy::Event> early_;  // until then
   bool dirty_ = false;
+  Clock::time_point rests_until_;  // before that there is no commit
   std::uint64_t runs_since_trim_ = 0;
   std::vector<std::string> changed_;  // objects, for the log
   Proxies proxies_{runs_envoys() ? Proxies::Heirs::kOfPorts : Proxies::Heirs::kOfGateways};
@@ -267,8 +279,9 @@ class Control {
   bool news_ = true;                     // for other replicas; the first are that we are there
   bool partial_ = false;                 // as the last batch said
   std::set<std::uint16_t> taken_ports_;  // which the runner knows of
-  ProblemLog problem_log_;
+  ProblemLog problem_log_{options_.cluster ? kProblemsLast : std::chrono::milliseconds()};
   ExpiryWatch expiry_{pipeline_, problem_log_};
+  Remarks remarks_{pipeline_, problem_log_};
   std::optional<Verdicts> verdicts_;                            // from the start on, when the folder is ours
   std::shared_ptr<const std::vector<Problem>> known_problems_;  // null: to be made for who looks next
   std::optional<Clock::time_point> statuses_due_;
@@ -507,9 +520,10 @@ int Control::run() {
     }
     dirty_ = modules_.retry(Clock::now()) || dirty_;
     dirty_ = verdicts_->take_dirty() || dirty_;
-    if (dirty_ && begun_) commit();
+    if (dirty_ && begun_ && Clock::now() >= rests_until_) commit();
     tell_others();
     if (expiry_.look_if_due(std::chrono::system_clock::now())) report_problems();
+    if (const auto at = problem_log_.wake_at(); at && Clock::now() >= *at) tell_problems();
     hand_over();
     if (statuses_due_ && Clock::now() >= *statuses_due_) write_statuses();
     unsaved = verdicts_->save_good_versions();
@@ -532,7 +546,12 @@ void Control::handle(Stop stop) {
 
 void Control::handle(source::Batch batch) {
   std::size_t upserted = 0;
+  bool remarked = false;
   for (const api::BoundObject& object : batch.upserted) {
+    const auto its = batch.remarks.find(object.key);
+    remarked = remarks_.set(object.key,
+                            its == batch.remarks.end() ? std::vector<Problem>() : std::move(its->second)) ||
+               remarked;
     // In a cluster much changes of which nothing is read: statuses, ours among them.
     if (!pipeline_.upsert(object)) continue;
     ++upserted;
@@ -540,15 +559,18 @@ void Control::handle(source::Batch batch) {
   }
   for (const ObjectKey& object : batch.deleted) {
     pipeline_.erase(object);
+    remarks_.set(object, {});
     verdicts_->deleted(object);
     changed_.push_back(object.to_string());
   }
   const bool other = upserted + batch.deleted.size() > 0;
   if (other || !begun_) observer_.read(upserted, batch.deleted.size(), batch.noticed);
   const bool same = begun_ && !other && batch.problems == source_problems_ && batch.partial == partial_;
-  if (same) return;
-  pipeline_.set_unusable(batch.problems);
-  replace_problems(source_problems_, std::move(batch.problems));
+  if (same && !remarked) return;
+  if (batch.problems != source_problems_) {
+    pipeline_.set_unusable(batch.problems);
+    replace_problems(source_problems_, std::move(batch.problems));
+  }
   partial_ = batch.partial;
   dirty_ = true;
   if (!begun_) begin();
@@ -633,8 +655,10 @@ void Control::handle(Nodes nodes) {
 
 void Control::handle(Heard heard) {
   if (heard.report) serving_elsewhere_.merge(std::set(heard.report->acknowledged));
+  retries_.heard(heard.replica, heard.report ? heard.report->unserved : std::vector<UnservedResource>());
   verdicts_->heard(heard.replica, std::move(heard.report));
   acknowledged_elsewhere();
+  note_retries();
 }
 
 // Proxies that serve are programmed, whoever tells them what.
@@ -651,9 +675,11 @@ void Control::acknowledged_elsewhere() {
 void Control::tell_others() {
   if (cluster_ == nullptr || !begun_) return;
   const bool others = verdicts_->take_news();
-  if (!std::exchange(news_, false) && !others) return;
+  const bool unserved = retries_.take_news();
+  if (!std::exchange(news_, false) && !others && !unserved) return;
   ReplicaReport report = verdicts_->report();
   report.acknowledged = serving_here_;
+  report.unserved = retries_.report();
   cluster_->tell(std::move(report));
 }
 
@@ -836,6 +862,10 @@ void Control::commit() {
   observer_.served(commit_, served, Clock::now());
   const std::uint64_t cpu_us = thread_cpu_us() - before;
   observer_.committed(commit_, stats, std::chrono::microseconds(cpu_us));
+  if (options_.cluster) {
+    rests_until_ =
+        Clock::now() + std::min<Clock::duration>(kLongestRest, kRest * std::chrono::microseconds(cpu_us));
+  }
   observer_.objects(pipeline_.count_objects());
   observer_.held_back(verdicts_->count_held_back());
   if (!changed_.empty()) {
@@ -853,9 +883,11 @@ void Control::commit() {
   if (cluster_ != nullptr) cluster_->committed(pipeline_, !partial_);
   follow_accounts();
   expiry_.committed(std::chrono::system_clock::now());
+  remarks_.committed();
   report_problems();
   pipeline_.forget_changes();
-  if (!statuses_due_) statuses_due_ = Clock::now() + kStatusInterval;
+  if (!statuses_due_)
+    statuses_due_ = Clock::now() + (runs_envoys() ? kStatusInterval : kStatusIntervalInPods);
 }
 
 // What the last commit changed for each proxy.
@@ -926,9 +958,14 @@ void Control::report_problems() {
   const Pipeline::ProblemChanges changes = pipeline_.problem_changes();
   problem_log_.remove_all(changes.removed);
   problem_log_.add_all(changes.added);
-  const ProblemLog::News news = problem_log_.report([this](Problem& problem) { source_->locate(problem); });
+  tell_problems();
+}
+
+void Control::tell_problems() {
+  if (problem_log_.is_touched()) known_problems_ = nullptr;
+  const ProblemLog::News news =
+      problem_log_.report([this](Problem& problem) { source_->locate(problem); }, Clock::now());
   if (news.empty()) return;
-  known_problems_ = nullptr;
   observer_.problems(news.added, news.removed);
 }
 
@@ -943,7 +980,9 @@ void Control::hand_over() {
 // When there is something to do though nobody has said anything.
 std::optional<Clock::time_point> Control::wake_at() const {
   std::optional<Clock::time_point> wake = statuses_due_;
-  for (const auto& at : {retries_.wake_at(), proxies_.wake_at(), modules_.retry_at()}) {
+  if (dirty_ && begun_) wake = wake ? std::min(*wake, rests_until_) : rests_until_;
+  for (const auto& at :
+       {retries_.wake_at(), proxies_.wake_at(), modules_.retry_at(), problem_log_.wake_at()}) {
     if (at) wake = wake ? std::min(*wake, *at) : *at;
   }
   if (const auto wait = expiry_.wait(std::chrono::system_clock::now())) {

@@ -21,7 +21,6 @@ namespace sluice::control {
 namespace {
 
 using nlohmann::json;
-using namespace nlohmann::literals;
 using Row = std::shared_ptr<const translate::ObjectStatus>;
 
 // So many comparisons in a row, of some ten microseconds each: events are not kept waiting for longer.
@@ -124,6 +123,7 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
     Row sent;                  // what that says
     std::string sent_for;      // the version that it was made for
     std::size_t body = 0;      // its hash
+    std::size_t after = 0;     // hash of what the server's status is to be then
     std::size_t left_out = 0;  // hash of what the server did not keep of it
   };
 
@@ -138,6 +138,10 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
                        object.kind == api::kind_of<api::Gateway>() ||
                        object.kind == api::kind_of<api::ListenerSet>();
     return first ? *gateway_writer_ : *writer_;
+  }
+
+  static std::string text_of(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
   }
 
   static std::size_t hash_of(const status::Patch& patch) {
@@ -189,7 +193,10 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
     entry.writing = true;
     entry.sent = wanted;
     entry.sent_for = entry.server.version;
-    std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
+    std::string text = text_of(body);
+    json after = present.is_object() ? present : json::object();
+    after.merge_patch(body["status"]);
+    entry.after = std::hash<std::string>()(text_of(after));
     entry.body = std::hash<std::string>()(text);
     kube::Writer& writer = writer_of(object);
     writer.forget(entry.target);  // what was written last is not what the server has
@@ -217,14 +224,19 @@ class StatusWriter::Work : public std::enable_shared_from_this<StatusWriter::Wor
   // The source tells of what was written a little later. Until then the answer says what the server has,
   // unless the source has told of a change meanwhile.
   void acknowledged(const ObjectKey& object, Seen& entry, const kube::Answer& answer) {
-    const json after = json::parse(answer.body, nullptr, false);
-    const json present = after.is_object() ? after.value("status", json()) : json();
-    const auto rest =
-        status::patch(object.kind, entry.sent.get(), present, options_.controller_name, options_.now());
-    entry.left_out = rest ? hash_of(*rest) : 0;
-    if (entry.server.version != entry.sent_for || !after.is_object()) return;
-    entry.server.version = after.value("/metadata/resourceVersion"_json_pointer, entry.server.version);
-    entry.server.json = present.is_null() ? "" : present.dump();
+    const std::optional<kube::Parts> parts = kube::parts_of(answer.body);
+    const std::string_view text = parts && parts->status != "null" ? parts->status : "";
+    entry.left_out = 0;
+    // Most servers write JSON as we do: then there is nothing to compare.
+    if (std::hash<std::string_view>()(text) != entry.after) {
+      const json present = text.empty() ? json() : json::parse(text, nullptr, false);
+      const auto rest =
+          status::patch(object.kind, entry.sent.get(), present, options_.controller_name, options_.now());
+      if (rest) entry.left_out = hash_of(*rest);
+    }
+    if (entry.server.version != entry.sent_for || !parts) return;
+    if (!parts->version.empty()) entry.server.version = parts->version;
+    entry.server.json = text;
   }
 
   kube::Client& client_;

@@ -77,7 +77,7 @@ class Verdicts {
 
   // What another replica says now; nothing: it is gone.
   void heard(const std::string& replica, std::optional<ReplicaReport> report);
-  // What is to be said to others: all but which proxies have acknowledged.
+  // What is to be said to others: of what proxies refuse for an object's fault.
   ReplicaReport report() const;
   // Whether that has changed since the last call.
   bool take_news() { return std::exchange(news_, false); }

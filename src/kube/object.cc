@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -217,6 +218,29 @@ std::expected<Object, std::string> read_object(std::string_view json, const Reso
     return std::unexpected(fmt::format("{} has no resourceVersion", quote(object->name.to_string())));
   }
   return object;
+}
+
+std::optional<Parts> parts_of(std::string_view json) {
+  Parts parts;
+  const auto add = [&parts](std::string_view key, std::string_view value) {
+    const std::hash<std::string_view> hash;
+    constexpr std::uint64_t kPrime = 0x100000001b3;  // of FNV
+    parts.content = (parts.content ^ hash(key)) * kPrime;
+    parts.content = (parts.content ^ hash(value)) * kPrime;
+    return !value.empty();
+  };
+  Skimmer skimmer(json);
+  const bool whole = skimmer.members([&](std::string_view key) {
+    if (key == "status") return !(parts.status = skimmer.value()).empty();
+    if (key != "metadata") return add(key, skimmer.value());
+    return skimmer.members([&](std::string_view field) {
+      if (field == "resourceVersion") return skimmer.string(parts.version);
+      if (field == "managedFields") return !skimmer.value().empty();
+      return add(field, skimmer.value());
+    });
+  });
+  if (!whole || !skimmer.at_end()) return std::nullopt;
+  return parts;
 }
 
 std::expected<ListPage, std::string> read_list(std::string_view body, const Resource& resource) {

@@ -78,6 +78,16 @@ std::expected<WatchEvent, std::string> read_event(std::string_view line, const R
 std::optional<Status> read_status(std::string_view body);
 std::expected<Object, std::string> read_object(std::string_view json, const Resource& resource);
 
+// An object's status, and the rest.
+struct Parts {
+  std::string version;      // resourceVersion
+  std::string_view status;  // its text in that of the object, or empty
+  // Of all that somebody may have written on purpose: not of the status, the version, and who wrote what.
+  std::uint64_t content = 0;
+};
+// Nothing where it is no JSON of an object.
+std::optional<Parts> parts_of(std::string_view json);
+
 // "it answers with status 403: pods is forbidden", of a status and its body.
 std::string describe(unsigned status, std::string_view body);
 

@@ -1,7 +1,9 @@
 #include "kube/object.h"
 
+#include <cstdint>
 #include <random>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -199,6 +201,26 @@ TEST(Describe, SaysWhatTheServerSays) {
   EXPECT_EQ(describe(403, R"({"kind":"Status","message":"pods is\nforbidden"})"),
             "it answers with status 403: pods is forbidden");
   EXPECT_EQ(describe(502, "<html>"), "it answers with status 502");
+}
+
+TEST(Object, ItsPartsAreTheStatusAndTheRest) {
+  const auto parts = parts_of(R"({"spec":{"a":1},"status":{"b":[2]},"metadata":{"resourceVersion":"7"}})");
+  ASSERT_TRUE(parts);
+  EXPECT_EQ(parts->status, R"({"b":[2]})");
+  EXPECT_EQ(parts->version, "7");
+  EXPECT_FALSE(parts_of(R"({"spec":{"a":1})"));
+}
+
+TEST(Object, ItsContentIsWhatSomebodyWroteOnPurpose) {
+  const auto content = [](const char* metadata, const char* rest) {
+    return parts_of(fmt::format(R"({{"metadata":{{{}}},{}}})", metadata, rest))->content;
+  };
+  const std::uint64_t one = content(R"("name":"a","resourceVersion":"7","managedFields":[])", R"("spec":{})");
+  EXPECT_EQ(
+      content(R"("name":"a","resourceVersion":"8","managedFields":[1])", R"("spec":{},"status":{"x":1})"),
+      one);
+  EXPECT_NE(content(R"("name":"a","resourceVersion":"7")", R"("spec":{"x":1})"), one);
+  EXPECT_NE(content(R"("name":"a","resourceVersion":"7","labels":{"x":"1"})", R"("spec":{})"), one);
 }
 
 }  // namespace

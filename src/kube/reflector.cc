@@ -177,16 +177,21 @@ Reflector::Step Reflector::data_replaced() {
 
 void Reflector::opened(Time now) {
   opened_ = now;
-  if (!problem_.empty()) sink_.recovered();
-  problem_.clear();
+  recover();
 }
 
 void Reflector::progress() {
   backoff_.reset();
   silent_ = 0;
   bad_ = 0;
-  if (!problem_.empty()) sink_.recovered();
+  recover();
+}
+
+void Reflector::recover() {
+  forbidden_ = 0;
+  if (problem_.empty()) return;
   problem_.clear();
+  sink_.recovered();
 }
 
 std::optional<Reflector::Step> Reflector::line(std::string_view text, Time) {
@@ -249,19 +254,23 @@ Reflector::Step Reflector::ended(const Outcome& outcome, Time now) {
 }
 
 Reflector::Step Reflector::refused(const Answer& answer, Next next) {
-  return fail(describe(answer.status, answer.body), next, answer.retry_after);
+  return fail(describe(answer.status, answer.body), next, answer.retry_after, answer.status == 403);
 }
 
-Reflector::Step Reflector::fail(std::string text, Next next, std::optional<std::chrono::seconds> at_least) {
+Reflector::Step Reflector::fail(std::string text, Next next, std::optional<std::chrono::seconds> at_least,
+                                bool forbidden) {
   if (next == Next::kList && doing_ != Next::kList) {
     pages_.clear();
     more_.clear();
   }
   doing_ = next;
   text = fmt::format("{}: {}", watched_.resource.title(), text);
-  if ((!synced_ || backoff_.tries() > 0) && text != problem_) {
+  forbidden_ = forbidden ? forbidden_ + 1 : 0;
+  const bool is_forbidden = forbidden_ >= kForbiddenTries;
+  if ((!synced_ || backoff_.tries() > 0) && (text != problem_ || is_forbidden != is_forbidden_)) {
     problem_ = text;
-    sink_.problem(text);
+    is_forbidden_ = is_forbidden;
+    is_forbidden ? sink_.forbidden(text) : sink_.problem(text);
   }
   std::chrono::milliseconds delay = backoff_.next(random_);
   if (at_least) delay = std::max(delay, jittered(std::min(*at_least, kLongestAsked), kSpread, random_));

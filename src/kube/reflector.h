@@ -24,6 +24,9 @@
 // objects it is believed only after kMissingTries, for a server that starts may not know its own resources
 // yet.
 //
+// What it may not read (403) may be a server that starts and does not know its rules yet. It is believed
+// after kForbiddenTries in a row, some seconds, and asked for again for ever; what was told before stays.
+//
 // Failures are followed by a delay that doubles, with jitter, and no less than what the server asks for
 // (Retry-After). Only what a watch tells ends them: a list that succeeds between two 410 is no progress.
 // A problem is told at once while nothing is known, later from the second failure in a row on.
@@ -74,7 +77,9 @@ class Sink {
   virtual void missing() = 0;
   // It does not get through: a sentence. Again when the sentence changes.
   virtual void problem(const std::string& text) = 0;
-  // After a problem().
+  // The same, and it is that we may not read it.
+  virtual void forbidden(const std::string& text) { problem(text); }
+  // After a problem() or forbidden().
   virtual void recovered() = 0;
 };
 
@@ -92,6 +97,7 @@ class Reflector {
     std::chrono::milliseconds settled{10'000};
   };
   static constexpr int kMissingTries = 3;
+  static constexpr int kForbiddenTries = 4;
   static constexpr std::chrono::seconds kLongestAsked{60};  // of Retry-After
 
   // What to do next.
@@ -134,12 +140,14 @@ class Reflector {
   Step listed(const Answer& answer);
   Step not_found(std::string text);
   Step probed(const Outcome& outcome);
-  Step fail(std::string text, Next next, std::optional<std::chrono::seconds> at_least = std::nullopt);
+  Step fail(std::string text, Next next, std::optional<std::chrono::seconds> at_least = std::nullopt,
+            bool forbidden = false);
   Step refused(const Answer& answer, Next next);
   Step data_replaced();
   void take(ListPage page);
   void take(WatchEvent event);
   void progress();
+  void recover();
 
   const Watched watched_;
   const Options options_;
@@ -164,7 +172,9 @@ class Reflector {
   int silent_ = 0;     // watches in a row that did not
   int bad_ = 0;        // watches in a row that ended with what nobody can read, or with an error
   Backoff backoff_;
-  std::string problem_;  // as told
+  int forbidden_ = 0;          // in a row
+  std::string problem_;        // as told
+  bool is_forbidden_ = false;  // as told
 };
 
 }  // namespace sluice::kube

@@ -43,6 +43,7 @@ class Notes final : public Sink {
   void deleted(const NamespacedName& name) override { lines.push_back("deleted " + name.name); }
   void missing() override { lines.emplace_back("missing"); }
   void problem(const std::string& text) override { lines.push_back("problem " + text); }
+  void forbidden(const std::string& text) override { lines.push_back("forbidden " + text); }
   void recovered() override { lines.emplace_back("recovered"); }
 
   std::vector<std::string> take() { return std::exchange(lines, {}); }
@@ -357,6 +358,35 @@ TEST_F(ReflectorTest, ForgetsA404ThatPasses) {
   waited();
   answer(200, page("7", {object("a", "5")}));
   EXPECT_EQ(notes_.take().back(), "replaced =1");
+}
+
+TEST_F(ReflectorTest, ThatItMayNotReadIsBelievedAfterSomeTries) {
+  reflector_.start();
+  for (int i = 1; i < Reflector::kForbiddenTries; ++i) answer(403, "");
+  EXPECT_THAT(notes_.take(), ElementsAre("problem pods: it answers with status 403"));
+  answer(403, "");
+  EXPECT_THAT(notes_.take(), ElementsAre("forbidden pods: it answers with status 403"));
+  answer(403, "");
+  EXPECT_THAT(notes_.take(), IsEmpty());
+}
+
+TEST_F(ReflectorTest, ThatItMayNotReadIsNotBelievedOfAServerThatIsNotThere) {
+  reflector_.start();
+  for (int i = 0; i < Reflector::kForbiddenTries; ++i) {
+    answer(403, "");
+    answer(Failure::Reason::kBroken);
+  }
+  EXPECT_THAT(notes_.take(), testing::Not(testing::Contains(StartsWith("forbidden"))));
+}
+
+TEST_F(ReflectorTest, ReadsWhatItMayReadAgain) {
+  reflector_.start();
+  for (int i = 0; i < Reflector::kForbiddenTries; ++i) answer(403, "");
+  notes_.take();
+  EXPECT_EQ(waited(), kList);
+  EXPECT_EQ(answer(200, page("7", {object("a", "5")})), watch_of("7"));
+  reflector_.opened(now_);
+  EXPECT_THAT(notes_.take(), ElementsAre("replaced a@5", "recovered"));
 }
 
 TEST_F(ReflectorTest, RetriesAListThatItCannotRead) {

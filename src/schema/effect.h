@@ -8,9 +8,13 @@
 // Fields that mean nothing wherever we run are declared passive(), by themselves or as all that is below a
 // Type: nobody misses them.
 //
+// An API server writes defaults into objects: what has the default of its field need not be what somebody
+// wrote.
+//
 // Threads: pure function.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/problem.h"
@@ -19,7 +23,11 @@
 
 namespace sluice::schema {
 
-// Appends a warning for each of the outermost such fields in a tree that check() takes.
-void report_ineffective(const Tree& tree, const Type& type, std::vector<Problem>* problems);
+enum class Writer : std::uint8_t { kUser, kServer };
+
+// Appends a warning for each of the outermost such fields in a tree that check() takes, whoever wrote it; of
+// a server's not for those with their default.
+void report_ineffective(const Tree& tree, const Type& type, std::vector<Problem>* problems,
+                        Writer writer = Writer::kUser);
 
 }  // namespace sluice::schema

@@ -32,11 +32,11 @@ Type spec() {
                  field<&Spec::patches>("patches", list(object({field("op", string())})))});
 }
 
-std::vector<std::string> found(const std::string& text, const Type& type) {
+std::vector<std::string> found(const std::string& text, const Type& type, Writer writer = Writer::kUser) {
   std::vector<Problem> problems;
   const std::vector<Document> documents = parse(text, "t.yaml", &problems);
   EXPECT_TRUE(problems.empty());
-  report_ineffective(documents.at(0).tree, type, &problems);
+  report_ineffective(documents.at(0).tree, type, &problems, writer);
   std::vector<std::string> paths;
   for (const Problem& problem : problems) {
     EXPECT_EQ(problem.code, "support/no-effect");
@@ -59,6 +59,13 @@ TEST(Effect, WhatIsBoundOrAbsentOrPassiveIsNot) {
 
 TEST(Effect, WhatIsBelowATreeThatIsBoundIsBoundWithIt) {
   EXPECT_THAT(found("patches: [{op: add}]\n", spec()), IsEmpty());
+}
+
+TEST(Effect, ADefaultIsReportedOfAUserAndNotOfAServer) {
+  const auto type = [] { return object({field("mode", string()).defaults_to("Soft")}); };
+  EXPECT_THAT(found("mode: Soft\n", type(), Writer::kUser), ElementsAre("mode"));
+  EXPECT_THAT(found("mode: Soft\n", type(), Writer::kServer), IsEmpty());
+  EXPECT_THAT(found("mode: Hard\n", type(), Writer::kServer), ElementsAre("mode"));
 }
 
 TEST(Effect, SaysWhatItIsAndWhere) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,9 @@ struct Batch {
   // Some of what the source is to read cannot be seen now, which is among the problems: objects that it never
   // handed out may be there all the same.
   bool partial = false;
+  // Of objects in upserted, that may be nobody's whom we serve: warnings that are told while they are ours
+  // (control/remarks.h). Those that are not here have none, or have them among the problems.
+  std::map<ObjectKey, std::vector<Problem>> remarks;
   // When the first of the changes was noticed.
   std::chrono::steady_clock::time_point noticed = std::chrono::steady_clock::now();
 };

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import unittest
 from pathlib import Path
@@ -92,6 +93,23 @@ class ReplicasTest(unittest.TestCase):
         # Its version is mended by whoever wrote it.
         self.cluster.put(self.route("bad"))
         wait_for(lambda: self.condition("bad", "Accepted").get("status") == "True", "it is accepted", 30)
+
+    def test_a_port_that_an_envoy_of_a_follower_does_not_get_is_told_by_the_leader(self) -> None:
+        self.start_leader_without_envoys()
+        follower = self.start("follower")
+        follower.wait_line(lambda line: line.message == "acknowledged", "its Envoy is served", seconds=30)
+
+        def message() -> str:
+            listeners = self.cluster.status("Gateway", "web").get("listeners", [])
+            return str([condition(each["conditions"], "Programmed") for each in listeners])
+
+        with socket.socket() as taken:
+            taken.bind(("0.0.0.0", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            self.cluster.put(gateway([http_listener("http", self.port), http_listener("taken", port)]))
+            wait_for(lambda: f"{port} is in use" in message(), "the condition says why", 30)
+        wait_for(lambda: "is in use" not in message(), "the follower's Envoy has got it", 60)
 
     def test_what_a_follower_found_out_outlives_it(self) -> None:
         leader = self.start_leader_without_envoys()

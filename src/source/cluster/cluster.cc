@@ -5,16 +5,18 @@
 #include <ctime>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "api/definitions.h"
+#include "api/vain.h"
 #include "kube/backoff.h"
 #include "kube/list_watch.h"
 #include "tree/json.h"
-#include "tree/write.h"
 
 namespace sluice::source {
 namespace {
@@ -25,6 +27,12 @@ using std::chrono::milliseconds;
 // Of a delay, so that not all kinds that are missing are looked for at once.
 constexpr double kSpread = 0.25;
 constexpr char kNoReleases[] = "type!=helm.sh/release.v1";
+
+// Of such kinds it follows which Envoys there are to be.
+bool decides_on_proxies(const GroupKind& kind) {
+  return kind == api::kind_of<api::GatewayClass>() || kind == api::kind_of<api::Gateway>() ||
+         kind == api::kind_of<api::ListenerSet>() || kind == api::kind_of<api::EnvoyProxy>();
+}
 
 std::string date_of(std::chrono::system_clock::time_point time) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
@@ -51,21 +59,31 @@ class Unit final : public kube::Sink {
   const GroupKind& kind() const { return kind_; }
   bool in_namespaces() const { return info_.is_namespaced; }
   bool is_running() const { return running_; }
-  bool is_listed() const { return listed_ || !is_needed(); }
+  // All that is to be seen of it was told.
+  bool is_listed() const { return listed_ || forbidden_ || !is_needed(); }
   bool has_objects() const { return !known_.empty(); }
   bool has(const NamespacedName& name) const { return known_.contains(name); }
   // Why the server is not read, or empty: with the kind, and without.
   const std::string& problem() const { return problem_; }
   std::string problem_of_any_kind() const;
+  // That problem is that we may not read it.
+  bool is_forbidden() const { return forbidden_; }
+  Problem problem_of_rights() const;
 
   void replaced(kube::Difference difference) override;
   void applied(kube::Object object) override;
   void deleted(const NamespacedName& name) override;
   void missing() override;
   void problem(const std::string& text) override;
+  void forbidden(const std::string& text) override;
   void recovered() override;
 
  private:
+  struct Known {
+    std::uint64_t version = 0;             // hash of uid and versions
+    std::optional<std::uint64_t> content;  // kube::Parts has it; of kinds of which statuses are told
+  };
+
   bool is_needed() const { return needed_by_ == nullptr || needed_by_->has_objects(); }
   kube::Resource resource() const;
   void start();
@@ -87,9 +105,10 @@ class Unit final : public kube::Sink {
   int round_ = 0;               // of start() and stop(): what was to be done in another is not done
   bool fresh_ = true;           // what is listed next is everything
   bool listed_ = false;
-  std::map<NamespacedName, std::uint64_t> known_;  // by the hash of uid and versions
-  std::set<NamespacedName> hidden_;                // that are there, in a namespace that is left out
+  std::map<NamespacedName, Known> known_;
+  std::set<NamespacedName> hidden_;  // that are there, in a namespace that is left out
   std::string problem_;
+  bool forbidden_ = false;
 };
 
 class Watching : public std::enable_shared_from_this<Watching> {
@@ -111,7 +130,12 @@ class Watching : public std::enable_shared_from_this<Watching> {
   }
 
   bool is_visible(const NamespacedName& name) const;
-  void upsert(ObjectKey key, const kube::Object& object, const kube::Resource& resource);
+  void upsert(const ObjectKey& key, const kube::Object& object);
+  bool tells_status_of(const GroupKind& kind) const {
+    return options_.with_status.contains(kind) && hooks_.on_status;
+  }
+  void tell_status(const ObjectKey& key, const kube::Resource& resource, const kube::Object& object,
+                   std::string_view status) const;
   void erase(const ObjectKey& key, const kube::Resource& resource);
   // What units there are, or how far each is, has changed.
   void changed(const Unit& unit);
@@ -125,8 +149,11 @@ class Watching : public std::enable_shared_from_this<Watching> {
   void await_quiet(milliseconds delay);
   void look_at_problem();
   std::optional<Problem> problem_with_server() const;
+  std::vector<Problem> problems_of_rights() const;
   std::vector<Problem> problems() const;
+  bool reads_some() const;
   bool all_listed() const;
+  bool is_partial() const;
   void flush();
 
   kube::Client& client_;
@@ -140,6 +167,7 @@ class Watching : public std::enable_shared_from_this<Watching> {
   Unit* selected_ = nullptr;  // the namespaces that are to be seen, where they are selected
 
   Pending pending_;
+  std::map<ObjectKey, std::vector<Problem>> pending_remarks_;
   std::map<ObjectKey, std::vector<Problem>> unusable_;  // objects that could not be bound
   bool told_first_ = false;
   bool dirty_ = false;  // there is something for a batch
@@ -148,6 +176,7 @@ class Watching : public std::enable_shared_from_this<Watching> {
   Clock::time_point last_;
 
   std::optional<Problem> server_;  // what is wrong with it, as told
+  std::vector<Problem> rights_;    // that we may not read kinds, as told
   std::optional<std::chrono::system_clock::time_point> since_;
   bool settling_ = false;
 };
@@ -164,6 +193,18 @@ kube::Resource Unit::resource() const {
 std::string Unit::problem_of_any_kind() const {
   const std::string own = resource().title() + ": ";
   return problem_.starts_with(own) ? problem_.substr(own.size()) : problem_;
+}
+
+Problem Unit::problem_of_rights() const {
+  const kube::Resource its = resource();
+  const bool in_one = !name_space_.empty();
+  return {.code = "cluster/forbidden",
+          .message =
+              fmt::format("objects of kind {}{} are not read: {}", its.kind,
+                          in_one ? fmt::format(" in namespace {}", name_space_) : "", problem_of_any_kind()),
+          .suggestion = fmt::format(R"(add to its {} the rule `{{apiGroups: ["{}"], resources: [{}], verbs: )"
+                                    R"([list, watch]}}`)",
+                                    in_one ? "Role there" : "ClusterRole", its.group, its.plural)};
 }
 
 void Unit::look() {
@@ -229,9 +270,17 @@ void Unit::take(const kube::Object& object) {
   }
   const std::uint64_t version =
       std::hash<std::string>()(fmt::format("{} {} {}", object.uid, object.version, info_.versions[version_]));
-  const auto [known, added] = known_.try_emplace(object.name, version);
-  if (!added && std::exchange(known->second, version) == version) return;
-  watching_.upsert({kind_, object.name}, object, resource());
+  const auto [at, added] = known_.try_emplace(object.name);
+  Known& known = at->second;
+  if (std::exchange(known.version, version) == version && !added) return;
+  if (watching_.tells_status_of(kind_)) {
+    const std::optional<kube::Parts> parts = kube::parts_of(object.json);
+    if (parts) watching_.tell_status({kind_, object.name}, resource(), object, parts->status);
+    // Of such a kind half of all changes are our own statuses.
+    const std::optional<std::uint64_t> content = parts ? std::optional(parts->content) : std::nullopt;
+    if (std::exchange(known.content, content) == content && content) return;
+  }
+  watching_.upsert({kind_, object.name}, object);
 }
 
 void Unit::drop(const NamespacedName& name) {
@@ -290,12 +339,22 @@ void Unit::missing() {
 
 void Unit::problem(const std::string& text) {
   problem_ = text;
+  forbidden_ = false;
   watching_.problems_changed();
+}
+
+// Whoever gave us no right to a kind is not to lose all others for it.
+void Unit::forbidden(const std::string& text) {
+  problem_ = text;
+  forbidden_ = true;
+  watching_.problems_changed();
+  watching_.changed(*this);
 }
 
 void Unit::recovered() {
   if (problem_.empty()) return;
   problem_.clear();
+  forbidden_ = false;
   watching_.problems_changed();
 }
 
@@ -336,31 +395,38 @@ bool Watching::is_visible(const NamespacedName& name) const {
          selected_->has({"", name.namespace_.text()});
 }
 
-void Watching::upsert(ObjectKey key, const kube::Object& object, const kube::Resource& resource) {
+void Watching::tell_status(const ObjectKey& key, const kube::Resource& resource, const kube::Object& object,
+                           std::string_view status) const {
+  hooks_.on_status(
+      key, resource,
+      ServerStatus{
+          .uid = object.uid, .version = object.version, .json = std::string(status == "null" ? "" : status)});
+}
+
+void Watching::upsert(const ObjectKey& key, const kube::Object& object) {
   std::vector<Problem> problems;
   const std::vector<Document> documents = parse_json(object.json, "", &problems);
   api::ReadObject read;
+  std::vector<Problem> remarks;
   if (problems.empty() && documents.size() == 1) {
     const Tree& tree = documents.front().tree;
     read = api::read_object(tree, api::Trust::kFromServer);
     std::ranges::move(read.problems, std::back_inserter(problems));
-    if (options_.with_status.contains(key.kind) && hooks_.on_status) {
-      const Tree* const status = tree.find("status");
-      hooks_.on_status(key, resource,
-                       ServerStatus{.uid = object.uid,
-                                    .version = object.version,
-                                    .json = status == nullptr ? "" : to_json(*status)});
-    }
+    remarks = api::said_in_vain(tree);
   }
   // Where it stands in what the server sends means nothing to people.
-  for (Problem& problem : problems) {
-    problem.where = {};
-    problem.object = key;
-    for (Related& also : problem.also) also.where = {};
+  for (std::vector<Problem>* all : {&problems, &remarks}) {
+    for (Problem& problem : *all) {
+      problem.where = {};
+      problem.object = key;
+      for (Related& also : problem.also) also.where = {};
+    }
   }
   if (read.bound) {
     read.bound->key = key;
     pending_[key] = std::move(read.bound);
+    pending_remarks_.erase(key);
+    if (!remarks.empty()) pending_remarks_[key] = std::move(remarks);
   }
   if (problems.empty()) {
     unusable_.erase(key);
@@ -377,11 +443,10 @@ void Watching::upsert(ObjectKey key, const kube::Object& object, const kube::Res
 
 void Watching::erase(const ObjectKey& key, const kube::Resource& resource) {
   pending_[key] = std::nullopt;
+  pending_remarks_.erase(key);
   unusable_.erase(key);
   note();
-  if (options_.with_status.contains(key.kind) && hooks_.on_status) {
-    hooks_.on_status(key, resource, std::nullopt);
-  }
+  if (tells_status_of(key.kind)) hooks_.on_status(key, resource, std::nullopt);
   if (key.kind == namespaces_ && selected_ != nullptr) {
     for (const auto& unit : units_) {
       if (unit->in_namespaces()) unit->hide(key.name.name);
@@ -398,7 +463,13 @@ void Watching::changed(const Unit& unit) {
 }
 
 bool Watching::all_listed() const {
-  return std::ranges::all_of(units_, [](const auto& unit) { return unit->is_listed(); });
+  return reads_some() && std::ranges::all_of(units_, [](const auto& unit) { return unit->is_listed(); });
+}
+
+bool Watching::is_partial() const {
+  return server_ || !all_listed() || std::ranges::any_of(units_, [](const auto& unit) {
+           return unit->is_forbidden() && decides_on_proxies(unit->kind());
+         });
 }
 
 void Watching::note() {
@@ -433,8 +504,10 @@ void Watching::problems_changed() {
 void Watching::look_at_problem() {
   std::optional<Problem> now = problem_with_server();
   if (!now) since_.reset();
-  if (now == server_) return;
+  std::vector<Problem> rights = problems_of_rights();
+  if (now == server_ && rights == rights_) return;
   server_ = std::move(now);
+  rights_ = std::move(rights);
   if (told_first_) return note();
   if (hooks_.on_waiting) hooks_.on_waiting(problems());
 }
@@ -442,11 +515,12 @@ void Watching::look_at_problem() {
 // Where several kinds have the same trouble, it is the server's, and none of them is named; also not the last
 // of them to recover.
 std::optional<Problem> Watching::problem_with_server() const {
+  const bool reads = reads_some();
   std::set<std::string> texts;
   std::string one;
   std::size_t kinds = 0;
   for (const auto& unit : units_) {
-    if (unit->problem().empty()) continue;
+    if (unit->problem().empty() || (reads && unit->is_forbidden())) continue;
     ++kinds;
     one = unit->problem();
     texts.insert(unit->problem_of_any_kind());
@@ -460,8 +534,24 @@ std::optional<Problem> Watching::problem_with_server() const {
       .suggestion = told_first_ ? "what was read before goes on being served" : ""};
 }
 
-std::vector<Problem> Watching::problems() const {
+// To whom all is forbidden is not known to the server: that is no kind's problem.
+bool Watching::reads_some() const {
+  return std::ranges::any_of(units_, [](const auto& unit) {
+    return unit->is_running() && unit->is_listed() && !unit->is_forbidden();
+  });
+}
+
+std::vector<Problem> Watching::problems_of_rights() const {
   std::vector<Problem> all;
+  if (!reads_some()) return all;
+  for (const auto& unit : units_) {
+    if (unit->is_forbidden()) all.push_back(unit->problem_of_rights());
+  }
+  return all;
+}
+
+std::vector<Problem> Watching::problems() const {
+  std::vector<Problem> all = rights_;
   if (server_) all.push_back(*server_);
   for (const auto& [key, problems] : unusable_) std::ranges::copy(problems, std::back_inserter(all));
   sort_by_place(all);
@@ -469,7 +559,10 @@ std::vector<Problem> Watching::problems() const {
 }
 
 void Watching::flush() {
-  if (!told_first_) server_ = problem_with_server();
+  if (!told_first_) {
+    server_ = problem_with_server();
+    rights_ = problems_of_rights();
+  }
   Batch batch;
   for (auto& [key, object] : std::exchange(pending_, {})) {
     if (object) {
@@ -478,8 +571,9 @@ void Watching::flush() {
       batch.deleted.push_back(key);
     }
   }
+  batch.remarks = std::exchange(pending_remarks_, {});
   batch.problems = problems();
-  batch.partial = server_.has_value() || !all_listed();
+  batch.partial = is_partial();
   batch.noticed = dirty_ ? first_ : Clock::now();
   dirty_ = false;
   told_first_ = true;

@@ -5,13 +5,18 @@
 //   batches come after a few milliseconds without an event, or some more after the first.
 // - A kind is asked for in the versions that we serve, in their order, until the server has one. A kind that
 //   it has in none is no error; it is looked for again twice a minute.
+// - A kind that we may not read is left out, after some tries, and what was read of it before stays. That is
+//   the problem "cluster/forbidden", which names the rule that is missing; it is asked for again for ever.
+//   Where all kinds are forbidden, the server does not know us, which is waited out as an outage is.
 // - An object is decoded once, when it arrives, and nothing of it is kept but its name and which version it
-//   was. One that cannot be bound, because the server's schema is another than ours, is a problem, and the
-//   version before it stays.
+//   was. A version of which only the status is another is none to translation. One that cannot be bound,
+//   because the server's schema is another than ours, is a problem, and the version before it stays.
 // - Nothing goes while the server is out of reach. One problem, "cluster/api-server", says since when and
 //   why.
 // - Pods are watched while there are InferencePools: nobody else reads them, and they change all the time.
 // - Secrets in which Helm keeps its releases are left out: they are large, and nobody can mean them.
+//
+// What an object says in vain is no problem by itself, for it may be another controller's: it is a remark.
 //
 // Problems are of objects: they have no place in a file.
 #pragma once
@@ -35,7 +40,7 @@ namespace sluice::source {
 struct ServerStatus {
   std::string uid;
   std::string version;  // resourceVersion
-  std::string json;     // its status on one line, or empty
+  std::string json;     // its status as the server writes it, or empty
 
   bool operator==(const ServerStatus&) const = default;
 };

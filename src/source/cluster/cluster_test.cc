@@ -210,12 +210,66 @@ TEST_F(ClusterTest, AnEmptyClusterIsABatch) {
 }
 
 TEST_F(ClusterTest, WhileAKindCannotBeListedItSaysWhatItWaitsFor) {
-  server_->fail({.in_target = "/httproutes", .times = -1, .status = 403, .reason = "Forbidden"});
+  server_->fail({.in_target = "/httproutes", .times = -1, .status = 500, .reason = "InternalError"});
   start();
   ASSERT_TRUE(eventually([this] { return !told_.waiting().empty(); }));
   EXPECT_EQ(told_.waiting()[0].code, "cluster/api-server");
   EXPECT_THAT(told_.waiting()[0].message, HasSubstr("httproutes.gateway.networking.k8s.io"));
   EXPECT_EQ(told_.batches(), 0u);
+}
+
+TEST_F(ClusterTest, AKindThatMayNotBeReadIsLeftOutAndNamed) {
+  server_->put(config_map("a"));
+  server_->fail({.in_target = "/httproutes", .times = -1, .status = 403, .reason = "Forbidden"});
+  ASSERT_TRUE(starts());
+  EXPECT_THAT(told_.objects(), ElementsAre("ConfigMap default/a=1"));
+  ASSERT_EQ(told_.problems().size(), 1u);
+  const Problem problem = told_.problems()[0];
+  EXPECT_EQ(problem.code, "cluster/forbidden");
+  EXPECT_THAT(problem.message, HasSubstr("objects of kind HTTPRoute are not read"));
+  EXPECT_THAT(problem.suggestion,
+              HasSubstr(R"({apiGroups: ["gateway.networking.k8s.io"], resources: [httproutes], )"
+                        R"(verbs: [list, watch]})"));
+}
+
+TEST_F(ClusterTest, AKindThatMayBeReadLaterIsTakenUp) {
+  server_->put(route("r"));
+  server_->fail({.in_target = "/httproutes", .times = -1, .status = 403, .reason = "Forbidden"});
+  ASSERT_TRUE(starts());
+  server_->clear_faults();
+  EXPECT_TRUE(told_.gets("HTTPRoute default/r"));
+  EXPECT_TRUE(eventually([this] { return told_.problems().empty(); }));
+}
+
+TEST_F(ClusterTest, AKindThatMayNotBeReadAnyMoreKeepsItsObjects) {
+  server_->put(route("r"));
+  ASSERT_TRUE(starts());
+  server_->fail({.in_target = "/httproutes", .times = -1, .status = 403, .reason = "Forbidden"});
+  server_->compact();
+  server_->break_watches();
+  ASSERT_TRUE(eventually(
+      [this] { return told_.problems().size() == 1 && told_.problems()[0].code == "cluster/forbidden"; }));
+  EXPECT_TRUE(told_.has("HTTPRoute default/r"));
+}
+
+TEST_F(ClusterTest, NothingIsTakenAwayWhereGatewaysMayNotBeRead) {
+  server_->fail({.in_target = "/gateways", .times = -1, .status = 403, .reason = "Forbidden"});
+  ASSERT_TRUE(starts());
+  EXPECT_TRUE(told_.is_partial());
+}
+
+TEST_F(ClusterTest, AServerThatForbidsAllIsWaitedFor) {
+  server_->put(config_map("a"));
+  server_->fail({.times = -1, .status = 403, .reason = "Forbidden"});
+  start();
+  ASSERT_TRUE(eventually([this] {
+    const std::size_t each = static_cast<std::size_t>(kube::Reflector::kForbiddenTries) + 2;
+    return count_requests("") > each * kind_count() && !told_.waiting().empty();
+  }));
+  EXPECT_EQ(told_.waiting()[0].code, "cluster/api-server");
+  EXPECT_EQ(told_.batches(), 0u);
+  server_->clear_faults();
+  EXPECT_TRUE(told_.gets("ConfigMap default/a=1"));
 }
 
 TEST_F(ClusterTest, AKindIsReadInTheVersionThatTheServerHas) {
@@ -500,6 +554,16 @@ TEST_F(ClusterTest, StatusesAreToldAsTheServerHasThem) {
   ASSERT_TRUE(starts());
   EXPECT_EQ(told_.status("HTTPRoute default/r"), "v1 " + version + R"( {"parents":[]})");
   EXPECT_EQ(told_.status("ConfigMap default/a"), "");
+}
+
+TEST_F(ClusterTest, AnotherStatusAloneIsNoBatch) {
+  server_->put(route("r"));
+  ASSERT_TRUE(starts());
+  server_->put(route("r", {{"parents", Json::array()}}));
+  ASSERT_TRUE(eventually([this] { return told_.status("HTTPRoute default/r").contains("parents"); }));
+  server_->put(config_map("a"));
+  ASSERT_TRUE(told_.gets("ConfigMap default/a=1"));
+  EXPECT_EQ(told_.batches(), 2u);
 }
 
 TEST_F(ClusterTest, TheStatusOfADeletedObjectIsGone) {
