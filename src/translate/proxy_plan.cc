@@ -462,11 +462,20 @@ ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy,
   return proxy;
 }
 
-ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways, const Settings& settings) {
+bool is_older(const GatewayPlan& a, const GatewayPlan& b) {
+  const auto age = [](const GatewayPlan& g) {
+    return std::tuple(g.creation_timestamp.empty(), std::string_view(g.creation_timestamp),
+                      std::cref(g.gateway));
+  };
+  const auto [a_timeless, a_time, a_name] = age(a);
+  const auto [b_timeless, b_time, b_name] = age(b);
+  return std::tie(a_timeless, a_time, a_name.get()) < std::tie(b_timeless, b_time, b_name.get());
+}
+
+ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
+                     const TelemetryRow& telemetry, const Settings& settings) {
   ProxyPlan plan;
-  std::ranges::sort(gateways, {}, [](const GatewayPlan& g) {
-    return std::tuple(g.creation_timestamp.empty(), g.creation_timestamp, g.gateway);
-  });
+  std::ranges::sort(gateways, is_older);
   plan.gateways = std::move(gateways);
   const api::EnvoyProxy* envoy_proxy = plan.gateways.front().envoy_proxy.get();
   std::vector<Problem> of_envoy_proxy;  // it has them itself (control/launch_check.h)
@@ -474,6 +483,12 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   for (const GatewayPlan& gateway : plan.gateways) {
     plan.proxy.labels.insert(gateway.labels.begin(), gateway.labels.end());
     plan.proxy.annotations.insert(gateway.annotations.begin(), gateway.annotations.end());
+  }
+  plan.proxy.metrics_sinks = telemetry.metrics_sinks;
+  if (!telemetry.error.empty()) {
+    for (GatewayPlan& gateway : plan.gateways) {
+      set_condition(gateway.conditions, {"Accepted", false, "InvalidParameters", telemetry.error});
+    }
   }
 
   std::vector<Ref> listeners;
@@ -519,8 +534,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     if (on.name.empty()) {
       on.name = listener.socket;
       on.port = listener.bind_port;
-      on.access_log = ir::AccessLog{};
-      if (udp) on.udp = ir::UdpForward{.cluster = "", .access_log = ir::AccessLog{}};
+      on.access_logs = telemetry.access_logs;
+      if (udp) on.udp = ir::UdpForward{.cluster = "", .access_logs = telemetry.access_logs};
     }
     if (std::ranges::find(on.owners, listener.owner) == on.owners.end()) on.owners.push_back(listener.owner);
     bind(*ref.gateway, family, on);
@@ -546,7 +561,10 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     chain.name = listener.route_table;
     chain.route_table = listener.route_table;
     chain.stat_prefix = fmt::format("{}-{}", tls ? "https" : "http", listener.bind_port);
-    chain.access_log = ir::AccessLog{};
+    chain.access_logs = telemetry.access_logs;
+    chain.tracing = telemetry.tracing;
+    chain.request_id = telemetry.request_id;
+    chain.grpc_stats = telemetry.grpc_stats;
     chain.filter_order = filter_order;
     if (tls) {
       if (!listener.hostname.empty()) chain.server_names = {listener.hostname};

@@ -286,7 +286,7 @@ Type envoy_proxy_type() {
                              .doc("How long connections are taken at least."),
                      }))
                      .doc("How Envoy ends."),
-                 flattened("telemetry", telemetry()).doc("Logs, metrics and traces."),
+                 field<&EnvoyProxySpec::telemetry>("telemetry", telemetry()).doc("Logs, metrics and traces."),
              })
           .with(rule("lua", "!has(self.luaValidation) || !has(self.lua)",
                      "`luaValidation` and `lua` are both set", "keep `lua`, which replaces `luaValidation`"))

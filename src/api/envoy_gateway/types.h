@@ -12,6 +12,7 @@
 #include "api/envoy_gateway/extension_policy.h"
 #include "api/envoy_gateway/http_route_filter.h"
 #include "api/envoy_gateway/patch_policy.h"
+#include "api/envoy_gateway/telemetry.h"
 #include "api/gateway_api/types.h"
 #include "api/meta.h"
 #include "tree/tree.h"
@@ -187,9 +188,7 @@ struct EnvoyProxySpec {
   std::optional<IPFamily> ip_family;
   std::optional<RoutingType> routing_type;
   bool preserve_route_order = false;
-  // Of telemetry.metrics, where Envoys run in a cluster.
-  std::optional<Tree> prometheus;
-  std::optional<Tree> metric_matches;
+  Telemetry telemetry;
   std::optional<TLSSettings> backend_tls;
   std::vector<DynamicModuleEntry> dynamic_modules;
   std::vector<FilterPosition> filter_order;     // applied one after the other
