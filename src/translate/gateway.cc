@@ -279,6 +279,9 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
   const auto merge_backends = merge_backends_of(plan, settings);
   offered.merges_backends = merge_backends && !merge_backends->selector;
   offered.preserve_route_order = plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.preserve_route_order;
+  if (plan.envoy_proxy != nullptr) {
+    offered.cluster_stat_name = plan.envoy_proxy->spec.telemetry.metrics.cluster_stat_name;
+  }
   // A Gateway or ListenerSet without listeners is a parent all the same.
   std::map<ObjectKey, AttachPoints> by_owner;
   by_owner.emplace(ObjectKey{.kind = api::kind_of<api::Gateway>(), .name = plan.gateway}, offered);

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <expected>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "schema/cel/cel.h"
 #include "translate/backend.h"
@@ -91,6 +93,9 @@ class Reader {
          [] {});
     keep("metrics", read_metrics_sinks(),
          [this](std::vector<ir::Proxy::MetricsSink> sinks) { row_.metrics_sinks = std::move(sinks); }, [] {});
+    if (auto fault = fault_of_stat_name(spec_.metrics.cluster_stat_name)) {
+      keep("metrics", Result<bool>(std::unexpected(*std::move(fault))), [](bool) {}, [] {});
+    }
     const api::Metrics& metrics = spec_.metrics;
     row_.grpc_stats = metrics.enable_grpc_stats;
     row_.counts_hosts = metrics.enable_virtual_host_stats;
@@ -551,6 +556,25 @@ class Reader {
                        .histogram_deltas = from.report_histograms_as_deltas});
     }
     return sinks;
+  }
+
+  // The operators are those of route_rules.cc.
+  static std::optional<Failure> fault_of_stat_name(std::string_view text) {
+    static constexpr std::string_view kOperators[] = {"%ROUTE_KIND%",      "%ROUTE_NAMESPACE%",
+                                                      "%ROUTE_NAME%",      "%ROUTE_RULE_NAME%",
+                                                      "%ROUTE_RULE_NUMBER%", "%BACKEND_REFS%"};
+    for (auto at = text.find('%'); at != text.npos; at = text.find('%', at)) {
+      const auto* known = std::ranges::find_if(
+          kOperators, [&](std::string_view name) { return text.substr(at).starts_with(name); });
+      if (known == std::end(kOperators)) {
+        return Failure{.path = "metrics.clusterStatName",
+                       .code = "value/format",
+                       .message = "a `%` stands for the begin of an operator, and there is none",
+                       .suggestion = fmt::format("there are {}", fmt::join(kOperators, ", "))};
+      }
+      at += known->size();
+    }
+    return std::nullopt;
   }
 
   // Names to resolve are part of a cluster, and one of the bootstrap cannot change with those of a Service.
