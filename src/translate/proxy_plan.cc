@@ -38,9 +38,17 @@ struct Ref {
   }
 };
 
+// Whether ports that only root may bind are bound elsewhere.
+bool shifts_ports(const api::EnvoyProxy* envoy_proxy, const Settings& settings) {
+  if (settings.on_host) return false;
+  if (envoy_proxy == nullptr || !envoy_proxy->spec.kubernetes) return true;
+  const Tree* const as_they_are = envoy_proxy->spec.kubernetes->find("useListenerPortAsContainerPort");
+  return as_they_are == nullptr || as_they_are->type() != Tree::Type::kBool || !as_they_are->as_bool();
+}
+
 // Where the proxy binds a listener.
-std::uint16_t bind_port_of(const ListenerPlan& listener, const Settings& settings) {
-  const bool shifted = !settings.on_host && listener.port < kFirstUnprivilegedPort;
+std::uint16_t bind_port_of(const ListenerPlan& listener, bool shifts) {
+  const bool shifted = shifts && listener.port < kFirstUnprivilegedPort;
   return static_cast<std::uint16_t>(listener.port + (shifted ? kPrivilegedPortShift : 0));
 }
 
@@ -53,14 +61,14 @@ constexpr std::size_t kMaxNamed = 16;
 // that share a proxy, are refused all of them: which one the user meant, nobody knows.
 class Conflicts {
  public:
-  explicit Conflicts(const Settings& settings) : settings_(settings) {}
+  explicit Conflicts(bool shifts_ports) : shifts_ports_(shifts_ports) {}
 
   // `listeners` are in order of precedence.
   void find(const std::vector<Ref>& listeners) {
     std::map<std::pair<std::uint16_t, std::string_view>, std::vector<Ref>> by_port;
     for (const Ref& ref : listeners) {
       if (const Protocol* p = protocol_named(ref.listener->protocol)) {
-        by_port[{bind_port_of(*ref.listener, settings_), p->transport}].push_back(ref);
+        by_port[{bind_port_of(*ref.listener, shifts_ports_), p->transport}].push_back(ref);
       }
     }
     for (const auto& [port, here] : by_port) {
@@ -199,7 +207,7 @@ class Conflicts {
     set_condition(ref.listener->conditions, {"Programmed", false, why, text});
   }
 
-  const Settings& settings_;
+  const bool shifts_ports_;
 };
 
 // A host of a listener, or of its certificates, and one of another listener's that it overlaps.
@@ -505,7 +513,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   // The Gateways' own before those of any ListenerSet.
   std::ranges::stable_partition(
       listeners, [](const Ref& ref) { return ref.listener->owner.kind == api::kind_of<api::Gateway>(); });
-  Conflicts(settings).find(listeners);
+  const bool shifts = shifts_ports(envoy_proxy, settings);
+  Conflicts(shifts).find(listeners);
   find_overlaps(listeners, plan.gateways.size() > 1);
 
   const std::vector<ir::FilterMove> filter_order =
@@ -524,7 +533,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     finish_conditions(listener);
     const Protocol* protocol = protocol_named(listener.protocol);
     if (protocol == nullptr || !listener.ready || !ref.gateway->accepted) continue;
-    listener.bind_port = bind_port_of(listener, settings);
+    listener.bind_port = bind_port_of(listener, shifts);
     ports.insert(listener.bind_port);
 
     const bool udp = protocol->transport == "UDP";
