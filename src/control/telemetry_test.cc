@@ -1,7 +1,10 @@
 // What an EnvoyProxy has its proxies tell, and whom.
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -199,6 +202,31 @@ spec:
     names.push_back(row.cluster.stat_name);
   });
   EXPECT_THAT(names, ElementsAre("httproute/web/-/monitoring/collector"));
+}
+
+TEST_F(Telemetry, IsMergedIntoThatOfTheClassWhereThatOfTheGatewayAsksForIt) {
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: class}
+spec:
+  controllerName: gateway.envoyproxy.io/gatewayclass-controller
+  parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: of-class, namespace: system}
+)");
+  feed(R"(
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyProxy
+metadata: {name: of-class, namespace: system}
+spec: {concurrency: 3, telemetry: {accessLog: {disable: true}, metrics: {enableVirtualHostStats: true}}}
+)");
+  for (const auto& [type, concurrency] : {std::pair("Replace", std::optional<std::uint32_t>()),
+                                          std::pair("JSONMerge", std::optional<std::uint32_t>(3)),
+                                          std::pair("StrategicMerge", std::optional<std::uint32_t>(3))}) {
+    feed_proxy(fmt::format("mergeType: {}, telemetry: {{accessLog: {{disable: false}}}}", type));
+    pipeline_.commit();
+    EXPECT_EQ(pipeline_.proxies().get("default/gw")->proxy.concurrency, concurrency) << type;
+    EXPECT_EQ(chain().access_logs, ir::AccessLogs{ir::AccessLog()}) << type;
+  }
 }
 
 TEST_F(Telemetry, RefusesAnOperatorThatThereIsNot) {

@@ -175,6 +175,9 @@ struct MergeBackends {
   bool operator==(const MergeBackends&) const = default;
 };
 
+// How the EnvoyProxy of a Gateway goes together with that of its class.
+enum class EnvoyProxyMerge : std::uint8_t { kReplace, kStrategicMerge, kJSONMerge };
+
 struct EnvoyProxySpec {
   std::string provider_type;       // Kubernetes | Host | empty
   std::optional<Tree> kubernetes;  // of the provider: what runs Envoys in a cluster
@@ -189,6 +192,7 @@ struct EnvoyProxySpec {
   std::optional<RoutingType> routing_type;
   bool preserve_route_order = false;
   Telemetry telemetry;
+  std::optional<EnvoyProxyMerge> merge_type;  // kReplace
   std::optional<TLSSettings> backend_tls;
   std::vector<DynamicModuleEntry> dynamic_modules;
   std::vector<FilterPosition> filter_order;     // applied one after the other
