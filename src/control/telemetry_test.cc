@@ -81,16 +81,17 @@ TEST_F(Telemetry, HasNoLogsWhereTheyAreSwitchedOff) {
 }
 
 TEST_F(Telemetry, IsTextWhereAFormatIsTextAndSaysNoType) {
-  feed_telemetry("accessLog: {settings: [{format: {text: hello}, sinks: [{type: File, file: {path: /log}}]}]}");
-  EXPECT_EQ(chain().access_logs,
-            (ir::AccessLogs{{.sink = ir::LogFile{.path = "/log", .text = "hello"}}}));
+  feed_telemetry(
+      "accessLog: {settings: [{format: {text: hello}, sinks: [{type: File, file: {path: /log}}]}]}");
+  EXPECT_EQ(chain().access_logs, (ir::AccessLogs{{.sink = ir::LogFile{.path = "/log", .text = "hello"}}}));
 }
 
 TEST_F(Telemetry, NamesTheClustersOfThoseWhoAreToldSoThatListenersWaitForThem) {
-  feed_telemetry(fmt::format("accessLog: {{settings: [{{sinks: [{{type: OpenTelemetry, openTelemetry: {{{}}}}},"
-                             " {{type: ALS, als: {{{}, type: HTTP}}}}]}}]}},"
-                             "tracing: {{provider: {{type: Zipkin, {}}}}}",
-                             kCollector, kCollector, kCollector));
+  feed_telemetry(
+      fmt::format("accessLog: {{settings: [{{sinks: [{{type: OpenTelemetry, openTelemetry: {{{}}}}},"
+                  " {{type: ALS, als: {{{}, type: HTTP}}}}]}}]}},"
+                  "tracing: {{provider: {{type: Zipkin, {}}}}}",
+                  kCollector, kCollector, kCollector));
   EXPECT_THAT(socket().clusters, ElementsAre("accesslog_als_0_1", "accesslog_otel_0_0", "tracing"));
   for (const std::string& cluster : socket().clusters) {
     EXPECT_NE(pipeline_.cluster_rows().get({"default/gw", cluster}), nullptr) << cluster;
@@ -142,8 +143,7 @@ spec:
   infrastructure: {parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy}}
   listeners: [{name: a, port: 8002, protocol: HTTP}]
 )");
-  feed_telemetry(
-      "accessLog: {settings: [{matches: [')+++'], sinks: [{type: File, file: {path: /log}}]}]}");
+  feed_telemetry("accessLog: {settings: [{matches: [')+++'], sinks: [{type: File, file: {path: /log}}]}]}");
   EXPECT_THAT(problems(), ElementsAre("value/cel spec.telemetry.accessLog.settings[0].matches[0]"));
 }
 
@@ -167,7 +167,8 @@ TEST_F(Telemetry, PutsClustersForMetricsIntoTheBootstrap) {
   EXPECT_EQ(proxy.metrics_sinks[0].cluster.name, "metrics_otel_0");
   EXPECT_TRUE(proxy.metrics_sinks[0].counter_deltas);
   EXPECT_EQ(proxy.metrics_sinks[0].call.authority, "collector.monitoring.svc");
-  EXPECT_NE(pipeline_.resources(xds::ResourceType::kEndpoints).get({"default/gw", "metrics_otel_0"}), nullptr);
+  EXPECT_NE(pipeline_.resources(xds::ResourceType::kEndpoints).get({"default/gw", "metrics_otel_0"}),
+            nullptr);
 }
 
 TEST_F(Telemetry, RunsForNoEndpoint) {

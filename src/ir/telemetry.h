@@ -155,11 +155,11 @@ struct TraceTag {
 struct Tracing {
   std::variant<TraceCollector, Zipkin, Datadog> provider;
   std::string service_name;
-  Percentage random;       // of requests that nobody decided about
-  Percentage client{0};    // of those whose clients ask for a trace
-  Percentage overall;      // of those that would be traced
+  Percentage random;           // of requests that nobody decided about
+  Percentage client{0};        // of those whose clients ask for a trace
+  Percentage overall;          // of those that would be traced
   std::vector<TraceTag> tags;  // sorted by name
-  std::string operation;           // names of spans; empty: the provider's
+  std::string operation;       // names of spans; empty: the provider's
   std::string upstream_operation;
 
   bool operator==(const Tracing&) const = default;

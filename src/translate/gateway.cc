@@ -200,8 +200,8 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
                                                      : settings.class_envoy_proxy;
   std::shared_ptr<const api::EnvoyProxy> class_proxy;
   if (of_class) class_proxy = reads.get_shared(inputs.envoy_proxies, *of_class);
-  plan.envoy_proxy = plan.envoy_proxy == nullptr ? class_proxy
-                                                 : merge_envoy_proxies(class_proxy, plan.envoy_proxy);
+  plan.envoy_proxy =
+      plan.envoy_proxy == nullptr ? class_proxy : merge_envoy_proxies(class_proxy, plan.envoy_proxy);
   if (plan.envoy_proxy != nullptr) {
     // It is served all the same: an order there is.
     if (std::string wrong = wrong_filter_order(*plan.envoy_proxy); !wrong.empty()) {

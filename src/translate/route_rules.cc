@@ -100,8 +100,8 @@ std::string stat_name_of(std::string text, const ObjectKey& route, const RouteRu
   std::string backends;
   for (const api::HTTPBackendRef& backend : rule.backend_refs) {
     if (!backends.empty()) backends += '|';
-    backends += fmt::format("{}/{}", backend.ref.namespace_.value_or(route.name.namespace_).text(),
-                            backend.ref.name);
+    backends +=
+        fmt::format("{}/{}", backend.ref.namespace_.value_or(route.name.namespace_).text(), backend.ref.name);
   }
   const std::pair<std::string_view, std::string> operators[] = {
       {"%ROUTE_KIND%", std::move(kind)},

@@ -357,7 +357,7 @@ struct AttachPoints {
   NamespacedName gateway;  // itself, or that of the ListenerSet
   ExtensionTerms terms;
   bool preserve_route_order = false;
-  bool merges_backends = false;  // the EnvoyProxy has `mergeBackends` for all Services
+  bool merges_backends = false;   // the EnvoyProxy has `mergeBackends` for all Services
   std::string cluster_stat_name;  // of the EnvoyProxy's telemetry; empty: clusters are called by their names
   std::vector<AttachPoint> listeners;
 

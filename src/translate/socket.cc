@@ -118,7 +118,8 @@ std::vector<std::string> clusters_of(const ir::Listener& listener) {
   }
   if (!listener.chains.empty() && listener.chains.front().tracing) {
     const ir::Tracing& tracing = *listener.chains.front().tracing;
-    if (const auto* collector = std::get_if<ir::TraceCollector>(&tracing.provider)) add(collector->call.cluster);
+    if (const auto* collector = std::get_if<ir::TraceCollector>(&tracing.provider))
+      add(collector->call.cluster);
     if (const auto* zipkin = std::get_if<ir::Zipkin>(&tracing.provider)) add(zipkin->cluster);
     if (const auto* datadog = std::get_if<ir::Datadog>(&tracing.provider)) add(datadog->cluster);
   }

@@ -87,12 +87,15 @@ class Reader {
 
   void read() {
     row_.envoy_proxy = name_;
-    keep("access log", read_access_logs(), [this](ir::AccessLogs logs) { row_.access_logs = std::move(logs); },
-         [this] { row_.access_logs.clear(); });
-    keep("tracing", read_tracing(), [this](Boxed<ir::Tracing> tracing) { row_.tracing = std::move(tracing); },
-         [] {});
-    keep("metrics", read_metrics_sinks(),
-         [this](std::vector<ir::Proxy::MetricsSink> sinks) { row_.metrics_sinks = std::move(sinks); }, [] {});
+    keep(
+        "access log", read_access_logs(), [this](ir::AccessLogs logs) { row_.access_logs = std::move(logs); },
+        [this] { row_.access_logs.clear(); });
+    keep(
+        "tracing", read_tracing(), [this](Boxed<ir::Tracing> tracing) { row_.tracing = std::move(tracing); },
+        [] {});
+    keep(
+        "metrics", read_metrics_sinks(),
+        [this](std::vector<ir::Proxy::MetricsSink> sinks) { row_.metrics_sinks = std::move(sinks); }, [] {});
     if (auto fault = fault_of_stat_name(spec_.metrics.cluster_stat_name)) {
       keep("metrics", Result<bool>(std::unexpected(*std::move(fault))), [](bool) {}, [] {});
     }
@@ -194,9 +197,7 @@ class Reader {
                                      .message = "every backend has weight 0: there is none to tell",
                                      .suggestion = "give one of them a weight"});
     }
-    Receiver to{.cluster = cluster,
-                .authority = authority_of_backend(*members.front().backend),
-                .retry = {}};
+    Receiver to{.cluster = cluster, .authority = authority_of_backend(*members.front().backend), .retry = {}};
     std::shared_ptr<ResolvedBackend> joined = join_backends(std::move(cluster), self_, members, false);
     if (from.backend_settings) {
       const std::string at = path + ".backendSettings";
@@ -224,26 +225,25 @@ class Reader {
       return receiver(from.backends, path, std::move(cluster), grpc);
     }
     if (from.host.empty() || from.port < 1 || from.port > 65'535) {
-      return std::unexpected(Failure{.path = path + (from.host.empty() ? ".host" : ".port"),
-                                     .code = "value/backend",
-                                     .message = from.host.empty() ? "an empty host is nobody"
-                                                                  : "there is no such port",
-                                     .suggestion = "name a Service or Backend in `backendRefs`"});
+      return std::unexpected(
+          Failure{.path = path + (from.host.empty() ? ".host" : ".port"),
+                  .code = "value/backend",
+                  .message = from.host.empty() ? "an empty host is nobody" : "there is no such port",
+                  .suggestion = "name a Service or Backend in `backendRefs`"});
     }
     auto row = std::make_shared<ClusterRow>();
     row->cluster.name = cluster;
     row->cluster.owner = self_;
     if (grpc) row->cluster.protocol = ir::UpstreamProtocol::kHttp2;
-    std::vector<ir::Locality> here{
-        {.region = {},
-         .zone = {},
-         .priority = 0,
-         .weight = 1,
-         .tls = {},
-         .endpoints = {{.address = from.host,
-                        .port = static_cast<std::uint16_t>(from.port),
-                        .unix_path = {},
-                        .hostname = {}}}}};
+    std::vector<ir::Locality> here{{.region = {},
+                                    .zone = {},
+                                    .priority = 0,
+                                    .weight = 1,
+                                    .tls = {},
+                                    .endpoints = {{.address = from.host,
+                                                   .port = static_cast<std::uint16_t>(from.port),
+                                                   .unix_path = {},
+                                                   .hostname = {}}}}};
     if (is_ip_address(from.host)) {
       row->fixed = std::move(here);
     } else {
@@ -350,11 +350,11 @@ class Reader {
   static std::optional<Failure> check_setting(const api::AccessLogSetting& setting, const std::string& path) {
     for (std::size_t i = 0; i < setting.matches.size(); ++i) {
       if (auto parsed = schema::cel::Program::parse(setting.matches[i]); !parsed) {
-        return Failure{.path = fmt::format("{}.matches[{}]", path, i),
-                       .code = "value/cel",
-                       .message = fmt::format("`{}` is no CEL expression: {}", setting.matches[i],
-                                              parsed.error()),
-                       .suggestion = {}};
+        return Failure{
+            .path = fmt::format("{}.matches[{}]", path, i),
+            .code = "value/cel",
+            .message = fmt::format("`{}` is no CEL expression: {}", setting.matches[i], parsed.error()),
+            .suggestion = {}};
       }
     }
     if (!setting.format) return std::nullopt;
@@ -429,9 +429,8 @@ class Reader {
     to.service_name = from.provider.service_name;
     if (to.service_name.empty()) {
       // Of a Gateway, or else of the class whose Gateways are merged.
-      to.service_name = proxy_ == gateway_.to_string()
-                            ? fmt::format("{}.{}", gateway_.name, gateway_.namespace_)
-                            : proxy_;
+      to.service_name =
+          proxy_ == gateway_.to_string() ? fmt::format("{}.{}", gateway_.name, gateway_.namespace_) : proxy_;
     }
     if (from.sampling_rate) to.random.value = *from.sampling_rate;
     if (from.sampling_fraction) to.random.value = percent(*from.sampling_fraction);
@@ -560,8 +559,8 @@ class Reader {
 
   // The operators are those of route_rules.cc.
   static std::optional<Failure> fault_of_stat_name(std::string_view text) {
-    static constexpr std::string_view kOperators[] = {"%ROUTE_KIND%",      "%ROUTE_NAMESPACE%",
-                                                      "%ROUTE_NAME%",      "%ROUTE_RULE_NAME%",
+    static constexpr std::string_view kOperators[] = {"%ROUTE_KIND%",        "%ROUTE_NAMESPACE%",
+                                                      "%ROUTE_NAME%",        "%ROUTE_RULE_NAME%",
                                                       "%ROUTE_RULE_NUMBER%", "%BACKEND_REFS%"};
     for (auto at = text.find('%'); at != text.npos; at = text.find('%', at)) {
       const auto* known = std::ranges::find_if(
@@ -584,11 +583,11 @@ class Reader {
     bool follows = row.service_port.has_value();
     for (const ClusterRow::Member& member : row.members) follows = follows || member.row->service_port;
     if (follows) {
-      return std::unexpected(
-          Failure{.path = path + ".backendRefs",
-                  .code = "support/names",
-                  .message = "metrics cannot be sent to EndpointSlices of names, nor to a Service beside names",
-                  .suggestion = "send them to a Backend with the names, or to the Service alone"});
+      return std::unexpected(Failure{
+          .path = path + ".backendRefs",
+          .code = "support/names",
+          .message = "metrics cannot be sent to EndpointSlices of names, nor to a Service beside names",
+          .suggestion = "send them to a Backend with the names, or to the Service alone"});
     }
     std::vector<ir::Locality> room;
     const auto localities = localities_of(row, [](const ObjectKey&) { return nullptr; }, room);

@@ -1,7 +1,7 @@
 // EnvoyProxy's telemetry: logs, traces and metrics of a proxy, and whom they are sent.
 //
-// What cannot be is left out as a whole (all logs, or traces, or metrics), as Envoy Gateway does; the Gateways
-// are served all the same, and their conditions say it.
+// What cannot be is left out as a whole (all logs, or traces, or metrics), as Envoy Gateway does; the
+// Gateways are served all the same, and their conditions say it.
 //
 // Threads: pure functions.
 #pragma once

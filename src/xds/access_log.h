@@ -15,9 +15,9 @@ namespace sluice::xds {
 
 // Who writes.
 enum class LogOf : std::uint8_t {
-  kRequests,   // whoever serves requests or connections
-  kUnserved,   // the listener
-  kAttempts,   // the router
+  kRequests,  // whoever serves requests or connections
+  kUnserved,  // the listener
+  kAttempts,  // the router
 };
 
 // Those of the logs that are for it.

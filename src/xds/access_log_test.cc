@@ -1,3 +1,5 @@
+#include "xds/access_log.h"
+
 #include <string>
 #include <tuple>
 #include <utility>
@@ -7,7 +9,6 @@
 
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 
-#include "xds/access_log.h"
 #include "xds/render.h"
 #include "xds/testing.h"
 
@@ -59,17 +60,16 @@ const ir::AccessLog kCollector{
 TEST(AccessLog, OfEverySinkAsEnvoyGateway) {
   const json want = expected("envoyproxy-accesslog");
   if (want.is_null()) return;
-  const ir::AccessLogs logs{
-      {.sink = ir::LogFile{.text = kText}},
-      {.sink = ir::LogService{.call = {.cluster = "accesslog_als_0_1"},
-                              .name = "accesslog",
-                              .request_headers = {"x-client-ip-address"},
-                              .response_headers = {"cache-control"},
-                              .response_trailers = {"expires"}}},
-      {.sink = ir::LogService{.call = {.cluster = "accesslog_als_0_2"},
-                              .name = "envoy-gateway-system/test",
-                              .of_connections = true}},
-      kCollector};
+  const ir::AccessLogs logs{{.sink = ir::LogFile{.text = kText}},
+                            {.sink = ir::LogService{.call = {.cluster = "accesslog_als_0_1"},
+                                                    .name = "accesslog",
+                                                    .request_headers = {"x-client-ip-address"},
+                                                    .response_headers = {"cache-control"},
+                                                    .response_trailers = {"expires"}}},
+                            {.sink = ir::LogService{.call = {.cluster = "accesslog_als_0_2"},
+                                                    .name = "envoy-gateway-system/test",
+                                                    .of_connections = true}},
+                            kCollector};
   EXPECT_EQ(logs_of(rendered(listener_with(logs))), logs_of(want));
 }
 

@@ -148,8 +148,8 @@ TEST(Listener, UdpAsEnvoyGateway) {
       ir::Listener listener = socket_of(want);
       const std::string cluster = want["listenerFilters"][0]["typedConfig"]["matcher"]["onNoMatch"]["action"]
                                       ["typedConfig"]["cluster"];
-      listener.udp =
-          ir::UdpForward{.cluster = cluster == "EmptyCluster" ? "" : cluster, .access_logs = {ir::AccessLog()}};
+      listener.udp = ir::UdpForward{.cluster = cluster == "EmptyCluster" ? "" : cluster,
+                                    .access_logs = {ir::AccessLog()}};
       EXPECT_EQ(rendered(listener), without_choices(want)) << name;
     }
   }

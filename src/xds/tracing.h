@@ -3,6 +3,8 @@
 // Threads: pure functions.
 #pragma once
 
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+
 #include "ir/telemetry.h"
 #include "xds/filters/extension.h"
 

@@ -1,3 +1,5 @@
+#include "xds/tracing.h"
+
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -11,9 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-json manager_of(const json& listener) {
-  return listener["defaultFilterChain"]["filters"][0]["typedConfig"];
-}
+json manager_of(const json& listener) { return listener["defaultFilterChain"]["filters"][0]["typedConfig"]; }
 
 json rendered(const ir::HttpChain& chain) {
   const ir::Listener listener{.name = "http", .address = "0.0.0.0", .port = 10080, .chains = {chain}};

@@ -71,9 +71,12 @@ Field resource_attributes() {
 
 Type access_log_format() {
   return object({
-                    field<&AccessLogFormat::json>("json", map(string())).doc("Members of the JSON object of each line."),
-                    field<&AccessLogFormat::text>("text", string()).doc("The line, with operators such as `%RESPONSE_CODE%`."),
-                    field<&AccessLogFormat::type>("type", enumeration({"Text", "JSON"})).doc("Whether lines are text or JSON."),
+                    field<&AccessLogFormat::json>("json", map(string()))
+                        .doc("Members of the JSON object of each line."),
+                    field<&AccessLogFormat::text>("text", string())
+                        .doc("The line, with operators such as `%RESPONSE_CODE%`."),
+                    field<&AccessLogFormat::type>("type", enumeration({"Text", "JSON"}))
+                        .doc("Whether lines are text or JSON."),
                 })
       .with({
           {.name = "access-log-format",
@@ -105,15 +108,21 @@ Type access_log_format() {
 // Envoy's own service for access logs.
 Type access_log_service(const Backends& backends) {
   const Type http = object({
-      field<&AccessLogService::request_headers>("requestHeaders", list(string())).doc("Headers of requests to log."),
-      field<&AccessLogService::response_headers>("responseHeaders", list(string())).doc("Headers of responses to log."),
-      field<&AccessLogService::response_trailers>("responseTrailers", list(string())).doc("Trailers of responses to log."),
+      field<&AccessLogService::request_headers>("requestHeaders", list(string()))
+          .doc("Headers of requests to log."),
+      field<&AccessLogService::response_headers>("responseHeaders", list(string()))
+          .doc("Headers of responses to log."),
+      field<&AccessLogService::response_trailers>("responseTrailers", list(string()))
+          .doc("Trailers of responses to log."),
   });
   return with_backends<&AccessLogService::backends>(
              {
                  flattened("http", http).doc("What of HTTP is logged besides."),
-                 field<&AccessLogService::log_name>("logName", string().min_length(1)).doc("The name by which the service knows the log."),
-                 field<&AccessLogService::type>("type", enumeration({"HTTP", "TCP"})).required().doc("What the log is about."),
+                 field<&AccessLogService::log_name>("logName", string().min_length(1))
+                     .doc("The name by which the service knows the log."),
+                 field<&AccessLogService::type>("type", enumeration({"HTTP", "TCP"}))
+                     .required()
+                     .doc("What the log is about."),
              },
              backends)
       .with({
@@ -142,17 +151,19 @@ Type access_log_collector(const Backends& backends) {
 
 Type access_log(const Backends& backends) {
   const Type sink =
-      object(
-          {
-              field<&AccessLogSink::als>("als", access_log_service(backends)).doc("A gRPC service that takes the log."),
-              field<&AccessLogSink::file>("file", object({field<&AccessLogFile::path>("path", string().min_length(1))
-                                        .doc("The path of the file, such as `/dev/stdout`.")}))
-                  .doc("A file that takes the log."),
-              field<&AccessLogSink::open_telemetry>("openTelemetry", access_log_collector(backends)).doc("A collector that takes the log."),
-              field("type", enumeration({"ALS", "File", "OpenTelemetry"}))
-                  .passive()
-                  .doc("Where the log goes."),
-          })
+      object({
+                 field<&AccessLogSink::als>("als", access_log_service(backends))
+                     .doc("A gRPC service that takes the log."),
+                 field<&AccessLogSink::file>(
+                     "file", object({field<&AccessLogFile::path>("path", string().min_length(1))
+                                         .doc("The path of the file, such as `/dev/stdout`.")}))
+                     .doc("A file that takes the log."),
+                 field<&AccessLogSink::open_telemetry>("openTelemetry", access_log_collector(backends))
+                     .doc("A collector that takes the log."),
+                 field("type", enumeration({"ALS", "File", "OpenTelemetry"}))
+                     .passive()
+                     .doc("Where the log goes."),
+             })
           .with({
               goes_with_type("access-log-sink", "ALS", "als"),
               goes_with_type("access-log-sink", "File", "file"),
@@ -204,24 +215,27 @@ Type metrics(const Backends& backends) {
           resource_attributes<kCollector>(),
       },
       int32().range(0, 65535), backends);
-  const Type sink =
-      object({
-                 field<&MetricsSink::open_telemetry>("openTelemetry", open_telemetry)
-                     .doc("A collector that takes the metrics."),
-                 field("type", enumeration({"OpenTelemetry"}))
-                     .passive()
-                     .required()
-                     .defaults_to("OpenTelemetry")
-                     .doc("Where metrics go."),
-             })
-          .with(goes_with_type("metrics-sink", "OpenTelemetry", "openTelemetry"));
+  const Type sink = object({
+                               field<&MetricsSink::open_telemetry>("openTelemetry", open_telemetry)
+                                   .doc("A collector that takes the metrics."),
+                               field("type", enumeration({"OpenTelemetry"}))
+                                   .passive()
+                                   .required()
+                                   .defaults_to("OpenTelemetry")
+                                   .doc("Where metrics go."),
+                           })
+                        .with(goes_with_type("metrics-sink", "OpenTelemetry", "openTelemetry"));
   return object({
-      field<&Metrics::cluster_stat_name>("clusterStatName", string()).doc("What clusters are called in metrics: a text with operators."),
-      field<&Metrics::enable_grpc_stats>("enableGRPCStats", boolean()).doc("Whether gRPC is counted by service and method."),
-      field<&Metrics::enable_per_endpoint_stats>("enablePerEndpointStats", boolean()).doc("Whether there are metrics for each endpoint."),
+      field<&Metrics::cluster_stat_name>("clusterStatName", string())
+          .doc("What clusters are called in metrics: a text with operators."),
+      field<&Metrics::enable_grpc_stats>("enableGRPCStats", boolean())
+          .doc("Whether gRPC is counted by service and method."),
+      field<&Metrics::enable_per_endpoint_stats>("enablePerEndpointStats", boolean())
+          .doc("Whether there are metrics for each endpoint."),
       field<&Metrics::enable_request_response_sizes_stats>("enableRequestResponseSizesStats", boolean())
           .doc("Whether sizes of headers and bodies are counted."),
-      field<&Metrics::enable_virtual_host_stats>("enableVirtualHostStats", boolean()).doc("Whether there are metrics for each virtual host."),
+      field<&Metrics::enable_virtual_host_stats>("enableVirtualHostStats", boolean())
+          .doc("Whether there are metrics for each virtual host."),
       field<&Metrics::matches>("matches", list(match))
           .doc("The metrics that there are, by name, of Envoys in a cluster. By default all."),
       field<&Metrics::prometheus>("prometheus", prometheus)
@@ -235,9 +249,11 @@ Type metrics(const Backends& backends) {
 Type trace_provider(const Backends& backends) {
   const Type sampler =
       object({
-                 field<&TracingSampler::sampling_percentage>("samplingPercentage", fraction()).doc("Which share of traces is kept."),
-                 field<&TracingSampler::type>("type", enumeration({"AlwaysOn", "AlwaysOff", "TraceIdRatio", "ParentBasedAlwaysOn",
-                                            "ParentBasedAlwaysOff", "ParentBasedTraceIdRatio"}))
+                 field<&TracingSampler::sampling_percentage>("samplingPercentage", fraction())
+                     .doc("Which share of traces is kept."),
+                 field<&TracingSampler::type>(
+                     "type", enumeration({"AlwaysOn", "AlwaysOff", "TraceIdRatio", "ParentBasedAlwaysOn",
+                                          "ParentBasedAlwaysOff", "ParentBasedTraceIdRatio"}))
                      .required()
                      .defaults_to("AlwaysOn")
                      .doc("How it is decided."),
@@ -254,15 +270,18 @@ Type trace_provider(const Backends& backends) {
       field<&TracingProvider::sampler>("sampler", sampler).doc("Which traces are kept."),
   });
   const Type zipkin = object({
-      field<&TracingProvider::disable_shared_span_context>("disableSharedSpanContext", boolean()).doc("Whether client and server have spans of their own."),
-      field<&TracingProvider::enable_128_bit_trace_id>("enable128BitTraceId", boolean()).doc("Whether ids of traces have 128 bits."),
+      field<&TracingProvider::disable_shared_span_context>("disableSharedSpanContext", boolean())
+          .doc("Whether client and server have spans of their own."),
+      field<&TracingProvider::enable_128_bit_trace_id>("enable128BitTraceId", boolean())
+          .doc("Whether ids of traces have 128 bits."),
   });
   const Type service_name = string().with(
       {.name = "tracing", .cel = R"(self != "")", .message = "`serviceName` is set, and empty"});
   return collector<kCollector>(
              {
                  flattened("openTelemetry", open_telemetry).doc("What is particular to OpenTelemetry."),
-                 field<&TracingProvider::service_name>("serviceName", service_name).doc("The name of this service in traces."),
+                 field<&TracingProvider::service_name>("serviceName", service_name)
+                     .doc("The name of this service in traces."),
                  field<&TracingProvider::type>("type", enumeration({"OpenTelemetry", "Zipkin", "Datadog"}))
                      .required()
                      .defaults_to("OpenTelemetry")
@@ -278,14 +297,15 @@ Type trace_provider(const Backends& backends) {
 
 Type tracing(const Backends& backends) {
   const Type named = object({
-      field<&TracingNamedValue::default_value>("defaultValue", string()).doc("The value where there is none."),
-      field<&TracingNamedValue::name>("name", string())
-          .required()
-          .doc("The name of the variable or header."),
+      field<&TracingNamedValue::default_value>("defaultValue", string())
+          .doc("The value where there is none."),
+      field<&TracingNamedValue::name>("name", string()).required().doc("The name of the variable or header."),
   });
   const Type tag = object({
       field<&TracingTag::environment>("environment", named).doc("A variable of Envoy's environment."),
-      flattened("literal", object({field<&TracingTag::literal>("value", string()).required().doc("The value.")})).doc("A fixed value."),
+      flattened("literal",
+                object({field<&TracingTag::literal>("value", string()).required().doc("The value.")}))
+          .doc("A fixed value."),
       field<&TracingTag::request_header>("requestHeader", named).doc("A header of the request."),
       field<&TracingTag::type>("type", enumeration({"Literal", "Environment", "RequestHeader"}))
           .required()
@@ -293,22 +313,30 @@ Type tracing(const Backends& backends) {
           .doc("Where the value comes from."),
   });
   const Type span_name = object({
-      field<&TracingSpanName::client>("client", string()).required().doc("The name of spans of requests to backends."),
-      field<&TracingSpanName::server>("server", string()).required().doc("The name of spans of requests from clients."),
+      field<&TracingSpanName::client>("client", string())
+          .required()
+          .doc("The name of spans of requests to backends."),
+      field<&TracingSpanName::server>("server", string())
+          .required()
+          .doc("The name of spans of requests from clients."),
   });
-  return object({
-                    field<&Tracing::client_sampling_fraction>("clientSamplingFraction", fraction())
-                        .doc("Which share of the traces that clients ask for is kept."),
-                    field<&Tracing::custom_tags>("customTags", map(tag)).doc("More tags. `tags` replaces it."),
-                    field<&Tracing::overall_sampling_fraction>("overallSamplingFraction", fraction())
-                        .doc("Which share is kept of what the others would keep."),
-                    field<&Tracing::provider>("provider", trace_provider(backends)).required().doc("Where traces go."),
-                    field<&Tracing::sampling_fraction>("samplingFraction", fraction()).doc("Which share of requests is traced."),
-                    field<&Tracing::sampling_rate>("samplingRate", int32().range(0, 100))
-                        .doc("How many requests of a hundred are traced."),
-                    field<&Tracing::span_name>("spanName", span_name).doc("The names of spans, with operators."),
-                    field<&Tracing::tags>("tags", map(string())).doc("More tags: texts with operators."),
-                })
+  return object(
+             {
+                 field<&Tracing::client_sampling_fraction>("clientSamplingFraction", fraction())
+                     .doc("Which share of the traces that clients ask for is kept."),
+                 field<&Tracing::custom_tags>("customTags", map(tag)).doc("More tags. `tags` replaces it."),
+                 field<&Tracing::overall_sampling_fraction>("overallSamplingFraction", fraction())
+                     .doc("Which share is kept of what the others would keep."),
+                 field<&Tracing::provider>("provider", trace_provider(backends))
+                     .required()
+                     .doc("Where traces go."),
+                 field<&Tracing::sampling_fraction>("samplingFraction", fraction())
+                     .doc("Which share of requests is traced."),
+                 field<&Tracing::sampling_rate>("samplingRate", int32().range(0, 100))
+                     .doc("How many requests of a hundred are traced."),
+                 field<&Tracing::span_name>("spanName", span_name).doc("The names of spans, with operators."),
+                 field<&Tracing::tags>("tags", map(string())).doc("More tags: texts with operators."),
+             })
       .with({.name = "tracing",
              .cel = "!(has(self.samplingRate) && has(self.samplingFraction))",
              .message = "`samplingRate` and `samplingFraction` are both set",
@@ -325,8 +353,10 @@ Type telemetry() {
       field<&Telemetry::health_check_log>("healthCheckLog", health_check_log())
           .doc("The log of health checks."),
       field<&Telemetry::metrics>("metrics", metrics(backends)).doc("Metrics, and where they go."),
-      flattened("requestID", object({field<&Telemetry::request_id>("tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))
-                                     .doc("What the id says about tracing.")}))
+      flattened("requestID",
+                object({field<&Telemetry::request_id>(
+                            "tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))
+                            .doc("What the id says about tracing.")}))
           .doc("How requests get an id."),
       field<&Telemetry::tracing>("tracing", tracing(backends)).doc("Traces, and where they go."),
   });

@@ -64,18 +64,19 @@ Gateways::Gateways(Graph& graph, const translate::Settings& settings, const Inpu
       telemetry_of(graph.index(
           "telemetry by EnvoyProxy", telemetry,
           [](const ir::ProxyKey&, const translate::TelemetryRow& row) { return row.envoy_proxy; })),
-      telemetry_problems(graph.group("problems of telemetry", telemetry_of,
-                                     [this](const NamespacedName& envoy_proxy, Reads& reads) {
-                                       translate::PolicyProblems all;
-                                       for (const auto& [proxy, row] : reads.group(telemetry_of, envoy_proxy)) {
-                                         for (const Problem& problem : row.problems) {
-                                           if (std::ranges::find(all.problems, problem) == all.problems.end()) {
-                                             all.problems.push_back(problem);
-                                           }
-                                         }
-                                       }
-                                       return all;
-                                     })),
+      telemetry_problems(
+          graph.group("problems of telemetry", telemetry_of,
+                      [this](const NamespacedName& envoy_proxy, Reads& reads) {
+                        translate::PolicyProblems all;
+                        for (const auto& [proxy, row] : reads.group(telemetry_of, envoy_proxy)) {
+                          for (const Problem& problem : row.problems) {
+                            if (std::ranges::find(all.problems, problem) == all.problems.end()) {
+                              all.problems.push_back(problem);
+                            }
+                          }
+                        }
+                        return all;
+                      })),
       lone_proxies(graph.group("proxies by themselves", gateways_of,
                                [this, &settings](const ir::ProxyKey& proxy, Reads& reads) {
                                  std::vector<GatewayPlan> plans;

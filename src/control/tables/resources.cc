@@ -101,15 +101,15 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
                                        }
                                        return rows;
                                      })),
-      telemetry_clusters(graph.map_many(
-          "clusters of telemetry", gateways.telemetry,
-          [](const ir::ProxyKey& proxy, const translate::TelemetryRow& row) {
-            std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> rows;
-            for (const auto& cluster : row.clusters) {
-              rows.emplace_back(XdsKey{proxy, cluster->cluster.name}, cluster);
-            }
-            return rows;
-          })),
+      telemetry_clusters(
+          graph.map_many("clusters of telemetry", gateways.telemetry,
+                         [](const ir::ProxyKey& proxy, const translate::TelemetryRow& row) {
+                           std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> rows;
+                           for (const auto& cluster : row.clusters) {
+                             rows.emplace_back(XdsKey{proxy, cluster->cluster.name}, cluster);
+                           }
+                           return rows;
+                         })),
       cluster_rows(graph.unite("cluster rows", flow::Part{route_clusters, same_key},
                                flow::Part{socket_clusters, same_key},
                                flow::Part{telemetry_clusters, same_key})),
@@ -142,8 +142,7 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
       clusters(graph.map("clusters", cluster_rows,
                          [this, &services](const XdsKey& key, const ClusterRow& row, Reads& reads) {
                            const ir::ClusterReport* wanted = reads.get(cluster_reports, key.proxy.text());
-                           const ir::ClusterReport report =
-                               wanted != nullptr ? *wanted : ir::ClusterReport();
+                           const ir::ClusterReport report = wanted != nullptr ? *wanted : ir::ClusterReport();
                            if (row.cluster.discovery != ir::Discovery::kDns) {
                              return rendered(xds::render_cluster(row.cluster, report));
                            }

@@ -87,16 +87,16 @@ TableFilters filters_of(const std::string& table,
 }  // namespace
 
 RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& routes)
-    : counting(graph.map_many("route tables with statistics of hosts", gateways.proxies,
-                              [&gateways](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan,
-                                          Reads& reads) {
-                                Rows<std::string, translate::Named> rows;
-                                if (!reads.get(gateways.telemetry, proxy)->counts_hosts) return rows;
-                                for (const auto& table : plan.route_tables) {
-                                  rows.emplace_back(table.name, translate::Named());
-                                }
-                                return rows;
-                              })),
+    : counting(graph.map_many(
+          "route tables with statistics of hosts", gateways.proxies,
+          [&gateways](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan, Reads& reads) {
+            Rows<std::string, translate::Named> rows;
+            if (!reads.get(gateways.telemetry, proxy)->counts_hosts) return rows;
+            for (const auto& table : plan.route_tables) {
+              rows.emplace_back(table.name, translate::Named());
+            }
+            return rows;
+          })),
       routes_of(graph.index("routes by host", routes.all,
                             [](const ObjectKey&, const translate::RouteResult& result) {
                               Groups<HostKey> keys;
