@@ -315,10 +315,10 @@ Type tracing(const Backends& backends) {
   const Type span_name = object({
       field<&TracingSpanName::client>("client", string())
           .required()
-          .doc("The name of spans of requests to backends."),
+          .doc("The name of spans of requests from clients."),
       field<&TracingSpanName::server>("server", string())
           .required()
-          .doc("The name of spans of requests from clients."),
+          .doc("The name of spans of requests to backends."),
   });
   return object(
              {
