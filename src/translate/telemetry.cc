@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "schema/cel/cel.h"
+#include "schema/cel/syntax.h"
 #include "translate/backend.h"
 #include "translate/cluster_settings.h"
 #include "translate/gateway.h"
@@ -188,7 +188,7 @@ class Reader {
       }
       if (ref.weight == 0) continue;
       members.push_back({.weight = static_cast<std::uint32_t>(ref.weight),
-                         .backend = *std::move(backend),
+                         .backend = named(*std::move(backend)),
                          .fallback = ref.fallback});
     }
     if (members.empty()) {
@@ -200,23 +200,46 @@ class Reader {
     Receiver to{.cluster = cluster, .authority = authority_of_backend(*members.front().backend), .retry = {}};
     std::shared_ptr<ResolvedBackend> joined = join_backends(std::move(cluster), self_, members, false);
     if (from.backend_settings) {
-      const std::string at = path + ".backendSettings";
-      ReadSettings read = read_cluster_settings(*from.backend_settings);
-      std::ranges::move(unused_by_service(*from.backend_settings), std::back_inserter(read.problems));
-      for (const SettingProblem& problem : read.problems) {
-        row_.problems.push_back(problem_at(problem, self_, fmt::format("spec.telemetry.{}", at)));
+      if (auto fault = read_settings(*from.backend_settings, path, to, joined->row.cluster)) {
+        return std::unexpected(*std::move(fault));
       }
-      if (!read.good()) {
-        return std::unexpected(Failure{.path = at,
-                                       .code = "value/setting",
-                                       .message = "its `backendSettings` cannot be served",
-                                       .suggestion = {}});
-      }
-      to.retry = read.requests.retry;
-      joined->row.cluster.settings = settings_of_service(std::move(read), to.authority);
     }
     clusters_.push_back(row_of(std::move(joined)));
     return to;
+  }
+
+  // What is wrong with them is reported here.
+  std::optional<Failure> read_settings(const api::ClusterSettings& from, const std::string& path,
+                                       Receiver& to, ir::Cluster& cluster) {
+    const std::string at = path + ".backendSettings";
+    ReadSettings read = read_cluster_settings(from);
+    std::ranges::move(unused_by_service(from), std::back_inserter(read.problems));
+    for (const SettingProblem& problem : read.problems) {
+      row_.problems.push_back(problem_at(problem, self_, fmt::format("spec.telemetry.{}", at)));
+    }
+    if (!read.good()) {
+      return Failure{.path = at,
+                     .code = "value/setting",
+                     .message = "its `backendSettings` cannot be served",
+                     .suggestion = {}};
+    }
+    to.retry = read.requests.retry;
+    cluster.settings = settings_of_service(std::move(read), to.authority);
+    return std::nullopt;
+  }
+
+  // A backend that is asked by its name alone, and TLS to it without a name: it is this one, for there is no
+  // client's request whose host it could be.
+  static BackendPtr named(BackendPtr backend) {
+    const Boxed<ir::UpstreamTls>& tls = backend->row.cluster.tls;
+    if (!tls || !tls->sni.empty() || tls->sni_from_endpoint) return backend;
+    auto other = std::make_shared<ResolvedBackend>(*backend);
+    ir::UpstreamTls& terms = *other->row.cluster.tls;
+    terms.sni = authority_of_backend(*backend);
+    if (terms.subject_alt_names.empty() && !terms.sni.empty()) {
+      terms.subject_alt_names = {{.kind = ir::SubjectAltName::Kind::kDns, .value = terms.sni}};
+    }
+    return other;
   }
 
   Result<Receiver> receiver(const api::Collector& from, const std::string& path, std::string cluster,
@@ -250,8 +273,14 @@ class Reader {
       row->cluster.discovery = ir::Discovery::kDns;
       row->cluster.dns_localities = std::move(here);
     }
+    Receiver to{.cluster = std::move(cluster), .authority = from.host, .retry = {}};
+    if (from.backends.backend_settings) {
+      if (auto fault = read_settings(*from.backends.backend_settings, path, to, row->cluster)) {
+        return std::unexpected(*std::move(fault));
+      }
+    }
     clusters_.push_back(std::move(row));
-    return Receiver{.cluster = std::move(cluster), .authority = from.host, .retry = {}};
+    return to;
   }
 
   Result<ir::GrpcCall> call(const api::Collector& from, const std::string& path,
@@ -349,7 +378,7 @@ class Reader {
 
   static std::optional<Failure> check_setting(const api::AccessLogSetting& setting, const std::string& path) {
     for (std::size_t i = 0; i < setting.matches.size(); ++i) {
-      if (auto parsed = schema::cel::Program::parse(setting.matches[i]); !parsed) {
+      if (auto parsed = schema::cel::check_syntax(setting.matches[i]); !parsed) {
         return Failure{
             .path = fmt::format("{}.matches[{}]", path, i),
             .code = "value/cel",
