@@ -57,8 +57,9 @@ std::uint16_t bind_port_of(const ListenerPlan& listener, bool shifts) {
 constexpr std::size_t kMaxNamed = 16;
 
 // Which listeners cannot stand side by side on one socket. Those of a ListenerSet give way to the Gateways'
-// and to those of the sets before it, which never notice (GEP-1713). Those of one object, and of Gateways
-// that share a proxy, are refused all of them: which one the user meant, nobody knows.
+// and to those of the sets before it, which never notice (GEP-1713), and those of a Gateway to those of older
+// ones that share the proxy. Those of one object are refused all of them: which one the user meant, nobody
+// knows.
 class Conflicts {
  public:
   explicit Conflicts(bool shifts_ports) : shifts_ports_(shifts_ports) {}
@@ -120,9 +121,7 @@ class Conflicts {
   };
 
   // Neither comes before the other.
-  static bool equals(const Ref& a, const Ref& b) {
-    return is_of_set(a) == is_of_set(b) && (!is_of_set(a) || a.listener->owner == b.listener->owner);
-  }
+  static bool equals(const Ref& a, const Ref& b) { return a.listener->owner == b.listener->owner; }
   static bool same_port(const Ref& a, const Ref& b) { return a.listener->port == b.listener->port; }
   static bool same_family(const Ref& a, const Ref& b) { return family(a) == family(b); }
 
