@@ -564,8 +564,8 @@ spec:
   EXPECT_EQ(proxy.spec.shutdown->drain_timeout->count(), 5000);
   EXPECT_EQ(proxy.spec.routing_type, RoutingType::kService);
   EXPECT_EQ(proxy.spec.ip_family, IPFamily::kDualStack);
-  EXPECT_TRUE(proxy.spec.prometheus->at("disable")->as_bool());
-  EXPECT_EQ(proxy.spec.metric_matches->items().size(), 1u);
+  EXPECT_TRUE(proxy.spec.telemetry.metrics.prometheus->at("disable")->as_bool());
+  EXPECT_EQ(proxy.spec.telemetry.metrics.matches->items().size(), 1u);
   const auto bare = bound<EnvoyProxy>(
       "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyProxy\nmetadata: {name: p}\nspec: {}\n");
   EXPECT_EQ(bare.spec, EnvoyProxySpec());

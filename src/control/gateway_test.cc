@@ -216,6 +216,26 @@ TEST_F(GatewaysInACluster, TellEachOfTheListenersWhichOthersAreAtItsPort) {
   EXPECT_EQ(problems[0].also[0].path, "spec.listeners[1]");
 }
 
+TEST_F(GatewaysInACluster, AreBoundWhereTheyAskWithPortsOfListenersAsPortsOfContainers) {
+  feed_gateway_with_proxy();
+  feed(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  gatewayClassName: class
+  infrastructure: {parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy}}
+  listeners: [{name: a, port: 80, protocol: HTTP}]
+)");
+  const auto bound = [this] { return pipeline_.proxies().get("default/gw")->proxy.ports; };
+  feed_proxy("provider: {type: Kubernetes, kubernetes: {useListenerPortAsContainerPort: true}}");
+  pipeline_.commit();
+  EXPECT_EQ(bound(), std::vector<std::uint16_t>{80});
+  feed_proxy("provider: {type: Kubernetes, kubernetes: {useListenerPortAsContainerPort: false}}");
+  pipeline_.commit();
+  EXPECT_EQ(bound(), std::vector<std::uint16_t>{10'080});
+}
+
 TEST_F(GatewaysInACluster, KeepTheirPortFromListenerSets) {
   feed(R"(
 apiVersion: gateway.networking.k8s.io/v1

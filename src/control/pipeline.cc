@@ -147,6 +147,7 @@ struct Pipeline::Tables {
     f(gateways.listener_sets);
     f(gateways.served);
     f(infrastructure.objects);
+    f(gateways.telemetry_problems);
     f(extensions.policies);
     f(extensions.filter_orders);
     f(extensions.launches);

@@ -30,6 +30,7 @@
 #include "ir/cluster_settings.h"
 #include "ir/duration.h"
 #include "ir/extension.h"
+#include "ir/telemetry.h"
 
 namespace sluice::ir {
 
@@ -124,6 +125,7 @@ struct Cluster {
   bool ipv6_preferred = false;     // DNS family of an IPv6 proxy
   Boxed<ClusterSettings> settings;
   Boxed<Extension> credential;  // a CredentialInjector for all that goes there
+  std::string stat_name;        // what it is called in statistics; empty: its name
   // Who it is there for; shown in metadata, found again when Envoy rejects it.
   ObjectKey owner;
 
@@ -342,6 +344,7 @@ struct Route {
 struct VirtualHost {
   std::string host;  // "*", "*.example.com", "example.com"
   std::vector<Route> routes;
+  bool counted = false;  // there are statistics of its requests
 
   bool operator==(const VirtualHost&) const = default;
 };
@@ -379,13 +382,6 @@ struct DownstreamTls {
   bool operator==(const DownstreamTls&) const = default;
 };
 
-struct AccessLog {
-  // Lines of JSON to a file, with Envoy Gateway's default fields.
-  std::string path = "/dev/stdout";
-
-  bool operator==(const AccessLog&) const = default;
-};
-
 // HTTP filters that are there because some route needs them.
 enum class RouteFilter : std::uint8_t { kCors, kSession, kGrpc, kLoopbackGuard };
 
@@ -399,13 +395,17 @@ struct HttpChain {
   std::vector<ExtensionPtr> extensions;  // of the routes in the table; sorted by index and name
   std::vector<FilterMove> filter_order;  // changes of the default, one after the other
   std::string stat_prefix;
-  std::optional<AccessLog> access_log;
+  AccessLogs access_logs;
+  Boxed<Tracing> tracing;
+  std::optional<RequestId> request_id;  // none: Envoy's way
+  std::optional<bool> grpc_stats;       // none: where there are routes of gRPC
 
   bool operator==(const HttpChain& o) const {
     const auto same = [](const ExtensionPtr& a, const ExtensionPtr& b) { return a == b || *a == *b; };
     return name == o.name && server_names == o.server_names && tls == o.tls && route_table == o.route_table &&
            filters == o.filters && std::ranges::equal(extensions, o.extensions, same) &&
-           filter_order == o.filter_order && stat_prefix == o.stat_prefix && access_log == o.access_log;
+           filter_order == o.filter_order && stat_prefix == o.stat_prefix && access_logs == o.access_logs &&
+           tracing == o.tracing && request_id == o.request_id && grpc_stats == o.grpc_stats;
   }
 };
 
@@ -426,7 +426,7 @@ struct TcpChain {
   // The cluster is kDynamic: the server name that a connection asks for must not be the proxy's own machine.
   bool dynamic = false;
   std::string stat_prefix;
-  std::optional<AccessLog> access_log;
+  AccessLogs access_logs;
 
   bool operator==(const TcpChain&) const = default;
 };
@@ -434,7 +434,7 @@ struct TcpChain {
 // Datagrams, forwarded.
 struct UdpForward {
   std::string cluster;  // empty: they are dropped
-  std::optional<AccessLog> access_log;
+  AccessLogs access_logs;
 
   bool operator==(const UdpForward&) const = default;
 };
@@ -449,7 +449,7 @@ struct Listener {
   std::vector<HttpChain> chains;     // sorted by name
   std::vector<TcpChain> tcp_chains;  // sorted by name
   std::optional<UdpForward> udp;     // the socket is one of UDP, without chains
-  std::optional<AccessLog> access_log;
+  AccessLogs access_logs;
   std::vector<ObjectKey> owners;
 
   bool operator==(const Listener&) const = default;
@@ -474,6 +474,18 @@ struct Proxy {
   std::map<std::string, std::string, std::less<>> annotations;
   // Ports it listens on, for messages.
   std::vector<std::uint16_t> ports;
+  // Whom it sends its metrics. The endpoints of the clusters come by ADS under their names, as do those of
+  // others.
+  struct MetricsSink {
+    Cluster cluster;
+    GrpcCall call;
+    TextMap resource;
+    bool counter_deltas = false;
+    bool histogram_deltas = false;
+
+    bool operator==(const MetricsSink&) const = default;
+  };
+  std::vector<MetricsSink> metrics_sinks;
 
   bool operator==(const Proxy&) const = default;
 };

@@ -52,6 +52,7 @@ struct BackendReader {
   bool passes_tls = false;             // what is sent is the client's TLS: there is none of ours around it
   bool unix_sockets = false;           // a Backend may be one
   bool pools = false;                  // InferencePools count
+  bool trusted = false;                // what refers needs no ReferenceGrant
 };
 
 // `policies` takes those that the reference meets, wherever it leads.

@@ -10,6 +10,7 @@
 #include "translate/addresses.h"
 #include "translate/attach.h"
 #include "translate/client_validation.h"
+#include "translate/envoy_proxy.h"
 #include "translate/filter_order.h"
 #include "translate/listener.h"
 #include "translate/near.h"
@@ -199,7 +200,8 @@ std::optional<GatewayPlan> plan_gateway(const NamespacedName& name, const api::G
                                                      : settings.class_envoy_proxy;
   std::shared_ptr<const api::EnvoyProxy> class_proxy;
   if (of_class) class_proxy = reads.get_shared(inputs.envoy_proxies, *of_class);
-  if (plan.envoy_proxy == nullptr) plan.envoy_proxy = class_proxy;
+  plan.envoy_proxy =
+      plan.envoy_proxy == nullptr ? class_proxy : merge_envoy_proxies(class_proxy, plan.envoy_proxy);
   if (plan.envoy_proxy != nullptr) {
     // It is served all the same: an order there is.
     if (std::string wrong = wrong_filter_order(*plan.envoy_proxy); !wrong.empty()) {
@@ -279,6 +281,9 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
   const auto merge_backends = merge_backends_of(plan, settings);
   offered.merges_backends = merge_backends && !merge_backends->selector;
   offered.preserve_route_order = plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.preserve_route_order;
+  if (plan.envoy_proxy != nullptr) {
+    offered.cluster_stat_name = plan.envoy_proxy->spec.telemetry.metrics.cluster_stat_name;
+  }
   // A Gateway or ListenerSet without listeners is a parent all the same.
   std::map<ObjectKey, AttachPoints> by_owner;
   by_owner.emplace(ObjectKey{.kind = api::kind_of<api::Gateway>(), .name = plan.gateway}, offered);

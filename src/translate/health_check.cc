@@ -65,7 +65,9 @@ ir::HttpQuestion read_http(const api::HTTPHealthCheck& from, SettingReader& read
   return to;
 }
 
-ir::HealthCheckLog read_log(const api::HealthCheckLog& from) {
+}  // namespace
+
+ir::HealthCheckLog read_health_check_log(const api::HealthCheckLog& from) {
   const auto logs = [&from](api::HealthCheckEvent event) {
     return from.matches.empty() || std::ranges::find(from.matches, event) != from.matches.end();
   };
@@ -73,8 +75,6 @@ ir::HealthCheckLog read_log(const api::HealthCheckLog& from) {
           .every_failure = logs(api::HealthCheckEvent::kFailure),
           .every_success = logs(api::HealthCheckEvent::kSuccess)};
 }
-
-}  // namespace
 
 ir::HealthCheck read_health_check(const api::ActiveHealthCheck& from, SettingReader& reader) {
   ir::HealthCheck to;
@@ -99,7 +99,7 @@ ir::HealthCheck read_health_check(const api::ActiveHealthCheck& from, SettingRea
   to.unhealthy_after =
       reader.count(path_in(kActive, "unhealthyThreshold"), std::int64_t{from.unhealthy_threshold});
   to.port = static_cast<std::uint16_t>(from.overrides_port.value_or(0));
-  if (from.health_check_log) to.log = read_log(*from.health_check_log);
+  if (from.health_check_log) to.log = read_health_check_log(*from.health_check_log);
   return to;
 }
 

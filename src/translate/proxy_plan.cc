@@ -38,9 +38,17 @@ struct Ref {
   }
 };
 
+// Whether ports that only root may bind are bound elsewhere.
+bool shifts_ports(const api::EnvoyProxy* envoy_proxy, const Settings& settings) {
+  if (settings.on_host) return false;
+  if (envoy_proxy == nullptr || !envoy_proxy->spec.kubernetes) return true;
+  const Tree* const as_they_are = envoy_proxy->spec.kubernetes->find("useListenerPortAsContainerPort");
+  return as_they_are == nullptr || as_they_are->type() != Tree::Type::kBool || !as_they_are->as_bool();
+}
+
 // Where the proxy binds a listener.
-std::uint16_t bind_port_of(const ListenerPlan& listener, const Settings& settings) {
-  const bool shifted = !settings.on_host && listener.port < kFirstUnprivilegedPort;
+std::uint16_t bind_port_of(const ListenerPlan& listener, bool shifts) {
+  const bool shifted = shifts && listener.port < kFirstUnprivilegedPort;
   return static_cast<std::uint16_t>(listener.port + (shifted ? kPrivilegedPortShift : 0));
 }
 
@@ -49,18 +57,19 @@ std::uint16_t bind_port_of(const ListenerPlan& listener, const Settings& setting
 constexpr std::size_t kMaxNamed = 16;
 
 // Which listeners cannot stand side by side on one socket. Those of a ListenerSet give way to the Gateways'
-// and to those of the sets before it, which never notice (GEP-1713). Those of one object, and of Gateways
-// that share a proxy, are refused all of them: which one the user meant, nobody knows.
+// and to those of the sets before it, which never notice (GEP-1713), and those of a Gateway to those of older
+// ones that share the proxy. Those of one object are refused all of them: which one the user meant, nobody
+// knows.
 class Conflicts {
  public:
-  explicit Conflicts(const Settings& settings) : settings_(settings) {}
+  explicit Conflicts(bool shifts_ports) : shifts_ports_(shifts_ports) {}
 
   // `listeners` are in order of precedence.
   void find(const std::vector<Ref>& listeners) {
     std::map<std::pair<std::uint16_t, std::string_view>, std::vector<Ref>> by_port;
     for (const Ref& ref : listeners) {
       if (const Protocol* p = protocol_named(ref.listener->protocol)) {
-        by_port[{bind_port_of(*ref.listener, settings_), p->transport}].push_back(ref);
+        by_port[{bind_port_of(*ref.listener, shifts_ports_), p->transport}].push_back(ref);
       }
     }
     for (const auto& [port, here] : by_port) {
@@ -112,9 +121,7 @@ class Conflicts {
   };
 
   // Neither comes before the other.
-  static bool equals(const Ref& a, const Ref& b) {
-    return is_of_set(a) == is_of_set(b) && (!is_of_set(a) || a.listener->owner == b.listener->owner);
-  }
+  static bool equals(const Ref& a, const Ref& b) { return a.listener->owner == b.listener->owner; }
   static bool same_port(const Ref& a, const Ref& b) { return a.listener->port == b.listener->port; }
   static bool same_family(const Ref& a, const Ref& b) { return family(a) == family(b); }
 
@@ -199,7 +206,7 @@ class Conflicts {
     set_condition(ref.listener->conditions, {"Programmed", false, why, text});
   }
 
-  const Settings& settings_;
+  const bool shifts_ports_;
 };
 
 // A host of a listener, or of its certificates, and one of another listener's that it overlaps.
@@ -462,11 +469,20 @@ ir::Proxy proxy_of(const ir::ProxyKey& key, const api::EnvoyProxy* envoy_proxy,
   return proxy;
 }
 
-ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways, const Settings& settings) {
+bool is_older(const GatewayPlan& a, const GatewayPlan& b) {
+  const auto age = [](const GatewayPlan& g) {
+    return std::tuple(g.creation_timestamp.empty(), std::string_view(g.creation_timestamp),
+                      std::cref(g.gateway));
+  };
+  const auto [a_timeless, a_time, a_name] = age(a);
+  const auto [b_timeless, b_time, b_name] = age(b);
+  return std::tie(a_timeless, a_time, a_name.get()) < std::tie(b_timeless, b_time, b_name.get());
+}
+
+ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
+                     const TelemetryRow& telemetry, const Settings& settings) {
   ProxyPlan plan;
-  std::ranges::sort(gateways, {}, [](const GatewayPlan& g) {
-    return std::tuple(g.creation_timestamp.empty(), g.creation_timestamp, g.gateway);
-  });
+  std::ranges::sort(gateways, is_older);
   plan.gateways = std::move(gateways);
   const api::EnvoyProxy* envoy_proxy = plan.gateways.front().envoy_proxy.get();
   std::vector<Problem> of_envoy_proxy;  // it has them itself (control/launch_check.h)
@@ -474,6 +490,12 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   for (const GatewayPlan& gateway : plan.gateways) {
     plan.proxy.labels.insert(gateway.labels.begin(), gateway.labels.end());
     plan.proxy.annotations.insert(gateway.annotations.begin(), gateway.annotations.end());
+  }
+  plan.proxy.metrics_sinks = telemetry.metrics_sinks;
+  if (!telemetry.error.empty()) {
+    for (GatewayPlan& gateway : plan.gateways) {
+      set_condition(gateway.conditions, {"Accepted", false, "InvalidParameters", telemetry.error});
+    }
   }
 
   std::vector<Ref> listeners;
@@ -490,7 +512,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
   // The Gateways' own before those of any ListenerSet.
   std::ranges::stable_partition(
       listeners, [](const Ref& ref) { return ref.listener->owner.kind == api::kind_of<api::Gateway>(); });
-  Conflicts(settings).find(listeners);
+  const bool shifts = shifts_ports(envoy_proxy, settings);
+  Conflicts(shifts).find(listeners);
   find_overlaps(listeners, plan.gateways.size() > 1);
 
   const std::vector<ir::FilterMove> filter_order =
@@ -509,7 +532,7 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     finish_conditions(listener);
     const Protocol* protocol = protocol_named(listener.protocol);
     if (protocol == nullptr || !listener.ready || !ref.gateway->accepted) continue;
-    listener.bind_port = bind_port_of(listener, settings);
+    listener.bind_port = bind_port_of(listener, shifts);
     ports.insert(listener.bind_port);
 
     const bool udp = protocol->transport == "UDP";
@@ -519,8 +542,8 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     if (on.name.empty()) {
       on.name = listener.socket;
       on.port = listener.bind_port;
-      on.access_log = ir::AccessLog{};
-      if (udp) on.udp = ir::UdpForward{.cluster = "", .access_log = ir::AccessLog{}};
+      on.access_logs = telemetry.access_logs;
+      if (udp) on.udp = ir::UdpForward{.cluster = "", .access_logs = telemetry.access_logs};
     }
     if (std::ranges::find(on.owners, listener.owner) == on.owners.end()) on.owners.push_back(listener.owner);
     bind(*ref.gateway, family, on);
@@ -546,7 +569,10 @@ ProxyPlan plan_proxy(const ir::ProxyKey& key, std::vector<GatewayPlan> gateways,
     chain.name = listener.route_table;
     chain.route_table = listener.route_table;
     chain.stat_prefix = fmt::format("{}-{}", tls ? "https" : "http", listener.bind_port);
-    chain.access_log = ir::AccessLog{};
+    chain.access_logs = telemetry.access_logs;
+    chain.tracing = telemetry.tracing;
+    chain.request_id = telemetry.request_id;
+    chain.grpc_stats = telemetry.grpc_stats;
     chain.filter_order = filter_order;
     if (tls) {
       if (!listener.hostname.empty()) chain.server_names = {listener.hostname};

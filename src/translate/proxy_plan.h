@@ -10,8 +10,12 @@
 
 namespace sluice::translate {
 
+// The order of a proxy's Gateways: the settings of the first count.
+bool is_older(const GatewayPlan& a, const GatewayPlan& b);
+
 // `gateways` are the plans of one proxy's Gateways, in any order.
-ProxyPlan plan_proxy(const ir::ProxyKey& proxy, std::vector<GatewayPlan> gateways, const Settings& settings);
+ProxyPlan plan_proxy(const ir::ProxyKey& proxy, std::vector<GatewayPlan> gateways,
+                     const TelemetryRow& telemetry, const Settings& settings);
 
 // What the names of the secrets with listeners' certificates begin with; that of the Secret follows.
 inline constexpr std::string_view kListenerCertificates = "secret/";

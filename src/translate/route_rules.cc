@@ -1,10 +1,12 @@
 #include "translate/route_rules.h"
 
 #include <algorithm>
+#include <cctype>
 #include <list>
 #include <memory>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -90,6 +92,32 @@ std::string identity_of(const ObjectKey& route, const RouteRule& rule) {
   return text;
 }
 
+// A text with EnvoyProxy's operators for a rule (telemetry.metrics.clusterStatName), as Envoy Gateway has it.
+// Others are refused where they stand (telemetry.cc).
+std::string stat_name_of(std::string text, const ObjectKey& route, const RouteRule& rule, std::size_t index) {
+  std::string kind(route.kind.kind());
+  std::ranges::transform(kind, kind.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::string backends;
+  for (const api::HTTPBackendRef& backend : rule.backend_refs) {
+    if (!backends.empty()) backends += '|';
+    backends +=
+        fmt::format("{}/{}", backend.ref.namespace_.value_or(route.name.namespace_).text(), backend.ref.name);
+  }
+  const std::pair<std::string_view, std::string> operators[] = {
+      {"%ROUTE_KIND%", std::move(kind)},
+      {"%ROUTE_NAMESPACE%", route.name.namespace_.text()},
+      {"%ROUTE_NAME%", route.name.name},
+      {"%ROUTE_RULE_NAME%", rule.name.empty() ? "-" : rule.name},
+      {"%ROUTE_RULE_NUMBER%", std::to_string(index)},
+      {"%BACKEND_REFS%", std::move(backends)}};
+  for (const auto& [name, value] : operators) {
+    for (auto at = text.find(name); at != text.npos; at = text.find(name, at + value.size())) {
+      text.replace(at, name.size(), value);
+    }
+  }
+  return text;
+}
+
 bool matches_root(const RouteRule& rule) {
   return std::ranges::any_of(rule.matches, [](const ir::RouteMatch& match) {
     return match.path.kind == ir::MatchKind::kPrefix && match.path.value == "/";
@@ -99,12 +127,14 @@ bool matches_root(const RouteRule& rule) {
 class RuleTranslator {
  public:
   // `own_clusters`: the rules that share their cluster with no other. `merges`: rules share clusters because
-  // the user said so, too.
+  // the user said so, too. `stat_name`: how the clusters of a rule are called in statistics, with operators;
+  // empty: by their names.
   RuleTranslator(const RouteParts& route, const std::vector<std::uint32_t>& own_clusters, bool merges,
-                 RouteBackends& backends, Verdicts& verdicts)
+                 const std::string& stat_name, RouteBackends& backends, Verdicts& verdicts)
       : route_(route),
         own_clusters_(own_clusters),
         merges_(merges),
+        stat_name_(stat_name),
         backends_(backends),
         verdicts_(verdicts) {}
 
@@ -132,6 +162,7 @@ class RuleTranslator {
                             std::vector<RuleFailure>& failures);
   bool has_own_cluster(std::size_t rule) const { return std::ranges::binary_search(own_clusters_, rule); }
   void separate(std::size_t rule, std::vector<Part>& parts);
+  void name_in_statistics(const RouteRule& rule, std::size_t index, std::vector<Part>& parts);
   ir::Forward forward_of(const RouteRule& rule) const;
   void warn_of_paths(const std::vector<api::HTTPRouteFilter>& filters, bool of_root, const Place& place);
   void note_no_backend(const RouteRule& rule, const Place& place);
@@ -151,6 +182,7 @@ class RuleTranslator {
   const RouteParts& route_;
   const std::vector<std::uint32_t>& own_clusters_;
   const bool merges_;
+  const std::string& stat_name_;
   RouteBackends& backends_;
   Verdicts& verdicts_;
   std::vector<Credential> credentials_;
@@ -617,6 +649,24 @@ void RuleTranslator::separate(std::size_t rule, std::vector<Part>& parts) {
   }
 }
 
+// The name in statistics is the rule's, and so are its clusters then. A pool keeps its own.
+void RuleTranslator::name_in_statistics(const RouteRule& rule, std::size_t index, std::vector<Part>& parts) {
+  const std::string name = stat_name_of(stat_name_, route_.key, rule, index);
+  for (Part& part : parts) {
+    if (!part.leads_somewhere() || part.is_pool()) continue;
+    auto named = std::make_shared<ResolvedBackend>(*part.backend);
+    ir::Cluster& cluster = named->row.cluster;
+    cluster.stat_name = name;
+    // Whoever has members is the rule's already.
+    if (named->row.members.empty() && !has_own_cluster(index)) {
+      const std::string suffix = "/stat-" + content_id(name);
+      cluster.name.insert(named->base_size, suffix);
+      named->base_size += suffix.size();
+    }
+    part.backend = std::move(named);
+  }
+}
+
 Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilters& filters,
                                           const Place& place, std::vector<RuleFailure>& failures) {
   warn_of_paths(rule.filters, matches_root(rule), place);
@@ -664,6 +714,7 @@ Alternatives RuleTranslator::alternatives(const RouteRule& rule, const RouteFilt
     warn_of_no_session(apart.why, apart.suggestion, place);
   }
   if (has_own_cluster(*place.index)) separate(*place.index, parts);
+  if (!stat_name_.empty()) name_in_statistics(rule, *place.index, parts);
 
   const bool failed = filters.failed || !failures.empty();
   const auto answer = [this, &filters, failed](auto what) {
@@ -903,15 +954,17 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
   // of their own there: one translation serves most parents.
   struct Translation {
     Translation(const ObjectKey& owner, const BackendReader& from, std::vector<std::uint32_t> own,
-                bool merges, flow::Reads& reads)
+                bool merges, std::string called, flow::Reads& reads)
         : reader(from),
           own_clusters(std::move(own)),
           merges_backends(merges),
+          stat_name(std::move(called)),
           backends(owner, reader, reads) {}
 
     BackendReader reader;
     std::vector<std::uint32_t> own_clusters;
     bool merges_backends;
+    std::string stat_name;
     RouteBackends backends;
     Verdicts verdicts;
     RoutesPtr routes;
@@ -943,7 +996,7 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
     auto own = rules_with_own_clusters(route.key, points.proxy, environment.own_clusters, reads);
     for (Translation& made : translations) {
       if (made.reader.access == access && made.own_clusters == own &&
-          made.merges_backends == points.merges_backends) {
+          made.merges_backends == points.merges_backends && made.stat_name == points.cluster_stat_name) {
         return made;
       }
     }
@@ -951,8 +1004,8 @@ RouteResult translate_rules(const RouteParts& route, const RouteEnvironment& env
         route.key,
         BackendReader{route.key.kind, route.key.name.namespace_, access, environment.settings,
                       environment.inputs, environment.tables, route.grpc, "TCP", false, false, true},
-        std::move(own), points.merges_backends, reads);
-    RuleTranslator rules(route, t.own_clusters, t.merges_backends, t.backends, t.verdicts);
+        std::move(own), points.merges_backends, points.cluster_stat_name, reads);
+    RuleTranslator rules(route, t.own_clusters, t.merges_backends, t.stat_name, t.backends, t.verdicts);
     std::vector<ir::Route> routes;
     std::vector<std::uint32_t> indexes;
     routes.reserve(route.rules.size());

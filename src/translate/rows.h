@@ -357,7 +357,8 @@ struct AttachPoints {
   NamespacedName gateway;  // itself, or that of the ListenerSet
   ExtensionTerms terms;
   bool preserve_route_order = false;
-  bool merges_backends = false;  // the EnvoyProxy has `mergeBackends` for all Services
+  bool merges_backends = false;   // the EnvoyProxy has `mergeBackends` for all Services
+  std::string cluster_stat_name;  // of the EnvoyProxy's telemetry; empty: clusters are called by their names
   std::vector<AttachPoint> listeners;
 
   bool operator==(const AttachPoints&) const = default;
@@ -610,6 +611,33 @@ struct ClusterRow {
   std::vector<SecretSource> secrets;
 
   bool operator==(const ClusterRow&) const = default;
+};
+
+// ---- telemetry -------------------------------------------------------------------------------
+
+// What a proxy tells of its requests, by the EnvoyProxy of its oldest Gateway.
+struct TelemetryRow {
+  ir::AccessLogs access_logs{ir::AccessLog()};
+  Boxed<ir::Tracing> tracing;
+  std::optional<ir::RequestId> request_id;
+  std::optional<bool> grpc_stats;
+  bool counts_hosts = false;
+  ir::ClusterReport of_clusters;
+  std::vector<ir::Proxy::MetricsSink> metrics_sinks;
+  std::vector<std::shared_ptr<const ClusterRow>> clusters;  // of whom it is told
+  std::optional<NamespacedName> envoy_proxy;                // that says so
+  std::vector<PolicyUse> policies_met;                      // on the way to these
+  std::string error;  // what of it cannot be, for the condition; it does without
+  std::vector<Problem> problems;
+
+  bool operator==(const TelemetryRow& o) const {
+    const auto same = [](const auto& a, const auto& b) { return a == b || *a == *b; };
+    return access_logs == o.access_logs && tracing == o.tracing && request_id == o.request_id &&
+           grpc_stats == o.grpc_stats && counts_hosts == o.counts_hosts && of_clusters == o.of_clusters &&
+           metrics_sinks == o.metrics_sinks && std::ranges::equal(clusters, o.clusters, same) &&
+           envoy_proxy == o.envoy_proxy && policies_met == o.policies_met && error == o.error &&
+           problems == o.problems;
+  }
 };
 
 // ---- filters of routes -----------------------------------------------------------------------

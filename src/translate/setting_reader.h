@@ -49,6 +49,7 @@ ir::LoadBalancing read_load_balancer(const api::LoadBalancer& from, const FindMo
 std::vector<ir::HashKey> read_hash(const api::LoadBalancer& from, SettingReader& reader);
 
 // health_check.cc
+ir::HealthCheckLog read_health_check_log(const api::HealthCheckLog& from);
 ir::HealthCheck read_health_check(const api::ActiveHealthCheck& from, SettingReader& reader);
 ir::OutlierDetection read_outlier_detection(const api::PassiveHealthCheck& from, SettingReader& reader);
 

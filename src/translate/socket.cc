@@ -6,6 +6,7 @@
 #include <set>
 #include <string_view>
 #include <tuple>
+#include <variant>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -80,13 +81,14 @@ std::vector<Claim> claims_on(const StreamPoint& point, const std::vector<const R
   return claims;
 }
 
-ir::TcpChain chain_of(const StreamPoint& point, std::string name, std::vector<std::string> server_names) {
+ir::TcpChain chain_of(const StreamPoint& point, const ir::Listener& on, std::string name,
+                      std::vector<std::string> server_names) {
   ir::TcpChain chain;
   chain.name = std::move(name);
   if (server_names != std::vector<std::string>{"*"}) chain.server_names = std::move(server_names);
   chain.tls = point.tls;
   chain.stat_prefix = point.stat_prefix;
-  chain.access_log = ir::AccessLog{};
+  chain.access_logs = on.access_logs;
   return chain;
 }
 
@@ -109,6 +111,18 @@ std::vector<std::string> clusters_of(const ir::Listener& listener) {
     for (const ir::StreamShare& share : chain.shares) add(share.cluster);
   }
   if (listener.udp) add(listener.udp->cluster);
+  // Chains have the logs of their listener.
+  for (const ir::AccessLog& log : listener.access_logs) {
+    if (const auto* service = std::get_if<ir::LogService>(&log.sink)) add(service->call.cluster);
+    if (const auto* collector = std::get_if<ir::LogCollector>(&log.sink)) add(collector->call.cluster);
+  }
+  if (!listener.chains.empty() && listener.chains.front().tracing) {
+    const ir::Tracing& tracing = *listener.chains.front().tracing;
+    if (const auto* collector = std::get_if<ir::TraceCollector>(&tracing.provider))
+      add(collector->call.cluster);
+    if (const auto* zipkin = std::get_if<ir::Zipkin>(&tracing.provider)) add(zipkin->cluster);
+    if (const auto* datadog = std::get_if<ir::Datadog>(&tracing.provider)) add(datadog->cluster);
+  }
   return {clusters.begin(), clusters.end()};
 }
 
@@ -117,7 +131,10 @@ std::vector<std::string> clusters_of(const ir::Listener& listener) {
 SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& routes) {
   SocketRow row;
   row.listener = plan.listener;
-  if (plan.streams.empty()) return row;
+  if (plan.streams.empty()) {
+    row.clusters = clusters_of(row.listener);
+    return row;
+  }
   std::vector<const Route*> by_age;
   by_age.reserve(routes.size());
   for (const Route& route : routes) by_age.push_back(&route);
@@ -134,8 +151,9 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
         row.listener.udp->cluster = brings->shares.empty() ? "" : brings->shares.front().cluster;
         continue;
       }
-      ir::TcpChain& chain = chains.emplace_back(chain_of(
-          point, fmt::format("{} {}", point.name, route.to_string()), std::move(claim.server_names)));
+      ir::TcpChain& chain = chains.emplace_back(chain_of(point, row.listener,
+                                                         fmt::format("{} {}", point.name, route.to_string()),
+                                                         std::move(claim.server_names)));
       chain.shares = brings->shares;
       chain.dynamic = brings->dynamic;
     }
@@ -152,7 +170,7 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
     });
     if (point.hostname.empty() || served) continue;
     if (falls_through(chains, point.hostname) || falls_through(row.listener.chains, point.hostname)) {
-      kept.push_back(chain_of(point, point.name, {point.hostname}));
+      kept.push_back(chain_of(point, row.listener, point.name, {point.hostname}));
     }
   }
   chains.insert(chains.end(), std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()));
@@ -161,7 +179,7 @@ SocketRow assemble_socket(const SocketPlan& plan, const std::vector<Route>& rout
     ir::TcpChain& nowhere = chains.emplace_back();
     nowhere.name = row.listener.name;
     nowhere.stat_prefix = fmt::format("tcp-{}", row.listener.port);
-    nowhere.access_log = ir::AccessLog{};
+    nowhere.access_logs = row.listener.access_logs;
   }
   std::ranges::sort(chains, {}, &ir::TcpChain::name);
   row.listener.tcp_chains = std::move(chains);

@@ -171,12 +171,15 @@ ObjectStatus backend_status(const api::Backend& backend, const BackendRow& row, 
 }
 
 ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::vector<std::string>& classes,
-                                const std::vector<NamespacedName>& gateways) {
+                                const std::vector<NamespacedName>& gateways,
+                                const std::string& wrong_telemetry) {
   ObjectStatus status;
   status.generation = envoy_proxy.metadata.generation;
   Condition accepted{"Accepted", true, "Accepted", "The EnvoyProxy is accepted"};
   if (std::string wrong = wrong_filter_order(envoy_proxy); !wrong.empty()) {
     accepted = {"Accepted", false, "InvalidParameters", std::move(wrong)};
+  } else if (!wrong_telemetry.empty()) {
+    accepted = {"Accepted", false, "InvalidParameters", wrong_telemetry};
   }
   const auto add = [&](api::ParentReference ref) {
     status.ancestors.emplace_back(std::move(ref), Conditions{accepted});

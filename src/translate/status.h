@@ -44,8 +44,10 @@ ObjectStatus route_status(std::int64_t generation, const RouteResult& result,
 
 ObjectStatus backend_status(const api::Backend& backend, const BackendRow& row, const Settings& settings);
 
-// `classes` and `gateways` are those that the EnvoyProxy is there for.
+// `classes` and `gateways` are those that the EnvoyProxy is there for; `wrong_telemetry` is what of its
+// telemetry cannot be, or empty.
 ObjectStatus envoy_proxy_status(const api::EnvoyProxy& envoy_proxy, const std::vector<std::string>& classes,
-                                const std::vector<NamespacedName>& gateways);
+                                const std::vector<NamespacedName>& gateways,
+                                const std::string& wrong_telemetry);
 
 }  // namespace sluice::translate

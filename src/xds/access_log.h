@@ -1,5 +1,9 @@
-// Access logs.
+// Access logs: whose they are, what is in them, and which lines there are.
+//
+// Threads: pure functions.
 #pragma once
+
+#include "google/protobuf/repeated_field.h"
 
 #include "ir/ir.h"
 
@@ -9,6 +13,15 @@ class AccessLog;
 
 namespace sluice::xds {
 
-void fill_access_log(const ir::AccessLog& log, envoy::config::accesslog::v3::AccessLog* to);
+// Who writes.
+enum class LogOf : std::uint8_t {
+  kRequests,  // whoever serves requests or connections
+  kUnserved,  // the listener
+  kAttempts,  // the router
+};
+
+// Those of the logs that are for it.
+void fill_access_logs(const ir::AccessLogs& logs, LogOf of,
+                      google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>* to);
 
 }  // namespace sluice::xds

@@ -15,11 +15,14 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
+#include "envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
 #include "xds/bootstrap_pod.h"
 #include "xds/duration.h"
+#include "xds/grpc_call.h"
 #include "xds/message_json.h"
+#include "xds/render.h"
 #include "xds/wire.h"
 
 namespace sluice::xds {
@@ -159,13 +162,31 @@ void fill_places(const ir::Proxy& proxy, const Places& places, Bootstrap* to) {
   if constexpr (kInPod<Places>) to->mutable_node()->mutable_locality()->set_zone(places.zone);
 }
 
+// Envoy wants their clusters in its bootstrap: their endpoints and secrets come by ADS all the same.
+void fill_metrics_sinks(const ir::Proxy& proxy, Bootstrap* to) {
+  for (const ir::Proxy::MetricsSink& sink : proxy.metrics_sinks) {
+    auto* cluster = to->mutable_static_resources()->add_clusters();
+    if (!cluster->ParseFromString(render_cluster(sink.cluster))) std::abort();  // it is ours
+    cluster->clear_metadata();
+    envoy::extensions::stat_sinks::open_telemetry::v3::SinkConfig config;
+    fill_grpc_call(sink.call, config.mutable_grpc_service());
+    config.set_report_counters_as_deltas(sink.counter_deltas);
+    config.set_report_histograms_as_deltas(sink.histogram_deltas);
+    if (!sink.resource.empty()) fill_resource(sink.resource, config.add_resource_detectors());
+    auto* stats_sink = to->add_stats_sinks();
+    stats_sink->set_name("envoy.stat_sinks.open_telemetry");
+    pack(config, stats_sink->mutable_typed_config());
+  }
+}
+
 template <typename Places>
-void fill_defaults(const Places& places, Bootstrap* to) {
+void fill_defaults(const ir::Proxy& proxy, const Places& places, Bootstrap* to) {
   fill_runtime(to->mutable_layered_runtime());
   fill_overload_manager(to->mutable_overload_manager());
   // Statistics of a cluster cost memory from its first request on, not before.
   to->mutable_deferred_stat_options()->set_enable_deferred_creation_stats(true);
   if constexpr (kInPod<Places>) fill_pod_defaults(places, to);
+  fill_metrics_sinks(proxy, to);
 }
 
 // ---- the user's ------------------------------------------------------------------------------
@@ -258,7 +279,7 @@ std::expected<std::string, Problem> render(const ir::Proxy& proxy, const Places&
   using Change = ir::Proxy::BootstrapChange;
   Bootstrap ours;
   // Users' patches count clusters and listeners: the places of those of Envoy Gateway are kept.
-  fill_defaults(places, &ours);
+  fill_defaults(proxy, places, &ours);
   fill_places(proxy, places, &ours);
   std::expected<Bootstrap, Problem> result = ours;
   switch (proxy.bootstrap_change) {

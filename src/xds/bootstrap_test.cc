@@ -366,9 +366,10 @@ TEST(Bootstrap, EnvoyTakesIt) {
   const std::string_view hosts[] = {host};
   const std::string routes = assemble_routes("table", hosts);
 
-  ir::Listener plain{.name = "plain", .address = "127.0.0.1", .port = 10080, .access_log = ir::AccessLog()};
+  ir::Listener plain{
+      .name = "plain", .address = "127.0.0.1", .port = 10080, .access_logs = {ir::AccessLog()}};
   plain.chains = {
-      {.name = "http", .route_table = "table", .stat_prefix = "http", .access_log = ir::AccessLog()}};
+      {.name = "http", .route_table = "table", .stat_prefix = "http", .access_logs = {ir::AccessLog()}}};
   ir::Listener secure = plain;
   secure.name = "secure";
   secure.port = 10443;

@@ -212,7 +212,14 @@ void fill_sockets(const ir::Cluster& cluster, Cluster* to) {
 
 }  // namespace
 
-std::string render_cluster(const ir::Cluster& cluster) {
+std::string render_cluster(const ir::Cluster& cluster, const ir::ClusterReport& report) {
+  const bool unlogged = cluster.settings && cluster.settings->health_check &&
+                        !cluster.settings->health_check->log && report.health_check_log;
+  if (unlogged) {
+    ir::Cluster logged = cluster;
+    logged.settings->health_check->log = report.health_check_log;
+    return render_cluster(logged, report);
+  }
   std::string own;
   if (cluster.settings || cluster.credential) {
     own = render_shape(shape_of(cluster), cluster.settings ? *cluster.settings : ir::ClusterSettings(),
@@ -223,6 +230,13 @@ std::string render_cluster(const ir::Cluster& cluster) {
   out.reserve(shared.size() + 2 * cluster.name.size() + 128);
   append_field(out, Cluster::kNameFieldNumber, cluster.name);
   out += shared;
+  if (!cluster.stat_name.empty()) append_field(out, Cluster::kAltStatNameFieldNumber, cluster.stat_name);
+  if (report.per_endpoint || report.sizes) {
+    cluster_v3::TrackClusterStats statistics;
+    statistics.set_per_endpoint_stats(report.per_endpoint);
+    statistics.set_request_response_sizes(report.sizes);
+    append_field(out, Cluster::kTrackClusterStatsFieldNumber, statistics);
+  }
   if (cluster.owner != ObjectKey{}) append_owner(out, Cluster::kMetadataFieldNumber, cluster.owner);
   if (cluster.discovery == ir::Discovery::kDns) {
     append_nested(out, Cluster::kLoadAssignmentFieldNumber, [&] {

@@ -16,6 +16,7 @@
 #include "xds/filters/order.h"
 #include "xds/render.h"
 #include "xds/tls.h"
+#include "xds/tracing.h"
 #include "xds/wire.h"
 
 namespace sluice::xds {
@@ -50,7 +51,9 @@ void fill_connection_manager(const ir::HttpChain& chain, HttpConnectionManager* 
   http2->mutable_max_concurrent_streams()->set_value(100);
   http2->mutable_initial_stream_window_size()->set_value(65'536);
   http2->mutable_initial_connection_window_size()->set_value(1'048'576);
-  if (chain.access_log) fill_access_log(*chain.access_log, to->add_access_log());
+  fill_access_logs(chain.access_logs, LogOf::kRequests, to->mutable_access_log());
+  if (chain.tracing) fill_tracing(*chain.tracing, to->mutable_tracing());
+  if (chain.request_id) fill_request_id(*chain.request_id, to);
   for (const HttpFilter* filter : http_filters(chain.filter_order)) {
     if (filter->add != nullptr) filter->add(chain, to);
   }
@@ -124,7 +127,7 @@ void fill_tcp_chain(const ir::TcpChain& chain, listener_v3::FilterChain* to) {
       part->set_weight(share.weight);
     }
   }
-  if (chain.access_log) fill_access_log(*chain.access_log, proxy.add_access_log());
+  fill_access_logs(chain.access_logs, LogOf::kRequests, proxy.mutable_access_log());
   add_network_filter("envoy.filters.network.tcp_proxy", proxy, to);
 }
 
@@ -141,7 +144,7 @@ void fill_udp(const ir::UdpForward& udp, listener_v3::Listener* to) {
   auto* action = proxy.mutable_matcher()->mutable_on_no_match()->mutable_action();
   action->set_name("route");
   pack(route, action->mutable_typed_config());
-  if (udp.access_log) fill_access_log(*udp.access_log, proxy.add_access_log());
+  fill_access_logs(udp.access_logs, LogOf::kRequests, proxy.mutable_access_log());
   auto* filter = to->add_listener_filters();
   filter->set_name("envoy.filters.udp_listener.udp_proxy");
   pack(proxy, filter->mutable_typed_config());
@@ -184,12 +187,7 @@ std::string render_listener(const ir::Listener& listener) {
     socket->set_address(more);
     socket->set_port_value(listener.port);
   }
-  if (listener.access_log) {
-    // Connections that no chain takes; requests are logged by their chain.
-    auto* log = to.add_access_log();
-    fill_access_log(*listener.access_log, log);
-    log->mutable_filter()->mutable_response_flag_filter()->add_flags("NR");
-  }
+  fill_access_logs(listener.access_logs, LogOf::kUnserved, to.mutable_access_log());
   if (listener.udp) {
     fill_udp(*listener.udp, &to);
   } else {

@@ -27,8 +27,8 @@ ir::Listener http(const std::string& name) {
           .chains = {{.name = name,
                       .route_table = name,
                       .stat_prefix = "http-10080",
-                      .access_log = ir::AccessLog()}},
-          .access_log = ir::AccessLog()};
+                      .access_logs = {ir::AccessLog()}}},
+          .access_logs = {ir::AccessLog()}};
 }
 
 TEST(Listener, HttpAsEnvoyGateway) {
@@ -76,7 +76,7 @@ TEST(Listener, AllTlsChainsAsEnvoyGateway) {
         ir::HttpChain chain{.name = from["name"],
                             .route_table = manager["rds"]["routeConfigName"],
                             .stat_prefix = manager["statPrefix"],
-                            .access_log = ir::AccessLog()};
+                            .access_logs = {ir::AccessLog()}};
         if (from.contains("filterChainMatch")) chain.server_names = from["filterChainMatch"]["serverNames"];
         if (from.contains("transportSocket")) {
           const json& context = from["transportSocket"]["typedConfig"];
@@ -123,7 +123,7 @@ TEST(Listener, TcpChainsAsEnvoyGateway) {
         ir::TcpChain chain{.name = from["name"],
                            .shares = {{.cluster = proxy["cluster"]}},
                            .stat_prefix = proxy["statPrefix"],
-                           .access_log = ir::AccessLog()};
+                           .access_logs = {ir::AccessLog()}};
         if (from.contains("filterChainMatch")) chain.server_names = from["filterChainMatch"]["serverNames"];
         if (from.contains("transportSocket")) {
           const json& common = from["transportSocket"]["typedConfig"]["commonTlsContext"];
@@ -148,8 +148,8 @@ TEST(Listener, UdpAsEnvoyGateway) {
       ir::Listener listener = socket_of(want);
       const std::string cluster = want["listenerFilters"][0]["typedConfig"]["matcher"]["onNoMatch"]["action"]
                                       ["typedConfig"]["cluster"];
-      listener.udp =
-          ir::UdpForward{.cluster = cluster == "EmptyCluster" ? "" : cluster, .access_log = ir::AccessLog()};
+      listener.udp = ir::UdpForward{.cluster = cluster == "EmptyCluster" ? "" : cluster,
+                                    .access_logs = {ir::AccessLog()}};
       EXPECT_EQ(rendered(listener), without_choices(want)) << name;
     }
   }
@@ -190,7 +190,7 @@ TEST(Listener, DynamicChainAsEnvoyGateway) {
                             .shares = {{.cluster = "tlsroute/default/tlsroute-1/rule/-1"}},
                             .dynamic = true,
                             .stat_prefix = "tls-passthrough-10443",
-                            .access_log = ir::AccessLog()}};
+                            .access_logs = {ir::AccessLog()}}};
     EXPECT_EQ(rendered(listener), without_choices(want));
   }
 }

@@ -23,7 +23,7 @@ inline constexpr int kResourceTypes = 6;
 std::string_view type_url(ResourceType type);
 
 // Each returns the serialised message (the value of an Any).
-std::string render_cluster(const ir::Cluster& cluster);
+std::string render_cluster(const ir::Cluster& cluster, const ir::ClusterReport& report = {});
 // `tls`: the cluster has UpstreamTls, which it is the endpoints that ask for. `health_port`: that of their
 // health checks; 0: the same.
 std::string render_endpoints(std::string_view cluster, std::span<const ir::Locality> localities, bool tls,

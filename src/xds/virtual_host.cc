@@ -401,6 +401,19 @@ void append_name(const ir::Route& route, std::string& out) {
   }
 }
 
+// Envoy counts the requests of a host where it is told of a group of them: this one is all.
+route_v3::VirtualCluster every_request(const std::string& host) {
+  route_v3::VirtualCluster all;
+  // A dot ends a part of a statistic's name. The name is Envoy Gateway's.
+  std::string name = host;
+  std::ranges::replace(name, '.', '_');
+  all.set_name(std::move(name));
+  envoy::config::route::v3::HeaderMatcher* header = all.add_headers();
+  header->set_name(":method");
+  header->set_present_match(true);
+  return all;
+}
+
 void append_route(std::string_view host, const ir::Route& from, std::string& out) {
   using Route = route_v3::Route;
   append_nested(out, Route::kMatchFieldNumber, [&] { append_match(from.match, out); });
@@ -426,6 +439,7 @@ std::string render_virtual_host(std::string_view route_table, const ir::VirtualH
   for (const ir::Route& route : host.routes) {
     append_nested(out, VirtualHost::kRoutesFieldNumber, [&] { append_route(host.host, route, out); });
   }
+  if (host.counted) append_field(out, VirtualHost::kVirtualClustersFieldNumber, every_request(host.host));
   return out;
 }
 

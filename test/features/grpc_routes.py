@@ -48,6 +48,22 @@ def check_errors(stage: Stage, test: unittest.TestCase) -> None:
             test.assertEqual(headers.get("grpc-status"), status)
 
 
+def modifier(kind: str, field: str, **values: str) -> Object:
+    return {"type": kind, field: {"set": [{"name": name.replace("_", "-"), "value": value}
+                                          for name, value in values.items()]}}
+
+
+def check_backend_filters(stage: Stage, test: unittest.TestCase) -> None:
+    """A backend's filters are for its share of the calls alone."""
+    seen = set()
+    for _ in range(40):
+        answer, message = stage.call("grpc-backend-filters.example", "any.Service/Get")
+        test.assertEqual(answer.get("grpc-status"), "0")
+        sent = {name.lower(): value for name, value in json.loads(message)["headers"].items()}
+        seen.add((answer["x-backend"], sent.get("x-share"), answer.get("x-from")))
+    test.assertEqual(seen, {("violet", "first", "violet"), ("yellow", None, None)})
+
+
 def matching(service: str = "", method: str = "", **rest: object) -> Object:
     names = {key: value for key, value in (("service", service), ("method", method)) if value}
     return {"method": {**names, **rest}}
@@ -70,4 +86,13 @@ errors = Feature(
         {"matches": [matching("missing.Service")], "backendRefs": [backend_ref("nobody")]}])],
     check=check_errors)
 
-FEATURES = [calls, errors]
+backend_filters = Feature(
+    "grpc-backend-filters",
+    lambda stage: [grpc_route("grpc-backend-filters", [{"backendRefs": [
+        {**backend_ref("violet"), "filters": [
+            modifier("RequestHeaderModifier", "requestHeaderModifier", x_share="first"),
+            modifier("ResponseHeaderModifier", "responseHeaderModifier", x_from="violet")]},
+        backend_ref("yellow")]}])],
+    check=check_backend_filters)
+
+FEATURES = [calls, errors, backend_filters]

@@ -244,6 +244,11 @@ backend_filters = Feature(
             "type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"})), path="/rewrite"),
         rule(with_filters(backend_ref("blue"), redirect(hostname="elsewhere.example", statusCode=307)),
              path="/redirect"),
+        # The two of the conformance suite to come (HTTPRouteBackendRequestRedirect).
+        rule(with_filters(backend_ref("blue"), redirect(path={
+            "type": "ReplaceFullPath", "replaceFullPath": "/redirected-full"})), path="/redirect-full"),
+        rule(with_filters(backend_ref("blue"), redirect(path={
+            "type": "ReplacePrefixMatch", "replacePrefixMatch": "/redirected-prefix"})), path="/redirect-prefix"),
         rule(with_filters(backend_ref("blue"), {"type": "ResponseHeaderModifier", "responseHeaderModifier": {
             "set": [{"name": "x-from", "value": "blue"}]}}, rewrite(path={
                 "type": "ReplaceFullPath", "replaceFullPath": "/all"})), path="/full"),
@@ -255,6 +260,10 @@ backend_filters = Feature(
             backend_sees={"path": "/new/a?q=1", "host": "inside.example"}),
         Ask("/redirect/a", "backend-filters.example", status=307,
             headers={"location": "http://elsewhere.example:{port}/redirect/a"}),
+        Ask("/redirect-full/a", "backend-filters.example", status=302,
+            headers={"location": "http://backend-filters.example:{port}/redirected-full"}),
+        Ask("/redirect-prefix/a", "backend-filters.example", status=302,
+            headers={"location": "http://backend-filters.example:{port}/redirected-prefix/a"}),
         Ask("/full/a", "backend-filters.example", backend="blue", headers={"x-from": "blue"},
             backend_sees={"path": "/all"}),
         Ask("/nothing/a?q=1", "backend-filters.example", backend="blue", backend_sees={"path": "/?q=1"}),
@@ -274,6 +283,26 @@ def check_backend_shares(stage: Stage, test: unittest.TestCase) -> None:
     test.assertEqual(set(seen), {"302", "500", "blue /b", "green /a"})
     for what, count in seen.items():
         test.assertTrue(20 < count < 85, f"{what}: {count} of 200")
+
+
+def check_weights_of_backend_filters(stage: Stage, test: unittest.TestCase) -> None:
+    """Of ten requests six are redirected, three are rewritten, and one is as it came; one of weight 0 is none's."""
+    seen = Counter((answer.status, answer.json["path"] if answer.status == 200 else "")
+                   for answer in (stage.ask("backend-weights.example", "/a") for _ in range(400)))
+    test.assertEqual(set(seen), {(302, ""), (200, "/b"), (200, "/a")})
+    # Five standard deviations around 240, 120 and 40.
+    for what, low, high in (((302, ""), 191, 289), ((200, "/b"), 74, 166), ((200, "/a"), 10, 70)):
+        test.assertTrue(low <= seen[what] <= high, f"{what}: {seen[what]} of 400")
+
+
+backend_weights = Feature(
+    "backend-weights",
+    host_route("backend-weights.example", [rule(
+        with_filters(backend_ref("red", 6), redirect(hostname="elsewhere.example")),
+        with_filters(backend_ref("blue", 3), rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/b"})),
+        backend_ref("green", 1),
+        with_filters(backend_ref("green", 0), redirect(statusCode=301)), path="/a")]),
+    check=check_weights_of_backend_filters)
 
 
 backend_shares = Feature(
@@ -373,4 +402,4 @@ attempts = Feature(
 
 
 FEATURES = [cors, sessions, header_sessions, mixed_sessions, broken_sessions, redirects, redirect_ports, prefix_rewrites,
-            prefix_redirects, backend_filters, backend_shares, mirrors, retries, attempts]
+            prefix_redirects, backend_filters, backend_shares, backend_weights, mirrors, retries, attempts]

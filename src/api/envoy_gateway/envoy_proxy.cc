@@ -268,7 +268,8 @@ Type envoy_proxy_type() {
                           "stand beside `mergeGateways`."),
                  field<&EnvoyProxySpec::merge_gateways>("mergeGateways", boolean())
                      .doc("Whether all Gateways of a class share one Envoy."),
-                 field("mergeType", enumeration({"Replace", "StrategicMerge", "JSONMerge"}))
+                 field<&EnvoyProxySpec::merge_type>("mergeType",
+                                                    enumeration({"Replace", "StrategicMerge", "JSONMerge"}))
                      .doc("How the EnvoyProxy of a Gateway goes together with that of its class."),
                  field<&EnvoyProxySpec::preserve_route_order>("preserveRouteOrder", boolean())
                      .doc("Whether rules are tried in the order in which they are written."),
@@ -286,7 +287,7 @@ Type envoy_proxy_type() {
                              .doc("How long connections are taken at least."),
                      }))
                      .doc("How Envoy ends."),
-                 flattened("telemetry", telemetry()).doc("Logs, metrics and traces."),
+                 field<&EnvoyProxySpec::telemetry>("telemetry", telemetry()).doc("Logs, metrics and traces."),
              })
           .with(rule("lua", "!has(self.luaValidation) || !has(self.lua)",
                      "`luaValidation` and `lua` are both set", "keep `lua`, which replaces `luaValidation`"))

@@ -1,5 +1,7 @@
-// What an EnvoyProxy says about logs, metrics and traces.
+#include "api/envoy_gateway/telemetry.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -16,45 +18,65 @@ namespace {
 
 // ---- where it goes ---------------------------------------------------------------------------------
 
-// A type with backends among its fields. `backends` is backend_fields(), which is much to build for each.
-Type with_backends(std::vector<Field> fields, const std::vector<Field>& backends) {
-  fields.insert(fields.end(), backends.begin(), backends.end());
+// What is much to build, and the same wherever there are backends.
+struct Backends {
+  Type refs = policy_backend_refs();
+  Type settings = backend_settings();
+};
+
+// A type with backends among its fields, bound to the BackendCluster that the member pointers lead to.
+template <auto... kCluster>
+Type with_backends(std::vector<Field> fields, const Backends& backends) {
+  std::vector<Field> more = backend_fields(
+      field<kCluster..., &BackendCluster::backend_refs>("backendRefs", backends.refs),
+      field<kCluster..., &BackendCluster::backend_settings>("backendSettings", backends.settings));
+  std::ranges::move(more, std::back_inserter(fields));
   return object(std::move(fields)).with(backend_rules());
 }
 
 constexpr int kOpenTelemetryPort = 4317;
 
-// A collector, which has a host and port where it has no backends.
-Type collector(std::vector<Field> fields, Type port, const std::vector<Field>& backends) {
-  fields.push_back(field("host", string()).doc("The host of the collector. `backendRefs` replaces it."));
-  fields.push_back(field("port", std::move(port))
+// A collector, which has a host and port where it has no backends; bound to the Collector that the member
+// pointers lead to.
+template <auto... kCollector>
+Type collector(std::vector<Field> fields, Type port, const Backends& backends) {
+  fields.push_back(field<kCollector..., &Collector::host>("host", string())
+                       .doc("The host of the collector. `backendRefs` replaces it."));
+  fields.push_back(field<kCollector..., &Collector::port>("port", std::move(port))
                        .defaults_to(kOpenTelemetryPort)
                        .doc("The port of the collector. `backendRefs` replaces it."));
-  return with_backends(std::move(fields), backends)
+  return with_backends<kCollector..., &Collector::backends>(std::move(fields), backends)
       .with({.name = "backends",
              .cel = "has(self.host) || self.backendRefs.size() > 0",
              .message = "a collector needs `backendRefs`, or a `host`"});
 }
 
+template <auto... kCollector>
 Field collector_headers() {
   const Type header = object({
-      field("name", header_name()).required().doc("The name of the header."),
-      field("value", string().length(1, 4096)).required().doc("Its value."),
+      field<&HTTPHeader::name>("name", header_name()).required().doc("The name of the header."),
+      field<&HTTPHeader::value>("value", string().length(1, 4096)).required().doc("Its value."),
   });
-  return field("headers", list(header).items(1, 32)).doc("Headers of the requests to the collector.");
+  return field<kCollector..., &Collector::headers>("headers", list(header).items(1, 32))
+      .doc("Headers of the requests to the collector.");
 }
 
+template <auto... kCollector>
 Field resource_attributes() {
-  return field("resourceAttributes", map(string())).doc("What is said about this Envoy.");
+  return field<kCollector..., &Collector::resource_attributes>("resourceAttributes", map(string()))
+      .doc("What is said about this Envoy.");
 }
 
 // ---- logs ------------------------------------------------------------------------------------------
 
 Type access_log_format() {
   return object({
-                    field("json", map(string())).doc("Members of the JSON object of each line."),
-                    field("text", string()).doc("The line, with operators such as `%RESPONSE_CODE%`."),
-                    field("type", enumeration({"Text", "JSON"})).doc("Whether lines are text or JSON."),
+                    field<&AccessLogFormat::json>("json", map(string()))
+                        .doc("Members of the JSON object of each line."),
+                    field<&AccessLogFormat::text>("text", string())
+                        .doc("The line, with operators such as `%RESPONSE_CODE%`."),
+                    field<&AccessLogFormat::type>("type", enumeration({"Text", "JSON"}))
+                        .doc("Whether lines are text or JSON."),
                 })
       .with({
           {.name = "access-log-format",
@@ -84,17 +106,23 @@ Type access_log_format() {
 }
 
 // Envoy's own service for access logs.
-Type access_log_service(const std::vector<Field>& backends) {
+Type access_log_service(const Backends& backends) {
   const Type http = object({
-      field("requestHeaders", list(string())).doc("Headers of requests to log."),
-      field("responseHeaders", list(string())).doc("Headers of responses to log."),
-      field("responseTrailers", list(string())).doc("Trailers of responses to log."),
+      field<&AccessLogService::request_headers>("requestHeaders", list(string()))
+          .doc("Headers of requests to log."),
+      field<&AccessLogService::response_headers>("responseHeaders", list(string()))
+          .doc("Headers of responses to log."),
+      field<&AccessLogService::response_trailers>("responseTrailers", list(string()))
+          .doc("Trailers of responses to log."),
   });
-  return with_backends(
+  return with_backends<&AccessLogService::backends>(
              {
-                 field("http", http).doc("What of HTTP is logged besides."),
-                 field("logName", string().min_length(1)).doc("The name by which the service knows the log."),
-                 field("type", enumeration({"HTTP", "TCP"})).required().doc("What the log is about."),
+                 flattened("http", http).doc("What of HTTP is logged besides."),
+                 field<&AccessLogService::log_name>("logName", string().min_length(1))
+                     .doc("The name by which the service knows the log."),
+                 field<&AccessLogService::type>("type", enumeration({"HTTP", "TCP"}))
+                     .required()
+                     .doc("What the log is about."),
              },
              backends)
       .with({
@@ -108,10 +136,12 @@ Type access_log_service(const std::vector<Field>& backends) {
       });
 }
 
-Type access_log_collector(const std::vector<Field>& backends) {
-  return collector({collector_headers(), resource_attributes(),
-                    field("resources", map(string())).doc("The same; `resourceAttributes` replaces it.")},
-                   int32().at_least(0), backends)
+Type access_log_collector(const Backends& backends) {
+  constexpr auto kCollector = &AccessLogCollector::collector;
+  return collector<kCollector>({collector_headers<kCollector>(), resource_attributes<kCollector>(),
+                                field<&AccessLogCollector::resources>("resources", map(string()))
+                                    .doc("The same; `resourceAttributes` replaces it.")},
+                               int32().at_least(0), backends)
       .with({.name = "access-log-sink",
              .cel = "!has(self.resources) || !has(self.resourceAttributes)",
              .message = "`resources` and `resourceAttributes` are both set",
@@ -119,40 +149,44 @@ Type access_log_collector(const std::vector<Field>& backends) {
              .blame = "resources"});
 }
 
-Type access_log(const std::vector<Field>& backends) {
+Type access_log(const Backends& backends) {
   const Type sink =
-      object(
-          {
-              field("als", access_log_service(backends)).doc("A gRPC service that takes the log."),
-              field("file", object({field("path", string().min_length(1))
-                                        .doc("The path of the file, such as `/dev/stdout`.")}))
-                  .doc("A file that takes the log."),
-              field("openTelemetry", access_log_collector(backends)).doc("A collector that takes the log."),
-              field("type", enumeration({"ALS", "File", "OpenTelemetry"})).doc("Where the log goes."),
-          })
+      object({
+                 field<&AccessLogSink::als>("als", access_log_service(backends))
+                     .doc("A gRPC service that takes the log."),
+                 field<&AccessLogSink::file>(
+                     "file", object({field<&AccessLogFile::path>("path", string().min_length(1))
+                                         .doc("The path of the file, such as `/dev/stdout`.")}))
+                     .doc("A file that takes the log."),
+                 field<&AccessLogSink::open_telemetry>("openTelemetry", access_log_collector(backends))
+                     .doc("A collector that takes the log."),
+                 field("type", enumeration({"ALS", "File", "OpenTelemetry"}))
+                     .passive()
+                     .doc("Where the log goes."),
+             })
           .with({
               goes_with_type("access-log-sink", "ALS", "als"),
               goes_with_type("access-log-sink", "File", "file"),
               goes_with_type("access-log-sink", "OpenTelemetry", "openTelemetry"),
           });
   const Type setting = object({
-      field("format", access_log_format()).doc("What a line is."),
-      field("matches", list(string()).max_items(10))
+      field<&AccessLogSetting::format>("format", access_log_format()).doc("What a line is."),
+      field<&AccessLogSetting::matches>("matches", list(string()).max_items(10))
           .doc("CEL expressions over requests: only those for which all are true are logged."),
-      field("sinks", list(sink).items(1, 50)).required().doc("Where the log goes."),
-      field("type", enumeration({"Listener", "Route", "Upstream"}))
+      field<&AccessLogSetting::sinks>("sinks", list(sink).items(1, 50)).required().doc("Where the log goes."),
+      field<&AccessLogSetting::type>("type", enumeration({"Listener", "Route", "Upstream"}))
           .doc("Whether it is for listeners, routes or upstreams. By default for the first two."),
   });
   return object({
-      field("disable", boolean()).doc("Whether nothing is logged."),
-      field("settings", list(setting).items(1, 50))
+      field<&AccessLogs::disable>("disable", boolean()).doc("Whether nothing is logged."),
+      field<&AccessLogs::settings>("settings", list(setting).items(1, 50))
           .doc("Logs. Without any, there is one of text on standard output."),
   });
 }
 
 // ---- metrics ---------------------------------------------------------------------------------------
 
-Type metrics(const std::vector<Field>& backends) {
+Type metrics(const Backends& backends) {
   const Type match = object({
       field("type", enumeration({"Exact", "Prefix", "Suffix", "RegularExpression"}))
           .defaults_to("Exact")
@@ -170,46 +204,56 @@ Type metrics(const std::vector<Field>& backends) {
       field("compression", compression).doc("How the answers are compressed."),
       field("disable", boolean()).doc("Whether there is no endpoint for Prometheus."),
   });
-  const Type open_telemetry = collector(
+  constexpr auto kCollector = &MetricsCollector::collector;
+  const Type open_telemetry = collector<kCollector>(
       {
-          collector_headers(),
-          field("reportCountersAsDeltas", boolean()).doc("Whether counters are sent as what was added."),
-          field("reportHistogramsAsDeltas", boolean()).doc("Whether histograms are sent as what was added."),
-          resource_attributes(),
+          collector_headers<kCollector>(),
+          field<&MetricsCollector::report_counters_as_deltas>("reportCountersAsDeltas", boolean())
+              .doc("Whether counters are sent as what was added."),
+          field<&MetricsCollector::report_histograms_as_deltas>("reportHistogramsAsDeltas", boolean())
+              .doc("Whether histograms are sent as what was added."),
+          resource_attributes<kCollector>(),
       },
       int32().range(0, 65535), backends);
-  const Type sink =
-      object({
-                 field("openTelemetry", open_telemetry).doc("A collector that takes the metrics."),
-                 field("type", enumeration({"OpenTelemetry"}))
-                     .required()
-                     .defaults_to("OpenTelemetry")
-                     .doc("Where metrics go."),
-             })
-          .with(goes_with_type("metrics-sink", "OpenTelemetry", "openTelemetry"));
+  const Type sink = object({
+                               field<&MetricsSink::open_telemetry>("openTelemetry", open_telemetry)
+                                   .doc("A collector that takes the metrics."),
+                               field("type", enumeration({"OpenTelemetry"}))
+                                   .passive()
+                                   .required()
+                                   .defaults_to("OpenTelemetry")
+                                   .doc("Where metrics go."),
+                           })
+                        .with(goes_with_type("metrics-sink", "OpenTelemetry", "openTelemetry"));
   return object({
-      field("clusterStatName", string()).doc("What clusters are called in metrics: a text with operators."),
-      field("enableGRPCStats", boolean()).doc("Whether gRPC is counted by service and method."),
-      field("enablePerEndpointStats", boolean()).doc("Whether there are metrics for each endpoint."),
-      field("enableRequestResponseSizesStats", boolean())
+      field<&Metrics::cluster_stat_name>("clusterStatName", string())
+          .doc("What clusters are called in metrics: a text with operators."),
+      field<&Metrics::enable_grpc_stats>("enableGRPCStats", boolean())
+          .doc("Whether gRPC is counted by service and method."),
+      field<&Metrics::enable_per_endpoint_stats>("enablePerEndpointStats", boolean())
+          .doc("Whether there are metrics for each endpoint."),
+      field<&Metrics::enable_request_response_sizes_stats>("enableRequestResponseSizesStats", boolean())
           .doc("Whether sizes of headers and bodies are counted."),
-      field("enableVirtualHostStats", boolean()).doc("Whether there are metrics for each virtual host."),
-      field<&EnvoyProxySpec::metric_matches>("matches", list(match))
+      field<&Metrics::enable_virtual_host_stats>("enableVirtualHostStats", boolean())
+          .doc("Whether there are metrics for each virtual host."),
+      field<&Metrics::matches>("matches", list(match))
           .doc("The metrics that there are, by name, of Envoys in a cluster. By default all."),
-      field<&EnvoyProxySpec::prometheus>("prometheus", prometheus)
+      field<&Metrics::prometheus>("prometheus", prometheus)
           .doc("The endpoint for Prometheus, of Envoys in a cluster."),
-      field("sinks", list(sink).max_items(16)).doc("Where metrics are sent."),
+      field<&Metrics::sinks>("sinks", list(sink).max_items(16)).doc("Where metrics are sent."),
   });
 }
 
 // ---- traces ----------------------------------------------------------------------------------------
 
-Type trace_provider(const std::vector<Field>& backends) {
+Type trace_provider(const Backends& backends) {
   const Type sampler =
       object({
-                 field("samplingPercentage", fraction()).doc("Which share of traces is kept."),
-                 field("type", enumeration({"AlwaysOn", "AlwaysOff", "TraceIdRatio", "ParentBasedAlwaysOn",
-                                            "ParentBasedAlwaysOff", "ParentBasedTraceIdRatio"}))
+                 field<&TracingSampler::sampling_percentage>("samplingPercentage", fraction())
+                     .doc("Which share of traces is kept."),
+                 field<&TracingSampler::type>(
+                     "type", enumeration({"AlwaysOn", "AlwaysOff", "TraceIdRatio", "ParentBasedAlwaysOn",
+                                          "ParentBasedAlwaysOff", "ParentBasedTraceIdRatio"}))
                      .required()
                      .defaults_to("AlwaysOn")
                      .doc("How it is decided."),
@@ -219,26 +263,30 @@ Type trace_provider(const std::vector<Field>& backends) {
                         "'ParentBasedTraceIdRatio') : true",
                  .message = "`samplingPercentage` needs the type `TraceIdRatio` or `ParentBasedTraceIdRatio`",
                  .blame = "samplingPercentage"});
+  constexpr auto kCollector = &TracingProvider::collector;
   const Type open_telemetry = object({
-      collector_headers(),
-      resource_attributes(),
-      field("sampler", sampler).doc("Which traces are kept."),
+      collector_headers<kCollector>(),
+      resource_attributes<kCollector>(),
+      field<&TracingProvider::sampler>("sampler", sampler).doc("Which traces are kept."),
   });
   const Type zipkin = object({
-      field("disableSharedSpanContext", boolean()).doc("Whether client and server have spans of their own."),
-      field("enable128BitTraceId", boolean()).doc("Whether ids of traces have 128 bits."),
+      field<&TracingProvider::disable_shared_span_context>("disableSharedSpanContext", boolean())
+          .doc("Whether client and server have spans of their own."),
+      field<&TracingProvider::enable_128_bit_trace_id>("enable128BitTraceId", boolean())
+          .doc("Whether ids of traces have 128 bits."),
   });
   const Type service_name = string().with(
       {.name = "tracing", .cel = R"(self != "")", .message = "`serviceName` is set, and empty"});
-  return collector(
+  return collector<kCollector>(
              {
-                 field("openTelemetry", open_telemetry).doc("What is particular to OpenTelemetry."),
-                 field("serviceName", service_name).doc("The name of this service in traces."),
-                 field("type", enumeration({"OpenTelemetry", "Zipkin", "Datadog"}))
+                 flattened("openTelemetry", open_telemetry).doc("What is particular to OpenTelemetry."),
+                 field<&TracingProvider::service_name>("serviceName", service_name)
+                     .doc("The name of this service in traces."),
+                 field<&TracingProvider::type>("type", enumeration({"OpenTelemetry", "Zipkin", "Datadog"}))
                      .required()
                      .defaults_to("OpenTelemetry")
                      .doc("What the collector speaks."),
-                 field("zipkin", zipkin).doc("What is particular to Zipkin."),
+                 flattened("zipkin", zipkin).doc("What is particular to Zipkin."),
              },
              int32().at_least(0), backends)
       .with({.name = "tracing",
@@ -247,37 +295,48 @@ Type trace_provider(const std::vector<Field>& backends) {
              .blame = "openTelemetry"});
 }
 
-Type tracing(const std::vector<Field>& backends) {
+Type tracing(const Backends& backends) {
   const Type named = object({
-      field("defaultValue", string()).doc("The value where there is none."),
-      field("name", string()).required().doc("The name of the variable or header."),
+      field<&TracingNamedValue::default_value>("defaultValue", string())
+          .doc("The value where there is none."),
+      field<&TracingNamedValue::name>("name", string()).required().doc("The name of the variable or header."),
   });
   const Type tag = object({
-      field("environment", named).doc("A variable of Envoy's environment."),
-      field("literal", object({field("value", string()).required().doc("The value.")})).doc("A fixed value."),
-      field("requestHeader", named).doc("A header of the request."),
-      field("type", enumeration({"Literal", "Environment", "RequestHeader"}))
+      field<&TracingTag::environment>("environment", named).doc("A variable of Envoy's environment."),
+      flattened("literal",
+                object({field<&TracingTag::literal>("value", string()).required().doc("The value.")}))
+          .doc("A fixed value."),
+      field<&TracingTag::request_header>("requestHeader", named).doc("A header of the request."),
+      field<&TracingTag::type>("type", enumeration({"Literal", "Environment", "RequestHeader"}))
           .required()
           .defaults_to("Literal")
           .doc("Where the value comes from."),
   });
   const Type span_name = object({
-      field("client", string()).required().doc("The name of spans of requests to backends."),
-      field("server", string()).required().doc("The name of spans of requests from clients."),
+      field<&TracingSpanName::client>("client", string())
+          .required()
+          .doc("The name of spans of requests from clients."),
+      field<&TracingSpanName::server>("server", string())
+          .required()
+          .doc("The name of spans of requests to backends."),
   });
-  return object({
-                    field("clientSamplingFraction", fraction())
-                        .doc("Which share of the traces that clients ask for is kept."),
-                    field("customTags", map(tag)).doc("More tags. `tags` replaces it."),
-                    field("overallSamplingFraction", fraction())
-                        .doc("Which share is kept of what the others would keep."),
-                    field("provider", trace_provider(backends)).required().doc("Where traces go."),
-                    field("samplingFraction", fraction()).doc("Which share of requests is traced."),
-                    field("samplingRate", int32().range(0, 100))
-                        .doc("How many requests of a hundred are traced."),
-                    field("spanName", span_name).doc("The names of spans, with operators."),
-                    field("tags", map(string())).doc("More tags: texts with operators."),
-                })
+  return object(
+             {
+                 field<&Tracing::client_sampling_fraction>("clientSamplingFraction", fraction())
+                     .doc("Which share of the traces that clients ask for is kept."),
+                 field<&Tracing::custom_tags>("customTags", map(tag)).doc("More tags. `tags` replaces it."),
+                 field<&Tracing::overall_sampling_fraction>("overallSamplingFraction", fraction())
+                     .doc("Which share is kept of what the others would keep."),
+                 field<&Tracing::provider>("provider", trace_provider(backends))
+                     .required()
+                     .doc("Where traces go."),
+                 field<&Tracing::sampling_fraction>("samplingFraction", fraction())
+                     .doc("Which share of requests is traced."),
+                 field<&Tracing::sampling_rate>("samplingRate", int32().range(0, 100))
+                     .doc("How many requests of a hundred are traced."),
+                 field<&Tracing::span_name>("spanName", span_name).doc("The names of spans, with operators."),
+                 field<&Tracing::tags>("tags", map(string())).doc("More tags: texts with operators."),
+             })
       .with({.name = "tracing",
              .cel = "!(has(self.samplingRate) && has(self.samplingFraction))",
              .message = "`samplingRate` and `samplingFraction` are both set",
@@ -288,15 +347,18 @@ Type tracing(const std::vector<Field>& backends) {
 }  // namespace
 
 Type telemetry() {
-  const std::vector<Field> backends = backend_fields<>();
+  const Backends backends;
   return object({
-      field("accessLog", access_log(backends)).doc("The log of requests."),
-      field("healthCheckLog", health_check_log()).doc("The log of health checks."),
-      flattened("metrics", metrics(backends)).doc("Metrics, and where they go."),
-      field("requestID", object({field("tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))
-                                     .doc("What the id says about tracing.")}))
+      field<&Telemetry::access_log>("accessLog", access_log(backends)).doc("The log of requests."),
+      field<&Telemetry::health_check_log>("healthCheckLog", health_check_log())
+          .doc("The log of health checks."),
+      field<&Telemetry::metrics>("metrics", metrics(backends)).doc("Metrics, and where they go."),
+      flattened("requestID",
+                object({field<&Telemetry::request_id>(
+                            "tracing", enumeration({"PackAndSample", "Sample", "Pack", "Disable"}))
+                            .doc("What the id says about tracing.")}))
           .doc("How requests get an id."),
-      field("tracing", tracing(backends)).doc("Traces, and where they go."),
+      field<&Telemetry::tracing>("tracing", tracing(backends)).doc("Traces, and where they go."),
   });
 }
 

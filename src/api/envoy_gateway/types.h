@@ -12,6 +12,7 @@
 #include "api/envoy_gateway/extension_policy.h"
 #include "api/envoy_gateway/http_route_filter.h"
 #include "api/envoy_gateway/patch_policy.h"
+#include "api/envoy_gateway/telemetry.h"
 #include "api/gateway_api/types.h"
 #include "api/meta.h"
 #include "tree/tree.h"
@@ -174,6 +175,9 @@ struct MergeBackends {
   bool operator==(const MergeBackends&) const = default;
 };
 
+// How the EnvoyProxy of a Gateway goes together with that of its class.
+enum class EnvoyProxyMerge : std::uint8_t { kReplace, kStrategicMerge, kJSONMerge };
+
 struct EnvoyProxySpec {
   std::string provider_type;       // Kubernetes | Host | empty
   std::optional<Tree> kubernetes;  // of the provider: what runs Envoys in a cluster
@@ -187,9 +191,8 @@ struct EnvoyProxySpec {
   std::optional<IPFamily> ip_family;
   std::optional<RoutingType> routing_type;
   bool preserve_route_order = false;
-  // Of telemetry.metrics, where Envoys run in a cluster.
-  std::optional<Tree> prometheus;
-  std::optional<Tree> metric_matches;
+  Telemetry telemetry;
+  std::optional<EnvoyProxyMerge> merge_type;  // kReplace
   std::optional<TLSSettings> backend_tls;
   std::vector<DynamicModuleEntry> dynamic_modules;
   std::vector<FilterPosition> filter_order;     // applied one after the other

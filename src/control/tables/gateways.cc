@@ -1,5 +1,6 @@
 #include "control/tables/gateways.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "translate/listener_set.h"
 #include "translate/port_claims.h"
 #include "translate/proxy_plan.h"
+#include "translate/telemetry.h"
 
 namespace sluice::control::tables {
 
@@ -50,6 +52,31 @@ Gateways::Gateways(Graph& graph, const translate::Settings& settings, const Inpu
                                    })),
       gateways_of(graph.index("gateways by proxy", gateways,
                               [](const NamespacedName&, const GatewayPlan& plan) { return plan.proxy; })),
+      telemetry(graph.group("telemetry", gateways_of,
+                            [&, this](const ir::ProxyKey& proxy, Reads& reads) {
+                              const GatewayPlan* oldest = nullptr;
+                              for (const auto& [name, plan] : reads.group(gateways_of, proxy)) {
+                                if (oldest == nullptr || translate::is_older(plan, *oldest)) oldest = &plan;
+                              }
+                              return translate::read_telemetry(proxy, *oldest, settings, in.objects,
+                                                               projections, reads);
+                            })),
+      telemetry_of(graph.index(
+          "telemetry by EnvoyProxy", telemetry,
+          [](const ir::ProxyKey&, const translate::TelemetryRow& row) { return row.envoy_proxy; })),
+      telemetry_problems(
+          graph.group("problems of telemetry", telemetry_of,
+                      [this](const NamespacedName& envoy_proxy, Reads& reads) {
+                        translate::PolicyProblems all;
+                        for (const auto& [proxy, row] : reads.group(telemetry_of, envoy_proxy)) {
+                          for (const Problem& problem : row.problems) {
+                            if (std::ranges::find(all.problems, problem) == all.problems.end()) {
+                              all.problems.push_back(problem);
+                            }
+                          }
+                        }
+                        return all;
+                      })),
       lone_proxies(graph.group("proxies by themselves", gateways_of,
                                [this, &settings](const ir::ProxyKey& proxy, Reads& reads) {
                                  std::vector<GatewayPlan> plans;
@@ -61,7 +88,8 @@ Gateways::Gateways(Graph& graph, const translate::Settings& settings, const Inpu
                                    plans.push_back(plan);
                                    translate::join_listener_sets(plans.back(), std::move(sets));
                                  }
-                                 return translate::plan_proxy(proxy, std::move(plans), settings);
+                                 return translate::plan_proxy(proxy, std::move(plans),
+                                                              *reads.get(telemetry, proxy), settings);
                                })),
 
       port_claims(graph.map_many("claims to ports", lone_proxies,

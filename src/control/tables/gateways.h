@@ -25,6 +25,9 @@ struct Gateways {
   // Those of one proxy together.
   const Index<NamespacedName, NamespacedName, translate::ListenerSetPlan>& listener_sets_of;  // by Gateway
   const Index<ir::ProxyKey, NamespacedName, translate::GatewayPlan>& gateways_of;
+  const Table<ir::ProxyKey, translate::TelemetryRow>& telemetry;
+  const Index<NamespacedName, ir::ProxyKey, translate::TelemetryRow>& telemetry_of;  // by EnvoyProxy
+  const Table<NamespacedName, translate::PolicyProblems>& telemetry_problems;
   const Table<ir::ProxyKey, translate::ProxyPlan>& lone_proxies;
 
   // Those of one port of the host.

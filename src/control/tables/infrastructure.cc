@@ -21,8 +21,9 @@ std::string uid_of(const auto* object) {
 
 Tree metrics_of(const api::EnvoyProxySpec& spec) {
   std::vector<Tree::Member> members;
-  if (spec.prometheus) members.push_back({.key = "prometheus", .value = *spec.prometheus});
-  if (spec.metric_matches) members.push_back({.key = "matches", .value = *spec.metric_matches});
+  const api::Metrics& metrics = spec.telemetry.metrics;
+  if (metrics.prometheus) members.push_back({.key = "prometheus", .value = *metrics.prometheus});
+  if (metrics.matches) members.push_back({.key = "matches", .value = *metrics.matches});
   return Tree::map(std::move(members));
 }
 

@@ -135,8 +135,24 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
                                        }
                                        return rows;
                                      })),
+      telemetry_clusters(
+          graph.map_many("clusters of telemetry", gateways.telemetry,
+                         [](const ir::ProxyKey& proxy, const translate::TelemetryRow& row) {
+                           std::vector<std::pair<XdsKey, std::shared_ptr<const ClusterRow>>> rows;
+                           for (const auto& cluster : row.clusters) {
+                             rows.emplace_back(XdsKey{proxy, cluster->cluster.name}, cluster);
+                           }
+                           return rows;
+                         })),
       cluster_rows(graph.unite("cluster rows", flow::Part{route_clusters, same_key},
-                               flow::Part{socket_clusters, same_key})),
+                               flow::Part{socket_clusters, same_key},
+                               flow::Part{telemetry_clusters, same_key})),
+      cluster_reports(graph.map("reports of clusters", gateways.telemetry,
+                                [](const ir::ProxyKey&, const translate::TelemetryRow& row) {
+                                  return row.of_clusters == ir::ClusterReport()
+                                             ? std::nullopt
+                                             : std::optional(row.of_clusters);
+                                })),
       cluster_secrets(graph.map_many(
           "secrets of clusters", cluster_rows,
           [&](const XdsKey& key, const ClusterRow& row, Reads& reads) {
@@ -158,16 +174,18 @@ Resources::Resources(Graph& graph, const Inputs& in, const translate::Projection
                                      return rows;
                                    })),
       clusters(graph.map("clusters", cluster_rows,
-                         [&services](const XdsKey&, const ClusterRow& row, Reads& reads) {
+                         [this, &services](const XdsKey& key, const ClusterRow& row, Reads& reads) {
+                           const ir::ClusterReport* wanted = reads.get(cluster_reports, key.proxy.text());
+                           const ir::ClusterReport report = wanted != nullptr ? *wanted : ir::ClusterReport();
                            if (row.cluster.discovery != ir::Discovery::kDns) {
-                             return rendered(xds::render_cluster(row.cluster));
+                             return rendered(xds::render_cluster(row.cluster, report));
                            }
                            ir::Cluster resolving = row.cluster;
                            std::vector<ir::Locality> room;
                            const auto localities =
                                translate::localities_of(row, endpoints_in(services, reads), room);
                            resolving.dns_localities.assign(localities.begin(), localities.end());
-                           return rendered(xds::render_cluster(resolving));
+                           return rendered(xds::render_cluster(resolving, report));
                          })),
       endpoints(graph.map(
           "endpoints", cluster_rows,

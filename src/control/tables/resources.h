@@ -25,7 +25,9 @@ struct Resources {
 
   const Table<XdsKey, translate::ClusterRow>& route_clusters;
   const Table<XdsKey, translate::ClusterRow>& socket_clusters;
+  const Table<XdsKey, translate::ClusterRow>& telemetry_clusters;
   const Table<XdsKey, translate::ClusterRow>& cluster_rows;
+  const Table<ir::ProxyKey, ir::ClusterReport>& cluster_reports;  // where any is wanted
   const RenderedTable& cluster_secrets;
   const RenderedTable& route_secrets;
   const RenderedTable& clusters;

@@ -14,7 +14,8 @@
 namespace sluice::control::tables {
 namespace {
 
-HostRow render_host(const HostKey& key, const flow::GroupRows<ObjectKey, translate::RouteResult>& routes) {
+HostRow render_host(const HostKey& key, const flow::GroupRows<ObjectKey, translate::RouteResult>& routes,
+                    bool counted) {
   std::vector<std::pair<ObjectKey, const translate::Contribution*>> contributions;
   for (const auto& [route, result] : routes) {
     const auto at =
@@ -22,6 +23,7 @@ HostRow render_host(const HostKey& key, const flow::GroupRows<ObjectKey, transla
     contributions.emplace_back(route, &at->second);
   }
   translate::MergedHost merged = translate::merge_host(key.host, contributions);
+  merged.host.counted = counted;
   return {.bytes = xds::render_virtual_host(key.table, merged.host),
           .clusters = translate::clusters_of(merged.host),
           .overlaps = std::move(merged.overlaps),
@@ -85,7 +87,17 @@ TableFilters filters_of(const std::string& table,
 }  // namespace
 
 RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& routes)
-    : routes_of(graph.index("routes by host", routes.all,
+    : counting(graph.map_many(
+          "route tables with statistics of hosts", gateways.proxies,
+          [&gateways](const ir::ProxyKey& proxy, const translate::ProxyPlan& plan, Reads& reads) {
+            Rows<std::string, translate::Named> rows;
+            if (!reads.get(gateways.telemetry, proxy)->counts_hosts) return rows;
+            for (const auto& table : plan.route_tables) {
+              rows.emplace_back(table.name, translate::Named());
+            }
+            return rows;
+          })),
+      routes_of(graph.index("routes by host", routes.all,
                             [](const ObjectKey&, const translate::RouteResult& result) {
                               Groups<HostKey> keys;
                               for (const auto& [host, contribution] : result.contributions) {
@@ -95,7 +107,8 @@ RouteTables::RouteTables(Graph& graph, const Gateways& gateways, const Routes& r
                             })),
       hosts(graph.group("hosts", routes_of,
                         [this](const HostKey& host, Reads& reads) {
-                          return render_host(host, reads.group(routes_of, host));
+                          return render_host(host, reads.group(routes_of, host),
+                                             reads.get(counting, host.table.text()) != nullptr);
                         })),
       hosts_of(graph.index("hosts by route table", hosts,
                            [](const HostKey& key, const HostRow&) { return key.table; })),

@@ -42,6 +42,7 @@ struct LostMatchProblems {
 struct RouteTables {
   RouteTables(Graph& graph, const Gateways& gateways, const Routes& routes);
 
+  const Table<std::string, translate::Named>& counting;                // those whose hosts have statistics
   const Index<HostKey, ObjectKey, translate::RouteResult>& routes_of;  // by host
   const Table<HostKey, HostRow>& hosts;
   const Index<Interned, HostKey, HostRow>& hosts_of;  // by route table

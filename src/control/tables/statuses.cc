@@ -1,5 +1,6 @@
 #include "control/tables/statuses.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -171,6 +172,12 @@ std::vector<translate::PolicyUse> uses_of(const ObjectKey& object, const Statuse
       if (use.policy == object) uses.push_back(std::move(use));
     }
   }
+  for (const auto& [proxy, row] : reads.group(statuses.met_by_telemetry, object)) {
+    for (const translate::PolicyUse& use : row.policies_met) {
+      // Proxies may have one EnvoyProxy.
+      if (use.policy == object && std::ranges::find(uses, use) == uses.end()) uses.push_back(use);
+    }
+  }
   return uses;
 }
 
@@ -231,10 +238,11 @@ const StatusTable& patch_policy_statuses(Graph& graph, const Inputs& in, const P
                    });
 }
 
-const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const Statuses& statuses) {
+const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const Gateways& gateways,
+                                        const Statuses& statuses) {
   return graph.map("statuses of EnvoyProxies", in.objects.envoy_proxies,
-                   [&statuses](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy,
-                               Reads& reads) -> std::optional<ObjectStatus> {
+                   [&gateways, &statuses](const NamespacedName& name, const api::EnvoyProxy& envoy_proxy,
+                                          Reads& reads) -> std::optional<ObjectStatus> {
                      std::vector<NamespacedName> used_by;
                      for (const auto& [gateway, plan] : reads.group(statuses.gateways_with, name)) {
                        used_by.push_back(gateway);
@@ -244,7 +252,11 @@ const StatusTable& envoy_proxy_statuses(Graph& graph, const Inputs& in, const St
                        classes.push_back(name_of_class.name);
                      }
                      if (used_by.empty() && classes.empty()) return std::nullopt;
-                     return translate::envoy_proxy_status(envoy_proxy, classes, used_by);
+                     std::string wrong;
+                     for (const auto& [proxy, row] : reads.group(gateways.telemetry_of, name)) {
+                       if (wrong.empty()) wrong = row.error;
+                     }
+                     return translate::envoy_proxy_status(envoy_proxy, classes, used_by, wrong);
                    });
 }
 
@@ -340,6 +352,14 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
                                       }
                                       return met;
                                     })),
+      met_by_telemetry(graph.index("telemetry by policies of backends", gateways.telemetry,
+                                   [](const ir::ProxyKey&, const translate::TelemetryRow& row) {
+                                     std::vector<ObjectKey> met;
+                                     for (const translate::PolicyUse& use : row.policies_met) {
+                                       met.push_back(use.policy);
+                                     }
+                                     return met;
+                                   })),
       gateways_with(
           graph.index("gateways by EnvoyProxy", gateways.served,
                       [](const NamespacedName&, const GatewayPlan& plan) { return plan.own_envoy_proxy; })),
@@ -366,7 +386,7 @@ Statuses::Statuses(Graph& graph, const translate::Settings& settings, const Inpu
           {api::kind_of<api::EnvoyExtensionPolicy>(),
            extension_policy_statuses(graph, in, extensions, *this)},
           {api::kind_of<api::EnvoyPatchPolicy>(), patch_policy_statuses(graph, in, patches, patched)},
-          {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses(graph, in, *this)},
+          {api::kind_of<api::EnvoyProxy>(), envoy_proxy_statuses(graph, in, gateways, *this)},
           {api::kind_of<api::InferencePool>(), pool_statuses(graph, in, pools, picked)},
           {api::kind_of<api::InferenceObjective>(),
            extra_statuses(graph, "statuses of objectives", in.objects.inference_objectives,

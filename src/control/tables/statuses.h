@@ -34,6 +34,7 @@ struct Statuses {
   const Index<ObjectKey, HostKey, HostRow>& overlaps_of;              // by route
   const Index<ObjectKey, ObjectKey, translate::RouteResult>& met_by;  // by policy, or XBackend
   const Index<ObjectKey, NamespacedName, translate::ExtensionPolicyRow>& met_by_extensions;  // the same
+  const Index<ObjectKey, ir::ProxyKey, translate::TelemetryRow>& met_by_telemetry;           // the same
   const Index<NamespacedName, NamespacedName, translate::GatewayPlan>& gateways_with;        // by EnvoyProxy
   const Index<NamespacedName, NamespacedName, translate::ClassRow>& classes_with;            // the same
 

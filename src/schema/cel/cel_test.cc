@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "schema/cel/syntax.h"
 #include "tree/parse.h"
 
 namespace sluice::schema::cel {
@@ -529,6 +530,14 @@ TEST(Cel, AnyTextIsSafe) {
     if (!verdict.holds) program->culprit(Value(&tree, &type));
   }
   EXPECT_GT(parsed, 500u);
+}
+
+TEST(Cel, KnowsTheSyntaxOfExpressionsThatOthersEvaluate) {
+  for (const char* const good : {"response.code >= 400", "request.headers['x-a'].lowerAscii() == 'b'",
+                                 "has(request.auth) && !re.match(request.path, '^/a')"}) {
+    EXPECT_TRUE(check_syntax(good)) << good;
+  }
+  for (const char* const bad : {")++++", "response.code >=", "'open"}) EXPECT_FALSE(check_syntax(bad)) << bad;
 }
 
 }  // namespace

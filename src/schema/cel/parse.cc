@@ -13,6 +13,7 @@
 
 #include "schema/cel/cel.h"
 #include "schema/cel/node.h"
+#include "schema/cel/syntax.h"
 
 namespace sluice::schema::cel {
 
@@ -102,7 +103,8 @@ struct Operator {
 // is still made is thrown away.
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  // `any_names`: those that nobody here knows are names too, and functions.
+  explicit Parser(std::string_view text, bool any_names = false) : text_(text), any_names_(any_names) {}
 
   std::expected<NodePtr, std::string> run() {
     if (text_.size() > kMaxText) return std::unexpected("the expression is too long");
@@ -357,6 +359,7 @@ class Parser {
     if (has_failed()) return std::make_unique<Node>();
     const Function* const function = find_function(name, is_method, args.size());
     if (function == nullptr) {
+      if (any_names_) return constant({});
       return fail(is_function(name) ? fmt::format("`{}` is called with other arguments", name)
                                     : fmt::format("no function `{}`", name));
     }
@@ -399,6 +402,7 @@ class Parser {
       names_old_self_ = true;
       return constant({});
     }
+    if (any_names_) return constant({});
     return fail(fmt::format("unknown name `{}`", name));
   }
 
@@ -569,6 +573,7 @@ class Parser {
   }
 
   const std::string_view text_;
+  const bool any_names_;
   std::size_t position_ = 0;
   int nesting_ = 0;
   std::string error_;
@@ -586,6 +591,12 @@ std::expected<Program, std::string> Program::parse(std::string_view text) {
   program.root_ = *std::move(root);
   program.is_transition_ = parser.names_old_self();
   return program;
+}
+
+std::expected<void, std::string> check_syntax(std::string_view text) {
+  auto root = Parser(text, true).run();
+  if (!root) return std::unexpected(std::move(root.error()));
+  return {};
 }
 
 std::shared_ptr<const Program> Program::of(const std::string& text) {

@@ -11,7 +11,7 @@ void add_grpc_web(const ir::HttpChain& chain, HttpConnectionManager* to) {
 }
 
 void add_grpc_stats(const ir::HttpChain& chain, HttpConnectionManager* to) {
-  if (!chain.filters.contains(ir::RouteFilter::kGrpc)) return;
+  if (!chain.grpc_stats.value_or(chain.filters.contains(ir::RouteFilter::kGrpc))) return;
   envoy::extensions::filters::http::grpc_stats::v3::FilterConfig config;
   config.set_emit_filter_state(true);
   config.mutable_stats_for_all_methods()->set_value(true);
