@@ -307,12 +307,7 @@ class Reader {
   // ---- logs --------------------------------------------------------------------------------
 
   // Nothing, or what Envoy would refuse of a text with commands.
-  static std::optional<Failure> fault_of_format(std::string text, std::string path) {
-    // An extension of Envoy's has this one.
-    constexpr std::string_view kWithoutQuery = "%REQ_WITHOUT_QUERY(";
-    for (auto at = text.find(kWithoutQuery); at != text.npos; at = text.find(kWithoutQuery)) {
-      text.replace(at, kWithoutQuery.size(), "%REQ(");
-    }
+  static std::optional<Failure> fault_of_format(const std::string& text, std::string path) {
     auto fault = fault_of_commands(text);
     if (!fault) return std::nullopt;
     return Failure{.path = std::move(path),

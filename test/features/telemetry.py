@@ -131,7 +131,7 @@ def files_objects(stage: Stage) -> list[Object]:
                 text(stage, "served", served),
                 text(stage, "errors", served, matches=["response.code >= 400"]),
                 text(stage, "attempts", "%REQ(:PATH)% %UPSTREAM_HOST%", type="Upstream"),
-                {"format": {"type": "JSON", "json": {"path": "%REQ_WITHOUT_QUERY(:PATH)%", "code": "%RESPONSE_CODE%"}},
+                {"format": {"type": "JSON", "json": {"path": "%PATH(NQ)%", "code": "%RESPONSE_CODE%"}},
                  "sinks": [{"type": "File", "file": {"path": log_file(stage, "json")}}], "type": "Route"}]},
             "tracing": {
                 "provider": {"type": "Zipkin", **collector("zipkin"), "zipkin": {"enable128BitTraceId": True}},
