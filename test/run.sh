@@ -2,8 +2,7 @@
 # All tests, in stages: run.sh [--list | STAGE...]
 #
 # Prints each stage's minutes, and last "N passed, N failed". Fails if a test failed or was skipped.
-# A stage that reads ../shared is left out where that does not exist; with CI=true that is a failure. So is the stage kube where
-# there can be no Kubernetes, which is none.
+# A stage that reads ../shared is left out where that does not exist; with CI=true that is a failure.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 self=$PWD/test/run.sh
@@ -31,7 +30,6 @@ deploy   | no     | scripts/build.sh release sluice picker_module && python test
 parity   | yes    | python test/parity/run.py
 talk     | yes    | scripts/install.sh --examples && scripts/build.sh release sluice echo ext-proc-model && make --no-print-directory -C examples/extensions wasm-cpp && python test/talk/talk_test.py
 explain  | yes    | python test/explain/explain_test.py
-kube     | yes    | scripts/build.sh release sluice load && python test/kube/kube_test.py
 benches  | no     | scripts/build.sh release benches
 unit     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
 tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
@@ -42,26 +40,21 @@ needed=' install build '
 
 python() { /usr/bin/python3 "$@"; }
 
-# End-to-end tests mostly wait. While all stages run, the processor time that is left over builds what the last ones need: Helm
-# and the Kubernetes of the stage kube, and then what those with sanitizers need. Who needs it goes on from there.
+# End-to-end tests mostly wait. While all stages run, what those with sanitizers need is compiled with the processor time
+# that is left over, until the first of them goes on from there.
 ahead=
-build_ahead() {
-  setsid chrt --idle 0 bash -c "$1" </dev/null >>build/test-results/ahead.log 2>&1 &
+compile_ahead() {
+  setsid chrt --idle 0 bash -c '
+    scripts/build.sh asan unit_tests fuzz_targets
+    scripts/build.sh tsan threaded_tests' </dev/null >build/test-results/ahead.log 2>&1 &
   ahead=$!
 }
-sanitizers_ahead='
-  scripts/build.sh asan unit_tests fuzz_targets
-  scripts/build.sh tsan threaded_tests'
-kube_ahead='
-  scripts/helm.sh
-  /usr/bin/python3 test/kube/kube_rig.py build'
 stop_ahead() {
   if [ -n "$ahead" ]; then
     kill -- "-$ahead" 2>/dev/null
     wait "$ahead" 2>/dev/null
     ahead=
   fi
-  true
 }
 trap stop_ahead EXIT
 
@@ -94,7 +87,7 @@ for name in "$@"; do
   fi
 done
 
-passed=0 failed=0 skipped=0 left_out= no_kube= summary= broken=
+passed=0 failed=0 skipped=0 left_out= summary= broken=
 while IFS='|' read -r name shared command; do
   name=${name// /} shared=${shared// /}
   if [ -z "$name" ] || { [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; }; then continue; fi
@@ -102,18 +95,10 @@ while IFS='|' read -r name shared command; do
     left_out+=" $name"
     continue
   fi
-  if [ "$name" = kube ] && reason=$(python test/kube/kube_rig.py why-not) && [ -n "$reason" ]; then
-    no_kube="the stage kube is left out: $reason"
-    echo "$no_kube"
-    continue
-  fi
-  if [ $# = 0 ]; then
-    case $name in
-      golden) build_ahead "$kube_ahead$sanitizers_ahead" ;;
-      kube) stop_ahead && build_ahead "$sanitizers_ahead" ;;
-    esac
-  fi
-  case $name in benches | unit | tsan | fuzz) stop_ahead ;; esac
+  case $name in
+    golden) if [ $# = 0 ]; then compile_ahead; fi ;;
+    benches | unit | tsan | fuzz) stop_ahead ;;
+  esac
   echo "== $name"
   export RESULTS=$PWD/build/test-results/$name
   rm -rf "$RESULTS"
@@ -138,7 +123,6 @@ status=0
 if [ -n "$left_out" ]; then
   echo "left out, for there is no ../shared:$left_out"
 fi
-if [ -n "$no_kube" ]; then echo "$no_kube"; fi
 if [ "${CI:-}" = true ] && [ ! -d ../shared ]; then
   echo "CI=true, and there is no ../shared"
   status=1
