@@ -17,7 +17,8 @@
 //     acknowledged. Under a stream of commits it may always wait for the newest cluster, so whenever clusters
 //     go out the waiting resources are latched as they are then, and go with that acknowledgement at the
 //     latest;
-//   - a listener or route table that is to replace another waits a moment longer if one of its clusters has been
+//   - a listener or route table that is to replace another waits a moment longer if one of its clusters has
+//   been
 //     refused: the controller may hold back what brought it;
 //   - a cluster that goes away is kept while anything that the node holds names it, and for a grace after
 //   that;
@@ -264,8 +265,8 @@ class Session {
   std::set<Memory::Name> retried_;  // refused before, and sent again
 
   NameSet unsettled_;  // clusters that the node is to hold in a version which it has not acknowledged
-  // Clusters that have just been refused and have no older version: what names them waits for the controller's
-  // verdict. For all of them until one time, so that nothing waits for one after another.
+  // Clusters that have just been refused and have no older version: what names them waits for the
+  // controller's verdict. For all of them until one time, so that nothing waits for one after another.
   NameSet awaited_;
   std::optional<Time> awaited_until_;  // of the last wait
   bool gates_changed_ = false;

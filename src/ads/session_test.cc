@@ -530,7 +530,8 @@ TEST_P(SessionTest, RoutesToARefusedClusterThatIsTakenBackNeverGo) {
   play.commit({cluster("b", "bad"), endpoints("b"), routes("web", {"a", "b"}, "v2")});
   play.settle();
   const int resources = envoy.resources;
-  play.commit({routes("web", {"a"})}, {{xds::ResourceType::kCluster, "b"}, {xds::ResourceType::kEndpoints, "b"}});
+  play.commit({routes("web", {"a"})},
+              {{xds::ResourceType::kCluster, "b"}, {xds::ResourceType::kEndpoints, "b"}});
   play.advance(2s);
   EXPECT_EQ(envoy.resources, resources);
   EXPECT_EQ(envoy.tables["web"], "routes v1");

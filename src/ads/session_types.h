@@ -22,8 +22,8 @@ inline constexpr std::array<xds::ResourceType, xds::kResourceTypes> kTypes = {
 // Cluster responses that may be unanswered while a cluster is stuck: its mending must get through.
 inline constexpr std::size_t kStuckResponses = 8;
 
-// For how long after the refusal of a new cluster the controller may hold back what brought it, before a resource
-// that names the cluster takes the place of one that the node serves.
+// For how long after the refusal of a new cluster the controller may hold back what brought it, before a
+// resource that names the cluster takes the place of one that the node serves.
 inline constexpr std::chrono::milliseconds kVerdictTime{1000};
 
 // Types that Envoy subscribes to as a whole.
