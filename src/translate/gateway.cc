@@ -280,7 +280,8 @@ std::vector<std::pair<ObjectKey, AttachPoints>> attach_points(const GatewayPlan&
   offered.terms = extension_terms(plan, settings);
   const auto merge_backends = merge_backends_of(plan, settings);
   offered.merges_backends = merge_backends && !merge_backends->selector;
-  offered.preserve_route_order = plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.preserve_route_order;
+  offered.preserve_route_order =
+      plan.envoy_proxy != nullptr && plan.envoy_proxy->spec.preserve_route_order.value_or(false);
   if (plan.envoy_proxy != nullptr) {
     offered.cluster_stat_name = plan.envoy_proxy->spec.telemetry.metrics.cluster_stat_name;
   }

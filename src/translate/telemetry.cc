@@ -101,9 +101,9 @@ class Reader {
     }
     const api::Metrics& metrics = spec_.metrics;
     row_.grpc_stats = metrics.enable_grpc_stats;
-    row_.counts_hosts = metrics.enable_virtual_host_stats;
-    row_.of_clusters.per_endpoint = metrics.enable_per_endpoint_stats;
-    row_.of_clusters.sizes = metrics.enable_request_response_sizes_stats;
+    row_.counts_hosts = metrics.enable_virtual_host_stats.value_or(false);
+    row_.of_clusters.per_endpoint = metrics.enable_per_endpoint_stats.value_or(false);
+    row_.of_clusters.sizes = metrics.enable_request_response_sizes_stats.value_or(false);
     if (spec_.health_check_log) {
       row_.of_clusters.health_check_log = read_health_check_log(*spec_.health_check_log);
     }
@@ -324,7 +324,8 @@ class Reader {
   }
 
   Result<ir::AccessLogs> read_access_logs() {
-    if (!spec_.access_log || (!spec_.access_log->disable && spec_.access_log->settings.empty())) {
+    if (!spec_.access_log ||
+        (!spec_.access_log->disable.value_or(false) && spec_.access_log->settings.empty())) {
       return ir::AccessLogs{ir::AccessLog()};
     }
     // Files first, then services, then collectors, each in the user's order, as Envoy Gateway has them.
@@ -332,7 +333,7 @@ class Reader {
     ir::AccessLogs files;
     ir::AccessLogs services;
     ir::AccessLogs collectors;
-    if (!spec_.access_log->disable) {
+    if (!spec_.access_log->disable.value_or(false)) {
       for (std::size_t i = 0; i < spec_.access_log->settings.size(); ++i) {
         const api::AccessLogSetting& setting = spec_.access_log->settings[i];
         const std::string path = fmt::format("accessLog.settings[{}]", i);

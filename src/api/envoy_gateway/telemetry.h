@@ -90,7 +90,7 @@ struct AccessLogSetting {
 };
 
 struct AccessLogs {
-  bool disable = false;
+  std::optional<bool> disable;  // false
   std::vector<AccessLogSetting> settings;
 
   bool operator==(const AccessLogs&) const = default;
@@ -113,11 +113,11 @@ struct MetricsSink {
 };
 
 struct Metrics {
-  std::string cluster_stat_name;          // with operators; empty: clusters are called by their names
-  std::optional<bool> enable_grpc_stats;  // absent: where there are GRPCRoutes
-  bool enable_per_endpoint_stats = false;
-  bool enable_request_response_sizes_stats = false;
-  bool enable_virtual_host_stats = false;
+  std::string cluster_stat_name;                  // with operators; empty: clusters are called by their names
+  std::optional<bool> enable_grpc_stats;          // absent: where there are GRPCRoutes
+  std::optional<bool> enable_per_endpoint_stats;  // false
+  std::optional<bool> enable_request_response_sizes_stats;  // false
+  std::optional<bool> enable_virtual_host_stats;            // false
   std::optional<Tree> matches;
   std::optional<Tree> prometheus;
   std::vector<MetricsSink> sinks;

@@ -190,7 +190,7 @@ struct EnvoyProxySpec {
   std::vector<std::string> extra_args;
   std::optional<IPFamily> ip_family;
   std::optional<RoutingType> routing_type;
-  bool preserve_route_order = false;
+  std::optional<bool> preserve_route_order;  // false
   Telemetry telemetry;
   std::optional<EnvoyProxyMerge> merge_type;  // kReplace
   std::optional<TLSSettings> backend_tls;
