@@ -22,11 +22,11 @@ import pictures  # noqa: E402
 Run = dict[str, Any]
 Key = tuple[str, int, float, int, str]  # scenario, pods, load, scrape in ms, policy
 
+# Ours with another objective for first tokens than its default.
+VARIANTS = {"ours-1s": "1 s", "ours-4s": "4 s"}
 ORDER = ["random", "round-robin", "least-request", "power-of-two", "llm-d", "llm-d+lora", "llm-d-matched", "sglang", "ours", *VARIANTS,
          "clairvoyant", "bound"]
 OFFLINE = {"clairvoyant", "bound"}
-# Ours with another objective for first tokens than its default.
-VARIANTS = {"ours-1s": "1 s", "ours-4s": "4 s"}
 # Those that do not look at metrics: the same at each interval of scrapes.
 BLIND = {"random", "round-robin", "least-request", "power-of-two", "sglang", "clairvoyant", "bound"}
 GAIN, STALE_LOSS = 1.85, 1.0
