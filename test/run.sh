@@ -30,7 +30,7 @@ deploy   | no     | scripts/build.sh release sluice picker_module && python test
 parity   | yes    | python test/parity/run.py
 talk     | yes    | scripts/install.sh --examples && scripts/build.sh release sluice echo ext-proc-model && make --no-print-directory -C examples/extensions wasm-cpp && python test/talk/talk_test.py
 explain  | yes    | python test/explain/explain_test.py
-benches  | no     | scripts/build.sh release benches
+benches  | no     | scripts/build.sh release benches && bench/llm/run.sh --quick --scenario adapters/8 --policy ours,llm-d,round-robin --load 1
 unit     | no     | scripts/build.sh asan unit_tests && run_ctest asan unit
 tsan     | no     | scripts/build.sh tsan threaded_tests && run_ctest tsan threaded
 fuzz     | no     | scripts/build.sh asan fuzz_targets && python test/fuzz/run.py
