@@ -67,7 +67,9 @@ void render_all(benchmark::State& state, const std::vector<Row>& rows, Render re
   state.counters["rows"] = static_cast<double>(rows.size());
 }
 
-void BM_Clusters(benchmark::State& state) { render_all(state, clusters(), render_cluster); }
+void BM_Clusters(benchmark::State& state) {
+  render_all(state, clusters(), [](const ir::Cluster& cluster) { return render_cluster(cluster); });
+}
 
 void BM_Endpoints(benchmark::State& state) { render_all(state, endpoints(), render); }
 

@@ -163,6 +163,11 @@ class Pools(unittest.TestCase):
 class Own:
     home = ""
 
+    def answers(self) -> bool:
+        """And the picker has picked: until Envoy has a connection to it, it does without."""
+        return super().answers() and any(
+            pod.seen and "x-gateway-destination-endpoint" in pod.seen[-1]["headers"] for pod in self.pods)
+
     def pool(self, ports: list[int], config: str = "", **more: str) -> Object:
         return pool(ports, self.home, config, **more)
 
