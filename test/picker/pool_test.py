@@ -163,11 +163,6 @@ class Pools(unittest.TestCase):
 class Own:
     home = ""
 
-    def answers(self) -> bool:
-        """And the picker has picked: until Envoy has a connection to it, it does without."""
-        return super().answers() and any(
-            pod.seen and "x-gateway-destination-endpoint" in pod.seen[-1]["headers"] for pod in self.pods)
-
     def pool(self, ports: list[int], config: str = "", **more: str) -> Object:
         return pool(ports, self.home, config, **more)
 
@@ -330,6 +325,9 @@ class Own:
         batch = {"apiVersion": "llm-d.ai/v1alpha2", "kind": "InferenceObjective", "metadata": {"name": "batch"},
                  "spec": {"poolRef": {"name": "llama"}, "priority": -1}}
         self.serve(self.pool(ports), machine(), route(POOL), rewrite, batch)
+        # Until Envoy has a connection to the picker, it does without.
+        wait_for(lambda: self.ask().status == 200 and "x-gateway-destination-endpoint" in self.pods[0].seen[-1]["headers"],
+                 "the picker picks")
         self.pods[0].seen.clear()
         for _ in range(8):
             self.assertEqual(self.ask({"model": "chat", "messages": []}).status, 200)
