@@ -138,12 +138,18 @@ std::uint64_t thread_cpu_us() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
 }
 
-translate::Settings settings_of(const RunOptions& options) {
+// For Envoys on other machines; on this one they have the file.
+OwnModule served_module(const RunOptions& options) {
+  return options.settings.on_host && options.modules_address.empty() ? OwnModule()
+                                                                     : own_module(options.picker_module);
+}
+
+translate::Settings settings_of(const RunOptions& options, const OwnModule& served) {
   translate::Settings settings = options.settings;
   // Envoys look for what is there, from whatever folder they run in.
   settings.picker_folder = (std::filesystem::absolute(options.run_dir) / "pickers").lexically_normal();
   settings.picker_module = options.picker_module;
-  if (!settings.on_host) settings.picker_module_sha256 = own_module(options.picker_module).sha256;
+  if (!settings.on_host) settings.picker_module_sha256 = served.sha256;
   settings.module_server = options.modules_url;
   if (settings.module_server.empty() && !options.modules_address.empty()) {
     settings.module_server = "http://" + options.modules_address;
@@ -154,7 +160,9 @@ translate::Settings settings_of(const RunOptions& options) {
 class Control {
  public:
   explicit Control(const RunOptions& options)
-      : options_(options), pipeline_(settings_of(options), options.envoy_args) {}
+      : options_(options),
+        served_module_(served_module(options)),
+        pipeline_(settings_of(options, served_module_), options.envoy_args) {}
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
   ~Control() {
@@ -224,6 +232,7 @@ class Control {
 
   const RunOptions& options_;
   proxy::Options proxy_options_;
+  const OwnModule served_module_;
   Pipeline pipeline_;
   Pickers pickers_;
   Retries retries_{std::random_device()()};
@@ -465,11 +474,10 @@ std::expected<void, Problem> Control::start_modules() {
     log(Level::kWarning, "nobody fetches modules from here: Envoys of this machine are told files",
         {{"address", address}, {"suggestion", "set `runningOnHost: false` in the options"}});
   }
-  const std::string url = settings_of(options_).module_server;
+  const std::string url = settings_of(options_, served_module_).module_server;
   std::string name = wasm::host_of(url);
   name.resize(std::min(name.find(':'), name.size()));
-  auto server =
-      start_module_server(address, {std::move(name)}, modules_folder(), own_module(options_.picker_module));
+  auto server = start_module_server(address, {std::move(name)}, modules_folder(), served_module_);
   if (!server) return std::unexpected(std::move(server).error());
   module_server_ = *std::move(server);
   log(Level::kInfo, "modules", {{"address", module_server_->tcp_address()}, {"url", url}});

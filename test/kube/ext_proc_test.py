@@ -2,22 +2,16 @@
 """A service for external processing at a Unix socket, with TLS and certificates of both sides, in pods: the manifests of
 examples/extensions/kubernetes, with the service beside Envoy in its pod, and once on each node.
 
-    ext_proc_test.py [test…]        in a rig of its own
-    ext_proc_test.suite(rig)        in one that is up, with sluice installed
+    ext_proc_test.py [test…]        in a rig of its own; KUBE_RIG=keep: in one that is up. Backends stay switched on
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import unittest
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
-from rig import run_tests  # noqa: E402
-
-from examples import address_of, allow_backends, image_in  # noqa: E402
-from kube_rig import BUILD, NAMESPACE, ROOT, KubeRig, Object, why_not  # noqa: E402
+from examples import address_of, allow_backends, image_in
+from kube_rig import BUILD, NAMESPACE, ROOT, KubeRig, Object, run_kube_tests
 
 EXAMPLE = ROOT / "examples/extensions/kubernetes"
 QUICKSTART = ROOT / "examples/kubernetes/quickstart.yaml"
@@ -26,18 +20,10 @@ SERVICE = BUILD / "examples/extensions/ext-proc-model"
 rig: KubeRig
 
 
-def suite(up: KubeRig) -> unittest.TestSuite:
-    """All tests, for a rig in which sluice is installed. They leave Backends switched on."""
-    global rig
-    rig = up
-    return unittest.defaultTestLoader.loadTestsFromTestCase(ExtProcTest)
-
-
 def setUpModule() -> None:
     global rig
-    if "rig" not in globals():
-        rig = unittest.enterModuleContext(KubeRig())
-        rig.install()
+    rig = unittest.enterModuleContext(KubeRig())
+    rig.install()
 
 
 class ExtProcTest(unittest.TestCase):
@@ -105,8 +91,4 @@ class ExtProcTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    reason = why_not()
-    if reason:
-        print(f"nothing to test in Kubernetes: {reason}")
-        sys.exit(0)
-    run_tests()
+    run_kube_tests()

@@ -27,6 +27,9 @@ from typing import Any
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rig"))
+from rig import run_tests  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "kube"
 BUILD = Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
@@ -170,6 +173,15 @@ class KubeRig:
             if time.monotonic() > end:
                 raise AssertionError(f"not within {seconds:.0f} s: {what}")
             time.sleep(0.2)
+
+
+def run_kube_tests() -> None:
+    """run_tests(), where there can be a rig."""
+    reason = why_not()
+    if reason:
+        print(f"nothing to test in Kubernetes: {reason}")
+        sys.exit(0)
+    run_tests()
 
 
 if __name__ == "__main__":

@@ -17,11 +17,8 @@ import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
-from rig import run_tests  # noqa: E402
-
-from conformance import CLASS  # noqa: E402
-from kube_rig import BUILD, NAMESPACE, ROOT, WORK, KubeRig, Object, why_not  # noqa: E402
+from conformance import CLASS
+from kube_rig import BUILD, NAMESPACE, ROOT, WORK, KubeRig, Object, run_kube_tests
 
 QUICKSTART = ROOT / "examples/kubernetes/quickstart.yaml"
 OF_EG = "gateway.envoyproxy.io/owning-gateway-name=eg"
@@ -293,8 +290,4 @@ class UninstallTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    reason = why_not()
-    if reason:
-        print(f"nothing to test in Kubernetes: {reason}")
-        sys.exit(0)
-    run_tests()
+    run_kube_tests()

@@ -2,24 +2,18 @@
 """LLM servers in a real Kubernetes: examples/llm/kubernetes as its README has it, with sluice's own picker inside Envoy and with
 a picker that is a Deployment.
 
-    llm_test.py [test…]        in a rig of its own
-    llm_test.suite(rig)        in one that is up, with sluice installed
+    llm_test.py [test…]        in a rig of its own; KUBE_RIG=keep: in one that is up
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import unittest
-from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rig"))
-from rig import run_tests  # noqa: E402
-
-from examples import address_of, allow_backends, condition, image_in  # noqa: E402
-from kube_rig import BUILD, NAMESPACE, ROOT, KubeRig, why_not  # noqa: E402
+from examples import address_of, allow_backends, condition, image_in
+from kube_rig import BUILD, NAMESPACE, ROOT, KubeRig, run_kube_tests
 
 EXAMPLE = ROOT / "examples/llm/kubernetes"
 SIMULATOR = BUILD / "examples/vllm-sim/sluice-vllm-sim"
@@ -29,18 +23,10 @@ STATS_PORT = 19001  # of Envoys in pods, for Prometheus
 rig: KubeRig
 
 
-def suite(up: KubeRig) -> unittest.TestSuite:
-    """All tests, for a rig in which sluice is installed."""
-    global rig
-    rig = up
-    return unittest.defaultTestLoader.loadTestsFromTestCase(LlmTest)
-
-
 def setUpModule() -> None:
     global rig
-    if "rig" not in globals():
-        rig = unittest.enterModuleContext(KubeRig())
-        rig.install()
+    rig = unittest.enterModuleContext(KubeRig())
+    rig.install()
 
 
 class Answer:
@@ -252,8 +238,4 @@ class LlmTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    reason = why_not()
-    if reason:
-        print(f"nothing to test in Kubernetes: {reason}")
-        sys.exit(0)
-    run_tests()
+    run_kube_tests()
