@@ -217,16 +217,7 @@ TEST_F(GatewaysInACluster, TellEachOfTheListenersWhichOthersAreAtItsPort) {
 }
 
 TEST_F(GatewaysInACluster, AreBoundWhereTheyAskWithPortsOfListenersAsPortsOfContainers) {
-  feed_gateway_with_proxy();
-  feed(R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: gw, namespace: default}
-spec:
-  gatewayClassName: class
-  infrastructure: {parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy}}
-  listeners: [{name: a, port: 80, protocol: HTTP}]
-)");
+  feed_gateway_with_proxy("gw", 80);
   const auto bound = [this] { return pipeline_.proxies().get("default/gw")->proxy.ports; };
   feed_proxy("provider: {type: Kubernetes, kubernetes: {useListenerPortAsContainerPort: true}}");
   pipeline_.commit();

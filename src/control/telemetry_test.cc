@@ -136,15 +136,7 @@ spec: {ports: [{port: 4317}]}
 }
 
 TEST_F(Telemetry, SaysOnceWhatIsWrongForSeveralGateways) {
-  feed(R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: other, namespace: default}
-spec:
-  gatewayClassName: class
-  infrastructure: {parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy}}
-  listeners: [{name: a, port: 8002, protocol: HTTP}]
-)");
+  feed_gateway_with_proxy("other", 8002);
   feed_telemetry("accessLog: {settings: [{matches: [')+++'], sinks: [{type: File, file: {path: /log}}]}]}");
   EXPECT_THAT(problems(), ElementsAre("value/cel spec.telemetry.accessLog.settings[0].matches[0]"));
 }

@@ -36,17 +36,18 @@ class YamlPipeline : public testing::Test {
     return object.key;
   }
 
-  // The Gateway default/gw with the listener `a`, for which the EnvoyProxy default/proxy is.
-  void feed_gateway_with_proxy() {
-    feed(R"(
+  // A Gateway in default with the listener `a`, for which the EnvoyProxy default/proxy is.
+  void feed_gateway_with_proxy(std::string_view name = "gw", int port = 8001) {
+    feed(fmt::format(R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {name: gw, namespace: default}
+metadata: {{name: {}, namespace: default}}
 spec:
   gatewayClassName: class
-  infrastructure: {parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy}}
-  listeners: [{name: a, port: 8001, protocol: HTTP}]
-)");
+  infrastructure: {{parametersRef: {{group: gateway.envoyproxy.io, kind: EnvoyProxy, name: proxy}}}}
+  listeners: [{{name: a, port: {}, protocol: HTTP}}]
+)",
+                     name, port));
   }
   // That EnvoyProxy: `spec` is what is in its braces.
   void feed_proxy(std::string_view spec) {
